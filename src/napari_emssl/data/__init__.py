@@ -1,0 +1,1 @@
+"""Ground floor: files and arrays in, planes, patches and corrupted tensors out."""

@@ -1,0 +1,8 @@
+"""The one error that is meant for the user's eyes."""
+
+
+class UserError(ValueError):
+    """Something the user can put right: its text is a sentence or two that names the way out.
+
+    The terminal prints it on stderr and exits with status 2; the docks show it as a message.
+    """

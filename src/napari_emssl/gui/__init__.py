@@ -1,0 +1,1 @@
+"""The napari door: thin views of the jobs."""

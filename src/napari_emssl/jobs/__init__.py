@@ -1,0 +1,1 @@
+"""Second floor: the long jobs, each a generator of events; no Qt."""

@@ -1,0 +1,169 @@
+"""What a running job tells, and the handle by which it is stopped and paused.
+
+A job is an iterator of frozen events; the last one is `Finished`. Events are plain data: numbers, strings, numpy
+arrays and a `Model` (whose weights are numpy arrays too), so that they can leave a child process.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Started:
+    """The job has read its input and knows where it runs."""
+
+    device: str
+    """Human name of the device, for example ``cpu (2 threads, fp32)``."""
+    reason: str = ""
+    """Why it is not a GPU, as a sentence; empty on a GPU."""
+    summary: str = ""
+    """What the job is about to work on, as a sentence."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One or more steps are done."""
+
+    step: int
+    total: int | None
+    """Steps in all; None when a time budget decides."""
+    losses: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Validation results measured at this very step; empty when none was."""
+    seconds_left: float | None = None
+    seconds: float = 0.0
+    """Working time so far, pauses left out, earlier runs of a resumed job included."""
+    images_per_second: float = 0.0
+
+    @property
+    def fraction(self) -> float:
+        """Share of the job that is done, in [0, 1]."""
+        if self.total:
+            return min(self.step / self.total, 1.0)
+        if self.seconds_left is None:
+            return 0.0
+        return self.seconds / max(self.seconds + self.seconds_left, 1e-9)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Pictures of the state of the job, each ``(h, w)``, by name."""
+
+    images: Mapping[str, NDArray[Any]]
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Warning:
+    """A sentence the user should read; the job goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event of a job: its result, and whether it was stopped early."""
+
+    result: Any
+    stopped: bool = False
+
+
+Event = Started | Progress | Preview | Warning | Finished
+
+
+class Control:
+    """What a running job asks now and then: shall I stop, pause, look at another plane? Thread-safe."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._go = threading.Event()
+        self._go.set()
+        self._view: NDArray[Any] | None = None
+
+    def stop(self) -> None:
+        """Ask the job to finish its step, save and hand over what it has."""
+        self._stop.set()
+        self._go.set()
+
+    def pause(self) -> None:
+        """Ask the job to wait after its step."""
+        if not self._stop.is_set():
+            self._go.clear()
+
+    def resume(self) -> None:
+        """Let a paused job go on."""
+        self._go.set()
+
+    def show(self, plane: NDArray[Any]) -> None:
+        """Ask for previews of this plane ``(h, w)``, in the units of the image, from now on."""
+        self._view = plane
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the job was asked to stop."""
+        return self._stop.is_set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the job was asked to wait."""
+        return not self._go.is_set()
+
+    @property
+    def view(self) -> NDArray[Any] | None:
+        """The plane last asked for by `show`, or None."""
+        return self._view
+
+    def wait_while_paused(self) -> None:
+        """Block until the job may go on."""
+        self._go.wait()
+
+
+class Job(Iterator[Event]):
+    """A job under way: iterate over it for its events; `stop`, `pause`, `resume` and `show` from any thread.
+
+    Parameters
+    ----------
+    events
+        Called once, on the first ``next``, with the job's `Control`; returns the generator of events.
+
+    """
+
+    def __init__(self, events: Callable[[Control], Iterator[Event]]) -> None:
+        self.control = Control()
+        self._make = events
+        self._events: Iterator[Event] | None = None
+
+    def __iter__(self) -> "Job":
+        return self
+
+    def __next__(self) -> Event:
+        if self._events is None:
+            self._events = self._make(self.control)
+        return next(self._events)
+
+    def stop(self) -> None:
+        """Ask for a clean end: the last event still is `Finished`, with ``stopped=True``."""
+        self.control.stop()
+
+    def pause(self) -> None:
+        """Wait after the step at hand, keeping everything in memory."""
+        self.control.pause()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self.control.resume()
+
+    def show(self, plane: NDArray[Any]) -> None:
+        """Preview this plane ``(h, w)`` from now on."""
+        self.control.show(plane)
+
+    def result(self) -> Any:
+        """Run the job to its end and return what `Finished` carries."""
+        for event in self:
+            if isinstance(event, Finished):
+                return event.result
+        raise RuntimeError("The job ended without a result.")

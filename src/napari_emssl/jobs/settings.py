@@ -1,0 +1,120 @@
+"""Every setting of every job, written once.
+
+The terminal's flag and its help, the form field and its tooltip, the check of the value, the table in the docs and the
+record in the model file all come from these fields: default, bounds, unit, one sentence.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TrainTask = Literal["segment", "denoise", "remove-background", "super-resolve"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and an unknown name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeviceSettings(Settings):
+    """Where and how precisely a network runs."""
+
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="Device: auto, cpu, cuda, cuda:1, mps. auto takes a GPU where there is one.",
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Arithmetic of the network; auto takes bf16 where the hardware has it."
+    )
+
+
+class TrainingSettings(DeviceSettings):
+    """What all training has in common."""
+
+    steps: int | None = Field(None, ge=1, description="Number of training steps; wins over epochs.")
+    epochs: int | None = Field(None, ge=1, description="Number of passes over the training data.")
+    max_seconds: float | None = Field(None, gt=0, description="Stop training after this many seconds.")
+    batch_size: int = Field(8, ge=1, le=4096, description="Patches in one training step.")
+    patch: int = Field(128, ge=32, le=2048, multiple_of=16, description="Edge of a training patch in pixels.")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="Learning rate of Adam.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    workers: int = Field(0, ge=0, le=256, description="Extra processes that read images; 0 reads in the job itself.")
+    validation_interval: int | None = Field(
+        None, ge=1, description="Steps between two validations; by default chosen by the job."
+    )
+    autosave_seconds: float = Field(60.0, gt=0, description="Seconds between two autosaves.")
+
+
+class PretrainSettings(TrainingSettings):
+    """The GAN stage: a generator learns to restore corrupted images, without labels.
+
+    Defaults are the paper's where it states them; strengths of the corruption are our choice.
+    """
+
+    generator: str = Field("unet-2-44", description="Network to pretrain, by name.")
+    width: int | None = Field(
+        None, ge=1, le=256, description="Filters of the first level; by default those of the paper (4 for U-Nets)."
+    )
+    images: int | None = Field(None, ge=1, description="Use this many training images, drawn by the seed; default all.")
+    validation: int | None = Field(
+        None, ge=0, description="Images held out for validation; by default a tenth, 5000 at most."
+    )
+    epochs: int | None = Field(60, ge=1, description="Number of passes over the training images.")
+    batch_size: int = Field(128, ge=1, le=4096, description="Patches in one training step.")
+    patch: int = Field(224, ge=64, le=2048, multiple_of=16, description="Edge of a training patch in pixels.")
+    l1_weight: float = Field(100.0, ge=0, description="Weight of the L1 loss beside the adversarial loss.")
+    noise_min: float = Field(0.02, ge=0, le=1, description="Least Gaussian noise, sigma, in units of the image's range.")
+    noise_max: float = Field(0.20, ge=0, le=1, description="Most Gaussian noise, sigma, in units of the image's range.")
+    blur_min: float = Field(0.0, ge=0, le=8, description="Least Gaussian blur, sigma in pixels.")
+    blur_max: float = Field(2.0, ge=0, le=8, description="Most Gaussian blur, sigma in pixels.")
+    discriminator_width: int = Field(64, ge=4, le=256, description="Filters of the discriminator's first layer.")
+    autosave_seconds: float = Field(300.0, gt=0, description="Seconds between two autosaves.")
+
+
+class TargetSettings(Settings):
+    """What the numbers in segmentation targets mean."""
+
+    zero: Literal["auto", "background", "unpainted"] = Field(
+        "auto",
+        description="What 0 means in targets: background (dense masks) or unpainted (1 is background then). "
+        "auto: background in files, unpainted in arrays.",
+    )
+    merge_classes: bool = Field(
+        False, description="Treat every non-zero value of dense masks as one class (masks that number the objects)."
+    )
+
+
+class FinetuneSettings(TrainingSettings, TargetSettings):
+    """Training on few labels, from a pretrained start. With no steps, epochs or max_seconds: 60 seconds."""
+
+    task: TrainTask = Field("segment", description="What the model shall do.")
+    generator: str | None = Field(
+        None, description="Network to train from scratch, by name; a start that is a model brings its own."
+    )
+    width: int | None = Field(None, ge=1, le=256, description="Filters of the first level, for a network from scratch.")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Highest learning rate of Adam.")
+    validation: float = Field(
+        0.2, ge=0, le=0.5, description="Share of the images or painted objects held out to choose the best weights."
+    )
+    augment: bool = Field(True, description="Flip, turn, resize patches and change their contrast and noise.")
+
+
+class ApplySettings(DeviceSettings):
+    """How a model runs over images."""
+
+    tile: int | None = Field(
+        None, ge=32, multiple_of=32, description="Edge of a tile in pixels; by default as large as memory allows."
+    )
+    halo: int | None = Field(
+        None, ge=0, multiple_of=32, description="Overlap around a tile in pixels; by default the network's reach."
+    )
+    batch_size: int = Field(1, ge=1, le=256, description="Tiles in one pass.")
+    test_time_augmentation: bool = Field(
+        False, description="Average over the 8 flips and turns: slower, often a little better."
+    )
+
+
+class EvaluateSettings(ApplySettings, TargetSettings):
+    """How a model is scored against targets."""

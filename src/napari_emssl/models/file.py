@@ -1,0 +1,174 @@
+"""A model and its file: one safetensors file, weights plus a JSON card; nothing is ever unpickled.
+
+Imports no torch: weights are numpy arrays here, so that lists of models and the viewer stay light.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..data.scaling import IntensityScaling
+from ..errors import UserError
+
+FORMAT_VERSION = 1
+_KEY = "napari_emssl"
+
+TaskName = Literal["reconstruct", "segment", "denoise", "remove-background", "super-resolve"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkSpec(_Record):
+    """Everything `networks.generators.build_generator` needs to build the network again."""
+
+    name: str
+    width: int | None = None
+    out_channels: int = 1
+
+
+class ClassInfo(_Record):
+    """One class of a segmentation model; index 0 of `Card.classes` is the background."""
+
+    name: str
+    target_value: int | None = None
+    """The value that stood for this class in the target files, where there were files."""
+
+
+class Stage(_Record):
+    """One stage in the life of a model: what was done, with what, and what came of it."""
+
+    job: str
+    settings: dict[str, Any]
+    data: dict[str, Any] = Field(default_factory=dict)
+    start: str | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    metrics: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    date: str = ""
+    command: str = ""
+
+
+class Card(_Record):
+    """What a model file says of itself."""
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    task: TaskName
+    network: NetworkSpec
+    scaling: IntensityScaling = IntensityScaling()
+    classes: tuple[ClassInfo, ...] = ()
+    pixel_size_nm: tuple[float, float] | None = None
+    """Smallest and largest pixel size seen in training, nm; None when no image was calibrated."""
+    history: tuple[Stage, ...] = ()
+    licence: str = "unknown"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network as data: its card and its weights (numpy, by parameter name)."""
+
+    card: Card
+    weights: Mapping[str, NDArray[Any]]
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.card.name
+
+    def renamed(self, name: str) -> "Model":
+        """Return the same model under another name."""
+        return replace(self, card=self.card.model_copy(update={"name": name}))
+
+
+def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
+    """Write `model` to one safetensors file, first under a temporary name, then renamed.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    UserError
+        When the file exists and `overwrite` is False, or the folder cannot be written.
+
+    """
+    from safetensors.numpy import save_file
+
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise UserError(f"'{path}' exists. Choose another name or pass --overwrite.")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    weights = {name: np.ascontiguousarray(array) for name, array in model.weights.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, temporary, {_KEY: model.card.model_dump_json()})
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"Cannot write '{path}': {error.strerror or error}. Choose another folder.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_card(path: str | Path) -> Card:
+    """Read the card alone, without the weights; raises `UserError` as `read_model` does."""
+    return _parse_card(_open(Path(path))[0], Path(path))
+
+
+def read_model(path: str | Path) -> Model:
+    """Read a model file.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, damaged, no model of ours, or of a newer format; the text says which.
+
+    """
+    path = Path(path)
+    metadata, weights = _open(path, with_weights=True)
+    return Model(_parse_card(metadata, path), weights)
+
+
+def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise UserError(f"There is no model file '{path}'. 'napari-emssl models list' shows the models by name.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            weights = {key: file.get_tensor(key) for key in file.keys()} if with_weights else {}  # noqa: SIM118
+            return dict(file.metadata() or {}), weights
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"'{path}' cannot be read as a model file ({error}). It is damaged or cut short: fetch or copy it again."
+        ) from error
+
+
+def _parse_card(metadata: Mapping[str, str], path: Path) -> Card:
+    if _KEY not in metadata:
+        raise UserError(f"'{path}' is a safetensors file but no napari-emssl model: it has no card.")
+    try:
+        raw = json.loads(metadata[_KEY])
+        version = raw.get("format_version")
+        if version != FORMAT_VERSION:
+            raise UserError(
+                f"'{path}' has model format version {version}; this program reads version {FORMAT_VERSION}. "
+                "Update napari-emssl."
+            )
+        return Card.model_validate(raw)
+    except (ValidationError, json.JSONDecodeError, AttributeError) as error:
+        raise UserError(f"The card of '{path}' is damaged ({type(error).__name__}). Fetch or copy it again.") from error

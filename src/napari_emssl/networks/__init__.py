@@ -1,0 +1,1 @@
+"""Ground floor: the networks, in torch only."""
