@@ -1,0 +1,93 @@
+"""Which device a job runs on, how precisely, and why."""
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..errors import UserError
+from .settings import DeviceSettings
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that was chosen."""
+
+    torch_device: torch.device
+    precision: str
+    """``fp32`` or ``bf16``."""
+    label: str
+    reason: str
+    """Why it is not a GPU, as a sentence; empty on a GPU."""
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which networks run: bf16 autocast, or nothing for float32."""
+        if self.precision == "bf16":
+            return torch.autocast(self.torch_device.type, torch.bfloat16)
+        return contextlib.nullcontext()
+
+
+def choose_device(settings: DeviceSettings) -> Device:
+    """Resolve ``auto`` to what this machine has.
+
+    Raises
+    ------
+    UserError
+        When a device is asked for that is not there.
+
+    """
+    device, reason = _pick(settings.device)
+    precision = settings.precision if settings.precision != "auto" else _fast_precision(device)
+    return Device(device, precision, f"{_name(device)}, {precision}", reason)
+
+
+def _pick(name: str) -> tuple[torch.device, str]:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda"), ""
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), ""
+        return torch.device("cpu"), _why_no_gpu()
+    if name.startswith("cuda"):
+        _require_cuda(name)
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise UserError("Device 'mps' (Apple GPU) is not available here. Choose --device auto.")
+    return torch.device(name), "The CPU was asked for." if name == "cpu" else ""
+
+
+def _require_cuda(name: str) -> None:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    index = int(name.partition(":")[2] or 0)
+    if count == 0:
+        raise UserError(f"Device '{name}' is not available: {_why_no_gpu()} Choose --device auto or cpu.")
+    if index >= count:
+        raise UserError(f"Device '{name}' is not available: there are {count} CUDA devices, counted from 0.")
+
+
+def _why_no_gpu() -> str:
+    if torch.version.cuda is None:
+        return "The installed torch is a build without CUDA."
+    return "No CUDA device was found."
+
+
+def _fast_precision(device: torch.device) -> str:
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type == "cpu":
+        return "bf16" if _cpu_has_amx() else "fp32"
+    return "fp32"
+
+
+def _cpu_has_amx() -> bool:
+    """Matrix units make bf16 about 3x faster on a CPU; without them it is slower than float32."""
+    query = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(query and query())
+
+
+def _name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    if device.type == "cpu":
+        return f"CPU ({torch.get_num_threads()} threads)"
+    return "Apple GPU (mps)"

@@ -1,0 +1,56 @@
+"""From a generator's name to its network."""
+
+from torch import nn
+
+from ..errors import UserError
+from .unet import UNet
+
+UNET_DILATIONS: dict[str, tuple[int, ...]] = {
+    "unet-2-44": (1, 1, 1),
+    "unet-2-84": (2, 2, 2),
+    "unet-2-116": (2, 2, 4),
+    "unet-3-96": (1, 1, 1, 1),
+    "unet-3-176": (1, 2, 2, 2),
+    "unet-3-240": (1, 2, 2, 4),
+    "unet-4-200": (1, 1, 1, 1, 1),
+    "unet-4-360": (1, 1, 2, 2, 2),
+    "unet-4-424": (1, 1, 2, 2, 3),
+}
+"""unet-B-RF: B down-samplings, receptive field RF pixels. 44, 96 and 200 are the undilated networks of Sytwu et al.;
+which dilations give the other six is stated nowhere and is our derivation."""
+
+PAPER_UNET_WIDTH = 4
+
+
+def generator_names() -> tuple[str, ...]:
+    """Return the names of all generators that can be built."""
+    return tuple(UNET_DILATIONS)
+
+
+def build_generator(name: str, width: int | None = None, out_channels: int = 1) -> nn.Module:
+    """Build a generator with random weights.
+
+    Parameters
+    ----------
+    name
+        One of `generator_names`, for example ``unet-2-44``.
+    width
+        Filters of the first level; None takes the paper's (4 for U-Nets).
+    out_channels
+        Channels of the linear output.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps ``(b, 1, h, w)`` to ``(b, out_channels, h, w)`` for h, w multiples of its attribute ``stride``; its
+        attribute ``receptive_field`` is the edge in pixels of what reaches one output pixel.
+
+    Raises
+    ------
+    UserError
+        When there is no generator of that name.
+
+    """
+    if name not in UNET_DILATIONS:
+        raise UserError(f"There is no generator '{name}'. Choose one of {', '.join(generator_names())}.")
+    return UNet(UNET_DILATIONS[name], width or PAPER_UNET_WIDTH, out_channels=out_channels)

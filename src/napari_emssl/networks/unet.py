@@ -1,0 +1,90 @@
+"""U-Nets with a set receptive field, after Sytwu, Groschner & Scott 2022 (arXiv 2204.04250)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ResidualBlock(nn.Module):
+    """conv-BN-ReLU-conv-BN plus a 1x1 convolution of the input, then ReLU; keeps height and width."""
+
+    def __init__(self, in_channels: int, out_channels: int, dilation: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=dilation, dilation=dilation)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, in, h, w)`` to ``(b, out, h, w)``."""
+        y = functional.relu(self.norm1(self.conv1(x)))
+        return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+class UNet(nn.Module):
+    """U-Net of residual blocks with one dilation per level, the decoder mirroring the encoder.
+
+    Parameters
+    ----------
+    dilations
+        Dilation of each level, from full resolution down to the bottleneck: B + 1 numbers for B down-samplings.
+    width
+        Filters at full resolution, doubled at every level; 4 in the paper.
+    in_channels, out_channels
+        Channels of input and output; the output is linear (no activation).
+
+    """
+
+    def __init__(
+        self, dilations: Sequence[int], width: int = 4, in_channels: int = 1, out_channels: int = 1
+    ) -> None:
+        super().__init__()
+        widths = [width * 2**level for level in range(len(dilations))]
+        inputs = [in_channels, *widths[:-1]]
+        self.encoder = nn.ModuleList(map(ResidualBlock, inputs, widths, dilations))
+        self.decoder = nn.ModuleList(
+            ResidualBlock(skip + below, skip, dilation)
+            for skip, below, dilation in zip(widths[:-1], widths[1:], dilations[:-1], strict=True)
+        )
+        self.head = nn.Conv2d(width, out_channels, 1)
+        self.stride = 2 ** (len(dilations) - 1)
+        self.receptive_field = receptive_field(dilations)
+        self.apply(_initialise)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map ``(b, in, h, w)`` to the last features at full resolution, ``(b, width, h, w)``."""
+        skips = []
+        for level, block in enumerate(self.encoder):
+            x = block(functional.max_pool2d(x, 2) if level else x)
+            skips.append(x)
+        for level in reversed(range(len(self.decoder))):
+            up = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = self.decoder[level](torch.cat([skips[level], up], dim=1))
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, in, h, w)`` to ``(b, out, h, w)``; h and w must be multiples of `stride`."""
+        output: Tensor = self.head(self.features(x))
+        return output
+
+
+def receptive_field(dilations: Sequence[int]) -> int:
+    """Edge in pixels of the square of input pixels that reach one output pixel.
+
+    RF = 1 + sum_{i<B} (4 d_i j_i + j_i + 4 d_i j_i) + 4 d_B j_B with j_i = 2^i: two 3x3 convolutions down and two up
+    at every level, a 2x2 max-pool between levels, two convolutions at the bottom.
+    """
+    *levels, bottom = dilations
+    reach = sum((8 * dilation + 1) * 2**level for level, dilation in enumerate(levels))
+    return 1 + reach + int(4 * bottom * 2 ** len(levels))
+
+
+def _initialise(module: nn.Module) -> None:
+    """Kaiming-normal convolutions, zero biases."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
