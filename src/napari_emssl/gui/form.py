@@ -1,0 +1,142 @@
+"""A form made from settings: one row a field, with its bounds, its default and its sentence as tooltip."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLineEdit, QWidget
+
+from ..errors import UserError
+from ..jobs.settings import Settings
+from .number_box import IntegerBox, NumberBox
+
+_TITLES = {"max_seconds": "Time budget (s)", "patch": "Patch (px)", "autosave_seconds": "Autosave every (s)"}
+_EMPTY = {"max_seconds": "no limit"}
+_LARGEST_INTEGER = 2**31 - 1
+_LARGEST_NUMBER = 1e9
+
+
+@dataclass(frozen=True)
+class Row:
+    """One field on screen: its widget and how to read and write it."""
+
+    widget: Any
+    get: Callable[[], Any]
+    set: Callable[[Any], None]
+
+
+class SettingsForm(QWidget):
+    """Rows for some fields of a settings object; all other fields pass through unchanged.
+
+    Parameters
+    ----------
+    settings
+        What the form shows at first.
+    fields
+        Names of the fields to show, in order; by default all.
+
+    """
+
+    def __init__(self, settings: Settings, fields: Sequence[str] = (), parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        infos = type(settings).model_fields
+        self.rows = {name: row_of(name, infos[name]) for name in fields or infos}
+        layout = QFormLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        for name, row in self.rows.items():
+            row.widget.setToolTip(infos[name].description or "")
+            layout.addRow(title_of(name), row.widget)
+            layout.labelForField(row.widget).setToolTip(infos[name].description or "")
+        self.set_settings(settings)
+
+    def settings(self) -> Any:
+        """Return the settings as they stand on screen; raises `UserError` naming a field that does not fit."""
+        values = self._settings.model_dump() | {name: row.get() for name, row in self.rows.items()}
+        try:
+            return type(self._settings).model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UserError(f"{title_of(str(first['loc'][0]))}: {first['msg']}.") from error
+
+    def set_settings(self, settings: Settings) -> None:
+        """Show other settings of the same kind."""
+        self._settings = settings
+        for name, row in self.rows.items():
+            row.set(getattr(settings, name))
+
+
+def title_of(name: str) -> str:
+    """Return the label of a field."""
+    return _TITLES.get(name) or name.replace("_", " ").capitalize()
+
+
+def row_of(name: str, info: FieldInfo) -> Row:
+    """Make the widget that fits a field: its type, its bounds, and whether it may be left empty."""
+    kind, optional = _unwrap(info.annotation)
+    if kind is bool:
+        box = QCheckBox()
+        return Row(box, box.isChecked, box.setChecked)
+    if get_origin(kind) is Literal:
+        return _choice(get_args(kind))
+    empty = _EMPTY.get(name, "automatic") if optional else ""
+    if kind in (int, float):
+        return _number(kind, bounds_of(info), empty)
+    if kind is str:
+        return _text(optional, empty)
+    raise TypeError(f"A form cannot show the field '{name}' of type {info.annotation}.")
+
+
+class Bounds(NamedTuple):
+    """What a number may be."""
+
+    low: float
+    high: float
+    above: bool
+    """Whether `low` itself is excluded."""
+    step: int
+
+
+def bounds_of(info: FieldInfo) -> Bounds:
+    """Collect the bounds that pydantic keeps in a field's metadata."""
+    found = {name: getattr(rule, name) for rule in info.metadata for name in ("ge", "gt", "le", "multiple_of")
+             if getattr(rule, name, None) is not None}  # fmt: skip
+    low = found.get("ge", found.get("gt", -_LARGEST_NUMBER))
+    return Bounds(low, found.get("le", _LARGEST_NUMBER), "gt" in found, int(found.get("multiple_of", 1)))
+
+
+def _unwrap(annotation: Any) -> tuple[Any, bool]:
+    """Split ``int | None`` into ``int`` and True."""
+    if get_origin(annotation) in (UnionType, Union):
+        kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+        return kinds[0], len(kinds) < len(get_args(annotation))
+    return annotation, False
+
+
+def _number(kind: type, bounds: Bounds, empty: str) -> Row:
+    box: Any
+    if kind is int:
+        high = int(min(bounds.high, _LARGEST_INTEGER))
+        box = IntegerBox(int(bounds.low) + bounds.above, high, bounds.step, empty)
+    elif empty:
+        box = NumberBox(bounds.low if bounds.above else bounds.low - 1, bounds.high, empty)
+    else:
+        box = NumberBox(bounds.low + (1e-12 if bounds.above else 0), bounds.high)
+    return Row(box, box.number, box.set_number)
+
+
+def _choice(values: tuple[Any, ...]) -> Row:
+    box = QComboBox()
+    for value in values:
+        box.addItem(str(value), value)
+    return Row(box, box.currentData, lambda value: box.setCurrentIndex(values.index(value)))
+
+
+def _text(optional: bool, empty: str) -> Row:
+    box = QLineEdit()
+    box.setPlaceholderText(empty)
+    return Row(box, lambda: box.text().strip() or (None if optional else ""), lambda value: box.setText(value or ""))

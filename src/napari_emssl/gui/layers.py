@@ -1,0 +1,140 @@
+"""Layers in, arrays out, and back: everything the docks know of napari's layers. No Qt."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+
+_PLACEMENT = ("scale", "translate", "rotate", "shear")
+_LARGEST_PAINTING = 8 * 2**30
+METADATA_KEY = "napari_emssl"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The planes of an image layer, not yet read: how a job finds them and how the result finds its way back."""
+
+    name: str
+    data: Any
+    """Level 0 of the layer: ``(..., h, w)``, or ``(..., h, w, 3 | 4)`` where `rgb`; numpy, dask or zarr."""
+    rgb: bool
+    shape: tuple[int, ...]
+    """Shape of the grid, colours left out: ``(..., h, w)``."""
+    placement: dict[str, Any] = field(repr=False)
+    pixel_size_nm: float | None = None
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Shape before the plane axes; empty for one plane."""
+        return self.shape[:-2]
+
+    def indices(self) -> Iterator[tuple[int, ...]]:
+        """Index of every plane, in order."""
+        return product(*(range(n) for n in self.leading))
+
+    def plane(self, index: tuple[int, ...]) -> NDArray[Any]:
+        """Return a copy of one plane ``(h, w)`` in its own dtype; colours become grey."""
+        plane = np.array(self.data[index])
+        return grey(plane) if self.rgb else plane
+
+
+def source_of(layer: Any) -> Source:
+    """Describe an image layer (2-D, stack, n-D, RGB, multiscale, dask, zarr) without reading its pixels."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    rgb = bool(getattr(layer, "rgb", False))
+    shape = tuple(int(n) for n in (data.shape[:-1] if rgb else data.shape))
+    if len(shape) < 2 or 0 in shape:
+        raise UserError(f"'{layer.name}' holds no image (its shape is {shape}). Choose another layer.")
+    return Source(layer.name, data, rgb, shape, placement(layer), pixel_size_nm(layer))
+
+
+def grey(plane: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the mean of red, green and blue of ``(h, w, 3 | 4)`` as ``(h, w)`` float32; alpha is left out."""
+    mean: NDArray[np.float32] = plane[..., :3].mean(axis=-1, dtype=np.float32)
+    return mean
+
+
+def placement(layer: Any) -> dict[str, Any]:
+    """Return the keyword arguments that put a new layer on the grid of `layer`, units and axis names included."""
+    where = {name: np.array(getattr(layer, name)) for name in _PLACEMENT}
+    where["affine"] = np.array(layer.affine.affine_matrix)
+    for name in ("units", "axis_labels"):
+        if hasattr(layer, name):
+            where[name] = tuple(getattr(layer, name))
+    return where
+
+
+def placement_of_plane(where: dict[str, Any]) -> dict[str, Any]:
+    """Return the placement of one plane (the last two axes) of a layer with the placement `where`."""
+    shear = where["shear"]
+    return where | {
+        "scale": where["scale"][-2:],
+        "translate": where["translate"][-2:],
+        "rotate": where["rotate"][-2:, -2:],
+        "shear": shear[-2:, -2:] if shear.ndim == 2 else shear[-1:],
+        "affine": where["affine"][-3:, -3:],
+        **{name: where[name][-2:] for name in ("units", "axis_labels") if name in where},
+    }
+
+
+def pixel_size_nm(layer: Any) -> float | None:
+    """Return the pixel size in nm when the layer's plane axes carry a unit of length, else None."""
+    units = getattr(layer, "units", None)
+    if units is None:
+        return None
+    import pint
+
+    try:
+        nanometre = pint.get_application_registry().Quantity(float(layer.scale[-1]), str(units[-1])).to("nm")
+        return float(nanometre.magnitude)
+    except (pint.DimensionalityError, pint.UndefinedUnitError):
+        return None
+
+
+def plane_in_view(layer: Any, viewer: Any) -> tuple[int, ...]:
+    """Return the index of the plane of `layer` that the sliders of `viewer` point at; empty for a 2-D layer."""
+    shape = source_of(layer).leading
+    point = np.asarray(viewer.dims.point, float)[-layer.ndim :] * _unit_factors(layer, viewer)
+    at = np.round(layer.world_to_data(point)[: len(shape)]).astype(int)
+    return tuple(int(i) for i in np.clip(at, 0, np.asarray(shape, int) - 1))
+
+
+def _unit_factors(layer: Any, viewer: Any) -> NDArray[np.float64] | float:
+    """Viewers since napari 0.7 count in the smallest unit of their layers; a layer counts in its own."""
+    world = getattr(viewer.layers, "units", None)
+    own = getattr(layer, "units", None)
+    if world is None or own is None or len(world) < len(own):
+        return 1.0
+    import pint
+
+    base = pint.get_application_registry().get_base_units
+    world = world[-len(own) :]
+    return np.array([float(base(str(w))[0]) / float(base(str(o))[0]) for w, o in zip(world, own, strict=True)])
+
+
+def new_painting(layer: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Return empty labels on the grid of an image layer and the keyword arguments of their Labels layer.
+
+    Raises
+    ------
+    UserError
+        When the painting would not fit into memory.
+
+    """
+    source = source_of(layer)
+    if np.prod(source.shape, dtype=float) > _LARGEST_PAINTING:
+        raise UserError(
+            f"'{source.name}' is too large to be painted as a whole. "
+            "Duplicate a few of its planes into a layer of their own and paint there."
+        )
+    return np.zeros(source.shape, np.uint8), {"name": f"{source.name} | painting", **source.placement}
+
+
+def brush_size(shape: tuple[int, ...]) -> int:
+    """Return a brush, in pixels, that suits a plane ``(..., h, w)``: about a fiftieth of its shorter edge."""
+    return int(np.clip(min(shape[-2:]) // 50, 3, 40))

@@ -1,0 +1,118 @@
+"""Live curves: losses on a logarithmic axis above, validation results below."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pyqtgraph as pg
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+_MOST_POINTS = 4000
+_SMALLEST_LOSS = 1e-12
+_COLOURS = {  # Okabe & Ito's palette, safe for colour-blind eyes, in the shades that stand out on dark and on light
+    False: ("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
+    True: ("#56B4E9", "#E69F00", "#2FC79E", "#CC79A7"),
+}
+
+
+class Curve:
+    """Points of one line; when there are too many, every second one is dropped, so that memory stays flat."""
+
+    def __init__(self, line: Any) -> None:
+        self.line = line
+        self.steps: list[float] = []
+        self.values: list[float] = []
+        self._stride, self._seen = 1, 0
+
+    def add(self, step: float, value: float) -> None:
+        """Take a point in and redraw."""
+        self._seen += 1
+        if not math.isfinite(value) or self._seen % self._stride:
+            return
+        self.steps.append(step)
+        self.values.append(value)
+        if len(self.steps) > _MOST_POINTS:
+            del self.steps[::2], self.values[::2]
+            self._stride *= 2
+        self.line.setData(self.steps, self.values)
+
+
+class LossPlot(QWidget):
+    """Curves of a training job. The lower half appears with the first validation result."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.view = pg.GraphicsLayoutWidget()
+        self.losses = self.view.addPlot(row=0, col=0)
+        self.metrics = self.view.addPlot(row=1, col=0)
+        self.curves: dict[str, Curve] = {}
+        self._set_up()
+        self.set_colours("#262930", "#f0f1f2")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.view)
+        self.setMinimumHeight(200)
+
+    def _set_up(self) -> None:
+        self.losses.setLogMode(y=True)
+        self.metrics.setXLink(self.losses)
+        for plot, name in ((self.losses, "loss"), (self.metrics, "validation")):
+            plot.setLabel("left", name)
+            plot.getAxis("left").setWidth(52)
+            plot.addLegend(offset=(-4, 4), labelTextSize="8pt", verSpacing=-6)
+            plot.setMenuEnabled(True)
+            plot.hideButtons()
+        self.metrics.setLabel("bottom", "step")
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all curves."""
+        self.losses.clear()
+        self.metrics.clear()
+        self.curves = {}
+        self.metrics.hide()
+        self.losses.setLabel("bottom", "step")
+        self.losses.getAxis("bottom").setStyle(showValues=True)
+
+    def add(self, step: int, losses: Mapping[str, float], metrics: Mapping[str, float]) -> None:
+        """Add the numbers of one `Progress` event."""
+        for name, value in losses.items():
+            self._curve(self.losses, name).add(step, max(value, _SMALLEST_LOSS))
+        if metrics and not self.metrics.isVisible():
+            self.metrics.show()
+            self.losses.setLabel("bottom", None)
+            self.losses.getAxis("bottom").setStyle(showValues=False)
+        for name, value in metrics.items():
+            self._curve(self.metrics, name).add(step, value)
+
+    def _curve(self, plot: Any, name: str) -> Curve:
+        key = f"{'loss' if plot is self.losses else 'validation'} {name}"
+        if key not in self.curves:
+            marks = {} if plot is self.losses else {"symbol": "o", "symbolSize": 5, "symbolPen": None}
+            self.curves[key] = Curve(plot.plot(name=name, antialias=True, **marks))
+            self._paint_curves()
+        return self.curves[key]
+
+    def set_colours(self, background: str, text: str) -> None:
+        """Take over the theme's colours, given as ``#rrggbb``."""
+        self._dark = pg.mkColor(background).lightness() < 128
+        self.view.setBackground(background)
+        for plot in (self.losses, self.metrics):
+            for side in ("left", "bottom"):
+                plot.getAxis(side).setPen(text)
+                plot.getAxis(side).setTextPen(text)
+            plot.showGrid(x=True, y=True, alpha=0.15)
+            plot.legend.setLabelTextColor(text)
+        self._text = text
+        self._paint_curves()
+
+    def _paint_curves(self) -> None:
+        """Give each curve its colour; validation curves begin with the second one."""
+        colours = _COLOURS[self._dark]
+        seen = {"loss": 0, "validation": 1}
+        for key, curve in self.curves.items():
+            kind = key.split()[0]
+            colour = colours[seen[kind] % len(colours)]
+            seen[kind] += 1
+            curve.line.setPen(colour, width=2)
+            curve.line.setSymbolBrush(colour)

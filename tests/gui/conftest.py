@@ -1,0 +1,29 @@
+"""GUI tests need napari, pytest-qt and a display; without them they are skipped."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+_DISPLAY = sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+if not all(find_spec(name) for name in ("napari", "qtpy", "pytestqt", "pyqtgraph")):
+    collect_ignore_glob = ["test_*.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests with a window where there is no display."""
+    for item in items:
+        if HERE in item.path.parents and "gui" in item.keywords and not _DISPLAY:
+            item.add_marker(pytest.mark.skip(reason="no display; run under xvfb-run"))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    """A user's folder of its own for each test."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(folder))
+    return folder
