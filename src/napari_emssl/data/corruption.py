@@ -59,9 +59,7 @@ def turn(images: Tensor, code: int) -> Tensor:
     return turned.flip(-1) if code >= 4 else turned
 
 
-def _uniform(
-    count: int, bounds: tuple[float, float], like: Tensor, generator: torch.Generator | None
-) -> Tensor:
+def _uniform(count: int, bounds: tuple[float, float], like: Tensor, generator: torch.Generator | None) -> Tensor:
     low, high = bounds
     draws = torch.rand(count, generator=generator, device=like.device, dtype=like.dtype)
     return low + (high - low) * draws

@@ -168,9 +168,7 @@ def _pixels_by_class(targets: Sequence[NDArray[Any]]) -> list[NDArray[np.int64]]
     for number, target in enumerate(targets):
         for value in np.unique(target[target > 0]):
             rows, columns = np.nonzero(target == value)
-            found.setdefault(int(value), []).append(
-                np.stack([np.full_like(rows, number), rows, columns], axis=1)
-            )
+            found.setdefault(int(value), []).append(np.stack([np.full_like(rows, number), rows, columns], axis=1))
     return [np.concatenate(found[value]) for value in sorted(found)]
 
 

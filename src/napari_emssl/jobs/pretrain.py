@@ -21,7 +21,7 @@ from ..models.file import Card, Model, NetworkSpec
 from ..models.tasks import to_numpy
 from ..networks.generators import build_generator
 from ..networks.patchgan import PatchGAN
-from .devices import Device, choose_device
+from .devices import Device, choose_device, place
 from .events import Control, Event, Job, Started, Warning
 from .provenance import stage
 from .settings import PretrainSettings
@@ -146,12 +146,16 @@ class Pix2Pix:
     def _corrupt(self, clean: Tensor, step: int) -> Tensor:
         source = torch.Generator(clean.device).manual_seed(self.settings.seed * 1_000_003 + step + 1)
         chosen = self.settings
-        return corrupt(
-            clean, (chosen.noise_min, chosen.noise_max), (chosen.blur_min, chosen.blur_max), source
-        )
+        return corrupt(clean, (chosen.noise_min, chosen.noise_max), (chosen.blur_min, chosen.blur_max), source)
 
     def _place(self, network: nn.Module) -> nn.Module:
-        return network.to(self.device.torch_device, memory_format=torch.channels_last).train()
+        return place(network, self.device).train()
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
 
 
 def pretrain(
@@ -210,9 +214,7 @@ def pretrain(
         learner = Pix2Pix(chosen, device, _validation_patches(held_out, chosen), card)
         yield Started(device.label, device.reason, data["summary"])
         if skipped:
-            yield Warning(
-                f"{len(skipped)} files could not be read and were left out, the first: {skipped[0]}"
-            )
+            yield Warning(f"{len(skipped)} files could not be read and were left out, the first: {skipped[0]}")
         yield from run_training(learner, _plan(chosen, patches, autosave), control, resume)
 
     return Job(events)
@@ -233,9 +235,7 @@ def _open_all(sources: Sequence[Path | str | NDArray[Any] | Image]) -> tuple[lis
             except UserError as error:
                 skipped.append(str(error))
     if not images:
-        raise UserError(
-            skipped[0] if skipped else "There is no image to learn from. Give a file or a folder."
-        )
+        raise UserError(skipped[0] if skipped else "There is no image to learn from. Give a file or a folder.")
     return images, skipped
 
 
@@ -245,9 +245,7 @@ def _split(images: list[Image], settings: PretrainSettings) -> tuple[list[Image]
     if wanted is None:
         wanted = min(VALIDATION_LIMIT, len(images) // 10)
     if wanted >= len(images):
-        raise UserError(
-            f"--validation {wanted} leaves nothing to learn from: there are {len(images)} images."
-        )
+        raise UserError(f"--validation {wanted} leaves nothing to learn from: there are {len(images)} images.")
     keys = [image.path or Path(str(number)) for number, image in enumerate(images)]
     by_key = dict(zip(keys, images, strict=True))
     training, held_out = split_by_source(keys, wanted, settings.seed)
@@ -274,7 +272,7 @@ def _plan(settings: PretrainSettings, patches: UnlabelledPatches, autosave: Path
         loader = DataLoader(
             patches,
             batch_size=settings.batch_size,
-            sampler=(position for position in positions),  # type: ignore[arg-type]
+            sampler=(position for position in positions),
             num_workers=settings.workers,
             pin_memory=torch.cuda.is_available(),
             multiprocessing_context="spawn" if settings.workers else None,
@@ -293,9 +291,7 @@ def _plan(settings: PretrainSettings, patches: UnlabelledPatches, autosave: Path
     )
 
 
-def _describe(
-    training: list[Image], held_out: list[Image], patches: int, skipped: list[str]
-) -> dict[str, Any]:
+def _describe(training: list[Image], held_out: list[Image], patches: int, skipped: list[str]) -> dict[str, Any]:
     planes = sum(map(len, training))
     return {
         "summary": f"Learning from {planes} planes of {len(training)} images ({patches} patches an epoch), "

@@ -3,7 +3,6 @@
 This room owns steps, time budget, stop, pause, validation interval, best-so-far, autosave, resume and events.
 """
 
-import os
 import pickle
 import time
 import uuid
@@ -90,9 +89,7 @@ class Plan:
     autosave_seconds: float = 60.0
 
 
-def run_training(
-    learner: Learner, plan: Plan, control: Control, resume: Path | None = None
-) -> Iterator[Event]:
+def run_training(learner: Learner, plan: Plan, control: Control, resume: Path | None = None) -> Iterator[Event]:
     """Train until the steps are done, the time is over or a stop is asked for; the last event is `Finished`."""
     run = _Run(learner, plan, control)
     if resume is not None:
@@ -159,9 +156,7 @@ class _Run:
         values = {name: float(value) for name, value in losses.items()}
         if not self.warned and any(value != value or abs(value) == float("inf") for value in values.values()):
             self.warned = True
-            yield Warning(
-                "A loss is not finite: training has diverged. Stop and start with a lower learning rate."
-            )
+            yield Warning("A loss is not finite: training has diverged. Stop and start with a lower learning rate.")
         self.told = time.monotonic()
         since, at = self.rate_mark
         rate = (self.step - at) / max(self.seconds - since, 1e-9)
@@ -244,7 +239,7 @@ def write_autosave(path: Path, content: Mapping[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         torch.save(dict(content), temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -257,11 +252,7 @@ def read_autosave(path: Path, kind: str) -> dict[str, Any]:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = saved["kind"], saved["format"]
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(
-            f"'{path}' is no autosave or is damaged ({type(error).__name__}). Start anew."
-        ) from error
+        raise UserError(f"'{path}' is no autosave or is damaged ({type(error).__name__}). Start anew.") from error
     if found != (kind, AUTOSAVE_FORMAT):
-        raise UserError(
-            f"'{path}' is the autosave of another kind of job ({found[0]}, format {found[1]}). Start anew."
-        )
+        raise UserError(f"'{path}' is the autosave of another kind of job ({found[0]}, format {found[1]}). Start anew.")
     return saved

@@ -4,7 +4,6 @@ Imports no torch: weights are numpy arrays here, so that lists of models and the
 """
 
 import json
-import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -116,11 +115,9 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(weights, temporary, {_KEY: model.card.model_dump_json()})
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
-        raise UserError(
-            f"Cannot write '{path}': {error.strerror or error}. Choose another folder."
-        ) from error
+        raise UserError(f"Cannot write '{path}': {error.strerror or error}. Choose another folder.") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -149,9 +146,7 @@ def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise UserError(
-            f"There is no model file '{path}'. 'napari-emssl models list' shows the models by name."
-        )
+        raise UserError(f"There is no model file '{path}'. 'napari-emssl models list' shows the models by name.")
     try:
         with safe_open(path, framework="numpy") as file:
             weights = {key: file.get_tensor(key) for key in file.keys()} if with_weights else {}  # noqa: SIM118
@@ -175,6 +170,4 @@ def _parse_card(metadata: Mapping[str, str], path: Path) -> Card:
             )
         return Card.model_validate(raw)
     except (ValidationError, json.JSONDecodeError, AttributeError) as error:
-        raise UserError(
-            f"The card of '{path}' is damaged ({type(error).__name__}). Fetch or copy it again."
-        ) from error
+        raise UserError(f"The card of '{path}' is damaged ({type(error).__name__}). Fetch or copy it again.") from error

@@ -100,9 +100,7 @@ def build_network(model: Model) -> nn.Module:
     wanted = network.state_dict()
     for name, tensor in wanted.items():
         if name not in model.weights:
-            raise UserError(
-                f"Model '{model.name}' lacks the tensor '{name}': its file is damaged. Fetch it again."
-            )
+            raise UserError(f"Model '{model.name}' lacks the tensor '{name}': its file is damaged. Fetch it again.")
         shape = tuple(model.weights[name].shape)
         if shape != tuple(tensor.shape):
             raise UserError(
@@ -123,9 +121,7 @@ def transfer(weights: Mapping[str, NDArray[Any]], network: nn.Module) -> list[st
     state = network.state_dict()
     left = [name for name in state if name not in weights or weights[name].shape != tuple(state[name].shape)]
     copied = {
-        name: torch.from_numpy(np.array(weights[name])).to(state[name].dtype)
-        for name in state
-        if name not in left
+        name: torch.from_numpy(np.array(weights[name])).to(state[name].dtype) for name in state if name not in left
     }
     network.load_state_dict(state | copied)
     return left

@@ -83,9 +83,7 @@ def add_model(model: Model, overwrite: bool = False) -> Path:
 
     """
     if not re.fullmatch(r"[\w][\w .+()-]*", model.name):
-        raise UserError(
-            f"'{model.name}' is no name for a model. Use letters, digits, spaces, '-', '_' and '.'."
-        )
+        raise UserError(f"'{model.name}' is no name for a model. Use letters, digits, spaces, '-', '_' and '.'.")
     if any(entry.name == model.name for entry in _entries(SHIPPED, "shipped")):
         raise UserError(f"'{model.name}' is the name of a shipped model. Choose another name.")
     path = own_folder() / f"{model.name}{SUFFIX}"

@@ -38,9 +38,7 @@ class UNet(nn.Module):
 
     """
 
-    def __init__(
-        self, dilations: Sequence[int], width: int = 4, in_channels: int = 1, out_channels: int = 1
-    ) -> None:
+    def __init__(self, dilations: Sequence[int], width: int = 4, in_channels: int = 1, out_channels: int = 1) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(len(dilations))]
         inputs = [in_channels, *widths[:-1]]
@@ -78,8 +76,8 @@ def receptive_field(dilations: Sequence[int]) -> int:
     at every level, a 2x2 max-pool between levels, two convolutions at the bottom.
     """
     *levels, bottom = dilations
-    reach = sum((8 * dilation + 1) * 2**level for level, dilation in enumerate(levels))
-    return 1 + reach + int(4 * bottom * 2 ** len(levels))
+    reach = sum((8 * dilation + 1) << level for level, dilation in enumerate(levels))
+    return 1 + reach + (4 * bottom << len(levels))
 
 
 def _initialise(module: nn.Module) -> None:
