@@ -1,0 +1,123 @@
+"""The commands by name, and what an error turns into: a sentence on stderr and an exit status.
+
+Commands are imported when they are called, so that ``--help`` and ``--version`` load no more than cyclopts.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from cyclopts import App, CycloptsError
+
+from .. import __version__
+from ..errors import UserError
+
+BAD_INPUT = 2
+BUG = 1
+INTERRUPTED = 130
+
+_COMMANDS = {
+    "pretrain": "Train a generator on unlabelled images (GAN): no labels are needed.\n\n"
+    "Pictures of corrupted, restored and clean patches and the curves are written to the folder OUTPUT-pictures, "
+    "unless --pictures names another. Ctrl-C saves the best weights so far; --resume goes on.",
+    "finetune": "Train a model on few labels, starting from a pretrained generator.\n\n"
+    "Without --steps, --epochs or --max-seconds it trains for a minute. Ctrl-C saves the best weights so far; "
+    "--resume goes on.",
+    "apply": "Run a model over images, folders and stacks.",
+    "evaluate": "Score a model against targets.",
+    "simulate": "Make images whose truth is known.",
+    "models": "List, describe and import models.",
+    "demo": "Try everything on simulated data.",
+}
+_SUBCOMMANDS = {
+    "simulate": {"hrtem": "HRTEM images of gold nanoparticles on amorphous carbon, with their masks."},
+    "models": {
+        "list": "List the models that can be picked by name, the recommended start first.",
+        "info": "Show the card of a model: what it is and how it was made.",
+        "import": "Copy a model file to the own models, so that it can be picked by name.",
+    },
+}
+
+
+def build_app() -> App:
+    """Return the tree of commands; none of them is imported yet."""
+    app = App(
+        name="napari-emssl",
+        help="Self-supervised learning for electron microscopy: pretrain, fine-tune and apply models.",
+        version=__version__,
+        help_format="plaintext",
+        result_action="return_value",
+    )
+    for place, (name, text) in enumerate(_COMMANDS.items()):
+        children = _SUBCOMMANDS.get(name)
+        if children is None:
+            app.command(f"{__package__}.{name}:{name}", name=name, help=text, sort_key=place)
+            continue
+        group = App(name=name, help=text, sort_key=place)
+        for child, child_text in children.items():
+            group.command(f"{__package__}.{name}:{child}_", name=child, help=child_text)
+        app.command(group)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status.
+
+    Parameters
+    ----------
+    arguments
+        The words after ``napari-emssl``; by default those of this process.
+
+    Returns
+    -------
+    int
+        0 done, 2 bad input (a sentence is on stderr), 130 or 143 stopped by Ctrl-C or SIGTERM, 1 a bug.
+
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = ["models", "list"] if words == ["models"] else words
+    return guarded(lambda: build_app()(words, print_error=False, exit_on_error=False, verbose=False))
+
+
+def guarded(command: Callable[[], int | None]) -> int:
+    """Run `command` and turn what it raises into a sentence and an exit status."""
+    try:
+        status = command() or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _fail("Aborted.", INTERRUPTED)
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is not None:
+            return _fail(sentence, BAD_INPUT)
+        traceback.print_exc()
+        return _fail("This is a bug in napari-emssl, please report it with the lines above.", BUG)
+
+
+def _sentence(error: Exception) -> str | None:
+    """Return what to tell the user, or None when `error` is a bug."""
+    from pydantic import ValidationError
+
+    from .sentences import sentence_of_command_line, sentence_of_settings
+
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, CycloptsError):
+        return sentence_of_command_line(error)
+    if isinstance(error, ValidationError):
+        return sentence_of_settings(error)
+    if isinstance(error, MemoryError):
+        return "Memory is full. Use fewer or smaller images, or a smaller --batch-size or --patch."
+    if isinstance(error, OSError) and error.strerror:
+        return f"'{error.filename}': {error.strerror}." if error.filename else f"{error.strerror}."
+    return None
+
+
+def _fail(sentence: str, status: int) -> int:
+    print(f"napari-emssl: {sentence}", file=sys.stderr)  # noqa: T201
+    return status

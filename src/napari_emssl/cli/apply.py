@@ -1,0 +1,36 @@
+"""``napari-emssl apply``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from ..jobs.settings import ApplySettings
+from .files import require_existing, require_writable_folder
+from .follow import follow
+
+
+def apply(
+    model: Annotated[str, Parameter(help="A model: a name of 'models list' or a file.")],
+    paths: Annotated[list[Path], Parameter(help="Image files, stacks and folders.")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")],
+    format: Annotated[Literal["tiff", "zarr"], Parameter(group="Output", help="Kind of file to write.")] = "tiff",
+    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
+    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    settings: Annotated[ApplySettings, Parameter(name="*", group="Settings")] = ApplySettings(),  # noqa: B008
+) -> int:
+    """Run a model over images, folders and stacks; prints the files written, one a line."""
+    require_writable_folder(output)
+    require_existing(paths)
+    from ..models.zoo import load_model
+
+    loaded = load_model(model)
+    from ..jobs.apply import apply_files
+
+    job = apply_files(loaded, paths, output, settings, format, overwrite)
+    ending = follow(job, "Applying", quiet=quiet)
+    for path in ending.result:
+        print(path)  # noqa: T201
+    return ending.status

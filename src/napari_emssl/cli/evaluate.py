@@ -1,0 +1,48 @@
+"""``napari-emssl evaluate``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ..jobs.settings import EvaluateSettings
+from .files import require_existing, require_writable_file, write_json
+from .follow import follow
+
+
+def evaluate(
+    model: Annotated[str, Parameter(help="A model: a name of 'models list' or a file.")],
+    /,
+    *,
+    images: Annotated[Path, Parameter(help="A folder of images, or one image or stack.")],
+    targets: Annotated[Path, Parameter(help="A folder of targets paired by name, or one target.")],
+    json: Annotated[Path | None, Parameter(group="Output", help="Write all scores to this file; - for stdout.")] = None,
+    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
+    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    settings: Annotated[EvaluateSettings, Parameter(name="*", group="Settings")] = EvaluateSettings(),  # noqa: B008
+) -> int:
+    """Score a model against targets: per image, their mean, and pooled over all pixels."""
+    if json is not None and str(json) != "-":
+        require_writable_file(json, overwrite)
+    require_existing([images, targets])
+    from ..models.zoo import load_model
+
+    loaded = load_model(model)
+    from ..jobs.evaluate import evaluate_job
+
+    ending = follow(evaluate_job(loaded, images, targets, settings), "Evaluating", quiet=quiet)
+    if ending.stopped:
+        return ending.status
+    if json is not None:
+        write_json(json, ending.result.to_dict())
+    if str(json) != "-":
+        _print_scores(ending.result)
+    return ending.status
+
+
+def _print_scores(scores: Any) -> None:
+    """Print the means and the pooled scores beside each other."""
+    print(f"{'score':<24}{'mean':>10}{'pooled':>10}   ({len(scores.images)} images)")  # noqa: T201
+    for name, value in scores.mean.items():
+        pooled = scores.pooled.get(name)
+        print(f"{name:<24}{value:>10.4f}{'' if pooled is None else format(pooled, '>10.4f')}")  # noqa: T201

@@ -1,0 +1,213 @@
+"""Run a job to its end: show its progress on stderr, stop it on Ctrl-C, hand its events on."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any, Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bars
+
+from ..errors import UserError
+from ..jobs.events import Event, Finished, Job, Progress, Started, Warning
+
+_LINE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended."""
+
+    result: Any
+    stopped: bool
+    status: int
+    """Exit status: 0, or 128 plus the number of the signal that stopped the job."""
+
+
+def follow(job: Job, title: str, *, quiet: bool = False, listeners: Iterable[Callable[[Event], None]] = ()) -> Ending:
+    """Iterate over `job` to its end.
+
+    The first Ctrl-C or SIGTERM asks the job to stop after its step; a second one aborts.
+
+    Parameters
+    ----------
+    job
+        The job to run.
+    title
+        Its name beside the bar.
+    quiet
+        Show warnings only.
+    listeners
+        Called with every event, after it is shown.
+
+    Raises
+    ------
+    UserError
+        What the job raises, with what was stopped.
+
+    """
+    finished: Finished | None = None
+    with StopOnSignal(job) as signals, make_screen(title, quiet) as screen:
+        for event in job:
+            screen.show(event)
+            for listener in listeners:
+                listener(event)
+            if isinstance(event, Finished):
+                finished = event
+    if finished is None:
+        raise UserError("The job ended without a result. Start it again; with --resume where there is an autosave.")
+    status = 128 + signals.received if finished.stopped and signals.received else 0
+    return Ending(finished.result, finished.stopped, status)
+
+
+class StopOnSignal:
+    """While open, the first SIGINT or SIGTERM stops the job; a second one has its usual effect."""
+
+    def __init__(self, job: Job) -> None:
+        self.received = 0
+        self._job = job
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self.received = number
+        self._job.stop()
+        os.write(2, b"\nStopping after this step; once more aborts at once.\n")
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __exit__(self, *_error: object) -> None:
+        self._restore()
+
+
+class Screen(Protocol):
+    """Something that shows events; a context manager."""
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Clean up."""
+
+
+def make_screen(title: str, quiet: bool = False) -> Screen:
+    """Return a bar for a terminal, lines for a file or pipe, or warnings only."""
+    if quiet:
+        return Lines(title, every=float("inf"), talkative=False)
+    return Bar(title) if sys.stderr.isatty() else Lines(title)
+
+
+class Bar:
+    """A progress bar on stderr."""
+
+    def __init__(self, title: str, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.bars = Bars(
+            SpinnerColumn(finished_text=" "),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[numbers]}", markup=False),
+            console=self.console,
+        )
+        self.task = self.bars.add_task(title, total=1.0, numbers="reading")
+        self.metrics: Mapping[str, float] = {}
+
+    def show(self, event: Event) -> None:
+        """Move the bar, or print a sentence above it."""
+        if isinstance(event, Progress):
+            self.metrics = event.metrics or self.metrics
+            self.bars.update(self.task, completed=event.fraction, numbers=numbers_of(event, self.metrics))
+        elif isinstance(event, Finished):
+            self.bars.update(self.task, completed=1.0)
+        elif text := words_of(event):
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.bars.stop()
+
+
+class Lines:
+    """A line on stderr now and then."""
+
+    def __init__(self, title: str, every: float = _LINE_SECONDS, talkative: bool = True) -> None:
+        self.title, self.every, self.talkative = title, every, talkative
+        self.told = -float("inf")
+        self.untold: Progress | None = None
+        self.metrics: Mapping[str, float] = {}
+
+    def show(self, event: Event) -> None:
+        """Print the event when it is time."""
+        if isinstance(event, Progress):
+            self.untold, self.metrics = event, event.metrics or self.metrics
+            if time.monotonic() - self.told >= self.every:
+                self._tell(event.fraction)
+        elif isinstance(event, Finished):
+            self._tell(1.0)
+        elif (text := words_of(event)) and (self.talkative or isinstance(event, Warning)):
+            self._print(text)
+
+    def _tell(self, fraction: float) -> None:
+        if self.untold is not None and self.talkative:
+            self._print(f"{self.title} {fraction:4.0%}  {numbers_of(self.untold, self.metrics)}")
+        self.told, self.untold = time.monotonic(), None
+
+    def _print(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+
+def words_of(event: Event) -> str:
+    """Return the sentences an event carries; empty when it carries numbers or pictures."""
+    if isinstance(event, Started):
+        device = f"Device: {event.device}. {event.reason}".strip()
+        return "\n".join(text for text in (event.summary, device) if text)
+    return f"Warning: {event.text}" if isinstance(event, Warning) else ""
+
+
+def numbers_of(event: Progress, metrics: Mapping[str, float]) -> str:
+    """Return step, losses, the last validation, speed and time left in one line."""
+    parts = [f"{event.step}/{event.total}" if event.total else f"step {event.step}"]
+    parts += [f"{name} {value:.4g}" for name, value in event.losses.items()]
+    parts += [f"validation {name} {value:.4g}" for name, value in metrics.items()]
+    if event.images_per_second:
+        parts.append(f"{event.images_per_second:.3g} images/s")
+    if event.seconds_left is not None:
+        parts.append(f"{duration(event.seconds_left)} left")
+    return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as ``42 s``, ``3:05 min`` or ``2:07 h``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

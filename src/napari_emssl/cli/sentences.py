@@ -1,0 +1,93 @@
+"""Errors of the command line and of settings, said as a person would."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from cyclopts import (
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+    ValidationError,
+)
+from pydantic import ValidationError as SettingsError
+
+from ..jobs import settings
+
+_RULES = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "is too large",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be yes or no",
+    "literal_error": "must be {expected}",
+}
+_AT_MOST = 2
+
+
+def sentence_of_command_line(error: CycloptsError) -> str:
+    """Return one sentence or two: what is wrong with the words typed, and the way out."""
+    if isinstance(error, ValidationError | CoercionError) and isinstance(error.__cause__, SettingsError):
+        return sentence_of_settings(error.__cause__)
+    command = " ".join(("napari-emssl", *(error.command_chain or ())))
+    way_out = f"'{command} --help' shows what it takes."
+    if isinstance(error, MissingArgumentError):
+        return f"{_missing(error)} {way_out}"
+    if isinstance(error, UnusedCliTokensError):
+        return f"{_listed(error.unused_tokens or [])} is not understood here. {way_out}"
+    text = str(error).replace('"', "'")
+    return f"{text} {way_out}" if isinstance(error, UnknownOptionError) and "Did you" not in text else text
+
+
+def sentence_of_settings(error: SettingsError) -> str:
+    """Return a sentence for each of the first two settings that are wrong, named by their flags."""
+    return "\n".join(_about_setting(error.title, detail) for detail in error.errors()[:_AT_MOST])
+
+
+def flag_of(field: str) -> str:
+    """Return the flag that sets the field of this name."""
+    return "--" + field.replace("_", "-")
+
+
+def _about_setting(model: str, detail: Mapping[str, Any]) -> str:
+    field = str(detail["loc"][0]) if detail["loc"] else ""
+    flag = flag_of(field) if field else "The settings"
+    got = detail.get("input")
+    if detail["type"] == "value_error":
+        return f"{flag}: {detail['msg'].removeprefix('Value error, ').rstrip('.')} (got {got})."
+    rule = _RULES.get(detail["type"])
+    if rule is None:
+        return f"{flag} does not take '{got}'. {_description(model, field) or detail['msg']}"
+    return f"{flag} {rule.format(**detail.get('ctx', {}))} (got {got}).{_nearest(detail, got)}"
+
+
+def _description(model: str, field: str) -> str | None:
+    found = getattr(getattr(settings, model, None), "model_fields", {}).get(field)
+    return found.description if found else None
+
+
+def _nearest(detail: Mapping[str, Any], got: Any) -> str:
+    choices = str(detail.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
+    close = difflib.get_close_matches(str(got), choices, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _missing(error: MissingArgumentError) -> str:
+    argument = error.argument
+    name = error.keyword or (argument.name if argument else "An argument")
+    if error.keyword:
+        return f"{name} needs a value."
+    purpose = argument.parameter.help if argument and argument.parameter.help else ""
+    return f"{name} is missing: {purpose[:1].lower()}{purpose[1:]}" if purpose else f"{name} is missing."
+
+
+def _listed(words: list[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words[:3])
