@@ -1,0 +1,243 @@
+"""Gold nanoparticles as lists of atoms, and how they come to rest on a support.
+
+Coordinates are (z, y, x) in nm, z towards the electron source.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes, distance_transform_edt
+from scipy.spatial.transform import Rotation
+
+LATTICE_NM = 0.40782
+"""Edge of gold's face-centred cubic cell."""
+ATOM_RADIUS_NM = LATTICE_NM / np.sqrt(8)
+"""Half the distance of two neighbours in gold."""
+
+_FACES_100 = np.eye(3)
+_FACES_111 = np.array([(1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1)]) / np.sqrt(3)
+_TWIN_NORMAL = _FACES_111[0]
+_ZONE_AXES = ((1, 1, 0), (1, 1, 0), (1, 0, 0), (1, 1, 1), (1, 1, 2))
+_SURFACE_ENERGY_RATIO = 1.12
+
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Habit:
+    """The form of a particle: a Wulff polyhedron of {111} and {100} faces, cut by a sphere that rounds its corners.
+
+    Distances are in units of the mean distance of the {111} faces from the centre.
+    """
+
+    faces: NDArray[np.float64]
+    """Outward normals divided by the distance of their face, ``(14, 3)``."""
+    sphere: float
+    """Radius of the sphere: 0.9 leaves a ball, 1.3 sharp corners."""
+    twin_plane: float | None = None
+    """Distance of a twin plane (111) from the centre; the crystal below it is mirrored above it."""
+
+    def inside(self, points: NDArray[Any], roughness: NDArray[Any] | float = 0.0) -> NDArray[np.bool_]:
+        """Tell which points ``(m, 3)`` lie in the body, whose surface is lowered by `roughness`, ``(m,)``."""
+        radius = np.linalg.norm(points, axis=1) / self.sphere
+        reach = np.maximum(radius, (points @ self.faces.T).max(axis=1)) + roughness
+        return np.asarray(reach <= 1)
+
+    def volume(self, rng: np.random.Generator) -> float:
+        """Volume, to about a percent, by trying 20 000 points; a twin counts both halves."""
+        points = rng.uniform(-self.sphere, self.sphere, (20_000, 3))
+        inside = self.inside(points)
+        if self.twin_plane is not None:
+            inside = 2.0 * (inside & (points @ _TWIN_NORMAL <= self.twin_plane))
+        return float(np.mean(inside) * (2 * self.sphere) ** 3)
+
+
+@dataclass(frozen=True)
+class Particle:
+    """One gold particle, its centre of mass at the origin."""
+
+    atoms: Points
+    """Positions ``(m, 3)``."""
+    zone_axis: tuple[int, int, int] | None = None
+    """Crystal direction near the beam, if it was set."""
+    twinned: bool = False
+    diameter_nm: float = field(init=False)
+    """Diameter of the sphere that holds as many atoms of bulk gold."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "diameter_nm", float((6 / np.pi * len(self.atoms) * LATTICE_NM**3 / 4) ** (1 / 3)))
+
+    @property
+    def radius_nm(self) -> float:
+        """Distance of the outermost atom from the centre, seen along the beam."""
+        return float(np.sqrt((self.atoms[:, 1:] ** 2).sum(axis=1).max()))
+
+
+def lattice_ball(radius_nm: float, offset: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the sites ``(m, 3)`` of a gold lattice, shifted by `offset` (nm), within a radius of the origin."""
+    reach = int(np.ceil((radius_nm + np.linalg.norm(offset)) / LATTICE_NM)) + 1
+    cells = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    basis = np.array([(0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)])
+    sites = ((cells + basis) * LATTICE_NM + offset).reshape(-1, 3)
+    return np.asarray(sites[(sites**2).sum(axis=1) <= radius_nm**2])
+
+
+def along_beam(axis: Sequence[float], tilt_rad: float, rng: np.random.Generator) -> Rotation:
+    """Turn a crystal so that `axis` lies along z but for a tilt to a random side; the turn about z is random."""
+    up = np.asarray(axis, float) / np.linalg.norm(axis)
+    side = np.cross(up, _FACES_100[np.argmin(np.abs(up))])
+    side /= np.linalg.norm(side)
+    to_z = Rotation.from_matrix(np.stack([up, side, np.cross(up, side)]))  # rows give z, y, x
+    towards = rng.uniform(0, 2 * np.pi)
+    tilt = Rotation.from_rotvec(tilt_rad * np.array([0, np.sin(towards), np.cos(towards)]))
+    return tilt * Rotation.from_rotvec([rng.uniform(0, 2 * np.pi), 0, 0]) * to_z
+
+
+def random_habit(rng: np.random.Generator, twinned: bool) -> Habit:
+    """Draw a truncated octahedron, its faces grown unevenly, its corners more or less round."""
+    distances = np.concatenate([np.full(6, _SURFACE_ENERGY_RATIO), np.ones(8)]) * rng.uniform(0.85, 1.15, 14)
+    normals = np.concatenate([_FACES_100, -_FACES_100, _FACES_111, -_FACES_111])
+    plane = float(rng.uniform(-0.1, 0.3)) if twinned else None
+    return Habit(normals / distances[:, None], float(rng.uniform(0.9, 1.25)), plane)
+
+
+def roughness(points: NDArray[Any], amplitude: float, period: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Smooth random field with standard deviation `amplitude` and about the given period, at points ``(m, 3)``."""
+    waves = rng.normal(0, 2 * np.pi / period / np.sqrt(3), (8, 3))
+    phases = rng.uniform(0, 2 * np.pi, 8)
+    return np.asarray(amplitude / 2 * np.cos(points @ waves.T + phases).sum(axis=1))
+
+
+def crystal(habit: Habit, diameter_nm: float, roughness_nm: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Cut a particle ``(m, 3)``, in crystal axes, out of a lattice that is shifted at random against its centre."""
+    scale = diameter_nm * (np.pi / 6 / habit.volume(rng)) ** (1 / 3)
+    offset = rng.uniform(0, LATTICE_NM, 3)
+    if habit.twin_plane is not None:
+        offset += (habit.twin_plane * scale - offset @ _TWIN_NORMAL) * _TWIN_NORMAL
+    sites = lattice_ball(scale * habit.sphere + 3 * roughness_nm, offset)
+    height = sites @ _TWIN_NORMAL - (np.inf if habit.twin_plane is None else habit.twin_plane * scale)
+    rough = roughness(sites / scale, roughness_nm / scale, 1.2 / scale, rng)
+    kept = habit.inside(sites / scale, rough) & (height <= 1e-6)
+    sites, height = sites[kept], height[kept]
+    if habit.twin_plane is None:
+        return np.asarray(sites)
+    below = height < -1e-6
+    mirrored = sites[below] - 2 * height[below, None] * _TWIN_NORMAL
+    return np.concatenate([sites, mirrored])
+
+
+def make_particle(
+    diameter_nm: float,
+    rng: np.random.Generator,
+    *,
+    zone_axis_share: float = 0.5,
+    zone_tilt_deg: float = 3.0,
+    twin_share: float = 0.3,
+    roughness_nm: float = 0.1,
+) -> Particle:
+    """Draw a gold particle.
+
+    Parameters
+    ----------
+    diameter_nm
+        Diameter of the sphere of the same volume; the particle keeps to it within a few per cent.
+    rng
+        Source of form and orientation.
+    zone_axis_share
+        Probability of an orientation near <110>, <100>, <111> or <112>; otherwise it is uniform over all rotations.
+    zone_tilt_deg
+        Standard deviation of the tilt away from the zone axis.
+    twin_share
+        Probability of a (111) twin plane.
+    roughness_nm
+        Standard deviation of the surface.
+
+    """
+    twinned = bool(rng.random() < twin_share)
+    sites = crystal(random_habit(rng, twinned), diameter_nm, roughness_nm, rng)
+    axis: tuple[int, int, int] | None = None
+    turn = Rotation.from_quat(rng.normal(size=4))
+    if rng.random() < zone_axis_share:
+        axis = _ZONE_AXES[rng.integers(len(_ZONE_AXES))]
+        shown = (1, -1, 0) if twinned and axis == (1, 1, 0) else axis  # in the twin plane: both halves are on axis
+        turn = along_beam(shown, np.deg2rad(zone_tilt_deg) * rng.normal(), rng)
+    atoms = turn.apply(sites)
+    return Particle((atoms - atoms.mean(axis=0)).astype(np.float32), axis, twinned)
+
+
+def settle(
+    particles: Sequence[Particle], extent_nm: float, overlap: float, rng: np.random.Generator
+) -> list[NDArray[np.float64]]:
+    """Let particles fall on the plane z = 0 of a square field, the large ones first.
+
+    A particle looks for a place where it covers none of the others, 50 times at most, then falls where it is. One
+    that meets another comes to rest on top of it.
+
+    Parameters
+    ----------
+    particles
+        What falls.
+    extent_nm
+        Edge of the field, in which all centres lie.
+    overlap
+        By how much of their distance two particles may overlap in the image, 0 to 1.
+    rng
+        Source of the places.
+
+    Returns
+    -------
+    Centres (z, y, x), in the order of `particles`.
+
+    """
+    places: dict[int, NDArray[np.float64]] = {}
+    for index in sorted(range(len(particles)), key=lambda i: -particles[i].radius_nm):
+        radius = particles[index].radius_nm
+        others = [(place[1:], particles[i].radius_nm) for i, place in places.items()]
+        best, best_gap = np.zeros(2), -np.inf
+        for _ in range(50):
+            spot = rng.uniform(0, extent_nm, 2)
+            gap = min((np.linalg.norm(spot - p) / (radius + r) for p, r in others), default=np.inf)
+            if gap > best_gap:
+                best, best_gap = spot, float(gap)
+            if gap >= 1 - overlap:
+                break
+        height = max([-float(particles[index].atoms[:, 0].min()), *_rests(best, radius, particles, places)])
+        places[index] = np.array([height, *best])
+    return [places[i] for i in range(len(particles))]
+
+
+def _rests(
+    spot: NDArray[Any], radius: float, particles: Sequence[Particle], places: dict[int, NDArray[np.float64]]
+) -> list[float]:
+    """Heights at which a ball above `spot` touches the ones below it."""
+    heights = []
+    for i, place in places.items():
+        reach = radius + particles[i].radius_nm
+        room = reach**2 - float(((spot - place[1:]) ** 2).sum())
+        if room > 0:
+            heights.append(float(place[0]) + float(np.sqrt(room)))
+    return heights
+
+
+def outline(points: NDArray[Any], pixel_size_nm: float, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels ``shape`` whose centre is covered by atoms at `points` ``(m, 2)`` (y, x in nm), holes filled.
+
+    Pixel ``(i, j)`` has its centre at ``(i, j) * pixel_size_nm``. Atoms are discs of half the neighbour distance,
+    and what lies within two of their radii on all sides counts as covered: rows seen end-on leave no gaps.
+    """
+    margin = int(np.ceil(2 * ATOM_RADIUS_NM / pixel_size_nm)) + 2
+    index = np.round(np.asarray(points) / pixel_size_nm).astype(int)
+    low = index.min(axis=0) - margin
+    box = np.zeros(index.max(axis=0) + margin + 1 - low, bool)
+    box[tuple((index - low).T)] = True
+    near = distance_transform_edt(~box) * pixel_size_nm <= 2 * ATOM_RADIUS_NM
+    filled = distance_transform_edt(binary_fill_holes(near)) * pixel_size_nm > ATOM_RADIUS_NM
+    result = np.zeros(shape, bool)
+    start, stop = np.maximum(low, 0), np.minimum(low + box.shape, shape)
+    if (stop > start).all():
+        source = tuple(slice(a, b) for a, b in zip(start - low, stop - low, strict=True))
+        result[start[0] : stop[0], start[1] : stop[1]] = filled[source]
+    return result

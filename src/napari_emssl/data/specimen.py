@@ -1,0 +1,161 @@
+"""Gold particles on an amorphous carbon film: which, where, cut into slices, and their outlines in the image."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.special import ndtr, ndtri
+
+from ..errors import UserError
+from . import crystals, multislice
+from .crystals import Particle
+from .hrtem_settings import HRTEMSettings
+from .multislice import Floats, Grid, Slice, Species
+
+_MARGIN_NM = 1.5
+_WIDEST = 0.45
+_FILLED = 0.4
+_FILM_SLICE_NM = 2.0
+_RELIEF_NM = 2.5
+_RELIEF_PX = 128
+_CARBON_DISTANCE_NM = 0.14
+_CARBON_PER_NM3 = 602.2 / 12.011
+"""Atoms per nm^3 at 1 g/cm^3."""
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """What lies in the beam."""
+
+    particles: Sequence[Particle]
+    gold: Sequence[NDArray[Any]]
+    """Atoms ``(m, 3)`` of each particle, in nm: z above the film, y and x from the first pixel's centre."""
+    settings: HRTEMSettings
+
+    @classmethod
+    def draw(cls, settings: HRTEMSettings, rng: np.random.Generator) -> "Specimen":
+        """Draw particles and let them fall on the film."""
+        particles = [_draw_particle(diameter, settings, rng) for diameter in draw_diameters(settings, rng)]
+        centres = crystals.settle(particles, settings.field_nm, settings.overlap, rng)
+        return cls(particles, [p.atoms + c for p, c in zip(particles, centres, strict=True)], settings)
+
+    def slices(self, grid: Grid, margin_px: int, rng: np.random.Generator) -> Iterator[Slice]:
+        """Slices of the particles, from the top, then of the film, whose atoms are strewn on the way."""
+        yield from self._particle_slices(grid, margin_px)
+        yield from self._film_slices(grid, rng)
+
+    def _particle_slices(self, grid: Grid, margin_px: int) -> Iterator[Slice]:
+        settings = self.settings
+        species = Species.make("Au", grid, settings.absorption_gold)
+        atoms = np.concatenate([np.zeros((0, 3)), *self.gold])
+        atoms = atoms + np.array([0, 1, 1]) * margin_px * settings.pixel_size_nm
+        atoms = atoms[((atoms[:, 1:] >= 0) & (atoms[:, 1:] < grid.extent_nm)).all(axis=1)]
+        level = np.floor(atoms[:, 0] / settings.slice_nm).astype(int)
+        for at in range(level.max(initial=-1), -1, -1):
+            yield Slice(atoms[level == at, 1:], species, settings.slice_nm)
+
+    def _film_slices(self, grid: Grid, rng: np.random.Generator) -> Iterator[Slice]:
+        settings = self.settings
+        density = settings.carbon_density * _CARBON_PER_NM3
+        order = multislice.hard_sphere_structure_factor(multislice.sampling(grid), density, _CARBON_DISTANCE_NM)
+        species = Species.make("C", grid, settings.absorption_carbon, order)
+        relief = _relief(settings.carbon_unevenness, grid.extent_nm, rng)
+        count = int(np.ceil(settings.carbon_nm / _FILM_SLICE_NM))
+        for _ in range(count):
+            thickness = settings.carbon_nm / count
+            yield Slice(_strew(density * thickness, relief, grid.extent_nm, rng), species, thickness)
+
+    def labels(self) -> tuple[NDArray[np.uint16], dict[int, Particle]]:
+        """Instance image ``(h, w)`` and the particle of each of its numbers 1, 2, ...; upper ones hide lower ones."""
+        shape = (self.settings.size_px, self.settings.size_px)
+        owner = np.full(shape, -1)
+        for i in sorted(range(len(self.gold)), key=lambda i: float(self.gold[i][:, 0].max())):
+            owner[crystals.outline(self.gold[i][:, 1:], self.settings.pixel_size_nm, shape)] = i
+        seen = [int(i) for i in np.unique(owner) if i >= 0]
+        renumber = np.zeros(len(self.gold) + 1, np.uint16)
+        renumber[seen] = np.arange(1, len(seen) + 1)
+        return renumber[owner], {label: self.particles[i] for label, i in enumerate(seen, start=1)}
+
+
+def simulated_field(settings: HRTEMSettings) -> tuple[Grid, int, int]:
+    """Lay the grid of the simulation, wider than the image, since it is periodic and the image is not.
+
+    Returns
+    -------
+    grid, pixels, margin_px
+        The grid; how many image pixels its edge is long; how many of them lie before the image's first one.
+
+    """
+    margin_px = int(np.ceil(_MARGIN_NM / settings.pixel_size_nm))
+    pixels = scipy.fft.next_fast_len(settings.size_px + 2 * margin_px, real=True)
+    extent = pixels * settings.pixel_size_nm
+    n = scipy.fft.next_fast_len(int(np.ceil(extent / settings.sampling_nm)), real=True)
+    return Grid(n, extent), pixels, margin_px
+
+
+def draw_diameters(settings: HRTEMSettings, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw the particles' diameters in nm, each in the asked range, so that they fit the field of view.
+
+    None is wider than 0.45 of the field, and together they cover about 0.4 of it at most (unless even the smallest
+    ones asked for cover more). The log-normal distribution has its median in the geometric middle of the range and
+    is cut at two standard deviations, which are the range's ends.
+
+    Raises
+    ------
+    UserError
+        If the smallest particle does not fit the image.
+
+    """
+    low, high = settings.diameter_min_nm, min(settings.diameter_max_nm, _WIDEST * settings.field_nm)
+    count = int(rng.integers(settings.particles_min, settings.particles_max + 1))
+    if count and low > high:
+        raise UserError(
+            f"Particles of {low:g} nm are too large for an image of {settings.field_nm:.3g} nm. "
+            "Choose more pixels, a larger pixel size or smaller particles."
+        )
+    room = _FILLED * settings.field_nm**2 * 4 / np.pi
+    diameters: list[float] = []
+    for others in range(count - 1, -1, -1):
+        rest = room - sum(d**2 for d in diameters) - others * low**2
+        diameters.append(_draw_between(low, min(high, max(low, np.sqrt(max(rest, 0)))), settings.sizes, rng))
+    return np.array(diameters)
+
+
+def _draw_between(low: float, high: float, sizes: str, rng: np.random.Generator) -> float:
+    """One diameter in [low, high]."""
+    if sizes == "uniform":
+        return float(rng.uniform(low, high))
+    normal = ndtri(rng.uniform(ndtr(-2), ndtr(2)))
+    return float(np.clip(np.sqrt(low * high) * (high / low) ** (normal / 4), low, high))
+
+
+def _draw_particle(diameter_nm: float, settings: HRTEMSettings, rng: np.random.Generator) -> Particle:
+    """One particle as the settings want it."""
+    return crystals.make_particle(
+        diameter_nm,
+        rng,
+        zone_axis_share=settings.zone_axis_share,
+        zone_tilt_deg=settings.zone_tilt_deg,
+        twin_share=settings.twin_share,
+        roughness_nm=settings.roughness_nm,
+    )
+
+
+def _relief(unevenness: float, extent_nm: float, rng: np.random.Generator) -> Floats:
+    """Local thickness of the film over its mean, on a coarse periodic grid."""
+    field = gaussian_filter(rng.normal(size=(_RELIEF_PX, _RELIEF_PX)), _RELIEF_NM / extent_nm * _RELIEF_PX, mode="wrap")
+    relief = np.clip(1 + unevenness * (field - field.mean()) / field.std(), 0.1, None)
+    return np.asarray(relief / relief.mean(), np.float32)
+
+
+def _strew(per_nm2: float, relief: Floats, extent_nm: float, rng: np.random.Generator) -> Floats:
+    """Random places ``(m, 2)`` in a square field, denser where the relief is higher."""
+    highest = relief.max()
+    places = rng.random((round(float(per_nm2 * highest) * extent_nm**2), 2), np.float32)
+    row, column = (places * len(relief)).astype(np.intp).T
+    kept = rng.random(len(places), np.float32) * highest < relief[row, column]
+    return np.asarray(places[kept] * np.float32(extent_nm))
