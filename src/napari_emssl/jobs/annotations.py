@@ -1,0 +1,182 @@
+"""What there is to learn from: images with their targets, gathered, scaled and split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.datasets import find_pairs, split_by_source
+from ..data.painting import hold_out, targets_from_masks
+from ..data.patches import Annotated
+from ..data.planes import Image, as_image
+from ..data.scaling import IntensityScaling
+from ..errors import UserError
+from .settings import FinetuneSettings
+
+Source = NDArray[Any] | Path | str | Image
+
+_ENOUGH_PLANES = 5
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Scaled planes with core targets, split into what is learnt from and what is held out."""
+
+    training: tuple[Annotated, ...]
+    validation: tuple[Annotated, ...]
+    class_values: tuple[int, ...]
+    """The value that stood for each foreground class in the targets."""
+    scaling: IntensityScaling
+    pixel_size_nm: tuple[float, float] | None
+    summary: str
+    no_validation: str
+    """Why nothing is held out, as a sentence; empty when something is."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, background included."""
+        return len(self.class_values) + 1
+
+
+def gather(
+    images: Source | Sequence[Source], targets: Source | Sequence[Source], settings: FinetuneSettings,
+    scaling: IntensityScaling,
+) -> Annotations:  # fmt: skip
+    """Open, check, scale and split what a model shall learn from.
+
+    Raises
+    ------
+    UserError
+        When images and targets do not pair up, or nothing is painted.
+
+    """
+    opened = open_pairs(images, targets)
+    masks = [np.asarray(target.plane(index)) for _, target in opened for index in range(len(target))]
+    zero = resolve_zero(settings.zero, opened[0][1])
+    cores, values = targets_from_masks(masks, zero, settings.merge_classes)
+    planes, owners = _scaled_planes([image for image, _ in opened], cores, scaling)
+    if not planes:
+        raise UserError("Nothing is painted in the targets. Paint one particle, then start again.")
+    training, validation = _split(planes, owners, settings)
+    return Annotations(
+        training=tuple(training),
+        validation=tuple(_crop(item) for item in validation),
+        class_values=values,
+        scaling=scaling,
+        pixel_size_nm=_pixel_sizes([image for image, _ in opened]),
+        summary=_summary(planes, len(opened), len(values)),
+        no_validation="" if validation else _why_none(settings),
+    )
+
+
+def open_pairs(images: Source | Sequence[Source], targets: Source | Sequence[Source]) -> list[tuple[Image, Image]]:
+    """Pair images with targets: two paths by file name, two lists (or arrays) in order; check that shapes agree."""
+    if isinstance(images, Path | str) and isinstance(targets, Path | str):
+        pairs: list[tuple[Any, Any]] = list(find_pairs(Path(images), Path(targets)).pairs)
+    else:
+        left, right = (_as_list(side) for side in (images, targets))
+        if len(left) != len(right):
+            raise UserError(f"There are {len(left)} images but {len(right)} targets. Give one target for each image.")
+        pairs = list(zip(left, right, strict=True))
+    if not pairs:
+        raise UserError("There is no image to learn from. Give at least one image with its target.")
+    opened = [(as_image(image), as_image(target)) for image, target in pairs]
+    for image, target in opened:
+        _check_shapes(image, target)
+    return opened
+
+
+def resolve_zero(zero: str, target: Image) -> str:
+    """Return what 0 means: as asked for, or background in files and unpainted in arrays."""
+    if zero != "auto":
+        return zero
+    return "background" if target.path is not None else "unpainted"
+
+
+def _as_list(side: Source | Sequence[Source]) -> list[Source]:
+    if isinstance(side, Path | str | Image) or hasattr(side, "ndim"):
+        return [side]  # type: ignore[list-item]
+    return list(side)
+
+
+def _check_shapes(image: Image, target: Image) -> None:
+    sizes = [(len(one), *one.plane_shape) for one in (image, target)]
+    if sizes[0] != sizes[1]:
+        shown = [" x ".join(map(str, size)) for size in sizes]
+        raise UserError(
+            f"Image '{image.name}' ({shown[0]}) and its target '{target.name}' ({shown[1]}) differ in size "
+            "(planes x height x width). Give a target on the image's own grid."
+        )
+
+
+def _scaled_planes(
+    images: Sequence[Image], cores: Sequence[NDArray[np.uint8]], scaling: IntensityScaling
+) -> tuple[list[Annotated], list[str]]:
+    """Scale the planes that carry paint; beside them the image each comes from."""
+    planes, owners = [], []
+    flat = [(image, index) for image in images for index in range(len(image))]
+    for number, ((image, index), core) in enumerate(zip(flat, cores, strict=True)):
+        if core.any():
+            plane = image.plane(index)
+            planes.append(Annotated(scaling.fit(plane).to_unit(plane), core))
+            owners.append(str(image.path or number))
+    return planes, owners
+
+
+def _split(
+    planes: list[Annotated], owners: list[str], settings: FinetuneSettings
+) -> tuple[list[Annotated], list[Annotated]]:
+    """Hold out whole images where there are five, else whole painted objects, else nothing."""
+    if settings.validation == 0:
+        return planes, []
+    if len(set(owners)) >= _ENOUGH_PLANES:
+        names = [Path(owner) for owner in dict.fromkeys(owners)]
+        count = max(1, round(settings.validation * len(names)))
+        _, held = split_by_source(names, count, settings.seed)
+        chosen = {str(name) for name in held}
+        sides: tuple[list[Annotated], list[Annotated]] = ([], [])
+        for item, owner in zip(planes, owners, strict=True):
+            sides[owner in chosen].append(item)
+        return sides
+    parts = hold_out([item.target for item in planes], settings.validation, settings.seed)
+    if parts is None:
+        return planes, []
+    training, validation = (
+        [Annotated(item.image, target) for item, target in zip(planes, side, strict=True) if target.any()]
+        for side in parts
+    )
+    return training, validation
+
+
+def _crop(item: Annotated, margin: int = 96) -> Annotated:
+    """Cut a plane down to what is painted and its surroundings, so that validation is quick."""
+    rows, columns = np.nonzero(item.target)
+    window = tuple(
+        slice(max(0, int(index.min()) - margin) // 32 * 32, int(index.max()) + margin) for index in (rows, columns)
+    )
+    return Annotated(item.image[window], item.target[window])
+
+
+def _pixel_sizes(images: Sequence[Image]) -> tuple[float, float] | None:
+    sizes = [image.pixel_size_nm for image in images if image.pixel_size_nm]
+    return (min(sizes), max(sizes)) if sizes else None
+
+
+def _summary(planes: Sequence[Annotated], images: int, classes: int) -> str:
+    painted = sum(int(np.count_nonzero(item.target)) for item in planes)
+    return (
+        f"Learning {classes} {'class' if classes == 1 else 'classes'} from {painted} painted pixels "
+        f"on {len(planes)} planes of {images} images."
+    )
+
+
+def _why_none(settings: FinetuneSettings) -> str:
+    if settings.validation == 0:
+        return "No validation, as asked for: the last weights are kept."
+    return (
+        "No validation: fewer than 5 objects are painted, too few to hold some out. The last weights are kept; "
+        "judge the preview by eye."
+    )

@@ -1,0 +1,174 @@
+"""Fine-tuning: from a pretrained start and very little painting to a model for one task."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..data.patches import PaintedPatches
+from ..data.scaling import IntensityScaling
+from ..errors import UserError
+from ..models.file import Card, ClassInfo, Model, NetworkSpec
+from ..models.tasks import network_of, task_of, transfer
+from ..models.zoo import load_model, recommended_start
+from .annotations import Annotations, Source, gather
+from .devices import choose_device
+from .events import Control, Event, Job, Started, Warning
+from .finetuner import FineTuner
+from .provenance import stage
+from .settings import FinetuneSettings
+from .training import Outcome, Plan, run_training
+
+DEFAULT_SECONDS = 60.0
+DEFAULT_GENERATOR = "unet-3-96"
+
+
+def finetune(
+    images: Source | Sequence[Source],
+    targets: Source | Sequence[Source],
+    settings: FinetuneSettings | None = None,
+    start: str | Path | Model | None = None,
+    *,
+    name: str | None = None,
+    class_names: Sequence[str] | None = None,
+    resume: Path | None = None,
+    autosave: Path | None = None,
+    licence: str = "unknown",
+    command: str = "",
+) -> Job:
+    """Fine-tune a start on few labels.
+
+    Parameters
+    ----------
+    images, targets
+        Lists, in the same order, of arrays ``(h, w)`` or ``(n, h, w)``, files or `Image`; or two folders whose files
+        pair up by name. Target arrays: 0 unpainted (ignored), 1 background, 2.. classes, see ``settings.zero``.
+    settings
+        With no steps, epochs or max_seconds, training takes 60 seconds.
+    start
+        A name from the zoo, a model file, a `Model`, or ``scratch`` for random weights; None takes the zoo's
+        recommended generator.
+    name
+        Name on the model's card.
+    class_names
+        Names of the foreground classes, in the order of their values.
+    resume, autosave
+        Autosave file to go on from; where to write autosaves.
+    licence
+        Licence of the training images, for the card.
+    command
+        The command line, for the card.
+
+    Returns
+    -------
+    Job
+        Its result is a `Model` of the task.
+
+    Raises
+    ------
+    UserError
+        From the iteration: images and targets that do not pair up, nothing painted, unknown start or device.
+
+    """
+    chosen = settings or FinetuneSettings()
+
+    def events(control: Control) -> Iterator[Event]:
+        device = choose_device(chosen)
+        base = _load_start(start, chosen)
+        scaling = base.card.scaling if base else IntensityScaling()
+        annotations = gather(images, targets, chosen, scaling)
+        spec = _network_spec(base, chosen, annotations.classes)
+        torch.manual_seed(chosen.seed)
+        network = network_of(spec)
+        left = transfer(base.weights, network) if base else []
+        card = _card(chosen, spec, annotations, base, name, class_names, licence, command)
+        learner = FineTuner(network, chosen, device, annotations, card, frozen_norm=base is not None)
+        yield Started(device.label, device.reason, annotations.summary)
+        if annotations.no_validation:
+            yield Warning(annotations.no_validation)
+        if base and len(left) > len(network.state_dict()) // 2:
+            yield Warning(f"Most weights of '{base.name}' do not fit the network; it starts almost from scratch.")
+        yield from run_training(learner, _plan(chosen, annotations, autosave), control, resume)
+
+    return Job(events)
+
+
+def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) -> Model | None:
+    """Return the model to start from, or None for random weights."""
+    if isinstance(start, Model):
+        return start
+    chosen = str(start) if start is not None else recommended_start()
+    if chosen == "scratch":
+        return None
+    base = load_model(chosen)
+    if settings.generator not in (None, base.card.network.name):
+        raise UserError(
+            f"Start '{base.name}' is a {base.card.network.name}, not a {settings.generator}. "
+            "Leave out --generator, or use --start scratch."
+        )
+    return base
+
+
+def _network_spec(base: Model | None, settings: FinetuneSettings, classes: int) -> NetworkSpec:
+    channels = task_of(settings.task).out_channels(classes)
+    if base is not None:
+        return base.card.network.model_copy(update={"out_channels": channels})
+    name = settings.generator or DEFAULT_GENERATOR
+    return NetworkSpec(name=name, width=settings.width, out_channels=channels)
+
+
+def _plan(settings: FinetuneSettings, annotations: Annotations, autosave: Path | None) -> Plan:
+    patches = PaintedPatches(annotations.training, settings.patch, settings.seed, settings.augment)
+    per_epoch = math.ceil(len(annotations.training) / settings.batch_size)
+    total = settings.steps or (settings.epochs * per_epoch if settings.epochs else None)
+    seconds = settings.max_seconds if total or settings.max_seconds else DEFAULT_SECONDS
+
+    def batches(first: int) -> Iterator[tuple[Tensor, Tensor]]:
+        return (patches.batch(step, settings.batch_size) for step in count(first))
+
+    return Plan(
+        batches=batches,
+        batch_size=settings.batch_size,
+        total=total,
+        max_seconds=seconds,
+        validation_interval=settings.validation_interval or max(10, per_epoch),
+        autosave=autosave,
+        autosave_seconds=settings.autosave_seconds,
+    )
+
+
+def _card(
+    settings: FinetuneSettings,
+    spec: NetworkSpec,
+    annotations: Annotations,
+    base: Model | None,
+    name: str | None,
+    class_names: Sequence[str] | None,
+    licence: str,
+    command: str,
+) -> Callable[[Outcome], Card]:
+    """Return what writes the card when training is over."""
+    names = list(class_names or (f"class {value}" for value in annotations.class_values))
+    if len(names) != len(annotations.class_values):
+        raise UserError(f"{len(names)} class names were given for {len(annotations.class_values)} painted classes.")
+    classes = [ClassInfo(name="background", target_value=None)]
+    classes += [ClassInfo(name=n, target_value=v) for n, v in zip(names, annotations.class_values, strict=True)]
+    data = {"summary": annotations.summary, "validation": annotations.no_validation or "held out"}
+
+    def card(outcome: Outcome) -> Card:
+        record = stage("finetune", settings, data, outcome, base.name if base else "scratch", command)
+        return Card(
+            name=name or f"{settings.task}-{spec.name}",
+            task=settings.task,
+            network=spec,
+            scaling=annotations.scaling,
+            classes=tuple(classes),
+            pixel_size_nm=annotations.pixel_size_nm,
+            history=(*(base.card.history if base else ()), record),
+            licence=licence,
+        )
+
+    return card
