@@ -1,0 +1,74 @@
+"""Pages of a compressed TIFF, decoded one by one."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class _Listener(logging.Handler):
+    """Keeps what tifffile logs instead of printing it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one message."""
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def refusing_lost_pages() -> Iterator[None]:
+    """Turn tifffile's mere log entry about pages beyond the end of the file into an error.
+
+    Otherwise a truncated stack would pass for a shorter one.
+    """
+    logger, listener = logging.getLogger("tifffile"), _Listener()
+    logger.addHandler(listener)
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.propagate = propagate
+        logger.removeHandler(listener)
+    if any("invalid page offset" in message for message in listener.messages):
+        raise ValueError("pages are missing at its end")
+
+
+class TiffPages:
+    """Pages of a TIFF series as an array ``(n, h, w[, samples])``, each decoded when it is asked for.
+
+    The file is opened with the first page and stays open. It can be pickled: the copy opens the file anew.
+    """
+
+    def __init__(self, path: Path, index: int, series: Any) -> None:
+        self._path, self._index = path, index
+        self.shape = (len(series.pages), *(int(n) for n in series.keyframe.shape))
+        self.ndim = len(self.shape)
+        self.dtype = np.dtype(series.dtype)
+        self._file: Any = None
+        self._lock = threading.Lock()
+
+    def __getitem__(self, i: int) -> NDArray[Any]:
+        import tifffile
+
+        with self._lock:
+            if self._file is None:
+                self._file = tifffile.TiffFile(self._path)
+            return np.asarray(self._file.series[self._index].pages[i].asarray())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _file=None, _lock=threading.Lock())
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            self._file.close()
