@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 LATTICE_NM = 0.40782
 """Edge of gold's face-centred cubic cell."""
-ATOM_RADIUS_NM = LATTICE_NM / np.sqrt(8)
+ATOM_RADIUS_NM = float(LATTICE_NM / np.sqrt(8))
 """Half the distance of two neighbours in gold."""
 
 _FACES_100 = np.eye(3)
@@ -72,8 +72,8 @@ class Particle:
 
     @property
     def radius_nm(self) -> float:
-        """Distance of the outermost atom from the centre, seen along the beam."""
-        return float(np.sqrt((self.atoms[:, 1:] ** 2).sum(axis=1).max()))
+        """Radius of the smallest ball around the centre that holds all atoms, to their edge."""
+        return float(np.sqrt((self.atoms**2).sum(axis=1).max())) + ATOM_RADIUS_NM
 
 
 def lattice_ball(radius_nm: float, offset: NDArray[Any]) -> NDArray[np.float64]:
@@ -204,7 +204,9 @@ def settle(
                 best, best_gap = spot, float(gap)
             if gap >= 1 - overlap:
                 break
-        height = max([-float(particles[index].atoms[:, 0].min()), *_rests(best, radius, particles, places)])
+        height = max(
+            [ATOM_RADIUS_NM - float(particles[index].atoms[:, 0].min()), *_rests(best, radius, particles, places)]
+        )
         places[index] = np.array([height, *best])
     return [places[i] for i in range(len(particles))]
 

@@ -32,15 +32,15 @@ class HRTEMSettings(BaseModel):
     zone_tilt_deg: float = Field(3.0, ge=0, le=30, description="Spread of the tilt away from the zone axis in degrees.")
     twin_share: float = Field(0.3, ge=0, le=1, description="Share of particles with a twin plane.")
     roughness_nm: float = Field(0.1, ge=0, le=1, description="Roughness of the particles' surface in nm.")
-    carbon_nm: float = Field(8.0, ge=0, le=50, description="Mean thickness of the amorphous carbon film in nm.")
+    carbon_nm: float = Field(10.0, ge=0, le=50, description="Mean thickness of the amorphous carbon film in nm.")
     carbon_unevenness: float = Field(
-        0.2, ge=0, le=1, description="Spread of the film's thickness, as a share of it, over some nanometres."
+        0.25, ge=0, le=1, description="Spread of the film's thickness, as a share of it, over some nanometres."
     )
     carbon_density: float = Field(2.0, ge=1, le=3.5, description="Density of the carbon film in g/cm^3.")
     voltage_kv: float = Field(300.0, ge=60, le=400, description="Accelerating voltage in kV.")
     cs_mm: float = Field(1.2, ge=-0.1, le=5, description="Spherical aberration in mm.")
     defocus_min_nm: float = Field(55.0, ge=-1000, le=1000, description="Least defocus in nm; underfocus is positive.")
-    defocus_max_nm: float = Field(120.0, ge=-1000, le=1000, description="Most defocus in nm; underfocus is positive.")
+    defocus_max_nm: float = Field(150.0, ge=-1000, le=1000, description="Most defocus in nm; underfocus is positive.")
     astigmatism_max_nm: float = Field(3.0, ge=0, le=200, description="Most twofold astigmatism in nm.")
     focal_spread_nm: float = Field(3.5, ge=0, le=50, description="Spread of the focus (temporal coherence) in nm.")
     convergence_mrad: float = Field(
@@ -54,8 +54,8 @@ class HRTEMSettings(BaseModel):
     )
     absorption_gold: float = Field(0.1, ge=0, le=1, description="Imaginary share of gold's scattering potential.")
     absorption_carbon: float = Field(0.03, ge=0, le=1, description="Imaginary share of carbon's scattering potential.")
-    dose_per_nm2: float = Field(3e4, gt=0, le=1e8, description="Electrons per nm^2.")
-    uneven_illumination: float = Field(0.06, ge=0, le=0.9, description="Fall of the illumination across the image.")
+    dose_per_nm2: float = Field(2e4, gt=0, le=1e8, description="Electrons per nm^2.")
+    uneven_illumination: float = Field(0.15, ge=0, le=0.9, description="Fall of the illumination across the image.")
     camera_half_frequency: float = Field(
         0.3,
         ge=0,

@@ -1,7 +1,7 @@
 """What lens and camera make of the wave behind the specimen.
 
 Aberrations, aperture and partial coherence after E. J. Kirkland, *Advanced Computing in Electron Microscopy* (3rd ed.,
-Springer 2020), chapters 2, 3 and 5. Underfocus counts positive. Lengths are in nm, spatial frequencies in 1/nm, angles in rad.
+Springer 2020), chapters 2, 3 and 5. Underfocus counts positive. Lengths are in nm, spatial frequencies in 1/nm.
 """
 
 from dataclasses import dataclass
@@ -99,17 +99,19 @@ def image_intensity(spectrum: Wave, grid: Grid, lens: Lens) -> Floats:
         The lens.
 
     """
-    filtered = spectrum * spatial_envelope(lens, grid.k_squared).astype(np.float32)
-    if lens.aperture_mrad is not None:
-        filtered *= grid.k_squared <= (lens.aperture_mrad * 1e-3 / lens.wavelength_nm) ** 2
+    k_max = np.inf if lens.aperture_mrad is None else lens.aperture_mrad * 1e-3 / lens.wavelength_nm
+    passed = grid.passed & (grid.k_squared <= k_max**2)
+    k_squared = grid.k_squared[passed]
+    k_y, k_x = (np.broadcast_to(k, passed.shape)[passed] for k in grid.frequencies)
+    beams = spectrum[passed] * spatial_envelope(lens, k_squared)
+    wave, intensity = np.empty(passed.shape, np.complex64), np.zeros(passed.shape, np.float32)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_FOCI if lens.focal_spread_nm else 1)
-    chi = aberration(lens, *grid.frequencies)
-    filtered *= np.exp(-1j * chi).astype(np.complex64)
-    intensity = np.zeros((grid.n, grid.n), np.float32)
-    per_nm = np.float32(np.pi * lens.wavelength_nm) * grid.k_squared
     for node, weight in zip(nodes, weights / weights.sum(), strict=True):
-        wave = scipy.fft.ifft2(filtered * np.exp(1j * np.float32(node * lens.focal_spread_nm) * per_nm))
-        intensity += np.float32(weight) * (wave.real**2 + wave.imag**2)
+        chi = aberration(lens, k_y, k_x, lens.defocus_nm + float(node) * lens.focal_spread_nm)
+        wave.fill(0)
+        wave[passed] = beams * np.exp(-1j * chi)
+        focused = scipy.fft.ifft2(wave)
+        intensity += np.float32(weight) * (focused.real**2 + focused.imag**2)
     return intensity
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["HRTEMImage", "HRTEMSettings", "as_counts", "sample_stack", "simulate_hrtem", "write_hrtem"]
 
 _FOLDERS = ("images", "targets", "instances")
-_SAMPLE_DIAMETER_NM = 9.0
+_SAMPLE_DIAMETER_NM = 8.0
 
 
 @dataclass(frozen=True)

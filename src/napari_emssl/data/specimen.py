@@ -100,8 +100,8 @@ def simulated_field(settings: HRTEMSettings) -> tuple[Grid, int, int]:
 def draw_diameters(settings: HRTEMSettings, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw the particles' diameters in nm, each in the asked range, so that they fit the field of view.
 
-    None is wider than 0.45 of the field, and together they cover about 0.4 of it at most (unless even the smallest
-    ones asked for cover more). The log-normal distribution has its median in the geometric middle of the range and
+    None is wider than 0.45 of the field, and together they cover about 0.4 of it at most, unless even the smallest
+    ones asked for are wider or cover more. The log-normal distribution has its median in the geometric middle of the range and
     is cut at two standard deviations, which are the range's ends.
 
     Raises
@@ -110,9 +110,10 @@ def draw_diameters(settings: HRTEMSettings, rng: np.random.Generator) -> NDArray
         If the smallest particle does not fit the image.
 
     """
-    low, high = settings.diameter_min_nm, min(settings.diameter_max_nm, _WIDEST * settings.field_nm)
+    low = settings.diameter_min_nm
+    high = max(low, min(settings.diameter_max_nm, _WIDEST * settings.field_nm))
     count = int(rng.integers(settings.particles_min, settings.particles_max + 1))
-    if count and low > high:
+    if count and low > 0.8 * settings.field_nm:
         raise UserError(
             f"Particles of {low:g} nm are too large for an image of {settings.field_nm:.3g} nm. "
             "Choose more pixels, a larger pixel size or smaller particles."
