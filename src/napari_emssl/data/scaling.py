@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 _CLIP = (-0.5, 1.5)
+_SAMPLES = 2_000_000
+"""Percentiles of more values than this are taken from a random sample of this size: exact enough, and quick."""
+_SAMPLED_PLANES = 64
+"""Planes of a stack that a sample is drawn from: reading thousands of planes from disk would take minutes."""
 
 
 class Levels(NamedTuple):
@@ -21,15 +25,17 @@ class Levels(NamedTuple):
         Values are clipped to [-0.5, 1.5], so that a hot pixel stays a finite outlier. NaN and -inf become
         black, +inf the upper limit.
         """
-        unit = (np.asarray(plane, np.float32) - np.float32(self.black)) / np.float32(self.white - self.black)
-        unit = np.nan_to_num(unit, nan=0.0, posinf=_CLIP[1], neginf=0.0)
-        return np.clip(unit, *_CLIP).astype(np.float32, copy=False)
+        values = np.asarray(plane)
+        unit: NDArray[Any] = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+        with np.errstate(all="ignore"):
+            unit = (unit - unit.dtype.type(self.black)) / unit.dtype.type(self.white - self.black)
+            np.nan_to_num(unit, copy=False, nan=0.0, posinf=_CLIP[1], neginf=0.0)
+        return np.asarray(np.clip(unit, *_CLIP), np.float32)
 
     def from_unit(self, unit: NDArray[Any]) -> NDArray[np.float32]:
         """Return float32 values in the units the plane had before `to_unit`."""
-        return (np.asarray(unit, np.float32) * np.float32(self.white - self.black) + np.float32(self.black)).astype(
-            np.float32, copy=False
-        )
+        values = np.asarray(unit, np.float64) * (self.white - self.black) + self.black
+        return np.asarray(values, np.float32)
 
 
 class IntensityScaling(BaseModel):
@@ -47,17 +53,45 @@ class IntensityScaling(BaseModel):
         "plane", description="Fit the levels to every plane by itself, or once to the whole stack."
     )
 
-    def fit(self, planes: NDArray[Any]) -> Levels:
+    def fit(self, planes: Any) -> Levels:
         """Return the levels of a plane ``(h, w)`` or a stack ``(n, h, w)``; NaN and inf are left out.
 
-        A constant or wholly invalid array gets levels one unit apart, so that it scales to zeros.
+        Of more than two million values a random sample of that size decides, always the same one; of a stack
+        at most 64 planes, evenly spread, are read, so it may be lazy (dask, zarr, memory map). A constant or
+        wholly invalid array gets levels one unit apart, so that it scales to zeros.
         """
-        values = np.asarray(planes)
-        if values.dtype.kind == "f":
-            values = values[np.isfinite(values)]
+        values = _sample(planes)
         if values.size == 0:
             return Levels(0.0, 1.0)
-        black, white = np.percentile(values, (self.low_percent, self.high_percent))
+        black, white = (float(level) for level in np.percentile(values, (self.low_percent, self.high_percent)))
         if not white > black:
             black, white = float(values.min()), float(values.max())
-        return Levels(float(black), float(white) if white > black else float(black) + 1.0)
+        return Levels(black, white) if white > black else Levels(black, _next_unit(black))
+
+
+def _next_unit(black: float) -> float:
+    """A level above `black` by one, or by the least step where one is lost in rounding."""
+    return max(black + 1.0, float(np.nextafter(black, np.inf)))
+
+
+def _sample(planes: Any) -> NDArray[Any]:
+    """Finite values of a plane or stack, flat: all of them or a fixed random draw."""
+    shape = tuple(planes.shape) if hasattr(planes, "shape") else np.shape(planes)
+    if len(shape) < 3 or int(np.prod(shape)) <= _SAMPLES:
+        return _drawn(np.asarray(planes), _SAMPLES)
+    chosen = np.unique(np.linspace(0, shape[0] - 1, min(shape[0], _SAMPLED_PLANES)).astype(int))
+    share = _SAMPLES // len(chosen)
+    return np.concatenate([_drawn(np.asarray(planes[int(i)]), share) for i in chosen])
+
+
+def _drawn(values: NDArray[Any], count: int) -> NDArray[Any]:
+    """Finite ones of at most `count` values, drawn at random but always the same."""
+    flat = values.reshape(-1)
+    if flat.size > count:
+        flat = flat[np.random.default_rng(flat.size).integers(0, flat.size, count)]
+    if flat.dtype.kind == "b":
+        return flat.astype(np.uint8)
+    if flat.dtype.kind != "f":
+        return flat
+    finite: NDArray[Any] = flat[np.isfinite(flat)]
+    return finite.astype(np.float64 if flat.dtype.itemsize > 4 else np.float32)

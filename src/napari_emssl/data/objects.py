@@ -1,0 +1,126 @@
+"""Painted objects: connected regions of one class, and holding some of them out for validation."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Target = NDArray[np.uint8]
+
+EIGHT = np.ones((3, 3), bool)
+"""Neighbourhood: pixels that touch at a corner belong together."""
+
+
+class PaintedObject(NamedTuple):
+    """One connected painted region of one class."""
+
+    core_class: int
+    """Value in the core target, 2 or more."""
+    box: tuple[slice, slice]
+    """Bounding box in the target."""
+    mask: NDArray[np.bool_]
+    """Pixels of the object within the box."""
+
+
+def numbered_objects(target: Target) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Number the connected regions of each class of a core target from 1 on; return numbers and areas.
+
+    Areas are by number, in pixels; entry 0 is all the rest.
+    """
+    numbers = np.zeros(target.shape, np.int32)
+    count = 0
+    for core in range(2, int(target.max(initial=0)) + 1):
+        regions, found = ndimage.label(target == core, EIGHT)
+        numbers[regions > 0] = regions[regions > 0] + count
+        count += int(found)
+    return numbers, np.bincount(numbers.ravel(), minlength=count + 1)
+
+
+def painted_objects(target: Target) -> list[PaintedObject]:
+    """Return the connected regions (8 neighbours) of each class of a core target ``(h, w)``."""
+    numbers, _ = numbered_objects(target)
+    boxes = ndimage.find_objects(numbers)
+    masks = [numbers[box] == number for number, box in enumerate(boxes, start=1)]
+    return [
+        PaintedObject(int(target[box][mask][0]), (box[0], box[1]), mask) for box, mask in zip(boxes, masks, strict=True)
+    ]
+
+
+def hold_out(
+    targets: Sequence[Target], share: float, seed: int, least_objects: int = 5
+) -> tuple[list[Target], list[Target]] | None:
+    """Split painting into training and validation by whole objects, never by neighbouring pixels.
+
+    An object takes with it the background that is nearer to it than to any other object. Validation pixels
+    that touch training pixels are dropped. Each class keeps an object for training.
+
+    Parameters
+    ----------
+    targets
+        Core targets ``(h, w)``.
+    share
+        Share of the objects to hold out; at least one is.
+    seed
+        Decides which.
+    least_objects
+        With fewer objects over all targets nothing is held out.
+
+    Returns
+    -------
+    (training, validation) or None
+        Core targets of the same shapes; None where there are too few objects, or one side would not show two
+        classes.
+    """
+    numbered = [numbered_objects(target)[0] for target in targets]
+    classes = [_classes_by_number(target, numbers) for target, numbers in zip(targets, numbered, strict=True)]
+    objects = [(plane, number) for plane, found in enumerate(classes) for number in range(1, len(found))]
+    if len(objects) < least_objects or share <= 0:
+        return None
+    held = _chosen(objects, [int(classes[plane][number]) for plane, number in objects], share, seed)
+    parts = [
+        _parted(target, numbers, [number for plane, number in held if plane == index])
+        for index, (target, numbers) in enumerate(zip(targets, numbered, strict=True))
+    ]
+    training, validation = [part[0] for part in parts], [part[1] for part in parts]
+    if min(_classes_shown(training), _classes_shown(validation)) < 2:
+        return None
+    return training, validation
+
+
+def _classes_shown(targets: Sequence[Target]) -> int:
+    """Number of classes, background included, over all targets."""
+    return len({int(value) for target in targets for value in np.unique(target)} - {0})
+
+
+def _classes_by_number(target: Target, numbers: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Class of each numbered object; entry 0 means nothing."""
+    classes = np.zeros(int(numbers.max(initial=0)) + 1, np.uint8)
+    classes[numbers] = target
+    return classes
+
+
+def _chosen(
+    objects: Sequence[tuple[int, int]], classes: Sequence[int], share: float, seed: int
+) -> list[tuple[int, int]]:
+    """Objects drawn for validation; the last one of each class stays in training."""
+    left = {core: classes.count(core) for core in classes}
+    wanted = max(1, round(share * len(objects)))
+    held: list[tuple[int, int]] = []
+    for index in np.random.default_rng(seed).permutation(len(objects)):
+        if len(held) < wanted and left[classes[index]] > 1:
+            held.append(objects[index])
+            left[classes[index]] -= 1
+    return held
+
+
+def _parted(target: Target, numbers: NDArray[np.int32], held: Sequence[int]) -> tuple[Target, Target]:
+    """Training and validation part of one target."""
+    if not held:
+        return target.copy(), np.zeros_like(target)
+    nearest = ndimage.distance_transform_edt(numbers == 0, return_distances=False, return_indices=True)
+    side = np.isin(numbers[tuple(nearest)], held)
+    training, validation = np.where(side, 0, target), np.where(side, target, 0)
+    validation[ndimage.binary_dilation(training > 0, EIGHT)] = 0
+    return training, validation
