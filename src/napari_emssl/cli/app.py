@@ -12,10 +12,7 @@ from cyclopts import App, CycloptsError
 
 from .. import __version__
 from ..errors import UserError
-
-BAD_INPUT = 2
-BUG = 1
-INTERRUPTED = 130
+from .status import BAD_INPUT, BUG, DONE, INTERRUPTED
 
 _COMMANDS = {
     "pretrain": "Train a generator on unlabelled images (GAN): no labels are needed.\n\n"
@@ -83,12 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def guarded(command: Callable[[], int | None]) -> int:
     """Run `command` and turn what it raises into a sentence and an exit status."""
     try:
-        status = command() or 0
+        status = command() or DONE
         sys.stdout.flush()
         return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return DONE
     except KeyboardInterrupt:
         return _fail("Aborted.", INTERRUPTED)
     except Exception as error:
@@ -119,5 +116,5 @@ def _sentence(error: Exception) -> str | None:
 
 
 def _fail(sentence: str, status: int) -> int:
-    print(f"napari-emssl: {sentence}", file=sys.stderr)  # noqa: T201
+    print(f"napari-emssl: {sentence}", file=sys.stderr)
     return status

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from ..jobs.settings import ApplySettings
 from .files import require_existing, require_writable_folder
-from .follow import follow
+from .status import BAD_INPUT
 
 
 def apply(
@@ -19,18 +19,22 @@ def apply(
     format: Annotated[Literal["tiff", "zarr"], Parameter(group="Output", help="Kind of file to write.")] = "tiff",
     overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
-    settings: Annotated[ApplySettings, Parameter(name="*", group="Settings")] = ApplySettings(),  # noqa: B008
+    settings: Annotated[ApplySettings, Parameter(name="*", group="Settings")] = ApplySettings(),
 ) -> int:
-    """Run a model over images, folders and stacks; prints the files written, one a line."""
+    """Run a model over images, folders and stacks; prints the files written, one a line.
+
+    The status is 2 when an image could not be used, though the others were written.
+    """
     require_writable_folder(output)
     require_existing(paths)
     from ..models.zoo import load_model
 
     loaded = load_model(model)
     from ..jobs.apply import apply_files
+    from .follow import follow
 
     job = apply_files(loaded, paths, output, settings, format, overwrite)
     ending = follow(job, "Applying", quiet=quiet)
     for path in ending.result:
-        print(path)  # noqa: T201
-    return ending.status
+        print(path)
+    return ending.status or (BAD_INPUT if ending.result.failed else 0)

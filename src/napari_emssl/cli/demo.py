@@ -11,7 +11,6 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from .files import require_empty_folder
-from .follow import follow
 
 _WAY_OUT = "Use 'napari-emssl demo --headless DIR': the same work without a window."
 
@@ -28,9 +27,10 @@ def demo(
         return subprocess.call([sys.executable, "-m", "napari_emssl.gui.demo"])
     require_empty_folder(headless, overwrite)
     from ..jobs.demo import run_demo
+    from .follow import follow
 
     ending = follow(run_demo(headless), "Demo", quiet=quiet)
-    print(ending.result)  # noqa: T201
+    print(ending.result)
     return ending.status
 
 

@@ -7,7 +7,6 @@ from cyclopts import Parameter
 
 from ..jobs.settings import EvaluateSettings
 from .files import require_existing, require_writable_file, write_json
-from .follow import follow
 
 
 def evaluate(
@@ -19,7 +18,7 @@ def evaluate(
     json: Annotated[Path | None, Parameter(group="Output", help="Write all scores to this file; - for stdout.")] = None,
     overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
-    settings: Annotated[EvaluateSettings, Parameter(name="*", group="Settings")] = EvaluateSettings(),  # noqa: B008
+    settings: Annotated[EvaluateSettings, Parameter(name="*", group="Settings")] = EvaluateSettings(),
 ) -> int:
     """Score a model against targets: per image, their mean, and pooled over all pixels."""
     if json is not None and str(json) != "-":
@@ -29,6 +28,7 @@ def evaluate(
 
     loaded = load_model(model)
     from ..jobs.evaluate import evaluate_job
+    from .follow import follow
 
     ending = follow(evaluate_job(loaded, images, targets, settings), "Evaluating", quiet=quiet)
     if ending.stopped:
@@ -42,7 +42,7 @@ def evaluate(
 
 def _print_scores(scores: Any) -> None:
     """Print the means and the pooled scores beside each other."""
-    print(f"{'score':<24}{'mean':>10}{'pooled':>10}   ({len(scores.images)} images)")  # noqa: T201
+    print(f"{'score':<24}{'mean':>10}{'pooled':>10}   ({len(scores.images)} images)")
     for name, value in scores.mean.items():
         pooled = scores.pooled.get(name)
-        print(f"{name:<24}{value:>10.4f}{'' if pooled is None else format(pooled, '>10.4f')}")  # noqa: T201
+        print(f"{name:<24}{value:>10.4f}{'' if pooled is None else format(pooled, '>10.4f')}")

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from ..jobs.settings import FinetuneSettings
 from .files import require_existing
-from .training import TrainingOutput, command_line, train
+from .output import TrainingOutput
 
 
 def finetune(
@@ -19,16 +19,12 @@ def finetune(
         Parameter(help="Model to start from: a name of 'models list', a file, or scratch. Default: the recommended."),
     ] = None,
     output: TrainingOutput,
-    settings: Annotated[FinetuneSettings, Parameter(name="*", group="Settings")] = FinetuneSettings(),  # noqa: B008
+    settings: Annotated[FinetuneSettings, Parameter(name="*", group="Settings")] = FinetuneSettings(),
 ) -> int:
     """Train a model on few labels, starting from a pretrained generator."""
     output.check()
     require_existing([images, targets])
     from ..jobs.finetune import finetune as begin
-    from ..models.zoo import recommended_start
+    from .training import train
 
-    job = begin(
-        images, targets, settings, recommended_start() if start is None else start, name=output.output.stem,
-        resume=output.resume, autosave=output.autosave, command=command_line(),
-    )  # fmt: skip
-    return train(job, "Fine-tuning", output)
+    return train(begin(images, targets, settings, start, **output.arguments()), "Fine-tuning", output)

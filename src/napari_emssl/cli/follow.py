@@ -174,7 +174,7 @@ class Lines:
         self.told, self.untold = time.monotonic(), None
 
     def _print(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        print(text, file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
         return self

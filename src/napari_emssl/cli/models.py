@@ -1,6 +1,5 @@
 """``napari-emssl models list | info | import``."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +22,7 @@ def list_(
     elif rows:
         _print_table(rows)
     else:
-        _print("There are no models yet. Pretrain one, or 'napari-emssl models import FILE'.")
+        print("There are no models yet. Pretrain one, or 'napari-emssl models import FILE'.")
 
 
 def info_(
@@ -38,7 +37,7 @@ def info_(
     if json:
         write_json(Path("-"), card.model_dump(mode="json"))
         return
-    _print("\n".join(_lines_of(card, path)))
+    print("\n".join(_lines_of(card, path)))
 
 
 def import_(
@@ -52,7 +51,7 @@ def import_(
     model = read_model(file)
     model = model if name is None else model.renamed(name)
     path = add_model(model, overwrite)
-    _print(f"Imported '{model.name}' to {path}.")
+    print(f"Imported '{model.name}' to {path}.")
 
 
 def row_of(entry: ZooEntry) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     table = [columns, *([str(_cell(row, column)) for column in columns] for row in rows)]
     widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
     for line in table:
-        _print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _cell(row: dict[str, Any], column: str) -> Any:
@@ -121,7 +120,3 @@ def _lines_of_stage(number: int, stage: Stage) -> list[str]:
         [f"    data        {', '.join(f'{key}: {value}' for key, value in stage.data.items())}"] if stage.data else []
     )
     return lines + ([f"    command     {stage.command}"] if stage.command else [])
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")

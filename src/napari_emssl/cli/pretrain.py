@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ..jobs.settings import PretrainSettings
 from .files import require_existing
-from .training import TrainingOutput, command_line, train
+from .output import TrainingOutput
 
 
 def pretrain(
@@ -16,8 +16,7 @@ def pretrain(
     /,
     *,
     output: TrainingOutput,
-    licence: Annotated[str, Parameter(group="Output", help="Licence of the images, for the model's card.")] = "unknown",
-    settings: Annotated[PretrainSettings, Parameter(name="*", group="Settings")] = PretrainSettings(),  # noqa: B008
+    settings: Annotated[PretrainSettings, Parameter(name="*", group="Settings")] = PretrainSettings(),
 ) -> int:
     """Train a generator on unlabelled images: it learns to restore what was corrupted (GAN)."""
     if output.pictures is None:
@@ -25,9 +24,6 @@ def pretrain(
     output.check()
     require_existing(paths)
     from ..jobs.pretrain import pretrain as start
+    from .training import train
 
-    job = start(
-        paths, settings, name=output.output.stem, resume=output.resume, autosave=output.autosave,
-        licence=licence, command=command_line(),
-    )  # fmt: skip
-    return train(job, "Pretraining", output)
+    return train(start(paths, settings, **output.arguments()), "Pretraining", output)

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +15,7 @@ _EVERY_EVENT_SECONDS = 60.0
 _PICTURE_SPACING = 1.2
 
 
-class Recorder:
+class Recorder(ABC):
     """A listener whose trouble with the disk costs a warning, never the training."""
 
     def __init__(self, what: str) -> None:
@@ -29,11 +30,11 @@ class Recorder:
         except OSError as error:
             self.broken = True
             text = f"Warning: {self.what} cannot be written any more ({error.strerror or error}). Training goes on."
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
+            print(text, file=sys.stderr, flush=True)
 
+    @abstractmethod
     def take(self, event: Event) -> None:
         """Write what the event tells; may raise OSError."""
-        raise NotImplementedError
 
 
 class RunLog(Recorder):
@@ -69,14 +70,14 @@ class Pictures(Recorder):
     def __init__(self, folder: Path) -> None:
         super().__init__(f"the pictures in '{folder}'")
         self.folder = folder
-        self.records: list[Mapping[str, Any]] = []
+        self.records: list[Progress] = []
         self.due, self.next_step = Due(), 0.0
         self.unwritten: Preview | None = None
 
     def take(self, event: Event) -> None:
         """Remember a `Progress`, draw a `Preview` that is due, draw the curves and the last panel at the end."""
         if isinstance(event, Progress) and self.due(event):
-            self.records.append(line_of(event))
+            self.records.append(event)
         elif isinstance(event, Preview):
             self.unwritten = event
             if event.step >= self.next_step:

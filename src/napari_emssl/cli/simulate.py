@@ -26,7 +26,7 @@ def hrtem_(
     seed: Annotated[int, Parameter(group="Output", help="Seed of everything random.")] = 0,
     overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
-    settings: Annotated[HRTEMFlags, Parameter(name="*", group="Settings")] = HRTEMFlags(),  # noqa: B008
+    settings: Annotated[HRTEMFlags, Parameter(name="*", group="Settings")] = HRTEMFlags(),
 ) -> int:
     """Simulate HRTEM images of gold nanoparticles on amorphous carbon, with their true masks.
 
@@ -44,5 +44,5 @@ def hrtem_(
         yield Finished(done, control.stopped)
 
     ending = follow(Job(events), "Simulating", quiet=quiet)
-    print(f"Wrote {ending.result} images with their masks to {output}.")  # noqa: T201
+    print(f"Wrote {ending.result} images with their masks to {output}.")
     return ending.status

@@ -1,0 +1,6 @@
+"""Exit statuses of the terminal; a signal ends with 128 plus its number, so Ctrl-C with 130."""
+
+DONE = 0
+BUG = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
