@@ -111,7 +111,7 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
     if path.exists() and not overwrite:
         raise UserError(f"'{path}' exists. Choose another name or pass --overwrite.")
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    weights = {name: np.ascontiguousarray(array) for name, array in model.weights.items()}
+    weights = {name: np.asarray(array, order="C") for name, array in model.weights.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(weights, temporary, {_KEY: model.card.model_dump_json()})
