@@ -22,6 +22,7 @@ _FACES_111 = np.array([(1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1)]) / np.sqrt
 _TWIN_NORMAL = _FACES_111[0]
 _ZONE_AXES = ((1, 1, 0), (1, 1, 0), (1, 0, 0), (1, 1, 1), (1, 1, 2))
 _SURFACE_ENERGY_RATIO = 1.12
+_ROUGHNESS_PERIOD_NM = 1.2
 
 Points = NDArray[np.float32]
 
@@ -38,21 +39,12 @@ class Habit:
     sphere: float
     """Radius of the sphere: 0.9 leaves a ball, 1.3 sharp corners."""
     twin_plane: float | None = None
-    """Distance of a twin plane (111) from the centre; the crystal below it is mirrored above it."""
+    """Distance of a twin plane (111) from the centre, in radii of the particle: the crystal below is mirrored above."""
 
-    def inside(self, points: NDArray[Any], roughness: NDArray[Any] | float = 0.0) -> NDArray[np.bool_]:
-        """Tell which points ``(m, 3)`` lie in the body, whose surface is lowered by `roughness`, ``(m,)``."""
+    def reach(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """How large the form must be to hold each of the points ``(m, 3)``: ``(m,)``, in their unit."""
         radius = np.linalg.norm(points, axis=1) / self.sphere
-        reach = np.maximum(radius, (points @ self.faces.T).max(axis=1)) + roughness
-        return np.asarray(reach <= 1)
-
-    def volume(self, rng: np.random.Generator) -> float:
-        """Volume, to about a percent, by trying 20 000 points; a twin counts both halves."""
-        points = rng.uniform(-self.sphere, self.sphere, (20_000, 3))
-        inside = self.inside(points)
-        if self.twin_plane is not None:
-            inside = 2.0 * (inside & (points @ _TWIN_NORMAL <= self.twin_plane))
-        return float(np.mean(inside) * (2 * self.sphere) ** 3)
+        return np.asarray(np.maximum(radius, (points @ self.faces.T).max(axis=1)))
 
 
 @dataclass(frozen=True)
@@ -112,21 +104,30 @@ def roughness(points: NDArray[Any], amplitude: float, period: float, rng: np.ran
 
 
 def crystal(habit: Habit, diameter_nm: float, roughness_nm: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Cut a particle ``(m, 3)``, in crystal axes, out of a lattice that is shifted at random against its centre."""
-    scale = diameter_nm * (np.pi / 6 / habit.volume(rng)) ** (1 / 3)
+    """Grow a particle ``(m, 3)``, in crystal axes, round a random point of the cell.
+
+    It holds as many atoms as a sphere of gold of the given diameter; a twin may lack one of them.
+    """
+    count = round(np.pi / 6 * diameter_nm**3 * 4 / LATTICE_NM**3)
+    plane = np.inf if habit.twin_plane is None else habit.twin_plane * diameter_nm / 2
     offset = rng.uniform(0, LATTICE_NM, 3)
     if habit.twin_plane is not None:
-        offset += (habit.twin_plane * scale - offset @ _TWIN_NORMAL) * _TWIN_NORMAL
-    sites = lattice_ball(scale * habit.sphere + 3 * roughness_nm, offset)
-    height = sites @ _TWIN_NORMAL - (np.inf if habit.twin_plane is None else habit.twin_plane * scale)
-    rough = roughness(sites / scale, roughness_nm / scale, 1.2 / scale, rng)
-    kept = habit.inside(sites / scale, rough) & (height <= 1e-6)
-    sites, height = sites[kept], height[kept]
+        offset += (plane - offset @ _TWIN_NORMAL) * _TWIN_NORMAL
+    sites = lattice_ball(0.75 * diameter_nm + 3 * roughness_nm, offset)
+    order = np.argsort(habit.reach(sites) + roughness(sites, roughness_nm, _ROUGHNESS_PERIOD_NM, rng))
     if habit.twin_plane is None:
-        return np.asarray(sites)
-    below = height < -1e-6
-    mirrored = sites[below] - 2 * height[below, None] * _TWIN_NORMAL
-    return np.concatenate([sites, mirrored])
+        return np.asarray(sites[order[:count]])
+    return _twinned(sites[order], plane, count)
+
+
+def _twinned(sites: NDArray[Any], plane: float, count: int) -> NDArray[np.float64]:
+    """Mirror the first of the sites below a (111) plane across it, so many that the twin has `count` atoms."""
+    height = sites @ _TWIN_NORMAL - plane
+    sites, height = sites[height < 1e-6], height[height < 1e-6]
+    mirrored = height < -1e-6
+    kept = np.cumsum(1 + mirrored) <= count
+    images = sites - 2 * height[:, None] * _TWIN_NORMAL
+    return np.concatenate([sites[kept], images[kept & mirrored]])
 
 
 def make_particle(
@@ -143,7 +144,7 @@ def make_particle(
     Parameters
     ----------
     diameter_nm
-        Diameter of the sphere of the same volume; the particle keeps to it within a few per cent.
+        Diameter of the sphere of the same volume.
     rng
         Source of form and orientation.
     zone_axis_share

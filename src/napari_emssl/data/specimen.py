@@ -101,8 +101,8 @@ def draw_diameters(settings: HRTEMSettings, rng: np.random.Generator) -> NDArray
     """Draw the particles' diameters in nm, each in the asked range, so that they fit the field of view.
 
     None is wider than 0.45 of the field, and together they cover about 0.4 of it at most, unless even the smallest
-    ones asked for are wider or cover more. The log-normal distribution has its median in the geometric middle of the range and
-    is cut at two standard deviations, which are the range's ends.
+    ones asked for are wider or cover more. The log-normal distribution has its median in the geometric middle of the
+    range and is cut at two standard deviations, which are the range's ends.
 
     Raises
     ------
