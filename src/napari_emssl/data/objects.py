@@ -27,15 +27,16 @@ class PaintedObject(NamedTuple):
 def numbered_objects(target: Target) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Number the connected regions of each class of a core target from 1 on; return numbers and areas.
 
-    Areas are by number, in pixels; entry 0 is all the rest.
+    Areas are by number, in pixels; entry 0 is 0.
     """
     numbers = np.zeros(target.shape, np.int32)
     count = 0
     for core in range(2, int(target.max(initial=0)) + 1):
         regions, found = ndimage.label(target == core, EIGHT)
-        numbers[regions > 0] = regions[regions > 0] + count
+        inside = regions > 0
+        numbers[inside] = regions[inside] + count
         count += int(found)
-    return numbers, np.bincount(numbers.ravel(), minlength=count + 1)
+    return numbers, np.bincount(numbers[numbers > 0], minlength=count + 1)
 
 
 def painted_objects(target: Target) -> list[PaintedObject]:
@@ -120,7 +121,9 @@ def _parted(target: Target, numbers: NDArray[np.int32], held: Sequence[int]) -> 
     if not held:
         return target.copy(), np.zeros_like(target)
     nearest = ndimage.distance_transform_edt(numbers == 0, return_distances=False, return_indices=True)
-    side = np.isin(numbers[tuple(nearest)], held)
+    is_held = np.zeros(int(numbers.max()) + 1, bool)
+    is_held[list(held)] = True
+    side = is_held[numbers[tuple(nearest)]]
     training, validation = np.where(side, 0, target), np.where(side, target, 0)
     validation[ndimage.binary_dilation(training > 0, EIGHT)] = 0
     return training, validation

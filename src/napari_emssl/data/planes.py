@@ -100,7 +100,9 @@ class GreyPlanes:
         return self.shape[0]
 
     def __getitem__(self, i: int) -> NDArray[Any]:
-        index = tuple(int(k) for k in np.unravel_index(i, self._before)) if self._before else ()
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"there are {len(self)} planes, not {i + 1}")
+        index = tuple(int(k) for k in np.unravel_index(i % len(self), self._before)) if self._before else ()
         plane = np.asarray(self._source[index[0]] if len(index) == 1 else self._source[index or ...])
         return grey(plane) if self._colour else plane
 
