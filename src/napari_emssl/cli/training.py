@@ -39,7 +39,7 @@ def _report(ending: Ending, output: TrainingOutput) -> None:
     """Print what was written, and how to go on after a stop."""
     stage = ending.result.card.history[-1]
     scores = "".join(f", validation {name} {value:.4g}" for name, value in stage.metrics.items())
-    print(f"Wrote {output.output} ({stage.steps} steps in {duration(stage.seconds)}{scores}).")
+    print(f"Wrote {output.output}: weights of step {stage.steps}{scores}; trained for {duration(stage.seconds)}.")
     if output.pictures is not None:
         print(f"Pictures and curves are in {output.pictures}.")
     if not ending.stopped:

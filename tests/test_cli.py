@@ -1,0 +1,560 @@
+"""The terminal: sentences, statuses, files, progress, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cyclopts")
+
+from rich.console import Console
+
+from napari_emssl import __version__
+from napari_emssl.cli import demo as demo_module
+from napari_emssl.cli import files, follow, main, records
+from napari_emssl.cli.app import guarded
+from napari_emssl.errors import UserError
+from napari_emssl.jobs.events import Control, Event, Finished, Job, Preview, Progress, Started, Warning
+from napari_emssl.models.file import Card, Model, NetworkSpec, read_card, save_model
+
+SMALL = ["--device", "cpu", "--precision", "fp32", "--workers", "0"]
+PRETRAIN = [*SMALL, "--patch", "64", "--batch-size", "2", "--discriminator-width", "4", "--validation", "1", "--quiet"]
+FINETUNE = [*SMALL, "--patch", "32", "--batch-size", "1", "--start", "scratch", "--generator", "unet-2-44", "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def _own_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        np.save(folder / f"{number}.npy", rng.integers(0, 255, (72, 80), np.uint8))
+    return folder
+
+
+@pytest.fixture
+def masks(images: Path) -> Path:
+    folder = images.with_name("masks")
+    folder.mkdir()
+    for path in images.iterdir():
+        mask = np.zeros((72, 80), np.uint8)
+        mask[20:40, 20:50] = 1
+        np.save(folder / path.name, mask)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    card = Card(name="tiny", task="reconstruct", network=NetworkSpec(name="unet-2-44"), licence="CC0")
+    weights = {"a.weight": np.zeros((2, 3), np.float32), "a.running_mean": np.zeros(2, np.float32)}
+    return save_model(Model(card, weights), tmp_path / "tiny.safetensors")
+
+
+class Told:
+    """What one command line said."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+
+Tell = Callable[..., Told]
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
+    def run(*words: object) -> Told:
+        status = main([str(word) for word in words])
+        return Told(status, *capsys.readouterr())
+
+    return run
+
+
+def refused(told: Told, *parts: str) -> None:
+    """Status 2, a line or two on stderr that hold `parts`, nothing on stdout, no traceback, no boxes."""
+    assert told.status == 2
+    assert told.out == ""
+    assert 1 <= len(told.err.splitlines()) <= 2
+    assert not set("╭│─╰") & set(told.err)
+    assert "Traceback" not in told.err
+    for part in parts:
+        assert part in told.err
+
+
+def test_version_and_help(tell: Tell) -> None:
+    assert tell("--version").out.strip() == __version__
+    told = tell("--help")
+    assert told.status == 0
+    for command in ("pretrain", "finetune", "apply", "evaluate", "simulate", "models", "demo"):
+        assert command in told.out
+    assert tell().out == told.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pretrain",
+        "finetune",
+        "apply",
+        "evaluate",
+        "simulate hrtem",
+        "models list",
+        "models info",
+        "models import",
+        "demo",
+    ],
+)
+def test_every_command_has_help(tell: Tell, words: str) -> None:
+    told = tell(*words.split(), "--help")
+    assert told.status == 0
+    assert f"napari-emssl {words}" in told.out
+
+
+def test_flags_of_the_design_are_there(tell: Tell) -> None:
+    text = tell("pretrain", "--help").out
+    flags = (
+        "generator images validation epochs steps max-seconds batch-size patch seed device precision workers resume log"
+    )
+    for flag in ["-o", *(f"--{name}" for name in flags.split())]:
+        assert f"{flag} " in text
+    text = tell("finetune", "--help").out
+    for flag in ("--task", "--images", "--targets", "--start", "--generator", "--zero", "--merge-classes", "--output"):
+        assert flag in text
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ("pretrian", ["Unknown command 'pretrian'", "Did you mean 'pretrain'?"]),
+        ("models lst", ["'lst'", "'list'"]),
+        ("pretrain a -o x --devise cpu", ["--devise", "Did you mean --device?"]),
+        ("pretrain a -o x --fnord", ["--fnord", "napari-emssl pretrain --help"]),
+        ("pretrain a", ["--output is missing", "napari-emssl pretrain --help"]),
+        ("pretrain -o x", ["PATHS is missing"]),
+        ("pretrain a -o", ["-o needs a value"]),
+        ("finetune -o x", ["--images is missing"]),
+        ("models list extra", ["'extra' is not understood"]),
+        ("pretrain a -o x -o y", ["-o specified multiple times"]),
+        ("pretrain a -o x --batch-size 0", ["--batch-size must be at least 1 (got 0)."]),
+        ("pretrain a -o x --batch-size 9999", ["--batch-size must be at most 4096 (got 9999)."]),
+        ("pretrain a -o x --patch 100", ["--patch must be a multiple of 16 (got 100)."]),
+        ("pretrain a -o x --steps 1.5", ["--steps must be a whole number (got 1.5)."]),
+        ("pretrain a -o x --seed -1", ["--seed must be at least 0 (got -1)."]),
+        ("pretrain a -o x --learning-rate x", ["--learning-rate must be a number (got x)."]),
+        ("pretrain a -o x --learning-rate 0", ["--learning-rate must be greater than 0 (got 0)."]),
+        ("pretrain a -o x --learning-rate nan", ["--learning-rate must be"]),
+        ("pretrain a -o x --precision bf61", ["--precision must be 'auto', 'fp32' or 'bf16'", "Did you mean bf16?"]),
+        ("pretrain a -o x --device gpu", ["--device does not take 'gpu'", "cuda:1"]),
+        ("finetune --images a --targets b -o x --task segmant", ["--task must be", "Did you mean segment?"]),
+        ("apply m", ["PATHS is missing"]),
+        ("apply m a -o x --format png", ["--format", "tiff"]),
+        ("apply m a -o x --tile 33", ["--tile must be a multiple of 32"]),
+        ("simulate hrtem -o x --count 0", ["--count must be at least 1"]),
+        ("simulate hrtem -o x --size 3", ["--size", "at least 64"]),
+    ],
+)
+def test_words_that_are_wrong(tell: Tell, words: str, parts: list[str]) -> None:
+    refused(tell(*words.split()), *parts)
+
+
+def test_two_wrong_settings_are_two_lines(tell: Tell) -> None:
+    told = tell("pretrain", "a", "-o", "x", "--batch-size", "0", "--patch", "33", "--epochs", "x")
+    refused(told)
+    assert len(told.err.splitlines()) == 2
+
+
+def test_missing_files_are_named_before_any_work(tell: Tell, tmp_path: Path, images: Path) -> None:
+    output = tmp_path / "out" / "m.safetensors"
+    refused(tell("pretrain", images, tmp_path / "nope", "-o", output), "nope")
+    refused(tell("finetune", "--images", images, "--targets", tmp_path / "nope", "-o", output), "nope")
+    refused(tell("finetune", "--images", images, "--targets", images, "-o", output, "--resume", "gone"), "gone")
+    assert not output.parent.exists()
+
+
+def test_output_that_is_there_stays(tell: Tell, tmp_path: Path, images: Path, masks: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    refused(tell("pretrain", images, "-o", taken), "taken", "--overwrite")
+    refused(tell("finetune", "--images", images, "--targets", masks, "-o", taken), "taken", "--overwrite")
+    refused(tell("pretrain", images, "-o", tmp_path / "x", "--log", taken), "taken", "--overwrite")
+    refused(tell("pretrain", images, "-o", tmp_path / "x", "--pictures", images), "not empty", "--overwrite")
+    refused(tell("pretrain", images, "-o", tmp_path), "is a folder")
+    refused(tell("pretrain", images, "-o", taken / "x"), "is a file")
+    refused(tell("demo", "--headless", images), "not empty")
+    refused(tell("simulate", "hrtem", "-o", images), "not empty")
+    assert taken.read_text() == "mine"
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_folder_that_cannot_be_written(tell: Tell, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: Any, **_words: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    refused(tell("pretrain", images, "-o", images / "new" / "x"), "Permission denied", "another folder")
+
+
+def test_left_autosave_is_not_lost(tell: Tell, tmp_path: Path, images: Path) -> None:
+    left = tmp_path / "m.safetensors.autosave"
+    left.write_bytes(b"precious")
+    refused(tell("pretrain", images, "-o", tmp_path / "m.safetensors"), "--resume", "--overwrite")
+    assert left.read_bytes() == b"precious"
+
+
+def test_folder_without_images_writes_nothing(tell: Tell, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "Thumbs.db").write_bytes(b"junk")
+    refused(tell("pretrain", empty, "-o", tmp_path / "new" / "m.safetensors", "--log", tmp_path / "log"))
+    assert {path.name for path in tmp_path.iterdir()} == {"empty"}
+
+
+# --- models
+
+
+def test_models_list_is_json(tell: Tell, model: Path) -> None:
+    assert tell("models", "import", model).status == 0
+    rows = json.loads(tell("models", "list", "--json").out)
+    own = next(row for row in rows if row["name"] == "tiny")
+    assert {"name", "network", "task", "parameters", "bytes", "licence", "origin"} <= own.keys()
+    assert (own["network"], own["task"], own["licence"], own["origin"]) == ("unet-2-44", "reconstruct", "CC0", "own")
+    assert own["parameters"] == 6, "norm statistics are not parameters"
+    assert own["bytes"] == model.stat().st_size
+    assert "tiny" in tell("models", "list").out
+    assert tell("models").out == tell("models", "list").out
+
+
+def test_models_info(tell: Tell, model: Path) -> None:
+    text = tell("models", "info", model).out
+    for part in ("tiny", "reconstruct", "unet-2-44", "CC0", "6 parameters"):
+        assert part in text
+    assert json.loads(tell("models", "info", model, "--json").out)["name"] == "tiny"
+    refused(tell("models", "info", "nope"), "nope")
+
+
+def test_models_import_refuses(tell: Tell, model: Path, tmp_path: Path) -> None:
+    refused(tell("models", "import", tmp_path / "nope.safetensors"), "nope")
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(model.read_bytes()[:-7])
+    refused(tell("models", "import", cut), "cut")
+    cut.write_bytes(b"\x80\x04cposix\nsystem\n.")
+    refused(tell("models", "import", cut), "cut")
+    tell("models", "import", model)
+    refused(tell("models", "import", model), "tiny")
+    assert tell("models", "import", model, "--overwrite").status == 0
+    assert tell("models", "import", model, "--name", "other").status == 0
+    assert "other" in tell("models", "list").out
+
+
+# --- training
+
+
+def test_pretrain_end_to_end(tell: Tell, images: Path, tmp_path: Path) -> None:
+    output, log = tmp_path / "deep" / "gen.safetensors", tmp_path / "gen.jsonl"
+    told = tell("pretrain", images, "-o", output, "--steps", "3", "--log", log, "--licence", "CC0", *PRETRAIN)
+    assert told.status == 0, told.err
+    assert str(output) in told.out
+    card = read_card(output)
+    assert (card.name, card.task, card.licence) == ("gen", "reconstruct", "CC0")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
+    assert lines[-1]["step"] == 3
+    assert {"step", "seconds", "images_per_second", "losses"} <= lines[-1].keys()
+    assert set(next(line for line in lines if "validation" in line)["validation"]) == {"l1"}
+    pictures = output.with_name("gen-pictures")
+    assert {"curves.png", "curves.csv"} <= {path.name for path in pictures.iterdir()}
+    assert list(pictures.glob("step-*.png"))
+    assert not output.with_name(output.name + ".autosave").exists()
+    refused(tell("pretrain", images, "-o", output, "--steps", "3", *PRETRAIN), "--overwrite")
+    assert tell("pretrain", images, "-o", output, "--steps", "1", "--overwrite", *PRETRAIN).status == 0
+
+
+def test_finetune_apply_evaluate(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
+    output, results, scores = tmp_path / "m.safetensors", tmp_path / "results", tmp_path / "scores.json"
+    pairs = ["--images", images, "--targets", masks]
+    assert tell("finetune", *pairs, "-o", output, "--steps", "2", *FINETUNE).status == 0
+    assert read_card(output).task == "segment"
+    told = tell("apply", output, images, "-o", results, "--device", "cpu")
+    assert told.status == 0, told.err
+    written = [Path(line) for line in told.out.splitlines()]
+    assert len(written) == 4
+    assert all(path.is_file() for path in written)
+    refused(tell("apply", output, images, "-o", results, "--device", "cpu", "--quiet"), "exist")
+    assert tell("apply", output, images, "-o", results, "--device", "cpu", "--overwrite").status == 0
+    told = tell("evaluate", output, *pairs, "--json", scores, "--device", "cpu")
+    assert told.status == 0, told.err
+    content = json.loads(scores.read_text())
+    assert {"mean", "images"} <= content.keys()
+    assert len(content["images"]) == 4
+    assert "mean" in told.out
+    refused(tell("evaluate", output, *pairs, "--json", scores, "--device", "cpu"), "--overwrite")
+    assert json.loads(tell("evaluate", output, *pairs, "--json", "-", "--device", "cpu", "--quiet").out) == content
+
+
+def test_apply_goes_on_after_a_damaged_image(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
+    output = tmp_path / "m.safetensors"
+    tell("finetune", "--images", images, "--targets", masks, "-o", output, "--steps", "1", *FINETUNE)
+    (images / "broken.png").write_bytes(b"\x89PNG no more")
+    told = tell("apply", output, images, "-o", tmp_path / "results", "--device", "cpu", "--quiet")
+    assert told.status == 2
+    assert "broken.png" in told.err
+    assert len(told.out.splitlines()) == 4
+
+
+def test_simulate_hrtem(tell: Tell, tmp_path: Path) -> None:
+    told = tell("simulate", "hrtem", "-o", tmp_path / "s", "--count", "2", "--size", "64", "--seed", "3", "--quiet")
+    assert told.status == 0, told.err
+    assert len(list((tmp_path / "s" / "images").iterdir())) == 2
+
+
+def test_full_disk_at_the_end_keeps_both(tell: Tell, images: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    output = tmp_path / "gen.safetensors"
+    output.write_bytes(b"previous")
+    replace, rescue = os.replace, tmp_path / "rescue"
+    rescue.mkdir()
+    monkeypatch.setattr("tempfile.mkdtemp", lambda **_words: str(rescue))
+
+    def full(source: Any, target: Any) -> None:
+        if Path(target) == output:
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    told = tell("pretrain", images, "-o", output, "--steps", "1", "--overwrite", *PRETRAIN)
+    refused(told, "No space left", str(rescue))
+    assert output.read_bytes() == b"previous"
+    assert read_card(rescue / output.name).task == "reconstruct"
+
+
+# --- signals
+
+
+def start(*words: object) -> "subprocess.Popen[str]":
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "napari_emssl", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_saves_and_resume_goes_on(images: Path, tmp_path: Path, tell: Tell, number: signal.Signals) -> None:
+    output, log = tmp_path / "gen.safetensors", tmp_path / "log"
+    words = ["pretrain", images, "-o", output, "--log", log, *PRETRAIN]
+    with start(*words, "--steps", "100000") as process:
+        wait_for(lambda: log.exists() and log.read_text().count("\n") > 3)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    assert "Stopping" in err
+    assert "Traceback" not in err
+    assert "--resume" in out
+    assert read_card(output).task == "reconstruct"
+    autosave = Path(f"{output}.autosave")
+    reached = json.loads(log.read_text().splitlines()[-1])["step"]
+    told = tell(*words, "--steps", reached + 2, "--resume", autosave, "--overwrite")
+    assert told.status == 0, told.err
+    steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
+    assert steps[0] == 0
+    assert steps[-1] == reached + 2
+    assert not autosave.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_kill_leaves_an_autosave_and_no_model(images: Path, tmp_path: Path, tell: Tell) -> None:
+    output = tmp_path / "gen.safetensors"
+    words = ["pretrain", images, "-o", output, *PRETRAIN]
+    autosave = Path(f"{output}.autosave")
+    with start(*words, "--steps", "100000", "--autosave-seconds", "0.2") as process:
+        wait_for(autosave.exists)
+        process.kill()
+    assert not output.exists()
+    told = tell(*words, "--max-seconds", "0.1", "--resume", autosave)
+    assert told.status == 0, told.err
+    assert output.exists()
+
+
+# --- following a job
+
+
+def job_of(*events: Event) -> Job:
+    def run(_control: Control) -> Iterator[Event]:
+        yield from events
+
+    return Job(run)
+
+
+EVENTS = (
+    Started("cpu", "No GPU.", "4 images."),
+    Progress(1, 10, {"loss": 0.5}, {"l1": 0.25}, 90.0, 10.0, 3.0),
+    Warning("Mind the gap."),
+    Progress(2, 10, {"loss": float("nan")}, {}, 80.0, 20.0, 3.0),
+    Finished("result"),
+)
+
+
+def test_follow_tells_and_returns(capsys: pytest.CaptureFixture[str]) -> None:
+    heard: list[Event] = []
+    ending = follow.follow(job_of(*EVENTS), "Job", listeners=[heard.append])
+    assert (ending.result, ending.stopped, ending.status) == ("result", False, 0)
+    assert tuple(heard) == EVENTS
+    err = capsys.readouterr().err
+    for part in (
+        "4 images.",
+        "cpu. No GPU.",
+        "Mind the gap.",
+        "1/10",
+        "loss 0.5",
+        "validation l1 0.25",
+        "1:30 min left",
+    ):
+        assert part in err
+    assert "100%" in err.splitlines()[-1]
+
+
+def test_follow_quietly_warns_only(capsys: pytest.CaptureFixture[str]) -> None:
+    follow.follow(job_of(*EVENTS), "Job", quiet=True)
+    assert capsys.readouterr().err == "Warning: Mind the gap.\n"
+
+
+def test_bar_ends_full_after_an_early_stop() -> None:
+    console = Console(force_terminal=True, width=120, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    with follow.Bar("Job", console) as bar:
+        bar.show(EVENTS[1])
+        assert bar.bars.tasks[0].percentage == pytest.approx(10)
+        bar.show(Finished(None, stopped=True))
+        assert bar.bars.tasks[0].percentage == 100
+    assert "validation l1 0.25" in console.export_text()
+
+
+def test_job_without_an_end_is_an_error() -> None:
+    with pytest.raises(UserError, match="without a result"):
+        follow.follow(job_of(EVENTS[1]), "Job", quiet=True)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (185, "3:05 min"), (7620, "2:07 h")])
+def test_duration(seconds: float, text: str) -> None:
+    assert follow.duration(seconds) == text
+
+
+# --- records
+
+
+def test_log_has_no_nan_and_appends(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "log"
+    for append in (False, True):
+        log = records.RunLog(path, append)
+        for event in EVENTS:
+            log(event)
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in path.read_text().splitlines()]
+    assert len(lines) == 4
+    assert lines[0]["validation"] == {"l1": 0.25}
+    assert lines[1]["losses"] == {"loss": None}
+    assert "validation" not in lines[1]
+
+
+def test_log_grows_slower_after_a_minute() -> None:
+    due = records.Due()
+    told = [due(Progress(step, None, seconds=step * 0.1)) for step in range(1000)]
+    assert all(told[:600])
+    assert sum(told[600:]) == pytest.approx(40, abs=2)
+    assert due(Progress(1000, None, metrics={"l1": 1.0}, seconds=100.0))
+
+
+def test_full_disk_in_the_log_is_a_warning(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    log = records.RunLog(blocker / "log", append=False)
+    for event in EVENTS:
+        log(event)
+    err = capsys.readouterr().err
+    assert err.count("Warning") == 1
+    assert "Training goes on" in err
+
+
+def test_pictures_are_spaced_and_the_last_is_drawn(tmp_path: Path) -> None:
+    pictures = records.Pictures(tmp_path / "p")
+    for step in range(8):
+        pictures(Progress(step, 8, {"loss": 1.0 / (step + 1)}))
+        pictures(Preview({"image": np.zeros((8, 8), np.float32)}, step))
+    pictures(Finished(None))
+    names = sorted(path.name for path in (tmp_path / "p").iterdir())
+    assert {"curves.csv", "curves.png", "step-0000000.png", "step-0000007.png"} <= set(names)
+    assert len(names) < 10
+
+
+def test_json_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    files.write_json(Path("-"), {"a": [1.0, float("inf")], 3: "é"})
+    assert json.loads(capsys.readouterr().out) == {"a": [1.0, None], "3": "é"}
+
+
+# --- errors that are nobody's sentence
+
+
+def fails(error: BaseException) -> Callable[[], None]:
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "part"),
+    [
+        (UserError("No image. Give one."), 2, "No image. Give one."),
+        (OSError(28, "No space left on device", "/x/y"), 2, "'/x/y': No space left on device."),
+        (MemoryError(), 2, "--batch-size"),
+        (KeyboardInterrupt(), 130, "Aborted"),
+        (ZeroDivisionError("oops"), 1, "bug"),
+    ],
+)
+def test_errors_become_sentences(capsys: Any, error: BaseException, status: int, part: str) -> None:
+    assert guarded(fails(error)) == status  # type: ignore[arg-type]
+    err = capsys.readouterr().err
+    assert part in err
+    assert ("Traceback" in err) == (status == 1)
+
+
+def test_closed_pipe_is_no_error(model: Path) -> None:
+    command = f"{sys.executable} -m napari_emssl models info {model} | head -n 0"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+# --- demo
+
+
+def test_demo_needs_a_display(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    refused(tell("demo"), "demo --headless DIR")
+    monkeypatch.setattr(demo_module, "find_spec", lambda _name: None)
+    refused(tell("demo"), "napari is not installed", "demo --headless DIR")
+
+
+def test_demo_opens_the_viewer(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(demo_module, "find_spec", lambda _name: object())
+    monkeypatch.setenv("DISPLAY", ":7")
+    monkeypatch.setattr(subprocess, "call", lambda words: called.append(words) or 3)
+    assert tell("demo").status == 3
+    assert called == [[sys.executable, "-m", "napari_emssl.gui.demo"]]
