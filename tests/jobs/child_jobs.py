@@ -64,7 +64,7 @@ def fast_previews(control: Control, number: int) -> Iterator[Event]:
 def exit_hard(control: Control, code: int, autosave=None) -> Iterator[Event]:
     yield Started("cpu")
     time.sleep(0.2)  # let the event out
-    print("last words", file=sys.stderr)
+    print("last words", file=sys.stderr)  # noqa: T201
     os._exit(code)
 
 
@@ -94,6 +94,12 @@ def fail(control: Control) -> Iterator[Event]:
 
 
 @job
+def starve(control: Control) -> Iterator[Event]:
+    yield Started("cpu")
+    raise MemoryError
+
+
+@job
 def refuse(control: Control) -> Iterator[Event]:
     yield Started("cpu")
     raise UserError("No pixel is painted. Paint one.")
@@ -113,10 +119,10 @@ def deaf(control: Control, autosave=None) -> Iterator[Event]:
 
 @job
 def chatty(control: Control) -> Iterator[Event]:
-    print("x" * 200_000)
+    print("x" * 200_000)  # noqa: T201
     os.write(1, b"raw bytes \xff\n")
     yield Finished("quiet")
-    print("after the end")
+    print("after the end")  # noqa: T201
 
 
 @job

@@ -37,7 +37,8 @@ class ChildJob(Job):
     Attributes
     ----------
     grace_seconds
-        After `stop`, the process is ended by force when nothing is heard of it for so long.
+        After `stop`, the process is ended by force when nothing is heard of it for so long; a job whose steps have
+        taken longer gets twice the longest.
 
     """
 
@@ -63,17 +64,19 @@ class ChildJob(Job):
     def stop(self) -> None:
         """Ask for a clean end: the last event still is `Finished`, with ``stopped=True``."""
         super().stop()
-        self._conversation.stopped_at = time.monotonic()
+        self._conversation.stopped_at, self._conversation.paused = time.monotonic(), False
         self._conversation.process.tell("stop")
 
     def pause(self) -> None:
         """Wait after the step at hand, keeping everything in memory."""
         super().pause()
+        self._conversation.paused = self.control.paused
         self._conversation.process.tell("pause")
 
     def resume(self) -> None:
         """Go on after `pause`."""
         super().resume()
+        self._conversation.paused = False
         self._conversation.process.tell("resume")
 
     def show(self, plane: NDArray[Any]) -> None:

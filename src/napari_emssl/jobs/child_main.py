@@ -87,7 +87,16 @@ def _replaces(new: Preview | Progress, old: Any) -> bool:
 
 
 class ServedArray:
-    """Stands for an array in the parent; ``array[key]`` is computed there and comes as a numpy array."""
+    """Stands for an array in the parent; ``array[key]`` is computed there and comes as a numpy array.
+
+    Raises
+    ------
+    UserError
+        When the parent cannot read the array.
+    ConnectionAbortedError
+        When the parent has ended the job.
+
+    """
 
     def __init__(self, ask: Callable[[Any], NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._ask = ask
@@ -158,7 +167,7 @@ class Child:
         except UserError as error:
             self._outbox.put("refused", str(error))
         except BaseException as error:
-            self._outbox.put("failed", _describe(error))
+            self._outbox.put("starved" if _is_starvation(error) else "failed", _describe(error))
 
     def _run(self, job: Job) -> None:
         with self._commanding:
@@ -202,7 +211,8 @@ class Child:
                     break
         except (EOFError, OSError):
             pass
-        self._leave()
+        finally:
+            self._leave()
 
     def _obey(self, parcel: Parcel) -> bool:
         """Do what a message says; return False when it is the last one."""
@@ -257,6 +267,11 @@ def _find(target: str) -> Callable[..., Job]:
     module, _, name = target.partition(":")
     function: Callable[..., Job] = getattr(import_module(module), name)
     return function
+
+
+def _is_starvation(error: BaseException) -> bool:
+    """Whether memory ran out; that of torch is known by its name, as torch may not be imported here."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def _describe(error: BaseException) -> tuple[str, str]:

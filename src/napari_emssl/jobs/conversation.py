@@ -16,15 +16,19 @@ from .parcels import Parcel
 from .process import Process
 
 _POLL_SECONDS = 0.2
+_NEVER = float("inf")
+_KILLED = 9
+_SMALLER = "Start again with smaller patches, tiles or batches."
+_AGAIN = "Start again; the details show what it said last."
 
 
 class JobDied(UserError):  # noqa: N818
-    """The job's process ended without a word: killed, crashed or out of memory.
+    """The job ended before its time: out of memory, killed, crashed, or deaf to `stop`.
 
     Attributes
     ----------
     details
-        The last lines that the process printed.
+        The traceback, or the last lines that the process printed.
 
     """
 
@@ -63,7 +67,8 @@ class Conversation(Iterator[Event]):
     """
 
     def __init__(self, process: Process, what: str, target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.process, self.grace_seconds, self.stopped_at = process, 15.0, float("inf")
+        self.process, self.grace_seconds, self.stopped_at, self.paused = process, 15.0, _NEVER, False
+        self._longest_silence = 0.0
         self._what, self._autosave = what, kwargs.get("autosave")
         self._errand: Any = (target, args, kwargs, os.getcwd())  # noqa: PTH109
         self._reading = threading.Lock()
@@ -97,6 +102,8 @@ class Conversation(Iterator[Event]):
                 raise UserError(content)
             case "failed":
                 raise JobFailed(*content)
+            case "starved":
+                raise self._death("ran out of memory", _SMALLER, content[1])
             case "end":
                 raise StopIteration
         event: Event = content
@@ -120,18 +127,23 @@ class Conversation(Iterator[Event]):
             self._serve(*self.process.wire.open(parcel))
 
     def _wait(self) -> None:
-        heard = time.monotonic()
+        began = time.monotonic()
         while not self.process.wire.poll(_POLL_SECONDS):
             # Helpers of a dead child can hold its end of the pipe open, so its end is no proof of life.
             if not self.process.alive and not self.process.wire.poll(0):
                 raise EOFError
-            if time.monotonic() - max(heard, self.stopped_at) > self.grace_seconds:
+            began = time.monotonic() if self.paused else began
+            # A job whose steps are long may take as long again: ending it by force would lose its work.
+            if time.monotonic() - max(began, self.stopped_at) > max(self.grace_seconds, 2 * self._longest_silence):
                 self.process.end(0.0)
-                raise self._error(f"{self._what} did not stop within {self.grace_seconds:g} s and was ended.")
+                raise self._death("did not stop in time and was ended", _AGAIN)
+        if self.stopped_at == _NEVER:
+            self._longest_silence = max(self._longest_silence, time.monotonic() - began)
 
     def _serve(self, number: int, key: Any) -> None:
         try:
-            plane = np.asarray(self.process.lent.arrays[number][key])
+            array = self.process.lent.arrays[number]
+            plane = np.asarray(array if key is ... else array[key])
         except Exception as error:
             text = f"The image cannot be read ({type(error).__name__}: {error}). Check its file, then start again."
             self.process.wire.send("no-plane", text)
@@ -142,13 +154,12 @@ class Conversation(Iterator[Event]):
         code = self.process.end(2.0)
         if self._closing:
             return StopIteration()
-        return self._error(f"{self._what} stopped unexpectedly: {_cause(code)}.")
+        return self._death(f"stopped unexpectedly: {_cause(code)}", _SMALLER if code == -_KILLED else _AGAIN)
 
-    def _error(self, text: str) -> Exception:
-        way_out = "Start again with smaller patches, tiles or batches."
+    def _death(self, what: str, way_out: str, details: str = "") -> JobDied:
         if self._autosave is not None and Path(self._autosave).is_file():
             way_out = f"The last autosave is at '{self._autosave}'."
-        return JobDied(f"{text} {way_out}", self.process.log_tail())
+        return JobDied(f"{self._what} {what}. {way_out}", details or self.process.log_tail())
 
     def close(self, wait_seconds: float) -> None:
         """End the child now; returns when it is gone."""
@@ -170,7 +181,7 @@ class Conversation(Iterator[Event]):
 
 
 def _cause(code: int) -> str:
-    if code == -getattr(signal, "SIGKILL", 9):
+    if code == -_KILLED:
         return "the process was killed (signal 9), most likely because memory ran out"
     if code < 0:
         return f"the process was ended by signal {-code} ({_signal_name(-code)})"

@@ -133,7 +133,7 @@ def _map(file: Path, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
         mapped = mmap.mmap(opened.fileno(), 0)
     try:
         file.unlink()
-    except PermissionError:  # Windows keeps the name while the file is mapped
+    except OSError:  # Windows keeps the name while the file is mapped
         weakref.finalize(mapped, _remove, file)
     whole = memoryview(mapped)
     return [whole[start : start + length] for start, length in spans]

@@ -194,9 +194,8 @@ def find_python() -> str:
 
 def _new_folder() -> Path:
     """Make a private folder whose name says which process owns it."""
-    started = int(psutil.Process().create_time())
     try:
-        return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{_node()}-{os.getpid()}-{started}-"))
+        return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{_node()}-{os.getpid()}-"))
     except OSError as error:
         raise UserError(
             f"No folder can be made in '{tempfile.gettempdir()}' ({error.strerror}). Set TMPDIR to another folder."
@@ -205,21 +204,11 @@ def _new_folder() -> Path:
 
 def remove_stale_folders() -> None:
     """Remove the folders of processes of this machine that are gone."""
-    pattern = re.compile(re.escape(f"{_PREFIX}{_node()}-") + r"(\d+)-(\d+)-")
+    pattern = re.compile(re.escape(f"{_PREFIX}{_node()}-") + r"(\d+)-")
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         owner = pattern.match(folder.name)
-        if owner and not _runs(int(owner[1]), int(owner[2])):
+        if owner and not psutil.pid_exists(int(owner[1])):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _runs(pid: int, started: int) -> bool:
-    """Whether the process with this number, started at this second, still runs."""
-    try:
-        return bool(abs(psutil.Process(pid).create_time() - started) < 2)
-    except psutil.AccessDenied:
-        return True
-    except psutil.Error:
-        return False
 
 
 def _node() -> str:
