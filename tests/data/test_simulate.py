@@ -34,13 +34,13 @@ def gold_slab(axis: tuple[int, int, int], radius_nm: float, grid: Grid) -> NDArr
 def gold_slices(atoms: NDArray[np.float64], grid: Grid, absorption: float) -> list[Slice]:
     species = Species.make("Au", grid, absorption)
     level = np.floor(atoms[:, 0]).astype(int)
-    return [Slice(atoms[level == at, 1:], species, 1.0) for at in range(level.max(), -1, -1)]
+    return [Slice(multislice.deposit(atoms[level == at, 1:], grid), species, 1.0) for at in range(level.max(), -1, -1)]
 
 
 def carbon_slices(grid: Grid, count: int = 2, absorption: float = 0.0) -> list[Slice]:
     species = Species.make("C", grid, absorption)
     places = rng(1).random((count, round(100 * grid.extent_nm**2), 2)) * grid.extent_nm
-    return [Slice(p, species, 1.0) for p in places]
+    return [Slice(multislice.deposit(p, grid), species, 1.0) for p in places]
 
 
 # --- scattering
@@ -63,7 +63,8 @@ def test_the_potential_of_a_slice_adds_up_to_that_of_its_atoms() -> None:
     grid = Grid(128, 4.0)
     atoms = rng().random((50, 2)) * 4
     species = Species.make("C", grid, 0.0)
-    phase = np.angle(multislice.transmission(Slice(atoms, species, 1.0), grid, sigma=1e-4)) / 1e-4
+    part = Slice(multislice.deposit(atoms, grid), species, 1.0)
+    phase = np.angle(multislice.transmission(part, grid, sigma=1e-4)) / 1e-4
     total = phase.sum() * grid.step_nm**2
     assert total == pytest.approx(50 * multislice.atom_potential("C", np.zeros(1))[0], rel=1e-3)
 

@@ -114,10 +114,15 @@ class Grid:
         k_y, k_x = self.frequencies
         return np.asarray(k_y**2 + k_x**2)
 
+    @property
+    def k_passed(self) -> float:
+        """Two thirds of the highest frequency, in 1/nm."""
+        return self.n / self.extent_nm / 3
+
     @cached_property
     def passed(self) -> NDArray[np.bool_]:
-        """Frequencies below 2/3 of the highest one, ``(n, n)``: no product of two waves is aliased into them."""
-        return np.asarray(self.k_squared <= (self.n / self.extent_nm / 3) ** 2)
+        """Where the frequency is at most `k_passed`, ``(n, n)``: no product of two waves is aliased there."""
+        return np.asarray(self.k_squared <= self.k_passed**2)
 
     def radial(self, values: NDArray[Any], k: NDArray[Any]) -> Floats:
         """Spread a curve sampled at `k` over the half plane ``(n, n // 2 + 1)`` of a real transform."""
@@ -152,7 +157,7 @@ class Species:
 
     @classmethod
     def make(
-        cls, element: Element, grid: Grid, absorption: float, arrangement: NDArray[Any] | None = None
+        cls, element: Element, grid: Grid, absorption: float, *, shared: bool = True, order: NDArray[Any] | None = None
     ) -> "Species":
         """Tabulate an element on a grid.
 
@@ -164,18 +169,20 @@ class Species:
             The simulated field.
         absorption
             Imaginary part of the potential as a share of the real one.
-        arrangement
+        shared
+            Whether atoms are shared among samples by `deposit`, whose blur is undone then, or sit on samples.
+        order
             Structure factor at ``sampling(grid)`` by which the spectrum of randomly strewn atoms is weighted.
 
         """
         k = sampling(grid)
         curve = atom_potential(element, k) / grid.step_nm**2
-        if arrangement is not None:
-            curve = curve * np.sqrt(arrangement)
-        half = grid.radial(np.where(k <= grid.n / grid.extent_nm / 3, curve, 0), k)
-        half /= np.sinc(grid.frequencies[0] * grid.step_nm) ** 2
-        half /= np.sinc(grid.frequencies[1][:, : grid.n // 2 + 1] * grid.step_nm) ** 2
-        half[0, 0] = atom_potential(element, np.zeros(1))[0] / grid.step_nm**2
+        if order is not None:
+            curve = curve * np.append(1, np.sqrt(order[1:]))  # the mean stays
+        half = grid.radial(np.where(k <= grid.k_passed, curve, 0), k)
+        if shared:
+            k_y, k_x = grid.frequencies
+            half /= (np.sinc(k_y * grid.step_nm) * np.sinc(k_x * grid.step_nm)[:, : grid.n // 2 + 1]) ** 2
         return cls(half, absorption)
 
 
@@ -186,16 +193,17 @@ def sampling(grid: Grid) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Slice:
-    """Atoms ``(m, 2)`` (y, x in nm) that scatter as if in one plane, and the way to the next plane."""
+    """Atoms that scatter as if in one plane, and the way to the next plane."""
 
-    atoms: NDArray[Any]
+    atoms: Floats
+    """How many there are at each sample, ``(n, n)``; see `deposit`."""
     species: Species
     thickness_nm: float
 
 
 def transmission(part: Slice, grid: Grid, sigma: float) -> Wave:
     """Transmission function exp(i sigma V - sigma V') of a slice, ``(n, n)``."""
-    spectrum = scipy.fft.rfft2(deposit(part.atoms, grid)) * part.species.potential
+    spectrum = scipy.fft.rfft2(part.atoms) * part.species.potential
     phase = np.float32(sigma) * scipy.fft.irfft2(spectrum, s=(grid.n, grid.n))
     result = np.empty((grid.n, grid.n), np.complex64)
     np.cos(phase, out=result.real)
@@ -207,8 +215,8 @@ def transmission(part: Slice, grid: Grid, sigma: float) -> Wave:
 
 def propagator(grid: Grid, voltage_kv: float, distance_nm: float) -> Wave:
     """Fresnel propagator exp(-i pi lambda dz k^2), zero above 2/3 of the highest frequency."""
-    phase = np.float32(-np.pi * wavelength_nm(voltage_kv) * distance_nm) * grid.k_squared
-    return np.where(grid.passed, np.exp(1j * phase), 0).astype(np.complex64)
+    along_y, along_x = (np.exp(-1j * np.pi * wavelength_nm(voltage_kv) * distance_nm * k**2) for k in grid.frequencies)
+    return np.asarray(along_y * along_x * grid.passed, np.complex64)
 
 
 def exit_wave(slices: Iterable[Slice], grid: Grid, voltage_kv: float) -> Wave:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr, ndtri
 
 from ..errors import UserError
@@ -21,7 +20,6 @@ _WIDEST = 0.45
 _FILLED = 0.4
 _FILM_SLICE_NM = 2.0
 _RELIEF_NM = 2.5
-_RELIEF_PX = 128
 _CARBON_DISTANCE_NM = 0.14
 _CARBON_PER_NM3 = 602.2 / 12.011
 """Atoms per nm^3 at 1 g/cm^3."""
@@ -56,18 +54,19 @@ class Specimen:
         atoms = atoms[((atoms[:, 1:] >= 0) & (atoms[:, 1:] < grid.extent_nm)).all(axis=1)]
         level = np.floor(atoms[:, 0] / settings.slice_nm).astype(int)
         for at in range(level.max(initial=-1), -1, -1):
-            yield Slice(atoms[level == at, 1:], species, settings.slice_nm)
+            yield Slice(multislice.deposit(atoms[level == at, 1:], grid), species, settings.slice_nm)
 
     def _film_slices(self, grid: Grid, rng: np.random.Generator) -> Iterator[Slice]:
         settings = self.settings
         density = settings.carbon_density * _CARBON_PER_NM3
         order = multislice.hard_sphere_structure_factor(multislice.sampling(grid), density, _CARBON_DISTANCE_NM)
-        species = Species.make("C", grid, settings.absorption_carbon, order)
-        relief = _relief(settings.carbon_unevenness, grid.extent_nm, rng)
+        species = Species.make("C", grid, settings.absorption_carbon, shared=False, order=order)
+        relief = _relief(settings.carbon_unevenness, grid, rng)
         count = int(np.ceil(settings.carbon_nm / _FILM_SLICE_NM))
         for _ in range(count):
             thickness = settings.carbon_nm / count
-            yield Slice(_strew(density * thickness, relief, grid.extent_nm, rng), species, thickness)
+            atoms = rng.poisson(density * thickness * grid.step_nm**2 * relief)
+            yield Slice(atoms.astype(np.float32), species, thickness)
 
     def labels(self) -> tuple[NDArray[np.uint16], dict[int, Particle]]:
         """Instance image ``(h, w)`` and the particle of each of its numbers 1, 2, ...; upper ones hide lower ones."""
@@ -146,17 +145,11 @@ def _draw_particle(diameter_nm: float, settings: HRTEMSettings, rng: np.random.G
     )
 
 
-def _relief(unevenness: float, extent_nm: float, rng: np.random.Generator) -> Floats:
-    """Local thickness of the film over its mean, on a coarse periodic grid."""
-    field = gaussian_filter(rng.normal(size=(_RELIEF_PX, _RELIEF_PX)), _RELIEF_NM / extent_nm * _RELIEF_PX, mode="wrap")
-    relief = np.clip(1 + unevenness * (field - field.mean()) / field.std(), 0.1, None)
+def _relief(unevenness: float, grid: Grid, rng: np.random.Generator) -> Floats:
+    """Local thickness of the film over its mean, ``(n, n)``: smoothed noise."""
+    noise = scipy.fft.rfft2(rng.standard_normal((grid.n, grid.n), np.float32))
+    noise *= np.exp(-2 * (np.pi * _RELIEF_NM) ** 2 * grid.k_squared[:, : grid.n // 2 + 1])
+    noise[0, 0] = 0
+    field = scipy.fft.irfft2(noise, s=(grid.n, grid.n))
+    relief = np.maximum(1 + unevenness * field / field.std(), 0.1)
     return np.asarray(relief / relief.mean(), np.float32)
-
-
-def _strew(per_nm2: float, relief: Floats, extent_nm: float, rng: np.random.Generator) -> Floats:
-    """Random places ``(m, 2)`` in a square field, denser where the relief is higher."""
-    highest = relief.max()
-    places = rng.random((round(float(per_nm2 * highest) * extent_nm**2), 2), np.float32)
-    row, column = (places * len(relief)).astype(np.intp).T
-    kept = rng.random(len(places), np.float32) * highest < relief[row, column]
-    return np.asarray(places[kept] * np.float32(extent_nm))
