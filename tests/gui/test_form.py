@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from qtpy.QtGui import QValidator
 
 from napari_emssl.errors import UserError
+from napari_emssl.gui.fields import NumberBox
 from napari_emssl.gui.form import SettingsForm, bounds_of
-from napari_emssl.gui.number_box import NumberBox
 from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings, PretrainSettings
 
 pytestmark = pytest.mark.gui

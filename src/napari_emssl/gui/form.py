@@ -7,11 +7,11 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLineEdit, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from ..errors import UserError
 from ..jobs.settings import Settings
-from .number_box import IntegerBox, NumberBox
+from .fields import Combo, IntegerBox, NumberBox
 
 _TITLES = {"max_seconds": "Time budget (s)", "patch": "Patch (px)", "autosave_seconds": "Autosave every (s)"}
 _EMPTY = {"max_seconds": "no limit"}
@@ -130,7 +130,7 @@ def _number(kind: type, bounds: Bounds, empty: str) -> Row:
 
 
 def _choice(values: tuple[Any, ...]) -> Row:
-    box = QComboBox()
+    box = Combo()
     for value in values:
         box.addItem(str(value), value)
     return Row(box, box.currentData, lambda value: box.setCurrentIndex(values.index(value)))

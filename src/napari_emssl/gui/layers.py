@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.planes import GreyPlanes, Image, grey
 from ..errors import UserError
 
 _PLACEMENT = ("scale", "translate", "rotate", "shear")
@@ -42,6 +43,11 @@ class Source:
         plane = np.array(self.data[index])
         return grey(plane) if self.rgb else plane
 
+    def image(self, index: tuple[int, ...] | None = None) -> Image:
+        """Return the planes, or the one at `index`, as jobs take them; read when the job asks, copied by it."""
+        data, leading = (self.data, self.leading) if index is None else (self.data[index], ())
+        return Image(self.name, GreyPlanes(data, leading, self.rgb), leading, self.pixel_size_nm)
+
 
 def source_of(layer: Any) -> Source:
     """Describe an image layer (2-D, stack, n-D, RGB, multiscale, dask, zarr) without reading its pixels."""
@@ -53,15 +59,9 @@ def source_of(layer: Any) -> Source:
     return Source(layer.name, data, rgb, shape, placement(layer), pixel_size_nm(layer))
 
 
-def grey(plane: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the mean of red, green and blue of ``(h, w, 3 | 4)`` as ``(h, w)`` float32; alpha is left out."""
-    mean: NDArray[np.float32] = plane[..., :3].mean(axis=-1, dtype=np.float32)
-    return mean
-
-
 def placement(layer: Any) -> dict[str, Any]:
     """Return the keyword arguments that put a new layer on the grid of `layer`, units and axis names included."""
-    where = {name: np.array(getattr(layer, name)) for name in _PLACEMENT}
+    where: dict[str, Any] = {name: np.array(getattr(layer, name)) for name in _PLACEMENT}
     where["affine"] = np.array(layer.affine.affine_matrix)
     for name in ("units", "axis_labels"):
         if hasattr(layer, name):
@@ -72,7 +72,8 @@ def placement(layer: Any) -> dict[str, Any]:
 def placement_of_plane(where: dict[str, Any]) -> dict[str, Any]:
     """Return the placement of one plane (the last two axes) of a layer with the placement `where`."""
     shear = where["shear"]
-    return where | {
+    return {
+        **where,
         "scale": where["scale"][-2:],
         "translate": where["translate"][-2:],
         "rotate": where["rotate"][-2:, -2:],

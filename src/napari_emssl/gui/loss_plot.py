@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 _MOST_POINTS = 4000
 _SMALLEST_LOSS = 1e-12
+_ERRORS = ("loss", "l1", "l2")
+"""Validation results that share the axis of the losses."""
 _COLOURS = {  # Okabe & Ito's palette, safe for colour-blind eyes, in the shades that stand out on dark and on light
     False: ("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
     True: ("#56B4E9", "#E69F00", "#2FC79E", "#CC79A7"),
@@ -76,13 +78,15 @@ class LossPlot(QWidget):
 
     def add(self, step: int, losses: Mapping[str, float], metrics: Mapping[str, float]) -> None:
         """Add the numbers of one `Progress` event."""
-        for name, value in losses.items():
+        same = {name: value for name, value in metrics.items() if name in _ERRORS}
+        scores = {name: value for name, value in metrics.items() if name not in _ERRORS}
+        for name, value in {**losses, **{f"validation {name}": value for name, value in same.items()}}.items():
             self._curve(self.losses, name).add(step, max(value, _SMALLEST_LOSS))
-        if metrics and not self.metrics.isVisible():
+        if scores and not self.metrics.isVisible():
             self.metrics.show()
             self.losses.setLabel("bottom", None)
             self.losses.getAxis("bottom").setStyle(showValues=False)
-        for name, value in metrics.items():
+        for name, value in scores.items():
             self._curve(self.metrics, name).add(step, value)
 
     def _curve(self, plot: Any, name: str) -> Curve:

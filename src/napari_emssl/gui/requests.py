@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.planes import Image
 from ..errors import UserError
 from .layers import Source, source_of
 
@@ -104,10 +105,9 @@ class ApplyRequest:
         """What is worked on, for messages."""
         return f"'{self.source.name}'" + (f", plane {list(self.index)}" if self.index else "")
 
-    def planes(self) -> NDArray[Any]:
-        """Read the planes as one array ``(n, h, w)``; for lazy layers this may take long."""
-        wanted = [self.index] if self.index is not None else list(self.source.indices())
-        return np.stack([self.source.plane(index) for index in wanted])
+    def image(self) -> Image:
+        """Return the wanted planes as the job takes them."""
+        return self.source.image(self.index)
 
 
 def apply_request(image: Any, model: str | None, index: tuple[int, ...] | None = None) -> ApplyRequest:

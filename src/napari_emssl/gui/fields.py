@@ -1,10 +1,10 @@
-"""Spin boxes that keep every digit and can be left empty."""
+"""Form fields: spin boxes that keep every digit and can be left empty, combo boxes that stay narrow."""
 
 import math
 from typing import Any
 
 from qtpy.QtGui import QValidator
-from qtpy.QtWidgets import QDoubleSpinBox, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSizePolicy, QSpinBox, QWidget
 
 _ALL_DECIMALS = 323
 
@@ -30,6 +30,7 @@ class IntegerBox(WheelShy, QSpinBox):
         self.setSingleStep(step)
         self.setSpecialValueText(empty)
         self.setKeyboardTracking(False)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def number(self) -> int | None:
         """Return the number, or None where the box is empty."""
@@ -53,6 +54,7 @@ class NumberBox(WheelShy, QDoubleSpinBox):
         self.setRange(low, high)
         self.setSpecialValueText(empty)
         self.setKeyboardTracking(False)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def number(self) -> float | None:
         """Return the number, or None where the box is empty."""
@@ -112,3 +114,18 @@ def _neighbour(value: float, up: bool) -> float:
     if up:
         return min(number for number in row if number > value * (1 + 1e-9))
     return max(number for number in row if number < value * (1 - 1e-9))
+
+
+class Combo(WheelShy, QComboBox):
+    """A combo box that does not widen the dock and ignores a wheel turned over it by accident."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        stay_narrow(self)
+
+
+def stay_narrow(box: Any) -> None:
+    """Long names are cut in the box and whole in its list, instead of making the dock wide."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -1,0 +1,67 @@
+"""What the docks share: a body that scrolls when the window is low, and a clean end when the dock is closed."""
+
+import threading
+from typing import Any
+
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from ..jobs import child
+from .job_panel import JobPanel
+
+_SIZE = QSize(370, 640)
+
+
+class Dock(QScrollArea):
+    """Base of the docks: layer pickers that refresh, one job panel, and no orphan left behind."""
+
+    panel: JobPanel
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.body = QWidget()
+        self.column = QVBoxLayout(self.body)
+        self.column.setContentsMargins(8, 8, 8, 8)
+        self.form = QFormLayout()
+        self.form.setContentsMargins(0, 0, 0, 0)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self.column.addLayout(self.form)
+        self.setWidget(self.body)
+        threading.Thread(target=child.warm_up, daemon=True).start()
+
+    def sizeHint(self) -> QSize:
+        """Ask for a dock that leaves most of a small screen to the image."""
+        return _SIZE
+
+    def minimumSizeHint(self) -> QSize:
+        """Be wide enough for the forms; height scrolls."""
+        return QSize(self.body.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width(), 120)
+
+    def add_row(self, label: str, widget: Any, tooltip: str = "") -> None:
+        """Add a labelled row to the form."""
+        self.form.addRow(label, widget)
+        if tooltip:
+            widget.setToolTip(tooltip)
+            self.form.labelForField(widget).setToolTip(tooltip)
+
+    def event(self, event: Any) -> bool:
+        """End the job when napari takes the dock out of its window."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.panel.runner.close()
+        return bool(super().event(event))
+
+
+def beside(*widgets: Any) -> QWidget:
+    """Put widgets into one row; the first takes the room."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget, 1 if widget is widgets[0] else 0)
+    row.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+    return row

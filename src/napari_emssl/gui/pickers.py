@@ -1,0 +1,134 @@
+"""Combo boxes that pick a layer, a model of the zoo or a device, and keep up with what there is."""
+
+from typing import Any
+
+import napari.layers
+from magicgui.widgets import create_widget
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import QWidget
+
+from ..models.file import Card
+from ..models.zoo import ZooEntry, list_models
+from .fields import Combo, stay_narrow
+from .layers import METADATA_KEY
+
+SCRATCH = "scratch"
+_DEVICES = {
+    "auto": "A GPU where there is one, else the CPU.",
+    "cpu": "The processor.",
+    "cuda": "The first NVIDIA (or ROCm) GPU.",
+    "cuda:1": "The second NVIDIA GPU.",
+    "mps": "The GPU of an Apple computer.",
+}
+
+
+class ZooNews(QObject):
+    """Says that a model was added to the zoo, to every dock that lists models."""
+
+    changed = Signal()
+
+
+zoo_news = ZooNews()
+
+
+def layer_picker(viewer: Any, kind: str) -> Any:
+    """Return a magicgui combo box of the viewer's layers of a kind (``Image``, ``Labels``), previews left out."""
+
+    kind_of_layer = getattr(napari.layers, kind)
+
+    def choices(_: Any) -> list[Any]:
+        return [layer for layer in viewer.layers if isinstance(layer, kind_of_layer) and not is_preview(layer)]
+
+    picker = create_widget(annotation=f"napari.layers.{kind}", options={"choices": choices, "nullable": False})
+    stay_narrow(picker.native)
+    return picker
+
+
+def is_preview(layer: Any) -> bool:
+    """Whether a layer is the live preview of a running job."""
+    return bool(layer.metadata.get(METADATA_KEY, {}).get("preview"))
+
+
+class DevicePicker(Combo):
+    """Where a job shall run."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        for row, (name, hint) in enumerate(_DEVICES.items()):
+            self.addItem(name)
+            self.setItemData(row, hint, Qt.ItemDataRole.ToolTipRole)
+        self.setToolTip("Where the network runs. The device in use is shown when the job starts.")
+
+
+class ModelPicker(Combo):
+    """Models of the zoo; own models appear as soon as they are made.
+
+    Parameters
+    ----------
+    starts
+        True lists everything a training can start from, and ``scratch``; False only what can be applied.
+
+    """
+
+    def __init__(self, starts: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._starts = starts
+        self._files: list[str] = []
+        self.setPlaceholderText("no model yet")
+        self.refresh()
+        zoo_news.changed.connect(self.refresh)
+
+    def refresh(self) -> None:
+        """Read the zoo anew; what is picked stays picked."""
+        picked = self.picked()
+        self.blockSignals(True)
+        self.clear()
+        for entry in list_models():
+            if self._starts or entry.card.task != "reconstruct":
+                self._add(entry.name, entry.name, tooltip_of(entry))
+        for file in self._files:
+            self._add(file.replace("\\", "/").rpartition("/")[2], file, file)
+        if self._starts:
+            self._add("from scratch (random weights)", SCRATCH, "Begin without pretraining: for comparison.")
+        self.blockSignals(False)
+        self.pick(picked)
+
+    def _add(self, text: str, value: str, tooltip: str) -> None:
+        self.addItem(text, value)
+        self.setItemData(self.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
+
+    def picked(self) -> str | None:
+        """Return the name or path of the picked model."""
+        value = self.currentData()
+        return None if value is None else str(value)
+
+    def pick(self, model: str | None) -> None:
+        """Pick a model by name or path; the first one when it is not there."""
+        row = self.findData(model) if model is not None else 0
+        self.setCurrentIndex(max(row, 0) if self.count() else -1)
+        self.setToolTip(str(self.itemData(self.currentIndex(), Qt.ItemDataRole.ToolTipRole) or ""))
+
+    def add_file(self, path: str) -> None:
+        """List a model file outside the zoo and pick it."""
+        if path not in self._files:
+            self._files.append(path)
+        self.refresh()
+        self.pick(path)
+
+
+def tooltip_of(entry: ZooEntry) -> str:
+    """Return a few lines about a model."""
+    return "\n".join([*lines_of(entry.card), f"{entry.bytes / 1e6:.1f} MB, {entry.origin}: {entry.path}"])
+
+
+def lines_of(card: Card) -> list[str]:
+    """Return what a card says in short: network, task, training, licence."""
+    lines = [f"{card.name}: {card.network.name}, task {card.task}"]
+    if card.description:
+        lines.append(card.description)
+    if card.history:
+        last = card.history[-1]
+        scores = ", ".join(f"{name} {value:.3g}" for name, value in last.metrics.items())
+        lines.append(f"{last.job}, {last.steps} steps, {last.date}" + (f"; {scores}" if scores else ""))
+    lines.append(f"Licence of the training data: {card.licence}")
+    return lines

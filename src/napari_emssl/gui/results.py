@@ -1,0 +1,124 @@
+"""Arrays back into the viewer: results and live previews, as layers that are updated in place."""
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from numpy.typing import NDArray
+
+from ..models.file import Card
+from .layers import METADATA_KEY, Source, placement_of_plane
+from .requests import ApplyRequest
+
+_OPACITY = 0.5
+
+
+def show_result(viewer: Any, request: ApplyRequest, array: NDArray[Any], card: Card) -> Any:
+    """Show what a model made of an image and return the layer.
+
+    Labels of a segmentation model become a Labels layer, everything else an Image layer, on the grid of the source and
+    named ``<image> | <model>``. The layer of an earlier run of the same model on the same image is updated in place;
+    of a single plane, only that plane.
+    """
+    identity = _identity(request, card)
+    layer = _earlier(viewer, identity, request.source.shape)
+    if layer is None:
+        layer = _new_layer(request, _whole(request, array), card)
+        layer.metadata[METADATA_KEY] = identity
+        viewer.add_layer(layer)
+    elif request.index is None:
+        layer.data = array
+    else:
+        layer.data[request.index] = array
+        layer.refresh()
+    layer.metadata[METADATA_KEY] = identity
+    layer.visible = True
+    return layer
+
+
+def _identity(request: ApplyRequest, card: Card) -> dict[str, Any]:
+    """Tell which model made a layer, in plain values."""
+    last = card.history[-1] if card.history else None
+    return {
+        "image": request.source.name,
+        "model": card.name,
+        "task": card.task,
+        "network": card.network.name,
+        "classes": [c.name for c in card.classes],
+        "trained": last.date if last else "",
+        "file": request.model,
+    }
+
+
+def _earlier(viewer: Any, identity: dict[str, Any], shape: tuple[int, ...]) -> Any:
+    """Find the layer of an earlier run, whatever it is called now."""
+    for layer in viewer.layers:
+        made_by = layer.metadata.get(METADATA_KEY, {})
+        same = all(made_by.get(key) == identity[key] for key in ("image", "model", "file"))
+        if same and tuple(getattr(layer.data, "shape", ())) == shape:
+            return layer
+    return None
+
+
+def _whole(request: ApplyRequest, array: NDArray[Any]) -> NDArray[Any]:
+    """Put a single plane into an otherwise empty array of the whole grid."""
+    if request.index is None:
+        return array
+    whole = np.zeros(request.source.shape, array.dtype)
+    whole[request.index] = array
+    return whole
+
+
+def _new_layer(request: ApplyRequest, array: NDArray[Any], card: Card) -> Any:
+    name = f"{request.source.name} | {card.name}"
+    if card.task == "segment":
+        return Labels(array, name=name, opacity=_OPACITY, **request.source.placement)
+    return Image(array, name=name, **request.source.placement)
+
+
+class Preview:
+    """The prediction of a running job on the plane in view, as one small layer below the painting."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._layer: Any = None
+        self._dismissed = False
+
+    def begin(self, source: Source, below: Any = None) -> None:
+        """Get ready for a run on `source`; the layer will lie below the layer `below`."""
+        self.remove()
+        self._source, self._below, self._dismissed = source, below, False
+
+    def show(self, labels: NDArray[Any]) -> None:
+        """Show predicted labels ``(h, w)``, unless the user has deleted the layer during this run."""
+        if self._layer is not None and self._layer not in self._viewer.layers:
+            self._dismissed = True
+        if self._dismissed or labels.shape != self._source.shape[-2:]:
+            return
+        if self._layer is None:
+            self._add(labels)
+        else:
+            self._layer.data = labels
+
+    def blank(self) -> None:
+        """Show nothing until the next prediction: the slider was moved."""
+        if self._layer is not None and self._layer in self._viewer.layers:
+            self._layer.data = np.zeros_like(self._layer.data)
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        if self._layer is not None and self._layer in self._viewer.layers:
+            self._viewer.layers.remove(self._layer)
+        self._layer = None
+
+    def _add(self, labels: NDArray[Any]) -> None:
+        """Add the layer without taking the brush out of the user's hand."""
+        active = self._viewer.layers.selection.active
+        self._layer = Labels(
+            labels, name=f"{self._source.name} | preview", opacity=_OPACITY,
+            metadata={METADATA_KEY: {"preview": True}}, **placement_of_plane(self._source.placement),
+        )  # fmt: skip
+        layers = self._viewer.layers
+        layers.insert(layers.index(self._below) if self._below in layers else len(layers), self._layer)
+        if active is not None and active in layers:
+            layers.selection.active = active
