@@ -83,7 +83,7 @@ def _keys(files: list[list[Path]], roots: tuple[Path, Path]) -> Iterable[list[di
     yield [_grouped(side, str.casefold) for side in names]
     yield [_grouped(side, lambda name: name.casefold().rpartition("/")[2]) for side in names]
     tokens = [{path: _tokens(name) for path, name in side.items()} for side in names]
-    common = [set.intersection(*map(set, side.values())) for side in tokens]
+    common = [_words(set.intersection(*map(set, side.values()))) for side in tokens]
     anywhere = [set.union(*map(set, side.values())) for side in tokens]
     for roles in (frozenset(), _ROLES):
         dropped = [roles | (common[0] - anywhere[1]), roles | (common[1] - anywhere[0])]
@@ -122,6 +122,11 @@ def _grouped(names: dict[Path, str], key: Callable[[str], str]) -> dict[str, lis
 def _tokens(name: str) -> list[str]:
     """Words and numbers of a name."""
     return re.findall(r"[^\W\d_]+|\d+", name.casefold())
+
+
+def _words(tokens: set[str]) -> set[str]:
+    """Tokens that are no numbers: a number that all names share may still tell two series apart."""
+    return {token for token in tokens if not token.isdecimal()}
 
 
 def _match(images: dict[str, list[Path]], targets: dict[str, list[Path]]) -> Pairing:

@@ -229,6 +229,6 @@ def _refuse_unknown(found: Sequence[int], classes: Sequence[int], name: str) -> 
     unknown = [value for value in found if value not in classes]
     if unknown:
         raise UserError(
-            f"There are values {', '.join(map(str, unknown[:5]))}, which the model does not know; "
+            f"The model does not know the values {', '.join(map(str, unknown[:5]))} in {name}; "
             f"it knows {', '.join(map(str, classes))}. Use masks with the values of the training, or merge classes."
         )
