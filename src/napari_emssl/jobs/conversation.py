@@ -50,6 +50,7 @@ class JobFailed(RuntimeError):  # noqa: N818
     def __init__(self, text: str, details: str) -> None:
         super().__init__(text)
         self.details = details
+        self.add_note(f"In the job's process:\n{details}")
 
 
 class Conversation(Iterator[Event]):
