@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from napari_emssl.data import hrtem_settings
 from napari_emssl.jobs import settings
 
 PAGE = Path(__file__).with_name("terminal.md")
@@ -15,10 +17,11 @@ _WORDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "belo
 
 def updated(text: str) -> str:
     """Return the page with every table between its marks made anew."""
-    return _TABLE.sub(lambda match: match[1] + table_of(getattr(settings, match[2])) + match[3], text)
+    models = vars(settings) | vars(hrtem_settings)
+    return _TABLE.sub(lambda match: match[1] + table_of(models[match[2]]) + match[3], text)
 
 
-def table_of(job: type[settings.Settings]) -> str:
+def table_of(job: type[BaseModel]) -> str:
     """Return the table of one job's settings in Markdown."""
     rows = ["| flag | default | takes | what it does |", "|---|---|---|---|"]
     for name, field in job.model_fields.items():

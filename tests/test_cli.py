@@ -163,6 +163,10 @@ def test_flags_of_the_design_are_there(tell: Tell) -> None:
         ("apply m a -o x --tile 33", ["--tile must be a multiple of 32"]),
         ("simulate hrtem -o x --count 0", ["--count must be at least 1"]),
         ("simulate hrtem -o x --size 3", ["--size", "at least 64"]),
+        (
+            "simulate hrtem -o x --particles-min 9 --particles-max 3",
+            ["--particles-min is greater than"],
+        ),
     ],
 )
 def test_words_that_are_wrong(tell: Tell, words: str, parts: list[str]) -> None:

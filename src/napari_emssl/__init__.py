@@ -12,8 +12,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "ApplySettings": "jobs.settings",
     "Card": "models.file",
+    "EvaluateSettings": "jobs.settings",
     "Finished": "jobs.events",
     "FinetuneSettings": "jobs.settings",
+    "HRTEMSettings": "data.hrtem_settings",
     "Image": "data.planes",
     "Job": "jobs.events",
     "Model": "models.file",
@@ -34,9 +36,10 @@ _HOMES = {
     "simulate_hrtem": "data.simulate",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
+    from .data.hrtem_settings import HRTEMSettings
     from .data.planes import Image, read_image
     from .data.simulate import simulate_hrtem
     from .errors import UserError
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from .jobs.events import Finished, Job, Preview, Progress, Started, Warning
     from .jobs.finetune import finetune
     from .jobs.pretrain import pretrain
-    from .jobs.settings import ApplySettings, FinetuneSettings, PretrainSettings
+    from .jobs.settings import ApplySettings, EvaluateSettings, FinetuneSettings, PretrainSettings
     from .models.file import Card, Model, save_model
     from .models.zoo import load_model
     from .networks.generators import build_generator

@@ -28,7 +28,10 @@ _COMMANDS = {
     "demo": "Try everything on simulated data.",
 }
 _SUBCOMMANDS = {
-    "simulate": {"hrtem": "HRTEM images of gold nanoparticles on amorphous carbon, with their masks."},
+    "simulate": {
+        "hrtem": "HRTEM images of gold nanoparticles on amorphous carbon, with their truth.\n\n"
+        "Writes OUTPUT/images, OUTPUT/targets (1 on particles) and OUTPUT/instances (a number for each particle)."
+    },
     "models": {
         "list": "List the models that can be picked by name, the recommended start first.",
         "info": "Show the card of a model: what it is and how it was made.",

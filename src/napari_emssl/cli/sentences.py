@@ -1,6 +1,7 @@
 """Errors of the command line and of settings, said as a person would."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,10 +60,11 @@ def flag_of(field: str) -> str:
 
 def _about_setting(model: str, detail: Mapping[str, Any]) -> str:
     field = str(detail["loc"][0]) if detail["loc"] else ""
-    flag = flag_of(field) if field else "The settings"
+    flag = flag_of(field)
     got = detail.get("input")
     if detail["type"] == "value_error":
-        return f"{flag}: {detail['msg'].removeprefix('Value error, ').rstrip('.')} (got {got})."
+        text = detail["msg"].removeprefix("Value error, ")
+        return re.sub(r"\b[a-z]+(_[a-z0-9]+)+\b", lambda match: flag_of(match[0]), text)
     rule = _RULES.get(detail["type"])
     if rule is None:
         return f"{flag} does not take '{got}'. {_description(model, field) or detail['msg']}"

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ..data.simulate import HRTEMSettings, write_hrtem
+from ..data.hrtem_settings import HRTEMSettings
 from ..errors import UserError
-from ..jobs.events import Control, Event, Finished, Job, Progress
 from .files import require_empty_folder
-from .follow import follow
+
+if TYPE_CHECKING:
+    from ..jobs.events import Job
 
 
 class HRTEMFlags(HRTEMSettings):
@@ -28,21 +29,28 @@ def hrtem_(
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[HRTEMFlags, Parameter(name="*", group="Settings")] = HRTEMFlags(),
 ) -> int:
-    """Simulate HRTEM images of gold nanoparticles on amorphous carbon, with their true masks.
-
-    Writes OUTPUT/images, OUTPUT/masks (1 on particles) and OUTPUT/instances (a number for each particle).
-    """
+    """Simulate HRTEM images of gold nanoparticles on amorphous carbon, with their truth."""
     require_empty_folder(output, overwrite)
     if count < 1:
         raise UserError(f"--count must be at least 1 (got {count}).")
+    from .follow import follow
+
+    ending = follow(_job(output, count, settings, seed, overwrite), "Simulating", quiet=quiet)
+    print(f"Wrote {ending.result} images with their truth to {output}.")
+    return ending.status
+
+
+def _job(output: Path, count: int, settings: HRTEMSettings, seed: int, overwrite: bool) -> "Job":
+    """The simulation as a job, so that it shows a bar and stops as the others do."""
+    from ..data.simulate import write_hrtem
+    from ..jobs.events import Control, Event, Finished, Job, Progress
 
     def events(control: Control) -> Iterator[Event]:
+        done = 0
         for done, total in write_hrtem(output, count, settings, seed, overwrite):
             yield Progress(done, total)
             if control.stopped:
                 break
-        yield Finished(done, control.stopped)
+        yield Finished(done, stopped=done < count)
 
-    ending = follow(Job(events), "Simulating", quiet=quiet)
-    print(f"Wrote {ending.result} images with their masks to {output}.")
-    return ending.status
+    return Job(events)
