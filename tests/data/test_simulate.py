@@ -374,6 +374,12 @@ def test_particles_larger_than_the_image_are_refused() -> None:
         simulate_hrtem(HRTEMSettings(size_px=64, diameter_min_nm=10))
 
 
+def test_a_field_too_large_for_memory_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"too large.*Choose"):
+        next(write_hrtem(tmp_path / "new", 1, HRTEMSettings(size_px=4096, pixel_size_nm=0.5)))
+    assert not (tmp_path / "new").exists()
+
+
 def test_files_hold_what_was_simulated(tmp_path: Path) -> None:
     assert list(write_hrtem(tmp_path / "new", 2, SMALL, seed=7)) == [(1, 2), (2, 2)]
     made = simulate_hrtem(SMALL, [7, 1])

@@ -65,7 +65,7 @@ class HRTEMSettings(BaseModel):
     read_noise: float = Field(2.0, ge=0, le=1000, description="Read-out noise of the camera in electrons per pixel.")
     slice_nm: float = Field(1.0, ge=0.1, le=5, description="Thickness of a slice of gold in the simulation in nm.")
     sampling_nm: float = Field(
-        0.045,
+        0.04,
         ge=0.005,
         le=0.1,
         description="Coarsest step of the simulated wave in nm; finer is slower and truer.",

@@ -63,13 +63,14 @@ def simulate_hrtem(
     Raises
     ------
     UserError
-        If the smallest particle does not fit the image.
+        If the smallest particle does not fit the image, or the image is too large to be simulated.
 
     """
     from . import multislice, optics
-    from .specimen import Specimen, simulated_field
+    from .specimen import Specimen, check_field, simulated_field
 
     settings = settings or HRTEMSettings()
+    check_field(settings)
     rng = np.random.default_rng(seed)
     grid, pixels, margin_px = simulated_field(settings)
     specimen, lens = Specimen.draw(settings, rng), _draw_lens(settings, rng)
@@ -180,11 +181,14 @@ def write_hrtem(
     Raises
     ------
     UserError
-        If there are images in the folder already and `overwrite` is false, if a file cannot be written, or if the
-        particles do not fit the image.
+        If there are images in the folder already and `overwrite` is false, if a file cannot be written, or if
+        `simulate_hrtem` refuses the settings.
 
     """
+    from .specimen import check_field
+
     settings, folder = settings or HRTEMSettings(), Path(folder)
+    check_field(settings)
     _make_way(folder, overwrite)
     _write_settings(folder / "settings.json", count, settings, seed, overwrite)
     for i in range(count):

@@ -18,6 +18,7 @@ from .multislice import Floats, Grid, Slice, Species
 _MARGIN_NM = 1.5
 _WIDEST = 0.45
 _FILLED = 0.4
+_LARGEST_GRID = 8192
 _FILM_SLICE_NM = 2.0
 _RELIEF_NM = 2.5
 _CARBON_DISTANCE_NM = 0.14
@@ -89,11 +90,34 @@ def simulated_field(settings: HRTEMSettings) -> tuple[Grid, int, int]:
         The grid; how many image pixels its edge is long; how many of them lie before the image's first one.
 
     """
-    margin_px = int(np.ceil(_MARGIN_NM / settings.pixel_size_nm))
+    margin_px = int(np.ceil(_MARGIN_NM / settings.pixel_size_nm - 1e-6))
     pixels = scipy.fft.next_fast_len(settings.size_px + 2 * margin_px, real=True)
     extent = pixels * settings.pixel_size_nm
-    n = scipy.fft.next_fast_len(int(np.ceil(extent / settings.sampling_nm)), real=True)
+    n = scipy.fft.next_fast_len(int(np.ceil(extent / settings.sampling_nm - 1e-6)), real=True)
     return Grid(n, extent), pixels, margin_px
+
+
+def check_field(settings: HRTEMSettings) -> None:
+    """Refuse an image that is too small for its particles or too large for memory.
+
+    Raises
+    ------
+    UserError
+        If the smallest particle is wider than 0.8 of the image, or the simulated wave has more than 8192 samples along
+        an edge.
+
+    """
+    low, field = settings.diameter_min_nm, settings.field_nm
+    if settings.particles_max and low > 0.8 * field:
+        raise UserError(
+            f"Particles of {low:g} nm are too large for an image of {field:.3g} nm. "
+            "Choose more pixels, a larger pixel size or smaller particles."
+        )
+    if simulated_field(settings)[0].n > _LARGEST_GRID:
+        raise UserError(
+            f"A field of {field:.4g} nm is too large to be simulated in steps of {settings.sampling_nm:g} nm. "
+            "Choose fewer pixels, a smaller pixel size or a coarser sampling."
+        )
 
 
 def draw_diameters(settings: HRTEMSettings, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -103,20 +127,10 @@ def draw_diameters(settings: HRTEMSettings, rng: np.random.Generator) -> NDArray
     ones asked for are wider or cover more. The log-normal distribution has its median in the geometric middle of the
     range and is cut at two standard deviations, which are the range's ends.
 
-    Raises
-    ------
-    UserError
-        If the smallest particle does not fit the image.
-
     """
     low = settings.diameter_min_nm
     high = max(low, min(settings.diameter_max_nm, _WIDEST * settings.field_nm))
     count = int(rng.integers(settings.particles_min, settings.particles_max + 1))
-    if count and low > 0.8 * settings.field_nm:
-        raise UserError(
-            f"Particles of {low:g} nm are too large for an image of {settings.field_nm:.3g} nm. "
-            "Choose more pixels, a larger pixel size or smaller particles."
-        )
     room = _FILLED * settings.field_nm**2 * 4 / np.pi
     diameters: list[float] = []
     for others in range(count - 1, -1, -1):

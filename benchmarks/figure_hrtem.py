@@ -1,0 +1,42 @@
+"""Draw docs/images/hrtem-simulated.png: six simulated HRTEM images with the outlines of their particles.
+
+Run from the repository root: ``python benchmarks/figure_hrtem.py [FILE]``.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.segmentation import find_boundaries
+
+from napari_emssl.data.simulate import HRTEMImage, HRTEMSettings, simulate_hrtem
+
+GREYS = 24
+OUTLINE = GREYS
+
+
+def panel(made: HRTEMImage) -> NDArray[np.uint8]:
+    """Palette indices ``(h, w)`` of one image: greys between its percentiles, and the outlines."""
+    black, white = np.percentile(made.image, (0.3, 99.7))
+    grey = np.clip((made.image - black) / (white - black) * GREYS, 0, GREYS - 1).astype(np.uint8)
+    grey[find_boundaries(made.labels, mode="outer")] = OUTLINE
+    return np.pad(grey, 2, constant_values=GREYS - 1)
+
+
+def main(path: Path) -> None:
+    """Simulate, draw, write."""
+    settings = HRTEMSettings(size_px=320, particles_min=5, particles_max=8, diameter_max_nm=8)
+    panels = [panel(simulate_hrtem(settings, [11, i])) for i in range(6)]
+    sheet = np.vstack([np.hstack(panels[:3]), np.hstack(panels[3:])])
+    picture = Image.fromarray(sheet)
+    greys = [round(i * 255 / (GREYS - 1)) for i in range(GREYS)]
+    picture.putpalette([value for grey in greys for value in (grey, grey, grey)] + [255, 190, 0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, optimize=True)
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images/hrtem-simulated.png"))
