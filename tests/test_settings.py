@@ -96,9 +96,22 @@ def values_of(field: FieldInfo) -> st.SearchStrategy[Any]:
 
 
 def valid(job: type[Settings]) -> st.SearchStrategy[Settings]:
-    return st.fixed_dictionaries({}, optional={n: values_of(f) for n, f in job.model_fields.items()}).map(
-        lambda values: job.model_validate(values)
-    )
+    def ascending(values: dict[str, Any]) -> Settings:
+        for low in [name for name in values if name.endswith("_min")]:
+            high = low.removesuffix("min") + "max"
+            values[low], values[high] = sorted((values[low], values[high]))
+        return job.model_validate(values)
+
+    fields = {name: values_of(field) for name, field in job.model_fields.items()}
+    ends = {name: fields.pop(name) for name in list(fields) if name.endswith(("_min", "_max"))}
+    return st.fixed_dictionaries(ends, optional=fields).map(ascending)
+
+
+@pytest.mark.parametrize("kind", ["noise", "blur"])
+def test_ranges_ascend(kind: str) -> None:
+    PretrainSettings.model_validate({f"{kind}_min": 0.5, f"{kind}_max": 0.5})
+    with pytest.raises(ValidationError, match=f"{kind}_min is greater than {kind}_max"):
+        PretrainSettings.model_validate({f"{kind}_min": 0.6, f"{kind}_max": 0.5})
 
 
 def words_of(settings: Settings) -> list[str]:

@@ -6,7 +6,7 @@ record in the model file all come from these fields: default, bounds, unit, one 
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 TrainTask = Literal["segment", "denoise", "remove-background", "super-resolve"]
 
@@ -65,12 +65,21 @@ class PretrainSettings(TrainingSettings):
     batch_size: int = Field(128, ge=1, le=4096, description="Patches in one training step.")
     patch: int = Field(224, ge=64, le=2048, multiple_of=16, description="Edge of a training patch in pixels.")
     l1_weight: float = Field(100.0, ge=0, description="Weight of the L1 loss beside the adversarial loss.")
-    noise_min: float = Field(0.02, ge=0, le=1, description="Least Gaussian noise, sigma, in units of the image's range.")
+    noise_min: float = Field(
+        0.02, ge=0, le=1, description="Least Gaussian noise, sigma, in units of the image's range."
+    )
     noise_max: float = Field(0.20, ge=0, le=1, description="Most Gaussian noise, sigma, in units of the image's range.")
     blur_min: float = Field(0.0, ge=0, le=8, description="Least Gaussian blur, sigma in pixels.")
     blur_max: float = Field(2.0, ge=0, le=8, description="Most Gaussian blur, sigma in pixels.")
     discriminator_width: int = Field(64, ge=4, le=256, description="Filters of the discriminator's first layer.")
     autosave_seconds: float = Field(300.0, gt=0, description="Seconds between two autosaves.")
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> "PretrainSettings":
+        for kind in ("noise", "blur"):
+            if getattr(self, f"{kind}_min") > getattr(self, f"{kind}_max"):
+                raise ValueError(f"{kind}_min is greater than {kind}_max. Swap them.")
+        return self
 
 
 class TargetSettings(Settings):
