@@ -400,7 +400,7 @@ def test_a_job_never_iterated_ends():
 
 
 def run_script(script):
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env).stdout
 
 
@@ -418,7 +418,7 @@ print(next(job).summary, flush=True)
 
 def start_parent(tmp_path, folder, then, warm=""):
     script = PARENT.format(note=str(tmp_path / "note"), then=then, warm=warm)
-    env = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "PYTHONPATH": str(Path(__file__).parent)}
+    env = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=env)
     return parent, int(parent.stdout.readline())
 

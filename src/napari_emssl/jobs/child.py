@@ -131,10 +131,11 @@ def warm_up(*modules: str) -> None:
     Parameters
     ----------
     modules
-        Modules that the process imports; by default those of fine-tuning and applying, and so torch.
+        Modules that the process imports; by default those of fine-tuning and applying, and so torch, with the part of
+        it that every optimizer imports when it is made.
 
     """
-    _SPARE.prepare(modules or ("napari_emssl.jobs.finetune", "napari_emssl.jobs.apply"))
+    _SPARE.prepare(modules or ("napari_emssl.jobs.finetune", "napari_emssl.jobs.apply", "torch._dynamo"))
 
 
 def run(verb: str, *args: Any, **kwargs: Any) -> ChildJob:
