@@ -3,7 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,9 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        # What was wrong with the place is told by the error under way, not by the clean-up after it.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def write_image(path: Path | str, array: Any, pixel_size_nm: float | None = None, overwrite: bool = False) -> Path:

@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..models.file import Model
 from ..models.zoo import load_model
 from .events import Control, Event, Finished, Job, Preview, Progress, Started, Warning
-from .outputs import Format, opened, output_paths, put, refuse_existing, reopened
+from .outputs import Format, opened, output_paths, put, refuse_existing, refuse_file, reopened
 from .predict import Predicted, Predictor, UnreadableError, opened_image
 from .settings import ApplySettings
 
@@ -193,6 +193,7 @@ def _files_events(
     overwrite: bool,
 ) -> Iterator[Event]:
     targets = output_paths(paths, folder, format)
+    refuse_file(folder)
     if not overwrite:
         refuse_existing(list(targets.values()))
     runs = _FileRuns(_loaded(model), settings, len(targets), control)

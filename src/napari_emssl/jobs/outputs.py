@@ -140,6 +140,13 @@ def _refuse_inputs(targets: dict[Path, Path]) -> None:
             raise UserError(f"The result would replace the input '{target}'. Choose another output folder.")
 
 
+def refuse_file(folder: Path) -> None:
+    """Raise `UserError` when the output folder, or the first part of its path that is there, is a file."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise UserError(f"'{there}' is a file, so no results can be put there. Choose another output folder.")
+
+
 def refuse_existing(targets: Sequence[Path]) -> None:
     """Raise `UserError` when one of the files is there already, naming the first and how many."""
     there = [target for target in targets if target.exists()]
