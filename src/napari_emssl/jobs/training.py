@@ -150,7 +150,7 @@ class _Run:
         if time.monotonic() - self.shown >= self.plan.preview_seconds:
             yield from self._preview()
         if time.monotonic() - self.saved >= self.plan.autosave_seconds:
-            self._autosave()
+            yield from self._autosave()
 
     def _tell(self, losses: Mapping[str, Tensor | float], metrics: Mapping[str, float]) -> Iterator[Event]:
         values = {name: float(value) for name, value in losses.items()}
@@ -203,35 +203,38 @@ class _Run:
         if not (stopped and self.validation_seconds > 1.0):
             yield from self._validate({})
         yield from self._preview()
-        self._close_autosave(stopped)
+        yield from self._close_autosave(stopped)
         best = self.best or Best(0.0, self.step, self.learner.weights(), {})
         outcome = Outcome(self.step, self.seconds, best.metrics, best.step, stopped)
         yield Finished(self.learner.model(best.weights, outcome), stopped)
 
-    def _close_autosave(self, stopped: bool) -> None:
+    def _close_autosave(self, stopped: bool) -> Iterator[Event]:
         """A stopped run can be resumed; a finished one needs no autosave."""
         if stopped:
-            self._autosave()
+            yield from self._autosave()
         elif self.plan.autosave is not None:
             self.plan.autosave.unlink(missing_ok=True)
 
-    def _autosave(self) -> None:
+    def _autosave(self) -> Iterator[Event]:
+        """Write the autosave; a full disk costs a warning, not the training."""
         self.saved = time.monotonic()
         if self.plan.autosave is None:
             return
-        write_autosave(
-            self.plan.autosave,
-            {
-                "format": AUTOSAVE_FORMAT,
-                "kind": self.learner.kind,
-                "step": self.step,
-                "seconds": self.seconds,
-                "validated_at": self.validated_at,
-                "metrics": self.last_metrics,
-                "best": vars(self.best) if self.best else None,
-                "learner": self.learner.state(),
-            },
-        )
+        content = {
+            "format": AUTOSAVE_FORMAT,
+            "kind": self.learner.kind,
+            "step": self.step,
+            "seconds": self.seconds,
+            "validated_at": self.validated_at,
+            "metrics": self.last_metrics,
+            "best": vars(self.best) if self.best else None,
+            "learner": self.learner.state(),
+        }
+        try:
+            write_autosave(self.plan.autosave, content)
+        except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
+            reason = getattr(error, "strerror", None) or "is the disk full?"
+            yield Warning(f"The autosave '{self.plan.autosave}' could not be written ({reason}). Training goes on.")
 
 
 def write_autosave(path: Path, content: Mapping[str, Any]) -> None:

@@ -105,7 +105,7 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
         When the file exists and `overwrite` is False, or the folder cannot be written.
 
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     path = Path(path)
     if path.exists() and not overwrite:
@@ -114,7 +114,8 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
     weights = {name: np.asarray(array, order="C") for name, array in model.weights.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, temporary, {_KEY: model.card.model_dump_json()})
+        # save_file would make a file that only its owner may read, and tell of a full disk by an error of its own
+        temporary.write_bytes(save(weights, {_KEY: model.card.model_dump_json()}))
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"Cannot write '{path}': {error.strerror or error}. Choose another folder.") from error
