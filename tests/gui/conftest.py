@@ -17,7 +17,7 @@ if not all(find_spec(name) for name in ("napari", "qtpy", "pytestqt", "pyqtgraph
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests with a window where there is no display."""
     for item in items:
-        if HERE in item.path.parents and "gui" in item.keywords and not _DISPLAY:
+        if HERE in item.path.parents and item.get_closest_marker("gui") and not _DISPLAY:
             item.add_marker(pytest.mark.skip(reason="no display; run under xvfb-run"))
 
 

@@ -8,6 +8,7 @@ from superqt import QCollapsible
 
 from ..errors import UserError
 from ..jobs.settings import ApplySettings, FinetuneSettings
+from ..models.zoo import recommended_start
 from .applying import start_applying
 from .dock import Dock, beside
 from .fields import Combo, IntegerBox
@@ -22,7 +23,7 @@ from .requests import apply_request, training_request
 from .results import Preview
 
 _UNPAINTED = {
-    "background near what is painted": "near",
+    "background near paint": "near",
     "ignored": "ignored",
     "background everywhere": "background",
 }
@@ -60,7 +61,7 @@ class FinetuneWidget(Dock):
         self.image = layer_picker(self.viewer, "Image")
         self.painting = layer_picker(self.viewer, "Labels")
         self.image.changed.connect(self._on_image)
-        self.new_painting_button = QPushButton("New painting")
+        self.new_painting_button = QPushButton("New")
         self.new_painting_button.setToolTip("Make an empty Labels layer on the image's grid and take the brush.")
         self.new_painting_button.clicked.connect(self.add_painting)
         self.unpainted = Combo()
@@ -70,12 +71,13 @@ class FinetuneWidget(Dock):
         self.add_row("Image", self.image.native, "The image, or stack, with paint on it.")
         self.add_row("Painting", beside(self.painting.native, self.new_painting_button),
                      "The Labels layer that holds the painted particles.")  # fmt: skip
-        self.add_row("Unpainted is", self.unpainted, "What the training takes unpainted pixels for.")
-        self.add_row("Background label", self.background, "A label with which background was painted, if any.")
+        self.add_row("Unpainted", self.unpainted, "What the training takes unpainted pixels for.")
+        self.add_row("Background", self.background, "A label with which background was painted, if any.")
 
     def _make_settings(self) -> None:
         self.start = ModelPicker(starts=True)
         self.start.currentIndexChanged.connect(lambda _: self.start.pick(self.start.picked()))
+        self.start.pick(recommended_start())
         self.device = DevicePicker()
         defaults = FinetuneSettings(task="segment", max_seconds=_SECONDS)
         self.basic = SettingsForm(defaults, ["max_seconds"])
@@ -89,8 +91,8 @@ class FinetuneWidget(Dock):
         self.add_row("Save as", self.name)
         self.more = QCollapsible("Advanced settings")
         self.more.setDuration(0)
-        self.more.collapse(animate=False)
         self.more.setContent(self.advanced)
+        self.more.collapse(animate=False)
         self.column.addWidget(self.more)
 
     def _make_panel(self) -> None:
@@ -102,8 +104,8 @@ class FinetuneWidget(Dock):
         self.apply_button.setToolTip("Segment every plane of the image with the new model.")
         self.apply_button.clicked.connect(self.apply)
         self.apply_button.hide()
+        self.panel.extra.addWidget(self.apply_button)
         self.column.addWidget(self.panel, 1)
-        self.column.addWidget(self.apply_button)
 
     def reset_choices(self, event: Any = None) -> None:
         """Read the viewer's layers anew; napari calls this when they change."""
@@ -132,7 +134,11 @@ class FinetuneWidget(Dock):
         if self.name.isModified() and self.name.text():
             return
         image = self.image.value
-        self.name.setText(f"{slug(image.name)} {datetime.now():%Y-%m-%d %H%M}" if image is not None else "")
+        self._set_name(f"{slug(image.name, 24)} {datetime.now():%Y-%m-%d %H%M}" if image is not None else "")
+
+    def _set_name(self, name: str) -> None:
+        self.name.setText(name)
+        self.name.setCursorPosition(0)
 
     def add_painting(self) -> None:
         """Make an empty painting on the image's grid, pick it, and put the brush into the user's hand."""
@@ -164,9 +170,9 @@ class FinetuneWidget(Dock):
         self.preview.begin(order.request.source, below=self.painting.value)
         self.panel.run(
             lambda: make_job(order), lambda model: put_into_zoo(model, order), self._on_trained,
-            title="Starting …", training=True,
+            title="Starting; the first time this takes a few seconds …", training=True,
         )  # fmt: skip
-        self.panel.note(f"Painting saved to {order.painting_path}")
+        self.panel.note(f"The painting is kept in {order.painting_path}")
         self.follower.begin(self.image.value, order.request.source, self.panel.runner.handle)
 
     def _order(self) -> FinetuneOrder:
@@ -175,7 +181,7 @@ class FinetuneWidget(Dock):
         request = training_request(self.image.value, self.painting.value, self.unpainted.currentData(), background)
         self._suggest_name()
         name = free_name(self.name.text().strip())
-        self.name.setText(name)
+        self._set_name(name)
         return FinetuneOrder(
             request, self.settings(), self.start.picked(), name, painting_path(request, datetime.now())
         )

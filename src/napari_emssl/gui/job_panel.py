@@ -37,6 +37,8 @@ class JobPanel(QWidget):
     idle(bool)
         Whether a new job can be started.
 
+    `extra` is a layout below the messages for what the owner wants to offer there.
+
     """
 
     start_requested = Signal()
@@ -49,7 +51,6 @@ class JobPanel(QWidget):
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self._viewer, self._pausable = viewer, pausable
-        self._warnings: list[str] = []
         self._notes: tuple[str, ...] = ()
         self._show: Show = _nothing
         self.training = False
@@ -72,8 +73,9 @@ class JobPanel(QWidget):
         self.bar = QProgressBar()
         self.bar.setRange(0, _FULL)
         self.bar.setFormat("")
-        self.message = Message()
+        self.message, self.warning = Message(), Message(trouble=True)
         self.notes = Message()
+        self.extra = QVBoxLayout()
 
     def _make_plot(self) -> Any:
         from .loss_plot import LossPlot
@@ -89,13 +91,17 @@ class JobPanel(QWidget):
             buttons.addWidget(button, 2 if button is self.start_button else 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
         layout.addLayout(buttons)
         layout.addWidget(self.bar)
         layout.addWidget(self.message)
-        layout.addWidget(self.notes)
+        layout.addWidget(self.warning)
+        layout.addLayout(self.extra)
         if self.plot is not None:
             self.plot.hide()
-            layout.addWidget(self.plot, 1)
+            layout.addWidget(self.plot, 100)
+        layout.addWidget(self.notes)
+        layout.addStretch(1)
         self.pause_button.setVisible(self._pausable)
 
     def _follow_theme(self, event: Any = None) -> None:
@@ -119,7 +125,8 @@ class JobPanel(QWidget):
             Whether the job has curves and previews.
 
         """
-        self._warnings, self._show, self.training = [], show, training
+        self._show, self.training = show, training
+        self.warning.show_text("")
         self.note()
         self.say(title)
         self.bar.setRange(0, 0)
@@ -145,7 +152,7 @@ class JobPanel(QWidget):
 
     def say(self, text: str, trouble: bool = False) -> None:
         """Show a sentence; warnings of the run stay below it."""
-        self.message.show_text("\n".join([text, *self._warnings]), trouble or bool(self._warnings))
+        self.message.show_text(text, trouble)
 
     def note(self, *lines: str) -> None:
         """Show lines that stay for the whole run, such as the device; none clears them."""
@@ -180,8 +187,7 @@ class JobPanel(QWidget):
                 if self.training:
                     self.preview.emit(event.images)
             case Warning():
-                self._warnings.append(event.text)
-                self.say(self.message.first_line)
+                self.warning.show_text("\n".join(filter(None, (self.warning.text, event.text))))
             case Finished():
                 self._show_end("stopped" if event.stopped else "done")
                 self._show(event.result, event.stopped)
@@ -215,8 +221,9 @@ class JobPanel(QWidget):
 class Message(QWidget):
     """A sentence that wraps and can be copied, with a warning sign where there is trouble."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, trouble: bool = False, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._trouble = trouble
         self._sign, self._label = QLabel(), QLabel()
         side = 20
         icon = self.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxWarning)
@@ -234,7 +241,7 @@ class Message(QWidget):
     def show_text(self, text: str, trouble: bool = False) -> None:
         """Show a text, or nothing when it is empty."""
         self._label.setText(text)
-        self._sign.setVisible(trouble)
+        self._sign.setVisible(trouble or self._trouble)
         self.setVisible(bool(text))
         self.setToolTip("")
 
@@ -242,11 +249,6 @@ class Message(QWidget):
     def text(self) -> str:
         """The whole text."""
         return str(self._label.text())
-
-    @property
-    def first_line(self) -> str:
-        """The text without the warnings below it."""
-        return self.text.split("\n")[0]
 
 
 def duration(seconds: float) -> str:

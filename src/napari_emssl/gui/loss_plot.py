@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+_LOW, _HIGH = 150, 240
+"""Least height in pixels, of the losses alone and with the validation below."""
 _MOST_POINTS = 4000
 _SMALLEST_LOSS = 1e-12
 _ERRORS = ("loss", "l1", "l2")
@@ -53,15 +55,20 @@ class LossPlot(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.view)
-        self.setMinimumHeight(200)
+        self.view.setMinimumSize(0, 0)
+        self.view.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self.setMinimumHeight(_LOW)
 
     def _set_up(self) -> None:
         self.losses.setLogMode(y=True)
         self.metrics.setXLink(self.losses)
+        self.metrics.setYRange(0, 1)
         for plot, name in ((self.losses, "loss"), (self.metrics, "validation")):
             plot.setLabel("left", name)
-            plot.getAxis("left").setWidth(52)
-            plot.addLegend(offset=(-4, 4), labelTextSize="8pt", verSpacing=-6)
+            plot.getAxis("left").setWidth(48)
+            plot.getAxis("left").enableAutoSIPrefix(False)
+            plot.getAxis("bottom").enableAutoSIPrefix(False)
+            plot.addLegend(offset=(-4, 4 if plot is self.losses else -4), labelTextSize="8pt", verSpacing=-6)
             plot.setMenuEnabled(True)
             plot.hideButtons()
         self.metrics.setLabel("bottom", "step")
@@ -73,6 +80,7 @@ class LossPlot(QWidget):
         self.metrics.clear()
         self.curves = {}
         self.metrics.hide()
+        self.setMinimumHeight(_LOW)
         self.losses.setLabel("bottom", "step")
         self.losses.getAxis("bottom").setStyle(showValues=True)
 
@@ -84,6 +92,7 @@ class LossPlot(QWidget):
             self._curve(self.losses, name).add(step, max(value, _SMALLEST_LOSS))
         if scores and not self.metrics.isVisible():
             self.metrics.show()
+            self.setMinimumHeight(_HIGH)
             self.losses.setLabel("bottom", None)
             self.losses.getAxis("bottom").setStyle(showValues=False)
         for name, value in scores.items():
@@ -111,11 +120,11 @@ class LossPlot(QWidget):
         self._paint_curves()
 
     def _paint_curves(self) -> None:
-        """Give each curve its colour; validation curves begin with the second one."""
+        """Give each curve its colour: losses from the first one on, everything validated from the second one on."""
         colours = _COLOURS[self._dark]
-        seen = {"loss": 0, "validation": 1}
+        seen = {(plot, validated): int(validated) for plot in ("loss", "validation") for validated in (False, True)}
         for key, curve in self.curves.items():
-            kind = key.split()[0]
+            kind = key.split()[0], "validation" in key
             colour = colours[seen[kind] % len(colours)]
             seen[kind] += 1
             curve.line.setPen(colour, width=2)

@@ -56,10 +56,10 @@ def smallest_type(highest: int) -> Any:
     return next(t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if highest <= np.iinfo(t).max)
 
 
-def slug(text: str) -> str:
-    """Return a text as part of a file name: letters, digits and dashes, 40 at most."""
+def slug(text: str, longest: int = 40) -> str:
+    """Return a text as part of a file name: letters, digits and dashes."""
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower())
-    return "-".join(filter(None, kept.split("-")))[:40].strip("-") or "image"
+    return "-".join(filter(None, kept.split("-")))[:longest].strip("-") or "image"
 
 
 def unused(folder: Path, stem: str, suffix: str) -> Path:

@@ -89,7 +89,7 @@ class ModelPicker(Combo):
         for file in self._files:
             self._add(file.replace("\\", "/").rpartition("/")[2], file, file)
         if self._starts:
-            self._add("from scratch (random weights)", SCRATCH, "Begin without pretraining: for comparison.")
+            self._add("scratch (random weights)", SCRATCH, "Begin without pretraining: for comparison.")
         self.blockSignals(False)
         self.pick(picked)
 

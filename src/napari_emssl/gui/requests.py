@@ -52,7 +52,7 @@ def training_request(
     if image is None:
         raise UserError("There is no image layer. Open an image, or take File > Open Sample > napari-emssl.")
     if labels is None:
-        raise UserError("There is no painting. Press 'New painting' and paint a few particles.")
+        raise UserError("There is no painting. Press 'New' beside Painting and paint a few particles.")
     source = source_of(image)
     painted = _painted_planes(source, labels)
     if not painted:
@@ -72,7 +72,7 @@ def _painted_planes(source: Source, labels: Any) -> dict[tuple[int, ...], NDArra
     if tuple(data.shape) != source.shape:
         raise UserError(
             f"'{labels.name}' is {_size(data.shape)} but '{source.name}' is {_size(source.shape)}: "
-            "they are not on one grid. Press 'New painting' to make one on the grid of the image."
+            "they are not on one grid. Press 'New' beside Painting to make one that is."
         )
     planes = ((index, np.asarray(data[index])) for index in source.indices())
     return {index: plane.copy() for index, plane in planes if plane.any()}

@@ -1,0 +1,54 @@
+import json
+from datetime import datetime
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_emssl.data.planes import read_image
+from napari_emssl.gui import paintings
+from napari_emssl.gui.paintings import painting_path, save_painting, slug, unused
+from napari_emssl.gui.requests import training_request
+
+NOW = datetime(2026, 2, 3, 4, 5, 6)
+
+
+@pytest.fixture
+def request_of_two_planes():
+    painting = np.zeros((4, 32, 40), int)
+    painting[1, 5:10, 5:10], painting[3, 20:24, 8:12] = 1, 300
+    image = Image(np.zeros((4, 32, 40)), name="Au/film #1", scale=(1, 0.5, 0.5), units=("s", "nm", "nm"))
+    return training_request(image, Labels(painting)), painting
+
+
+def test_painting_is_kept_on_the_grid_of_its_image(request_of_two_planes, home):
+    request, painting = request_of_two_planes
+    path = painting_path(request, NOW)
+    save_painting(request, path)
+    assert path == home / "paintings" / "au-film-1-2026-02-03-040506.tif"
+    saved = read_image(path)
+    np.testing.assert_array_equal(np.asarray(saved.planes), painting)
+    assert saved.pixel_size_nm == pytest.approx(0.5)
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert (record["image"], record["painted_planes"], record["scale"]) == ("Au/film #1", [[1], [3]], [1, 0.5, 0.5])
+    assert painting_path(request, NOW) != path
+
+
+def test_large_paintings_are_kept_as_their_painted_planes(request_of_two_planes, monkeypatch):
+    monkeypatch.setattr(paintings, "_WHOLE_BYTES", 100)
+    request, painting = request_of_two_planes
+    path = painting_path(request, NOW)
+    save_painting(request, path)
+    np.testing.assert_array_equal(np.asarray(read_image(path).planes), painting[[1, 3]])
+
+
+def test_names():
+    assert slug("  Ärger & Söhne: 100% (v2).dm4 ") == "rger-s-hne-100-v2-dm4"
+    assert slug("图像") == "image"
+    assert len(slug("a" * 100, 24)) == 24
+
+
+def test_unused_name(tmp_path):
+    (tmp_path / "a.x").touch()
+    (tmp_path / "a-2.x").touch()
+    assert unused(tmp_path, "a", ".x").name == "a-3.x"
