@@ -24,6 +24,24 @@ def test_particles_are_gold_of_the_asked_size(diameter: float, twin_share: float
         assert nearest.min() == pytest.approx(0.2884, abs=0.0005)  # also across the twin plane
 
 
+@pytest.mark.parametrize("twin_share", [0.0, 1.0])
+def test_most_atoms_have_twelve_neighbours_in_both_halves_of_a_twin(twin_share: float) -> None:
+    particle = crystals.make_particle(6.0, rng(1), twin_share=twin_share)
+    neighbours = cKDTree(particle.atoms).query_ball_point(particle.atoms, 0.3, return_length=True) - 1
+    assert neighbours.max() == 12
+    assert np.mean(neighbours == 12) > 0.6
+
+
+def test_a_sharp_form_is_wulffs_truncated_octahedron() -> None:
+    normals = np.array([(1, 0, 0), (1, 1, 1)]) / np.sqrt([[1], [3]])
+    faces = crystals.random_habit(rng(), twinned=False).faces
+    even = faces / np.linalg.norm(faces, axis=1, keepdims=True) / np.repeat([1.12, 1.0], [6, 8])[:, None]
+    sites = crystals.crystal(crystals.Habit(even, sphere=2.0), 9.0, 0.0, rng())
+    far_100, far_111 = (sites @ normals.T).max(axis=0)
+    assert far_100 / far_111 == pytest.approx(1.12, abs=0.06)  # to a layer of atoms
+    assert np.linalg.norm(sites, axis=1).max() > 1.2 * far_111
+
+
 def test_zone_axis_points_along_the_beam() -> None:
     turned = crystals.along_beam((1, 1, 2), np.deg2rad(5), rng(3)).apply(np.array([1, 1, 2]) / np.sqrt(6))
     assert np.rad2deg(np.arccos(turned[0])) == pytest.approx(5)

@@ -42,6 +42,13 @@ def test_electrons_have_the_tabulated_wavelength_and_interaction(kv: float, pico
     assert multislice.interaction_constant(kv) == pytest.approx(sigma, rel=1e-3)
 
 
+@pytest.mark.parametrize(("s_per_angstrom", "x_ray_factor"), [(0.2, 3.560), (0.5, 1.686)])
+def test_carbon_scatters_electrons_as_mott_and_bethe_say(s_per_angstrom: float, x_ray_factor: float) -> None:
+    expected_angstrom = 0.023934 * (6 - x_ray_factor) / s_per_angstrom**2
+    factor = multislice.scattering_factor("C", np.array(20 * s_per_angstrom))
+    assert 10 * factor == pytest.approx(expected_angstrom, rel=0.02)
+
+
 def test_gold_has_its_mean_inner_potential() -> None:
     volts = multislice.atom_potential("Au", np.zeros(1))[0] * 4 / crystals.LATTICE_NM**3
     assert volts == pytest.approx(29.8, abs=0.2)  # 47.878 V A^2 * 10.558 A / 16.96 A^3
