@@ -526,7 +526,6 @@ def fails(error: BaseException) -> Callable[[], None]:
         (UserError("No image. Give one."), 2, "No image. Give one."),
         (OSError(28, "No space left on device", "/x/y"), 2, "'/x/y': No space left on device."),
         (MemoryError(), 2, "--batch-size"),
-        (KeyboardInterrupt(), 130, "Aborted"),
         (ZeroDivisionError("oops"), 1, "bug"),
     ],
 )
@@ -535,6 +534,12 @@ def test_errors_become_sentences(capsys: Any, error: BaseException, status: int,
     err = capsys.readouterr().err
     assert part in err
     assert ("Traceback" in err) == (status == 1)
+
+
+def test_ctrl_c_outside_a_job_is_a_sentence(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_emssl.cli.models.list_models", fails(KeyboardInterrupt()))
+    told = tell("models", "list")
+    assert (told.status, told.out, told.err) == (130, "", "napari-emssl: Aborted.\n")
 
 
 def test_closed_pipe_is_no_error(model: Path) -> None:

@@ -1,5 +1,31 @@
 """Third floor, one of two doors: the terminal. One file per command, named after it."""
 
-from .app import main
+import sys
+from collections.abc import Sequence
+
+from .status import INTERRUPTED
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status.
+
+    Parameters
+    ----------
+    arguments
+        The words after ``napari-emssl``; by default those of this process.
+
+    Returns
+    -------
+    int
+        0 done, 2 bad input (a sentence is on stderr), 130 or 143 stopped by Ctrl-C or SIGTERM, 1 a bug.
+
+    """
+    try:
+        from .app import run
+
+        return run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        print("napari-emssl: Aborted.", file=sys.stderr)
+        return INTERRUPTED

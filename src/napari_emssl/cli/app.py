@@ -6,13 +6,13 @@ Commands are imported when they are called, so that ``--help`` and ``--version``
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from cyclopts import App, CycloptsError
 
 from .. import __version__
 from ..errors import UserError
-from .status import BAD_INPUT, BUG, DONE, INTERRUPTED
+from .status import BAD_INPUT, BUG, DONE
 
 _COMMANDS = {
     "pretrain": "Train a generator on unlabelled images (GAN): no labels are needed.\n\n"
@@ -48,6 +48,7 @@ def build_app() -> App:
         version=__version__,
         help_format="plaintext",
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     for place, (name, text) in enumerate(_COMMANDS.items()):
         children = _SUBCOMMANDS.get(name)
@@ -61,21 +62,8 @@ def build_app() -> App:
     return app
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit status.
-
-    Parameters
-    ----------
-    arguments
-        The words after ``napari-emssl``; by default those of this process.
-
-    Returns
-    -------
-    int
-        0 done, 2 bad input (a sentence is on stderr), 130 or 143 stopped by Ctrl-C or SIGTERM, 1 a bug.
-
-    """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+def run(words: list[str]) -> int:
+    """Run one command line and return its exit status; see `main`."""
     words = ["models", "list"] if words == ["models"] else words
     return guarded(lambda: build_app()(words, print_error=False, exit_on_error=False, verbose=False))
 
@@ -89,8 +77,6 @@ def guarded(command: Callable[[], int | None]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except KeyboardInterrupt:
-        return _fail("Aborted.", INTERRUPTED)
     except Exception as error:
         sentence = _sentence(error)
         if sentence is not None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from ..errors import UserError
 from ..jobs.events import Event, Finished, Job, Progress, Started, Warning
@@ -115,37 +117,36 @@ def make_screen(title: str, quiet: bool = False) -> Screen:
 
 
 class Bar:
-    """A progress bar on stderr."""
+    """A progress bar on stderr, the losses on a line below it."""
 
     def __init__(self, title: str, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
-        self.bars = Bars(
-            SpinnerColumn(finished_text=" "),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[numbers]}", markup=False),
-            console=self.console,
-        )
-        self.task = self.bars.add_task(title, total=1.0, numbers="reading")
-        self.metrics: Mapping[str, float] = {}
+        text = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[pace]}", markup=False)
+        self.bars = Bars(text[0], BarColumn(bar_width=32), TaskProgressColumn(), text[1], console=self.console)
+        self.task = self.bars.add_task(title, total=1.0, pace="reading")
+        self.losses, self.metrics = "", dict[str, float]()
+        self.live = Live(console=self.console, get_renderable=self._renderable, refresh_per_second=8)
 
     def show(self, event: Event) -> None:
         """Move the bar, or print a sentence above it."""
         if isinstance(event, Progress):
-            self.metrics = event.metrics or self.metrics
-            self.bars.update(self.task, completed=event.fraction, numbers=numbers_of(event, self.metrics))
+            self.metrics.update(event.metrics)
+            self.losses = losses_of(event, self.metrics)
+            self.bars.update(self.task, completed=event.fraction, pace=pace_of(event))
         elif isinstance(event, Finished):
             self.bars.update(self.task, completed=1.0)
         elif text := words_of(event):
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def _renderable(self) -> Group:
+        return Group(self.bars, Text(self.losses)) if self.losses else Group(self.bars)
+
     def __enter__(self) -> Self:
-        self.bars.start()
+        self.live.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.bars.stop()
+        self.live.stop()
 
 
 class Lines:
@@ -155,12 +156,13 @@ class Lines:
         self.title, self.every, self.talkative = title, every, talkative
         self.told = -float("inf")
         self.untold: Progress | None = None
-        self.metrics: Mapping[str, float] = {}
+        self.metrics: dict[str, float] = {}
 
     def show(self, event: Event) -> None:
         """Print the event when it is time."""
         if isinstance(event, Progress):
-            self.untold, self.metrics = event, event.metrics or self.metrics
+            self.untold = event
+            self.metrics.update(event.metrics)
             if time.monotonic() - self.told >= self.every:
                 self._tell(event.fraction)
         elif isinstance(event, Finished):
@@ -170,7 +172,8 @@ class Lines:
 
     def _tell(self, fraction: float) -> None:
         if self.untold is not None and self.talkative:
-            self._print(f"{self.title} {fraction:4.0%}  {numbers_of(self.untold, self.metrics)}")
+            parts = [f"{self.title} {fraction:4.0%}", pace_of(self.untold), losses_of(self.untold, self.metrics)]
+            self._print("  ".join(part for part in parts if part))
         self.told, self.untold = time.monotonic(), None
 
     def _print(self, text: str) -> None:
@@ -191,15 +194,20 @@ def words_of(event: Event) -> str:
     return f"Warning: {event.text}" if isinstance(event, Warning) else ""
 
 
-def numbers_of(event: Progress, metrics: Mapping[str, float]) -> str:
-    """Return step, losses, the last validation, speed and time left in one line."""
+def pace_of(event: Progress) -> str:
+    """Return step, time left and speed in one line."""
     parts = [f"{event.step}/{event.total}" if event.total else f"step {event.step}"]
-    parts += [f"{name} {value:.4g}" for name, value in event.losses.items()]
-    parts += [f"validation {name} {value:.4g}" for name, value in metrics.items()]
-    if event.images_per_second:
-        parts.append(f"{event.images_per_second:.3g} images/s")
     if event.seconds_left is not None:
         parts.append(f"{duration(event.seconds_left)} left")
+    if event.images_per_second:
+        parts.append(f"{event.images_per_second:.3g} images/s")
+    return "  ".join(parts)
+
+
+def losses_of(event: Progress, metrics: Mapping[str, float]) -> str:
+    """Return the losses and the last validation in one line; empty when there are none."""
+    parts = [f"{name} {value:.4g}" for name, value in event.losses.items()]
+    parts += [f"validation {name} {value:.4g}" for name, value in metrics.items()]
     return "  ".join(parts)
 
 

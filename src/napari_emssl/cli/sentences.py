@@ -58,7 +58,7 @@ def flag_of(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
-def _about_setting(model: str, detail: Mapping[str, Any]) -> str:
+def _about_setting(title: str, detail: Mapping[str, Any]) -> str:
     field = str(detail["loc"][0]) if detail["loc"] else ""
     flag = flag_of(field)
     got = detail.get("input")
@@ -67,13 +67,17 @@ def _about_setting(model: str, detail: Mapping[str, Any]) -> str:
         return re.sub(r"\b[a-z]+(_[a-z0-9]+)+\b", lambda match: flag_of(match[0]), text)
     rule = _RULES.get(detail["type"])
     if rule is None:
-        return f"{flag} does not take '{got}'. {_description(model, field) or detail['msg']}"
+        return f"{flag} does not take '{got}'. {_description(title, field) or detail['msg']}"
     return f"{flag} {rule.format(**detail.get('ctx', {}))} (got {got}).{_nearest(detail, got)}"
 
 
-def _description(model: str, field: str) -> str | None:
-    found = getattr(getattr(settings, model, None), "model_fields", {}).get(field)
-    return found.description if found else None
+def _description(title: str, field: str) -> str | None:
+    """What the field is for; the title of the error names the settings, inside ``function-after[...]`` perhaps."""
+    for name in re.findall(r"\w+", title):
+        fields = getattr(getattr(settings, name, None), "model_fields", {})
+        if field in fields:
+            return str(fields[field].description)
+    return None
 
 
 def _nearest(detail: Mapping[str, Any], got: Any) -> str:
