@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,11 @@ class Annotations:
     summary: str
     no_validation: str
     """Why nothing is held out, as a sentence; empty when something is."""
+
+    @property
+    def first(self) -> NDArray[np.float32]:
+        """The first annotated plane, whole and scaled, ``(h, w)``."""
+        return self.training[0].image
 
     @property
     def classes(self) -> int:
@@ -89,11 +94,11 @@ def open_pairs(images: Source | Sequence[Source], targets: Source | Sequence[Sou
     return opened
 
 
-def resolve_zero(zero: str, target: Image) -> str:
+def resolve_zero(zero: str, target: Image) -> Literal["background", "unpainted"]:
     """Return what 0 means: as asked for, or background in files and unpainted in arrays."""
-    if zero != "auto":
-        return zero
-    return "background" if target.path is not None else "unpainted"
+    if zero == "background" or (zero == "auto" and target.path is not None):
+        return "background"
+    return "unpainted"
 
 
 def _as_list(side: Source | Sequence[Source]) -> list[Source]:

@@ -76,24 +76,37 @@ def finetune(
     chosen = settings or FinetuneSettings()
 
     def events(control: Control) -> Iterator[Event]:
-        device = choose_device(chosen)
         base = _load_start(start, chosen)
-        scaling = base.card.scaling if base else IntensityScaling()
-        annotations = gather(images, targets, chosen, scaling)
+        annotations = gather(images, targets, chosen, base.card.scaling if base else IntensityScaling())
         spec = _network_spec(base, chosen, annotations.classes)
-        torch.manual_seed(chosen.seed)
-        network = network_of(spec)
-        left = transfer(base.weights, network) if base else []
         card = _card(chosen, spec, annotations, base, name, class_names, licence, command)
-        learner = FineTuner(network, chosen, device, annotations, card, frozen_norm=base is not None)
-        yield Started(device.label, device.reason, annotations.summary)
-        if annotations.no_validation:
-            yield Warning(annotations.no_validation)
-        if base and len(left) > len(network.state_dict()) // 2:
-            yield Warning(f"Most weights of '{base.name}' do not fit the network; it starts almost from scratch.")
-        yield from run_training(learner, _plan(chosen, annotations, autosave), control, resume)
+        yield from _train(chosen, base, spec, annotations, card, control, resume, autosave)
 
     return Job(events)
+
+
+def _train(
+    settings: FinetuneSettings,
+    base: Model | None,
+    spec: NetworkSpec,
+    annotations: Annotations,
+    card: Callable[[Outcome], Card],
+    control: Control,
+    resume: Path | None,
+    autosave: Path | None,
+) -> Iterator[Event]:
+    """Build the network, give it the weights of the start, and train."""
+    device = choose_device(settings)
+    torch.manual_seed(settings.seed)
+    network = network_of(spec)
+    left = transfer(base.weights, network) if base else []
+    learner = FineTuner(network, settings, device, annotations, card, frozen_norm=base is not None)
+    yield Started(device.label, device.reason, annotations.summary)
+    if annotations.no_validation:
+        yield Warning(annotations.no_validation)
+    if base and len(left) > len(network.state_dict()) // 2:
+        yield Warning(f"Most weights of '{base.name}' do not fit the network; it starts almost from scratch.")
+    yield from run_training(learner, _plan(settings, annotations, autosave), control, resume)
 
 
 def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) -> Model | None:
