@@ -20,7 +20,8 @@ def test_new_layer_lies_where_its_source_lies(ndim, values, angle, shear):
     affine[:ndim, -1] = values[:ndim]
     affine[-3, -2] = 0.3
     image = Image(
-        np.zeros((3,) * ndim), scale=values[:ndim], translate=values[4 : 4 + ndim], shear=[shear] * (ndim * (ndim - 1) // 2),
+        np.zeros((3,) * ndim), scale=values[:ndim], translate=values[4 : 4 + ndim],
+        shear=[shear] * (ndim * (ndim - 1) // 2),
         rotate=np.array(_turned(ndim, angle)), affine=affine,
     )  # fmt: skip
     copy = Labels(np.zeros((3,) * ndim, int), **placement(image))

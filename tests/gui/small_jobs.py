@@ -1,0 +1,66 @@
+"""Jobs that need no network, for the child process: see VERBS in `napari_emssl.jobs.child`."""
+
+import os
+import time
+
+import numpy as np
+
+from napari_emssl.jobs.events import Finished, Job, Preview, Progress, Started, Warning
+from napari_emssl.models.file import Card, ClassInfo, Model, NetworkSpec, Stage
+
+PAUSE = 0.02
+
+
+def model(name="small", **metrics):
+    card = Card(
+        name=name, task="segment", network=NetworkSpec(name="unet-2-44"),
+        classes=(ClassInfo(name="background"), ClassInfo(name="label 1")),
+        history=(Stage(job="finetune", settings={}, steps=3, metrics=metrics, date="2026-01-01"),),
+    )  # fmt: skip
+    return Model(card, {"w": np.zeros(3, np.float32)})
+
+
+def steps(total):
+    """A training of `total` steps that can be stopped, paused and shown another plane."""
+
+    def events(control):
+        yield Started("CPU (1 thread), fp32", "There is no GPU.", "Learning 1 class.")
+        yield Warning("No validation: fewer than 5 objects are painted.")
+        for step in range(1, total + 1):
+            control.wait_while_paused()
+            if control.stopped:
+                break
+            time.sleep(PAUSE)
+            yield Progress(step, total, {"loss": 1 / step}, {}, (total - step) * PAUSE, step * PAUSE)
+            if control.view is not None:
+                mean = round(float(control.view.mean()))
+                yield Preview({"prediction": np.full(control.view.shape, mean, np.uint8)}, step)
+        yield Finished(model(), stopped=control.stopped)
+
+    return Job(events)
+
+
+def long_training(images, targets, settings, start, **more):
+    return steps(3000)
+
+
+def crash(*_, **__):
+    def events(control):
+        yield Started("CPU", "", "Learning.")
+        yield Progress(1, 10, {"loss": 1.0})
+        os._exit(7)
+
+    return Job(events)
+
+
+def threshold(model, image, settings):
+    """Apply: what is brighter than the mean of its plane."""
+
+    def events(control):
+        yield Started("CPU", "", "Applying.")
+        planes = [image.plane(i) for i in range(len(image))]
+        yield Progress(1, 1)
+        found = np.stack([plane > plane.mean() for plane in planes]).astype(np.uint8)
+        yield Finished(found.reshape(*image.leading, *image.plane_shape))
+
+    return Job(events)
