@@ -15,7 +15,9 @@ def evaluate(
     *,
     images: Annotated[Path, Parameter(help="A folder of images, or one image or stack.")],
     targets: Annotated[Path, Parameter(help="A folder of targets paired by name, or one target.")],
-    json: Annotated[Path | None, Parameter(group="Output", help="Write all scores to this file; - for stdout.")] = None,
+    json: Annotated[
+        Path | None, Parameter(group="Output", allow_leading_hyphen=True, help="Write all scores here; - for stdout.")
+    ] = None,
     overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[EvaluateSettings, Parameter(name="*", group="Settings")] = EvaluateSettings(),

@@ -195,8 +195,9 @@ def words_of(event: Event) -> str:
 
 
 def pace_of(event: Progress) -> str:
-    """Return step, time left and speed in one line."""
-    parts = [f"{event.step}/{event.total}" if event.total else f"step {event.step}"]
+    """Return the step of a training, time left and speed in one line; other jobs count parts that mean nothing."""
+    training = event.losses or event.metrics
+    parts = [f"step {event.step}" + (f"/{event.total}" if event.total else "")] if training else []
     if event.seconds_left is not None:
         parts.append(f"{duration(event.seconds_left)} left")
     if event.images_per_second:
