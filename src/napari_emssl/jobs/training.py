@@ -3,7 +3,6 @@
 This room owns steps, time budget, stop, pause, validation interval, best-so-far, autosave, resume and events.
 """
 
-import pickle
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -254,7 +253,7 @@ def read_autosave(path: Path, kind: str) -> dict[str, Any]:
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = saved["kind"], saved["format"]
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # the safe unpickler lets errors of many kinds through when a file is damaged
         raise UserError(f"'{path}' is no autosave or is damaged ({type(error).__name__}). Start anew.") from error
     if found != (kind, AUTOSAVE_FORMAT):
         raise UserError(f"'{path}' is the autosave of another kind of job ({found[0]}, format {found[1]}). Start anew.")

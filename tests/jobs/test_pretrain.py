@@ -1,0 +1,128 @@
+"""The GAN stage on small images: it learns, is reproducible, resumes bit for bit, and ends in an honest card."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from napari_emssl.errors import UserError
+from napari_emssl.jobs.events import Event, Finished, Preview, Progress, Started, Warning
+from napari_emssl.jobs.pretrain import pretrain
+from napari_emssl.jobs.settings import PretrainSettings
+from napari_emssl.models.file import Model
+
+
+def small(**changes: object) -> PretrainSettings:
+    base = {"width": 2, "batch_size": 4, "patch": 64, "steps": 6, "discriminator_width": 4, "validation": 1}
+    return PretrainSettings(**{**base, "validation_interval": 2, "device": "cpu", **changes})
+
+
+def blobs(count: int = 4, size: int = 80) -> list[np.ndarray]:
+    """Smooth random images, uint8."""
+    from scipy import ndimage
+
+    rng = np.random.default_rng(0)
+    smooth = [ndimage.gaussian_filter(rng.standard_normal((size, size)), 4) for _ in range(count)]
+    return [((image - image.min()) / np.ptp(image) * 255).astype(np.uint8) for image in smooth]
+
+
+def losses(events: list[Event]) -> list[dict[str, float]]:
+    return [dict(e.losses) | dict(e.metrics) for e in events if isinstance(e, Progress)]
+
+
+def result(events: list[Event]) -> Model:
+    assert isinstance(events[-1], Finished)
+    return events[-1].result
+
+
+def test_it_learns_to_restore_and_says_what_was_done() -> None:
+    events = list(pretrain(blobs(), small(steps=60, learning_rate=2e-3), licence="CC0", command="the command"))
+    assert isinstance(events[0], Started)
+    assert "3 images" in events[0].summary
+    validation = [event.metrics["l1"] for event in events if isinstance(event, Progress) and event.metrics]
+    assert validation[-1] < 0.5 * validation[0]
+    model = result(events)
+    stage = model.card.history[0]
+    assert (model.card.task, model.card.licence, stage.command) == ("reconstruct", "CC0", "the command")
+    assert stage.settings["l1_weight"] == 100
+    assert stage.metrics["l1"] == pytest.approx(min(validation))
+    assert stage.data["images"] == 3
+    assert {"torch", "napari-emssl"} <= set(stage.versions)
+    previews = [event.images for event in events if isinstance(event, Preview)]
+    assert {name: image.shape for name, image in previews[0].items()} == dict.fromkeys(
+        ("corrupted", "restored", "clean"), (64, 64)
+    )
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others() -> None:
+    images = blobs()
+    first, again, other = (
+        losses(list(pretrain(images, small(seed=seed, validation_interval=1)))) for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("stop_at", [1, 3])
+def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(stop_at: int, tmp_path: Path) -> None:
+    images, autosave = blobs(), tmp_path / "run.autosave"
+    whole = result(list(pretrain(images, small(validation_interval=1))))
+    job = pretrain(images, small(validation_interval=1), autosave=autosave)
+    for event in job:
+        if isinstance(event, Progress) and event.step == stop_at:
+            job.stop()
+    resumed = result(list(pretrain(images, small(validation_interval=1), resume=autosave)))
+    assert whole.weights.keys() == resumed.weights.keys()
+    assert all(np.array_equal(whole.weights[name], resumed.weights[name]) for name in whole.weights)
+
+
+def test_processes_that_read_give_the_same_patches() -> None:
+    images = blobs()
+    alone, helped = (result(list(pretrain(images, small(workers=workers, steps=2)))) for workers in (0, 1))
+    assert all(np.array_equal(alone.weights[name], helped.weights[name]) for name in alone.weights)
+
+
+def test_the_autosave_of_another_generator_is_refused(tmp_path: Path) -> None:
+    autosave = tmp_path / "run.autosave"
+    job = pretrain(blobs(), small(), autosave=autosave)
+    for event in job:
+        if isinstance(event, Progress) and event.step:
+            job.stop()
+    with pytest.raises(UserError, match="unet-2-44"):
+        list(pretrain(blobs(), small(generator="unet-3-96"), resume=autosave))
+
+
+def test_any_mix_of_files_is_read_and_a_damaged_one_is_left_out(tmp_path: Path) -> None:
+    images = blobs()
+    (tmp_path / "deep").mkdir()
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack(images[:2]), photometric="minisblack")
+    np.save(tmp_path / "deep" / "small.npy", images[2][:30, :40].astype(np.uint16))
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    events = list(pretrain([tmp_path, images[3]], small(steps=2, validation=0)))
+    assert "4 planes of 3 images" in events[0].summary
+    warnings = [event.text for event in events if isinstance(event, Warning)]
+    assert len(warnings) == 1
+    assert "broken.png" in warnings[0]
+    assert not result(events).card.history[0].metrics
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"validation": 4}, "leaves nothing"),
+        ({"generator": "unet"}, "no generator 'unet'"),
+        ({"device": "cuda:7"}, "cuda:7"),
+    ],
+)
+def test_impossible_settings_are_answered_at_once(settings: dict, message: str) -> None:
+    if settings.get("device") == "cuda:7" and torch.cuda.device_count() > 7:
+        pytest.skip("there is a cuda:7")
+    with pytest.raises(UserError, match=message):
+        list(pretrain(blobs(), small(**settings)))
+
+
+def test_no_image_is_answered_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        list(pretrain([tmp_path], small()))
