@@ -20,6 +20,10 @@ from .planes import Image
 from .scaling import IntensityScaling, Levels
 
 
+_PLACES = 20_000
+"""Painted pixels kept of each class and plane: dense masks of many planes would fill the memory."""
+
+
 def random_crop(plane: NDArray[Any], size: int, rng: np.random.Generator) -> NDArray[Any]:
     """Cut a ``(size, size)`` square from a random place; a smaller plane is padded by reflection first."""
     plane = pad_to(plane, size)
@@ -163,12 +167,16 @@ class PaintedPatches:
 
 
 def _pixels_by_class(targets: Sequence[NDArray[Any]]) -> list[NDArray[np.int64]]:
-    """For each painted class the places ``(k, 3)``: plane number, row, column."""
+    """For each painted class places ``(k, 3)``: plane number, row, column; at most `_PLACES` of each plane."""
     found: dict[int, list[NDArray[np.int64]]] = {}
     for number, target in enumerate(targets):
         for value in np.unique(target[target > 0]):
-            rows, columns = np.nonzero(target == value)
-            found.setdefault(int(value), []).append(np.stack([np.full_like(rows, number), rows, columns], axis=1))
+            flat = np.flatnonzero(target == value)
+            if len(flat) > _PLACES:
+                flat = np.random.default_rng(number).choice(flat, _PLACES, replace=False)
+            rows, columns = np.unravel_index(flat, target.shape)
+            places = np.stack([np.full_like(rows, number), rows, columns], axis=1)
+            found.setdefault(int(value), []).append(places)
     return [np.concatenate(found[value]) for value in sorted(found)]
 
 

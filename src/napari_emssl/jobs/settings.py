@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-TrainTask = Literal["segment", "denoise", "remove-background", "super-resolve"]
+TrainTask = Literal["segment"]
+"""Tasks that can be trained; those of restoration will join."""
 
 
 class Settings(BaseModel):
