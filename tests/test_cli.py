@@ -567,3 +567,15 @@ def test_demo_opens_the_viewer(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(subprocess, "call", lambda words: called.append(words) or 3)
     assert tell("demo").status == 3
     assert called == [[sys.executable, "-m", "napari_emssl.gui.demo"]]
+
+
+def test_demo_without_a_window(tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+
+    def run_demo(folder: Path) -> Job:
+        folders.append(folder)
+        return job_of(*EVENTS[:-1], Finished("Dice 0.9."))
+
+    monkeypatch.setattr("napari_emssl.jobs.demo.run_demo", run_demo)
+    told = tell("demo", "--headless", tmp_path / "demo")
+    assert (told.status, told.out, folders) == (0, "Dice 0.9.\n", [tmp_path / "demo"])
