@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.painting import targets_from_painting
 from ..data.planes import Image
 from ..errors import UserError
 from ..jobs import child
@@ -45,6 +44,8 @@ class Trained:
 
 def make_job(order: FinetuneOrder) -> Job:
     """Save the painting, read the images, and start the job in its process."""
+    from ..data.painting import targets_from_painting  # brings scipy and scikit-image: too slow for opening a dock
+
     request = order.request
     save_painting(request, order.painting_path)
     targets, values = targets_from_painting(list(request.painting), request.unpainted, request.background_label)
