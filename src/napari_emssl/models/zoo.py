@@ -11,7 +11,7 @@ from .file import Card, Model, read_card, read_model, save_model
 
 SHIPPED = Path(__file__).with_name("shipped")
 SUFFIX = ".safetensors"
-RECOMMENDED = "unet-3-96"
+RECOMMENDED = "unet-3-96-w8"
 
 
 @dataclass(frozen=True)
