@@ -19,7 +19,6 @@ from .corruption import turn
 from .planes import Image
 from .scaling import IntensityScaling, Levels
 
-
 _PLACES = 20_000
 """Painted pixels kept of each class and plane: dense masks of many planes would fill the memory."""
 

@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +16,12 @@ from .annotations import open_pairs
 from .events import Control, Event, Finished, Job, Preview, Progress, Started, Warning
 from .judges import judge_of
 from .predict import Predicted, Predictor
+from .scores import Scores
 from .settings import EvaluateSettings
 
 _DEFAULTS = EvaluateSettings()
 _SECONDS_BETWEEN_EVENTS = 0.1
 _SECONDS_BETWEEN_PREVIEWS = 1.0
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How well a model did.
-
-    Names: ``dice`` and ``iou``, of several classes also ``dice <class>``; of restoration ``l1``, ``psnr``, ``ssim`` and
-    each of them ``fitted``. `napari_emssl.jobs.scores` has the formulas.
-    """
-
-    model: str
-    mean: dict[str, float]
-    """Scores averaged over images."""
-    images: list[dict[str, Any]]
-    """Scores of each plane, with its ``name``."""
-    pooled: dict[str, float] = field(default_factory=dict)
-    """Scores of all painted pixels together; empty for restoration."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON, numbers that are not finite as None."""
-        return {
-            "model": self.model,
-            "mean": _finite(self.mean),
-            "pooled": _finite(self.pooled),
-            "images": [_finite(image) for image in self.images],
-        }
-
-
-def _finite(scores: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in scores.items()
-    }
 
 
 def evaluate(model: Model | str | Path, images: Any, targets: Any, settings: EvaluateSettings = _DEFAULTS) -> Scores:

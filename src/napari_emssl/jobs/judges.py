@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,7 @@ def judge_of(card: Card, targets: Sequence[Image], settings: EvaluateSettings) -
     """
     if card.task != "segment":
         return RestoreJudge(targets)
-    zero = cast(Literal["background", "unpainted"], resolve_zero(settings.zero, targets[0]))
+    zero = resolve_zero(settings.zero, targets[0])
     merged = settings.merge_classes or trained_on_merged(card)
     masks = [target.plane(index) for target in targets for index in range(len(target))]
     cores, found = targets_from_masks(masks, zero, merged, class_values=None if merged else known_values(card, zero))

@@ -49,16 +49,24 @@ def write_curves(png: Path, table: Path, records: Sequence[Progress]) -> None:
     losses, metrics = _series(records, "losses"), _series(records, "metrics")
     figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")
     for axes, series, title in zip(figure.subplots(1, 2), (losses, metrics), ("training", "validation"), strict=True):
-        for name, (steps, values) in series.items():
-            axes.plot(steps, values, label=name, linewidth=1.2)
+        _draw(axes, series)
         axes.set(title=title, xlabel="step")
-        if series:
-            axes.legend(fontsize=8, frameon=False)
-        if title == "training" and series and all(min(values) > 0 for _, values in series.values()):
-            axes.set_yscale("log")
-        axes.spines[["top", "right"]].set_visible(False)
     _save(figure, png)
     _write_table(table, records, list(losses), list(metrics))
+
+
+def _draw(axes: Any, series: Mapping[str, tuple[list[int], list[float]]]) -> None:
+    """Draw each curve faintly and its moving average clearly; losses on a log scale, shares (Dice) on a linear one."""
+    axes.spines[["top", "right"]].set_visible(False)
+    for name, (steps, values) in series.items():
+        span = max(1, len(values) // 40)
+        smooth = np.convolve(values, np.ones(span) / span, mode="valid")
+        (line,) = axes.plot(steps[span // 2 :][: len(smooth)], smooth, label=name, linewidth=1.4)
+        axes.plot(steps, values, color=line.get_color(), alpha=0.25, linewidth=0.7)
+    if series:
+        axes.legend(fontsize=8, frameon=False)
+    if series and all(min(values) > 0 for _, values in series.values()):
+        axes.set_yscale("log")
 
 
 def _series(records: Sequence[Progress], kind: str) -> dict[str, tuple[list[int], list[float]]]:

@@ -4,7 +4,9 @@ Labels are 0 background, 1.. classes. Core targets are 0 unpainted, 1 background
 count.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,38 @@ from numpy.typing import NDArray
 SMOOTH = 1.0
 """s of the Dice coefficient, as in the paper's lineage."""
 _SSIM_WINDOW = 7
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well a model did.
+
+    Names: ``dice`` and ``iou``, of several classes also ``dice <class>``; of restoration ``l1``, ``psnr``, ``ssim`` and
+    each of them ``fitted``. The functions of this room have the formulas.
+    """
+
+    model: str
+    mean: dict[str, float]
+    """Scores averaged over images."""
+    images: list[dict[str, Any]]
+    """Scores of each plane, with its ``name``."""
+    pooled: dict[str, float] = field(default_factory=dict)
+    """Scores of all painted pixels together; empty for restoration."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, numbers that are not finite as None."""
+        return {
+            "model": self.model,
+            "mean": _finite(self.mean),
+            "pooled": _finite(self.pooled),
+            "images": [_finite(image) for image in self.images],
+        }
+
+
+def _finite(scores: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in scores.items()
+    }
 
 
 def confusion(labels: NDArray[Any], target: NDArray[Any], classes: int) -> NDArray[np.int64]:

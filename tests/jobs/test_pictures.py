@@ -1,0 +1,47 @@
+"""Pictures and tables: readable files, one row an event, curves of any length."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_emssl.data.planes import read_image
+from napari_emssl.jobs.events import Progress
+from napari_emssl.jobs.pictures import write_curves, write_overlay, write_panel
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 200])
+def test_curves_of_any_length_become_a_picture_and_a_table(count: int, tmp_path: Path) -> None:
+    records = [
+        Progress(step, count, {"loss": 1 / (step + 1)}, {"dice": step / 200} if step % 2 else {}, None, float(step))
+        for step in range(count)
+    ]
+    write_curves(tmp_path / "c.png", tmp_path / "c.csv", records)
+    assert min(read_image(tmp_path / "c.png").plane_shape) > 100
+    with (tmp_path / "c.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == count
+    if count == 200:
+        assert float(rows[3]["loss"]) == pytest.approx(0.25)
+        assert float(rows[3]["validation dice"]) == pytest.approx(3 / 200)
+        assert rows[4]["validation dice"] == ""
+
+
+def test_panel_is_as_wide_as_its_images(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).random((32, 32))
+    one, three = (
+        read_image(write_panel(tmp_path / f"{n}.png", {str(k): image for k in range(n)})).plane_shape for n in (1, 3)
+    )
+    assert three[1] == pytest.approx(3 * one[1], rel=0.02)
+
+
+def test_overlay_draws_what_was_found_and_what_is_true(tmp_path: Path) -> None:
+    image, empty = np.random.default_rng(0).random((64, 64)), np.zeros((64, 64), np.uint8)
+    mask = empty.copy()
+    mask[20:40, 20:40] = 1
+    bare = read_image(write_overlay(tmp_path / "a.png", image, empty, empty, empty)).plane(0)
+    drawn = read_image(write_overlay(tmp_path / "b.png", image, mask, mask, empty)).plane(0)
+    half = bare.shape[1] // 2
+    assert not np.array_equal(bare[:, half:], drawn[:, half:])
+    assert np.array_equal(bare[:, : half // 2], drawn[:, : half // 2])
