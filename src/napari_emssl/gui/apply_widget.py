@@ -58,7 +58,7 @@ class ApplyWidget(Dock):
         self.add_row("Image", self.image.native, "The image or stack; dask, zarr and multiscale layers too.")
         self.add_row("Apply to", self.scope, "The plane in view is quick; a stack is done plane by plane.")
         self.add_row("Device", self.device)
-        self.add_row("Augmentation", self.augment.rows["test_time_augmentation"].widget)
+        self.add_row("8-fold average", self.augment.rows["test_time_augmentation"].widget)
         self.more = QCollapsible("Advanced settings")
         self.more.setDuration(0)
         self.more.setContent(self.advanced)
