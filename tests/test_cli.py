@@ -285,6 +285,21 @@ def test_pretrain_end_to_end(tell: Tell, images: Path, tmp_path: Path) -> None:
     assert tell("pretrain", images, "-o", output, "--steps", "1", "--overwrite", *PRETRAIN).status == 0
 
 
+def test_a_run_that_fails_names_its_autosave(tell: Tell, images: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    autosave = tmp_path / "gen.safetensors.autosave"
+
+    def dying(_control: Control) -> Iterator[Event]:
+        yield EVENTS[0]
+        autosave.write_bytes(b"half way")
+        raise UserError("The GPU fell off. Push it back in.")
+
+    monkeypatch.setattr("napari_emssl.jobs.pretrain.pretrain", lambda *_args, **_words: Job(dying))
+    refused(
+        tell("pretrain", images, "-o", tmp_path / "gen.safetensors", "--quiet"), "fell off", f"--resume '{autosave}'"
+    )
+    assert autosave.exists()
+
+
 def test_finetune_apply_evaluate(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
     output, results, scores = tmp_path / "m.safetensors", tmp_path / "results", tmp_path / "scores.json"
     pairs = ["--images", images, "--targets", masks]

@@ -1,5 +1,6 @@
 """A training run on the terminal: follow the job, save its model, say what came of it."""
 
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,12 @@ def train(job: Job, title: str, output: TrainingOutput) -> int:
         listeners.append(RunLog(output.log, append=output.resume is not None))
     if output.pictures is not None:
         listeners.append(Pictures(output.pictures))
-    ending = follow(job, title, quiet=output.quiet, listeners=listeners)
+    try:
+        ending = follow(job, title, quiet=output.quiet, listeners=listeners)
+    except Exception:
+        if output.autosave.exists():
+            print(f"An autosave is there: go on with --resume '{output.autosave}'.", file=sys.stderr)
+        raise
     save_or_rescue(ending.result, output.output)
     _report(ending, output)
     return ending.status
