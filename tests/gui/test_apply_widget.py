@@ -33,7 +33,7 @@ def stack():
 
 def run(qtbot, widget):
     widget.panel.start_button.click()
-    qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=60000)
+    qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=120000)
 
 
 def test_what_is_missing_is_said(qtbot, widget, viewer):
