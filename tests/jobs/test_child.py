@@ -405,7 +405,8 @@ def run_script(script):
 
 
 PARENT = """
-import sys, tempfile, time
+import signal, sys, tempfile, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where Ctrl-C is ignored, as in the background
 from pathlib import Path
 from napari_emssl.jobs import child
 import numpy as np
@@ -454,8 +455,8 @@ except KeyboardInterrupt:
     time.sleep(0.3)
     os.kill(pid, signal.SIGINT)  # as if the terminal had reached it
     parent.send_signal(signal.SIGINT)
-    assert parent.stdout.read().strip() == b"Finished"
-    assert parent.wait(10) == 0
+    assert parent.communicate(timeout=60)[0].strip() == b"Finished"
+    assert parent.returncode == 0
 
 
 @posix
