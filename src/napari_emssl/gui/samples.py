@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..data.planes import read_image, write_image
 from ..data.samples import PLANES, SEED, SIZE_PX, paint_first
+from ..data.scaling import IntensityScaling
 from ..data.simulate import sample_stack
 from ..models.zoo import home
 
@@ -20,7 +21,7 @@ def nanoparticles() -> list[LayerData]:
     """Return a stack ``(4, 512, 512)`` of simulated HRTEM images and, hidden, its true mask, with pixel size in nm."""
     images, masks, _, pixel_size_nm = _stack()
     return [
-        (images, {"name": _NAME, **_grid(pixel_size_nm)}, "image"),
+        (images, {"name": _NAME, "contrast_limits": _contrast(images), **_grid(pixel_size_nm)}, "image"),
         (masks, {"name": f"{_NAME} | truth", "visible": False, **_grid(pixel_size_nm)}, "labels"),
     ]
 
@@ -48,15 +49,16 @@ def _stack() -> tuple[NDArray[Any], NDArray[np.uint8], NDArray[Any], float]:
     return np.asarray(images.planes), (labels > 0).astype(np.uint8), labels, float(images.pixel_size_nm or 1.0)
 
 
+def _contrast(images: NDArray[Any]) -> tuple[float, float]:
+    """Grey values shown as black and white: a few bright fringes would make the rest dull."""
+    black, white = IntensityScaling().fit(images)
+    return black, white
+
+
 def _grid(pixel_size_nm: float) -> dict[str, Any]:
-    """Scale and units of the stack; its first axis counts images. Old napari know no units of layers."""
-    grid: dict[str, Any] = {"scale": (1.0, pixel_size_nm, pixel_size_nm)}
-    if _layers_have_units():
-        grid |= {"units": ("pixel", "nm", "nm"), "axis_labels": ("image", "y", "x")}
-    return grid
-
-
-def _layers_have_units() -> bool:
-    from napari.layers import Labels
-
-    return hasattr(Labels, "units")
+    """Scale and units of the stack; its first axis counts images."""
+    return {
+        "scale": (1.0, pixel_size_nm, pixel_size_nm),
+        "units": ("pixel", "nm", "nm"),
+        "axis_labels": ("image", "y", "x"),
+    }
