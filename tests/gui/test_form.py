@@ -38,6 +38,9 @@ def test_settings_to_form_to_settings_is_the_identity(qtbot, kind):
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.fixed_dictionaries({name: _values(info) for name, info in kind.model_fields.items()}))
     def there_and_back(values):
+        for low, high in (("noise_min", "noise_max"), ("blur_min", "blur_max")):
+            if low in values:
+                values[low], values[high] = sorted((values[low], values[high]))
         form.set_settings(kind(**values))
         assert form.settings() == kind(**values)
 
@@ -81,6 +84,14 @@ def test_value_that_does_not_fit_is_named_in_a_sentence(qtbot):
     qtbot.addWidget(form)
     form.rows["patch"].widget.setValue(100)
     with pytest.raises(UserError, match=r"Patch \(px\).*multiple of 16"):
+        form.settings()
+
+
+def test_values_that_do_not_fit_together_are_said_in_a_sentence(qtbot):
+    form = SettingsForm(PretrainSettings(), ["noise_min", "noise_max"])
+    qtbot.addWidget(form)
+    form.rows["noise_min"].set(0.9)
+    with pytest.raises(UserError, match=r"^noise_min is greater than noise_max\. Swap them\.$"):
         form.settings()
 
 

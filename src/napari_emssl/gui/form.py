@@ -60,14 +60,20 @@ class SettingsForm(QWidget):
         try:
             return type(self._settings).model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise UserError(f"{title_of(str(first['loc'][0]))}: {first['msg']}.") from error
+            raise UserError(_sentence(error)) from error
 
     def set_settings(self, settings: Settings) -> None:
         """Show other settings of the same kind."""
         self._settings = settings
         for name, row in self.rows.items():
             row.set(getattr(settings, name))
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say what does not fit, and in which field if it is a single one."""
+    first = error.errors()[0]
+    where = "".join(f"{title_of(str(name))}: " for name in first["loc"][:1])
+    return where + first["msg"].removeprefix("Value error, ").rstrip(".") + "."
 
 
 def title_of(name: str) -> str:
