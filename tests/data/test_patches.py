@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_emssl.data.patches import Annotated, PaintedPatches, UnlabelledPatches, cut, random_crop
+from napari_emssl.data.patches import Annotated, PaintedPatches, UnlabelledPatches, cut, random_crop, vary_intensity
 from napari_emssl.data.planes import as_image
 from napari_emssl.data.scaling import IntensityScaling
 
@@ -102,3 +102,14 @@ def test_cut_over_the_border_mirrors_or_fills_with_zero(top: int, left: int, edg
         assert filled[row, column] == (plane[at] if within else 0)
         if within:
             assert mirrored[row, column] == plane[at]
+
+
+def test_intensity_varies_within_its_bounds_and_keeps_the_picture() -> None:
+    rng = np.random.default_rng(0)
+    images = torch.rand(64, 1, 16, 16)
+    varied = vary_intensity(images, rng)
+    shifts = (varied - images).mean(dim=(1, 2, 3))
+    assert 0.03 < float(shifts.std()) < 0.15
+    assert float(shifts.abs().max()) < 0.3
+    both = torch.stack([images.flatten(1), varied.flatten(1)], dim=1)
+    assert min(float(torch.corrcoef(pair)[0, 1]) for pair in both) > 0.8

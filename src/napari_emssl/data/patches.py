@@ -19,6 +19,8 @@ from .corruption import turn
 from .planes import Image
 from .scaling import IntensityScaling, Levels
 
+_RAMP = 0.1
+"""Largest brightness ramp, from the middle of a patch to its border: illumination is seldom even."""
 _PLACES = 20_000
 """Painted pixels kept of each class and plane: dense masks of many planes would fill the memory."""
 
@@ -203,10 +205,19 @@ def resize_pair(image: Tensor, target: Tensor, size: int) -> tuple[Tensor, Tenso
 
 
 def vary_intensity(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Change contrast (0.75 to 1.33), brightness (+-0.15) and noise (sigma up to 0.06) of each of ``(b, 1, h, w)``."""
-    shape = (len(images), 1, 1, 1)
-    gain = torch.from_numpy(np.exp(rng.uniform(-0.29, 0.29, shape)).astype(np.float32))
-    shift = torch.from_numpy(rng.uniform(-0.15, 0.15, shape).astype(np.float32))
-    sigma = torch.from_numpy((0.06 * rng.random(shape) ** 2).astype(np.float32))
+    """Change each of ``(b, 1, h, w)``, scaled, as another field of view or detector setting would.
+
+    Contrast by 0.75 to 1.33, brightness by +-0.15, a ramp of up to +-0.1 along each axis, noise of sigma up to 0.06.
+    """
+    count, _, height, width = images.shape
+
+    def drawn(values: NDArray[np.float64]) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32))
+
+    gain = drawn(np.exp(rng.uniform(-0.29, 0.29, (count, 1, 1, 1))))
+    shift = drawn(rng.uniform(-0.15, 0.15, (count, 1, 1, 1)))
+    slopes = drawn(rng.uniform(-_RAMP, _RAMP, (count, 2, 1, 1)))
+    ramp = slopes[:, :1] * torch.linspace(-1, 1, height).view(-1, 1) + slopes[:, 1:] * torch.linspace(-1, 1, width)
+    sigma = drawn(0.06 * rng.random((count, 1, 1, 1)) ** 2)
     white = torch.from_numpy(rng.standard_normal(tuple(images.shape), dtype=np.float32))
-    return (images - 0.5) * gain + 0.5 + shift + sigma * white
+    return (images - 0.5) * gain + 0.5 + shift + ramp + sigma * white
