@@ -1,161 +1,29 @@
-"""Pretraining: a generator learns to restore corrupted micrographs, with a PatchGAN looking on (pix2pix)."""
+"""Pretraining: a generator learns to restore corrupted micrographs, with a PatchGAN looking on."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..data.corruption import corrupt
 from ..data.datasets import draw_subset, split_by_source
 from ..data.patches import UnlabelledPatches
 from ..data.planes import Image, as_image, find_images
 from ..data.scaling import IntensityScaling
 from ..errors import UserError
-from ..models.file import Card, Model, NetworkSpec
-from ..models.tasks import to_numpy
-from ..networks.generators import build_generator
-from ..networks.patchgan import PatchGAN
-from .devices import Device, choose_device, place
+from ..models.file import Card, NetworkSpec
+from .devices import choose_device
 from .events import Control, Event, Job, Started, Warning
+from .pix2pix import Pix2Pix
 from .provenance import stage
 from .settings import PretrainSettings
 from .training import Outcome, Plan, run_training
 
 VALIDATION_LIMIT = 5000
-
-
-class Pix2Pix:
-    """Learner of the GAN stage.
-
-    The discriminator minimises 1/2 (mean (D(x, y) - 1)^2 + mean D(x, G(x))^2), the generator
-    mean (D(x, G(x)) - 1)^2 + l1_weight * mean |y - G(x)|, with x the corrupted and y the clean patch (LSGAN, Mao et al.
-    2017; L1 and its weight 100 after Isola et al. 2017).
-    """
-
-    kind = "pretrain"
-    better: tuple[str, Literal["min", "max"]] = ("l1", "min")
-
-    def __init__(
-        self, settings: PretrainSettings, device: Device, validation: Tensor, card: Callable[[Outcome], Card]
-    ) -> None:
-        self.settings, self.device, self.card = settings, device, card
-        torch.manual_seed(settings.seed)
-        self.generator = self._place(build_generator(settings.generator, settings.width))
-        self.discriminator = self._place(PatchGAN(width=settings.discriminator_width))
-        self.optimisers = [
-            torch.optim.Adam(network.parameters(), settings.learning_rate, (0.5, 0.999), fused=True)
-            for network in (self.generator, self.discriminator)
-        ]
-        self.step = 0
-        self.validation = validation
-        self.corrupted = self._corrupt(validation, -1) if len(validation) else validation
-
-    def improve(self, batch: Tensor, done: float) -> Mapping[str, Tensor]:
-        """Take one step of both networks on clean patches ``(b, 1, h, w)``, scaled; `done` changes nothing."""
-        clean = batch.to(self.device.torch_device, non_blocking=True, memory_format=torch.channels_last)
-        corrupted = self._corrupt(clean, self.step)
-        with self.device.autocast():
-            restored = self.generator(corrupted)
-        losses = self._improve_discriminator(corrupted, clean, restored.detach())
-        losses |= self._improve_generator(corrupted, clean, restored)
-        self.step += 1
-        return losses
-
-    def validate(self) -> dict[str, float]:
-        """Mean absolute error of the restored validation patches, in units of the scaled intensity."""
-        if not len(self.validation):
-            return {}
-        total = 0.0
-        for start in range(0, len(self.validation), self.settings.batch_size):
-            some = slice(start, start + self.settings.batch_size)
-            total += float((self._restore(self.corrupted[some]) - self.validation[some]).abs().sum())
-        return {"l1": total / self.validation.numel()}
-
-    def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
-        """Return one validation patch corrupted, restored and clean."""
-        if not len(self.validation):
-            return {}
-        restored = self._restore(self.corrupted[:1])
-        triple = {"corrupted": self.corrupted[:1], "restored": restored, "clean": self.validation[:1]}
-        return {name: patch[0, 0].numpy().copy() for name, patch in triple.items()}
-
-    def weights(self) -> dict[str, Tensor]:
-        """Return a copy of the generator's weights."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.generator.state_dict().items()}
-
-    def state(self) -> dict[str, Any]:
-        """Return both networks, both optimisers and the step."""
-        return {
-            "generator": self.generator.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "step": self.step,
-            "network": [self.settings.generator, self.settings.width],
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`; raises `UserError` when it belongs to another generator."""
-        name, width = state["network"]
-        if (name, width) != (self.settings.generator, self.settings.width):
-            raise UserError(
-                f"The autosave is of generator '{name}' (width {width}). Ask for the same one to resume it."
-            )
-        self.generator.load_state_dict(state["generator"])
-        self.discriminator.load_state_dict(state["discriminator"])
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
-        self.step = state["step"]
-
-    def model(self, weights: Mapping[str, Tensor], outcome: Outcome) -> Model:
-        """Return the generator as a model."""
-        return Model(self.card(outcome), to_numpy(weights))
-
-    def _improve_discriminator(self, corrupted: Tensor, clean: Tensor, restored: Tensor) -> dict[str, Tensor]:
-        with self.device.autocast():
-            real = self.discriminator(corrupted, clean)
-            fake = self.discriminator(corrupted, restored)
-        loss = 0.5 * ((real.float() - 1).square().mean() + fake.float().square().mean())
-        _descend(self.optimisers[1], loss)
-        return {"discriminator": loss.detach()}
-
-    def _improve_generator(self, corrupted: Tensor, clean: Tensor, restored: Tensor) -> dict[str, Tensor]:
-        self.discriminator.requires_grad_(False)
-        with self.device.autocast():
-            judged = self.discriminator(corrupted, restored)
-        adversarial = (judged.float() - 1).square().mean()
-        l1 = functional.l1_loss(restored.float(), clean)
-        _descend(self.optimisers[0], adversarial + self.settings.l1_weight * l1)
-        self.discriminator.requires_grad_(True)
-        return {"adversarial": adversarial.detach(), "l1": l1.detach()}
-
-    @torch.inference_mode()
-    def _restore(self, corrupted: Tensor) -> Tensor:
-        self.generator.eval()
-        images = corrupted.to(self.device.torch_device, memory_format=torch.channels_last)
-        with self.device.autocast():
-            restored: Tensor = self.generator(images)
-        self.generator.train()
-        return restored.float().cpu()
-
-    def _corrupt(self, clean: Tensor, step: int) -> Tensor:
-        source = torch.Generator(clean.device).manual_seed(self.settings.seed * 1_000_003 + step + 1)
-        chosen = self.settings
-        return corrupt(clean, (chosen.noise_min, chosen.noise_max), (chosen.blur_min, chosen.blur_max), source)
-
-    def _place(self, network: nn.Module) -> nn.Module:
-        return place(network, self.device).train()
-
-
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
 
 
 def pretrain(
