@@ -28,7 +28,7 @@ class Annotations:
     training: tuple[Annotated, ...]
     validation: tuple[Annotated, ...]
     class_values: tuple[int, ...]
-    """The value that stood for each foreground class in the targets."""
+    """The value of each foreground class in dense masks, where 0 is background; core targets have one more."""
     scaling: IntensityScaling
     pixel_size_nm: tuple[float, float] | None
     summary: str
@@ -69,7 +69,7 @@ def gather(
     return Annotations(
         training=tuple(training),
         validation=tuple(_crop(item) for item in validation),
-        class_values=values,
+        class_values=values if zero == "background" else tuple(value - 1 for value in values),
         scaling=scaling,
         pixel_size_nm=_pixel_sizes([image for image, _ in opened]),
         summary=_summary(planes, len(opened), len(values)),

@@ -17,6 +17,7 @@ from .annotations import Annotations
 from .devices import Device, place
 from .scores import dice
 from .settings import FinetuneSettings
+from .tiles import padded
 from .training import Outcome
 
 _WARM_UP = 0.05
@@ -117,10 +118,9 @@ class FineTuner:
     def _output(self, image: NDArray[np.float32]) -> Tensor:
         """Run the averaged network over one scaled plane ``(h, w)``: ``(1, c, h, w)``."""
         height, width = image.shape
-        stride = int(getattr(self.average, "stride", 1))
-        padded = np.pad(image, ((0, -height % stride), (0, -width % stride)), mode="symmetric")
+        extended = torch.from_numpy(padded(image, int(self.average.stride)))[None, None]  # type: ignore[arg-type]
         with self.device.autocast():
-            output: Tensor = self.average(torch.from_numpy(padded)[None, None].to(self.device.torch_device))
+            output: Tensor = self.average(extended.to(self.device.torch_device))
         return output[..., :height, :width].float()
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.painting import targets_from_masks
+from ..data.painting import MOST_CLASSES, targets_from_masks
 from ..data.planes import Image
 from ..errors import UserError
 from ..models.file import Card
@@ -146,12 +146,14 @@ def trained_on_merged(card: Card) -> bool:
 def known_values(card: Card, zero: str) -> tuple[int, ...] | None:
     """Return the target value of each class of a model, or None where the card does not say.
 
-    Where 0 is unpainted, 1 is background; the classes of a model trained on dense masks that have a class 1 are then
-    taken to be 2, 3, ... in their order.
+    Where 0 is unpainted, 1 is background, so every class has one more than in dense masks; classes of masks that use
+    large values (255) are then 2, 3, ... in their order.
     """
     given = [one.target_value for one in card.classes[1:]]
     values = tuple(value for value in given if value is not None)
     complete = len(values) == len(given) and given
-    if zero == "unpainted" and not (complete and min(values) > 1):
-        return tuple(range(2, 2 + len(class_names(card))))
-    return values if complete else None
+    if zero == "background":
+        return values if complete else None
+    if complete and max(values) <= MOST_CLASSES:
+        return tuple(value + 1 for value in values)
+    return tuple(range(2, 2 + len(class_names(card))))

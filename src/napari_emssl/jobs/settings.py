@@ -115,7 +115,10 @@ class ApplySettings(DeviceSettings):
     """How a model runs over images."""
 
     tile: int | None = Field(
-        None, ge=32, multiple_of=32, description="Edge of a tile in pixels; by default as large as memory allows."
+        None,
+        ge=32,
+        multiple_of=32,
+        description="Edge of a tile in pixels; by default the fastest that fits.",
     )
     halo: int | None = Field(
         None, ge=0, multiple_of=32, description="Overlap around a tile in pixels; by default the network's reach."

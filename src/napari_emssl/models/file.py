@@ -40,7 +40,7 @@ class ClassInfo(_Record):
 
     name: str
     target_value: int | None = None
-    """The value that stood for this class in the target files, where there were files."""
+    """The value of this class in dense masks, where 0 is background."""
 
 
 class Stage(_Record):
