@@ -8,10 +8,11 @@ import tifffile
 
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.apply import apply
+from napari_emssl.jobs.evaluate import evaluate
 from napari_emssl.jobs.events import Event, Finished, Preview, Progress, Started, Warning
 from napari_emssl.jobs.finetune import finetune
 from napari_emssl.jobs.finetuner import schedule
-from napari_emssl.jobs.settings import FinetuneSettings
+from napari_emssl.jobs.settings import EvaluateSettings, FinetuneSettings
 from napari_emssl.models.file import Model
 
 
@@ -143,6 +144,16 @@ def test_several_classes_each_get_a_channel() -> None:
     assert model.card.network.out_channels == 3
     assert [info.target_value for info in model.card.classes] == [None, 1, 2]
     assert set(np.unique(apply(model, image))) <= {0, 1, 2}
+
+
+def test_a_model_learnt_from_paint_is_scored_on_dense_masks() -> None:
+    image, numbers = discs()
+    model = finetune([image], [paint(numbers)], small(steps=3), "scratch").result()
+    mask = (numbers > 0).astype(np.uint8)
+    dense = evaluate(model, [image], [mask], EvaluateSettings(zero="background", device="cpu"))
+    painted = evaluate(model, [image], [mask + 1], EvaluateSettings(device="cpu"))
+    assert dense.mean == painted.mean
+    assert dense.mean["dice"] == pytest.approx(dice(apply(model, image) > 0, mask > 0), abs=1e-3)
 
 
 def test_folders_pair_by_name_and_zero_is_background_there(tmp_path: Path) -> None:
