@@ -123,6 +123,20 @@ def test_impossible_settings_are_answered_at_once(settings: dict, message: str) 
         list(pretrain(blobs(), small(**settings)))
 
 
+def test_asking_for_more_images_than_there_are_is_said() -> None:
+    asked = {}
+    for count in (2, 50):
+        events = list(pretrain(blobs(), small(steps=1, images=count)))
+        asked[count] = [event.text for event in events if isinstance(event, Warning)]
+    assert asked[2] == []
+    assert "Only 3" in asked[50][0]
+
+
+def test_an_hrnet_can_be_pretrained() -> None:
+    model = result(list(pretrain(blobs(), small(generator="hrnet-w18-small", steps=1))))
+    assert model.card.network.name == "hrnet-w18-small"
+
+
 def test_no_image_is_answered_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         list(pretrain([tmp_path], small()))

@@ -13,7 +13,7 @@ from napari_emssl.jobs.devices import choose_device
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.jobs.tiles import Plan, Region, choose_tile, default_halo, fitted, padded, reach, split
 from napari_emssl.models.tasks import build_network
-from napari_emssl.networks.generators import build_generator, generator_names
+from napari_emssl.networks.generators import UNET_DILATIONS, build_generator
 
 CPU = choose_device(ApplySettings(device="cpu", precision="fp32"))
 
@@ -50,7 +50,7 @@ def test_padding_reflects_to_a_multiple_of_the_stride(height, width, stride):
         np.testing.assert_array_equal(result[height, :width], plane[height - 2])
 
 
-@pytest.mark.parametrize("name", generator_names())
+@pytest.mark.parametrize("name", tuple(UNET_DILATIONS))
 def test_reach_holds_for_every_pixel_of_a_pooling_cell(name):
     """Perturb one pixel: nothing beyond the reach may change, and the bound is not idle."""
     network = build_network(random_model(name, width=1)).double()

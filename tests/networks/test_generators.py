@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_emssl.errors import UserError
-from napari_emssl.networks.generators import UNET_DILATIONS, build_generator, generator_names
+from napari_emssl.networks.generators import HRNET_LAYOUTS, UNET_DILATIONS, build_generator, generator_names
 from napari_emssl.networks.unet import receptive_field
 
 # FACTS of the method: parameters with the 2-class head, by number of down-samplings, at width 4 and 16
@@ -43,7 +43,7 @@ def _extent(network: nn.Module, rows: int, row: int) -> int:
     return int(found[-1] - found[0]) + 1
 
 
-@pytest.mark.parametrize("name", generator_names())
+@pytest.mark.parametrize("name", UNET_DILATIONS)
 def test_receptive_field_measured_by_gradient_equals_the_name(name: str) -> None:
     promised = int(name.rsplit("-", 1)[1])
     rows = -(-(promised + 64) // 32) * 32
@@ -51,7 +51,7 @@ def test_receptive_field_measured_by_gradient_equals_the_name(name: str) -> None
     assert measured_receptive_field(build_generator(name, width=1).double(), rows) == promised
 
 
-@pytest.mark.parametrize("name", generator_names())
+@pytest.mark.parametrize("name", UNET_DILATIONS)
 def test_parameter_counts_are_those_of_the_method(name: str) -> None:
     levels = int(name.split("-")[1])
     for width, expected in zip((None, 16), PARAMETERS[levels], strict=True):
@@ -59,7 +59,7 @@ def test_parameter_counts_are_those_of_the_method(name: str) -> None:
 
 
 @given(
-    name=st.sampled_from(generator_names()),
+    name=st.sampled_from(tuple(UNET_DILATIONS)),
     width=st.integers(1, 3),
     channels=st.integers(1, 3),
     blocks=st.tuples(st.integers(1, 4), st.integers(1, 4)),
@@ -76,3 +76,32 @@ def test_output_has_the_height_and_width_of_the_input(
 def test_unknown_name_is_answered_by_the_names_there_are() -> None:
     with pytest.raises(UserError, match="unet-2-44"):
         build_generator("unet-9")
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("hrnet-w18-small", 3.934), ("hrnet-w18", 9.635), ("hrnet-w32", 29.537), ("hrnet-w48", 65.845)],
+)
+def test_hrnet_parameter_counts_are_those_of_the_method(name: str, millions: float) -> None:
+    assert round(parameters(build_generator(name)) / 1e6, 3) == millions
+
+
+@given(blocks=st.tuples(st.integers(1, 3), st.integers(1, 3)), channels=st.integers(1, 3))
+@settings(max_examples=5, deadline=None)
+def test_hrnet_output_has_the_height_and_width_of_the_input(blocks: tuple[int, int], channels: int) -> None:
+    height, across = (32 * count for count in blocks)
+    network = build_generator("hrnet-w18-small", width=2, out_channels=channels).eval()
+    assert network(torch.rand(1, 1, height, across)).shape == (1, channels, height, across)
+
+
+def test_hrnet_output_is_linear_and_every_weight_is_reached() -> None:
+    torch.manual_seed(0)
+    network = build_generator("hrnet-w18-small", width=2)
+    output = network(torch.rand(2, 1, 64, 64))
+    assert output.min() < 0
+    output.square().mean().backward()
+    assert all(weight.grad is not None for weight in network.parameters())
+
+
+def test_every_name_is_listed() -> None:
+    assert set(generator_names()) == {*UNET_DILATIONS, *HRNET_LAYOUTS}

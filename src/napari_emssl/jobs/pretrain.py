@@ -83,6 +83,8 @@ def pretrain(
         yield Started(device.label, device.reason, data["summary"])
         if skipped:
             yield Warning(f"{len(skipped)} files could not be read and were left out, the first: {skipped[0]}")
+        if chosen.images is not None and chosen.images > len(training):
+            yield Warning(f"Only {len(training)} training images are there; --images {chosen.images} asks for more.")
         yield from run_training(learner, _plan(chosen, patches, autosave), control, resume)
 
     return Job(events)

@@ -38,7 +38,7 @@ class TrainingSettings(DeviceSettings):
     epochs: int | None = Field(None, ge=1, description="Number of passes over the training data.")
     max_seconds: float | None = Field(None, gt=0, description="Stop training after this many seconds.")
     batch_size: int = Field(8, ge=1, le=4096, description="Patches in one training step.")
-    patch: int = Field(128, ge=32, le=2048, multiple_of=16, description="Edge of a training patch in pixels.")
+    patch: int = Field(128, ge=32, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
     learning_rate: float = Field(2e-4, gt=0, le=1, description="Learning rate of Adam.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     workers: int = Field(0, ge=0, le=256, description="Extra processes that read images; 0 reads in the job itself.")
@@ -56,7 +56,7 @@ class PretrainSettings(TrainingSettings):
 
     generator: str = Field("unet-2-44", description="Network to pretrain, by name.")
     width: int | None = Field(
-        None, ge=1, le=256, description="Filters of the first level; by default those of the paper (4 for U-Nets)."
+        None, ge=1, le=256, description="Filters of the first level; by default those of the name (4 for U-Nets)."
     )
     images: int | None = Field(None, ge=1, description="Use this many training images, drawn by the seed; default all.")
     validation: int | None = Field(
@@ -64,7 +64,7 @@ class PretrainSettings(TrainingSettings):
     )
     epochs: int | None = Field(60, ge=1, description="Number of passes over the training images.")
     batch_size: int = Field(128, ge=1, le=4096, description="Patches in one training step.")
-    patch: int = Field(224, ge=64, le=2048, multiple_of=16, description="Edge of a training patch in pixels.")
+    patch: int = Field(224, ge=64, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
     l1_weight: float = Field(100.0, ge=0, description="Weight of the L1 loss beside the adversarial loss.")
     noise_min: float = Field(
         0.02, ge=0, le=1, description="Least Gaussian noise, sigma, in units of the image's range."

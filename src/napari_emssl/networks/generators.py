@@ -1,8 +1,11 @@
 """From a generator's name to its network."""
 
+from dataclasses import replace
+
 from torch import nn
 
 from ..errors import UserError
+from .hrnet import HRNet, HRNetLayout
 from .unet import UNet
 
 UNET_DILATIONS: dict[str, tuple[int, ...]] = {
@@ -19,12 +22,19 @@ UNET_DILATIONS: dict[str, tuple[int, ...]] = {
 """unet-B-RF: B down-samplings, receptive field RF pixels. 44, 96 and 200 are the undilated networks of Sytwu et al.;
 which dilations give the other six is stated nowhere and is our derivation."""
 
+HRNET_LAYOUTS: dict[str, HRNetLayout] = {
+    "hrnet-w18-small": HRNetLayout(width=18, bottlenecks=2, modules=(1, 3, 2), blocks=2),
+    "hrnet-w18": HRNetLayout(width=18, bottlenecks=4, modules=(1, 4, 3), blocks=4),
+    "hrnet-w32": HRNetLayout(width=32, bottlenecks=4, modules=(1, 4, 3), blocks=4),
+    "hrnet-w48": HRNetLayout(width=48, bottlenecks=4, modules=(1, 4, 3), blocks=4),
+}
+
 PAPER_UNET_WIDTH = 4
 
 
 def generator_names() -> tuple[str, ...]:
     """Return the names of all generators that can be built."""
-    return tuple(UNET_DILATIONS)
+    return (*UNET_DILATIONS, *HRNET_LAYOUTS)
 
 
 def build_generator(name: str, width: int | None = None, out_channels: int = 1) -> nn.Module:
@@ -35,7 +45,8 @@ def build_generator(name: str, width: int | None = None, out_channels: int = 1) 
     name
         One of `generator_names`, for example ``unet-2-44``.
     width
-        Filters of the first level; None takes the paper's (4 for U-Nets).
+        Filters of the first level (U-Nets) or channels of the finest branch (HRNet); None takes that of the name, 4 for
+        U-Nets as in the paper.
     out_channels
         Channels of the linear output.
 
@@ -51,6 +62,9 @@ def build_generator(name: str, width: int | None = None, out_channels: int = 1) 
         When there is no generator of that name.
 
     """
+    if name in HRNET_LAYOUTS:
+        layout = HRNET_LAYOUTS[name]
+        return HRNet(replace(layout, width=width or layout.width), out_channels)
     if name not in UNET_DILATIONS:
         raise UserError(f"There is no generator '{name}'. Choose one of {', '.join(generator_names())}.")
     return UNet(UNET_DILATIONS[name], width or PAPER_UNET_WIDTH, out_channels=out_channels)
