@@ -149,7 +149,7 @@ def test_flags_of_the_design_are_there(tell: Tell) -> None:
         ("pretrain a -o x -o y", ["-o specified multiple times"]),
         ("pretrain a -o x --batch-size 0", ["--batch-size must be at least 1 (got 0)."]),
         ("pretrain a -o x --batch-size 9999", ["--batch-size must be at most 4096 (got 9999)."]),
-        ("pretrain a -o x --patch 100", ["--patch must be a multiple of 16 (got 100)."]),
+        ("pretrain a -o x --patch 100", ["--patch must be a multiple of 32 (got 100)."]),
         ("pretrain a -o x --steps 1.5", ["--steps must be a whole number (got 1.5)."]),
         ("pretrain a -o x --seed -1", ["--seed must be at least 0 (got -1)."]),
         ("pretrain a -o x --learning-rate x", ["--learning-rate must be a number (got x)."]),

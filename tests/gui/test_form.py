@@ -83,7 +83,7 @@ def test_value_that_does_not_fit_is_named_in_a_sentence(qtbot):
     form = SettingsForm(FinetuneSettings(), ["patch"])
     qtbot.addWidget(form)
     form.rows["patch"].widget.setValue(100)
-    with pytest.raises(UserError, match=r"Patch \(px\).*multiple of 16"):
+    with pytest.raises(UserError, match=r"Patch \(px\).*multiple of 32"):
         form.settings()
 
 

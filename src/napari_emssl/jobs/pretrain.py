@@ -81,13 +81,18 @@ def pretrain(
 
         learner = Pix2Pix(chosen, device, _validation_patches(held_out, chosen), card)
         yield Started(device.label, device.reason, data["summary"])
-        if skipped:
-            yield Warning(f"{len(skipped)} files could not be read and were left out, the first: {skipped[0]}")
-        if chosen.images is not None and chosen.images > len(training):
-            yield Warning(f"Only {len(training)} training images are there; --images {chosen.images} asks for more.")
+        yield from _remarks(chosen, len(training), skipped)
         yield from run_training(learner, _plan(chosen, patches, autosave), control, resume)
 
     return Job(events)
+
+
+def _remarks(settings: PretrainSettings, images: int, skipped: list[str]) -> Iterator[Event]:
+    """Say what is not as asked for."""
+    if skipped:
+        yield Warning(f"{len(skipped)} files could not be read and were left out, the first: {skipped[0]}")
+    if settings.images is not None and settings.images > images:
+        yield Warning(f"Only {images} training images are there; --images {settings.images} asks for more.")
 
 
 def _open_all(sources: Sequence[Path | str | NDArray[Any] | Image]) -> tuple[list[Image], list[str]]:
