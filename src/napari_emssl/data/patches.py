@@ -76,6 +76,7 @@ class UnlabelledPatches(Dataset[Tensor]):
         self._images = list(images)
         self._patch, self._scaling, self._seed = patch, scaling, seed
         self._room = cache_bytes
+        self._epoch, self._permutation = -1, np.empty(0, np.int64)
         self._cache: dict[tuple[int, int], NDArray[Any]] = {}
         self._levels: dict[tuple[int, int], Levels] = {}
         self._visits = [
@@ -98,7 +99,7 @@ class UnlabelledPatches(Dataset[Tensor]):
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Permutation of one epoch; only the latest is kept."""
-        if getattr(self, "_epoch", None) != epoch:
+        if self._epoch != epoch:
             self._epoch = epoch
             self._permutation = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self))
         return self._permutation

@@ -104,7 +104,6 @@ class _Run:
         self.step, self.seconds = 0, 0.0
         self.best: Best | None = None
         self.validated_at, self.validation_seconds = -1, 0.0
-        self.last_metrics: dict[str, float] = {}
         self.told = self.shown = self.saved = time.monotonic()
         self.rate_mark = (0.0, 0)
         self.warned = False
@@ -127,7 +126,7 @@ class _Run:
     def restore(self, saved: Mapping[str, Any]) -> None:
         self.learner.load_state(saved["learner"])
         self.step, self.seconds = saved["step"], saved["seconds"]
-        self.validated_at, self.last_metrics = saved["validated_at"], dict(saved["metrics"])
+        self.validated_at = saved["validated_at"]
         self.best = Best(**saved["best"]) if saved["best"] else None
 
     def _over(self) -> bool:
@@ -177,7 +176,7 @@ class _Run:
             return
         mark = time.monotonic()
         metrics = self.learner.validate()
-        self.validated_at, self.last_metrics = self.step, metrics
+        self.validated_at = self.step
         self.validation_seconds = time.monotonic() - mark
         self._keep_best(metrics)
         yield from self._tell(losses, metrics)
@@ -225,7 +224,6 @@ class _Run:
             "step": self.step,
             "seconds": self.seconds,
             "validated_at": self.validated_at,
-            "metrics": self.last_metrics,
             "best": vars(self.best) if self.best else None,
             "learner": self.learner.state(),
         }
