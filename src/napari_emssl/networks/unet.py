@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .norm import BatchNorm
+
 
 class ResidualBlock(nn.Module):
     """conv-BN-ReLU-conv-BN plus a 1x1 convolution of the input, then ReLU; keeps height and width."""
@@ -13,9 +15,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, dilation: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
-        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.norm1 = BatchNorm(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=dilation, dilation=dilation)
-        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.norm2 = BatchNorm(out_channels)
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
