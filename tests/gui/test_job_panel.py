@@ -4,7 +4,7 @@ import small_jobs
 from napari.components import ViewerModel
 
 from napari_emssl.errors import UserError
-from napari_emssl.gui.job_panel import JobPanel, duration
+from napari_emssl.gui.job_panel import JobPanel
 from napari_emssl.jobs.events import Finished, Job, Progress
 
 pytestmark = pytest.mark.gui
@@ -126,7 +126,3 @@ def test_a_job_without_numbers_still_ends_at_full(qtbot, panel, shown):
     start(panel, shown, lambda: Job(lambda control: iter([Finished(1)])))
     wait_for_end(qtbot, panel)
     assert panel.bar.value() == panel.bar.maximum() > 0
-
-
-def test_durations():
-    assert [duration(s) for s in (0.4, 59.4, 61, 3600 * 2 + 600)] == ["0 s", "59 s", "1 min 1 s", "2 h 10 min"]

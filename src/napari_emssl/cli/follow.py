@@ -17,6 +17,7 @@ from rich.text import Text
 
 from ..errors import UserError
 from ..jobs.events import Event, Finished, Job, Progress, Started, Warning
+from ..jobs.wording import duration
 
 _LINE_SECONDS = 10.0
 
@@ -210,13 +211,3 @@ def losses_of(event: Progress, metrics: Mapping[str, float]) -> str:
     parts = [f"{name} {value:.4g}" for name, value in event.losses.items()]
     parts += [f"validation {name} {value:.4g}" for name, value in metrics.items()]
     return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as ``42 s``, ``3:05 min`` or ``2:07 h``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

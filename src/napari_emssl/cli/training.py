@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..jobs.events import Event, Job
+from ..jobs.wording import duration
 from ..models.file import Model, save_model
-from .follow import Ending, duration, follow
+from .follow import Ending, follow
 from .output import TrainingOutput
 from .records import Pictures, RunLog
 

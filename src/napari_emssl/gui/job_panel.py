@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from ..errors import UserError
 from ..jobs.events import Event, Finished, Preview, Progress, Started, Warning
+from ..jobs.wording import duration
 from .runner import Finish, MakeJob, Runner
 from .theme import theme_colours
 
@@ -249,16 +250,6 @@ class Message(QWidget):
     def text(self) -> str:
         """The whole text."""
         return str(self._label.text())
-
-
-def duration(seconds: float) -> str:
-    """Return a time as a person would say it: ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _nothing(result: Any, stopped: bool) -> None:

@@ -38,6 +38,8 @@ class Progress:
     seconds: float = 0.0
     """Working time so far, pauses left out, earlier runs of a resumed job included."""
     images_per_second: float = 0.0
+    epoch: float | None = None
+    """Passes over the training images so far; None where the job does not count them."""
 
     @property
     def fraction(self) -> float:
@@ -55,6 +57,8 @@ class Preview:
 
     images: Mapping[str, NDArray[Any]]
     step: int = 0
+    caption: str = ""
+    """What is seen, for people: which plane or patch of the data."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class Finished:
 
     result: Any
     stopped: bool = False
+    failure: str = ""
+    """Why the job ended itself before its time, as a sentence; empty when it was done or was asked to stop."""
 
 
 Event = Started | Progress | Preview | Warning | Finished

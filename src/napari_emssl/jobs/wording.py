@@ -1,0 +1,16 @@
+"""How numbers are said to people: one wording for the terminal, the viewer and the messages of jobs."""
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person would say it: ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 plane``, ``3 planes``; give the `plural` where it is not the noun with an s."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
