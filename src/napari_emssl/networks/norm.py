@@ -27,7 +27,9 @@ class BatchNorm(nn.BatchNorm2d):
         """Normalise each channel, by the statistics of the batch while training."""
         if not self.training or not (self.synchronised or _gains_by_folding(input)):
             return super().forward(input)
-        output, mean, variance = _Folded.apply(input, self.weight, self.bias, self.eps, self.synchronised)
+        output, mean, variance = _Folded.apply(  # type: ignore[no-untyped-call]
+            input, self.weight, self.bias, self.eps, self.synchronised
+        )
         self._remember(mean, variance)
         return output  # type: ignore[no-any-return]
 
@@ -55,7 +57,7 @@ def _gains_by_folding(x: Tensor) -> bool:
 
 
 class _Folded(torch.autograd.Function):
-    """Normalisation by the statistics of the batch, in float32 whatever the input, sums over all processes if asked."""
+    """Normalisation by the statistics of the batch; statistics and sums are float32 or better whatever the input."""
 
     @staticmethod
     def forward(
@@ -63,39 +65,35 @@ class _Folded(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the output ``(b, c, h, w)``, mean and unbiased variance ``(c,)``."""
         rows, fold = _fold(x)
-        squares = torch.linalg.vector_norm(rows, dim=0, dtype=torch.float32).square()
-        sums = _unfold_sum(rows.sum(0, dtype=torch.float32), fold), _unfold_sum(squares, fold)
-        total = torch.stack([*sums, torch.full_like(sums[0], len(rows) * fold)])
+        moments = _moments(rows, fold)
         if synchronised:
-            distributed.all_reduce(total)
-        mean = total[0] / total[2]
-        variance = (total[1] / total[2] - mean.square()).clamp(min=0)
-        scale = weight.double() * (variance + eps).rsqrt()
-        ctx.save_for_backward(x, mean, scale, weight)
-        ctx.eps, ctx.variance, ctx.synchronised, ctx.count = eps, variance, synchronised, total[2]
-        output = torch.empty_like(x, memory_format=torch.channels_last)
-        _affine(rows, scale, bias - mean * scale, out=_fold(output)[0])
-        unbiased = variance * total[2] / (total[2] - 1)
+            distributed.all_reduce(moments)
+        count = moments[2]
+        mean, square = moments[0] / count, moments[1] / count
+        variance = (square - mean.square()).clamp(min=0)
+        ctx.save_for_backward(x, mean.float(), variance.float(), weight, count.float())
+        ctx.eps, ctx.synchronised = eps, synchronised
+        output = _normalise(rows, mean.float(), variance.float(), weight, bias, eps)
+        unbiased = variance * count / (count - 1)
         ctx.mark_non_differentiable(mean, unbiased)
-        return output, mean, unbiased
+        return _unfold(output, x), mean, unbiased
 
     @staticmethod
     def backward(ctx: Any, *slopes: Any) -> Any:
         """Gradients of input, weight and bias; those of weight and bias are this process's own share."""
-        x, mean, scale, weight = ctx.saved_tensors
+        x, mean, variance, weight, count = ctx.saved_tensors
         (rows, fold), (slope, _) = _fold(x), _fold(slopes[0])
-        values, slope = rows.float(), slope.float()
-        own = torch.stack([_unfold_sum(slope.sum(0), fold), _unfold_sum((slope * values).sum(0), fold)])
-        inverse = (ctx.variance + ctx.eps).rsqrt()
-        of_weight, of_bias = (own[1] - mean * own[0]) * inverse, own[0]
+        spread = [part.repeat(fold) for part in (weight, mean, variance)]
+        result, *columns = torch.ops.aten.native_batch_norm_backward(
+            slope, rows, *spread, None, None, False, ctx.eps, [True, True, True]
+        )  # as if mean and variance were constants; what follows is the share that goes through them
+        own = torch.stack([sums.view(fold, -1).sum(0) for sums in columns])
+        of_weight, of_bias = own.clone()
         if ctx.synchronised:
             distributed.all_reduce(own)
-        along = -scale * inverse.square() * (own[1] - mean * own[0]) / ctx.count
-        constant = -scale * own[0] / ctx.count - along * mean
-        result = torch.empty_like(x, memory_format=torch.channels_last)
-        moved = _affine(values, along, constant)
-        torch.addcmul(moved, slope, _repeat(scale, slope), out=_fold(result)[0])
-        return result, of_weight.to(weight.dtype), of_bias.to(weight.dtype), None, None
+        through = -weight * (variance + ctx.eps).rsqrt() * own / count
+        result += _normalise(rows, mean, variance, through[0], through[1], ctx.eps)
+        return _unfold(result, x), of_weight, of_bias, None, None
 
 
 def _fold(x: Tensor) -> tuple[Tensor, int]:
@@ -105,16 +103,23 @@ def _fold(x: Tensor) -> tuple[Tensor, int]:
     return pixels.reshape(-1, fold * x.shape[1]), fold
 
 
-def _unfold_sum(sums: Tensor, fold: int) -> Tensor:
-    """Sums of folded columns ``(fold c,)`` to sums of channels ``(c,)``, in float64."""
-    return sums.double().view(fold, -1).sum(0)
+def _unfold(rows: Tensor, like: Tensor) -> Tensor:
+    """Rows of pixels as ``(b, c, h, w)``, channels last; a tensor of its own, so that it may be changed in place."""
+    result = torch.empty_like(like, memory_format=torch.channels_last)
+    return result.set_(rows.untyped_storage(), 0, result.shape, result.stride())
 
 
-def _repeat(values: Tensor, rows: Tensor) -> Tensor:
-    """One value a channel ``(c,)`` for each column of folded rows, float32."""
-    return values.float().repeat(rows.shape[1] // len(values))
+def _moments(rows: Tensor, fold: int) -> Tensor:
+    """Sum, sum of squares and number of the values of each channel, ``(3, c)``, float64."""
+    unread = torch.zeros(2, rows.shape[1], device=rows.device)  # float32 statistics make torch answer in float32
+    columns = torch.batch_norm_update_stats(rows, unread[0], unread[1], 0.0)
+    mean, variance = (part.double().view(fold, -1) for part in columns)
+    count = torch.full_like(mean[0], len(rows) * fold)
+    return torch.stack([len(rows) * mean.sum(0), len(rows) * (variance + mean.square()).sum(0), count])
 
 
-def _affine(rows: Tensor, scale: Tensor, shift: Tensor, out: Tensor | None = None) -> Tensor:
-    """Scale and shift each channel of folded rows, in float32."""
-    return torch.addcmul(_repeat(shift, rows), rows.float(), _repeat(scale, rows), out=out)
+def _normalise(rows: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Map folded rows to (x - mean) / sqrt(variance + eps) * weight + bias, each ``(c,)``, in one pass."""
+    fold = rows.shape[1] // len(mean)
+    weight, bias, mean, variance = (part.repeat(fold) for part in (weight, bias, mean, variance))
+    return torch.native_batch_norm(rows, weight, bias, mean, variance, False, 0.0, eps)[0]
