@@ -36,7 +36,7 @@ class Pix2Pix:
     ) -> None:
         self.settings, self.device, self.card = settings, device, card
         torch.manual_seed(settings.seed)
-        self.generator = self._place(build_generator(settings.generator, settings.width))
+        self.generator = self._place(build_generator(settings.generator, settings.width, refine=settings.refine))
         self.discriminator = self._place(PatchGAN(width=settings.discriminator_width))
         self.optimisers = [
             torch.optim.Adam(network.parameters(), settings.learning_rate, (0.5, 0.999), fused=True)

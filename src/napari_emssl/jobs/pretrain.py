@@ -74,7 +74,7 @@ def pretrain(
         data = _describe(training, held_out, len(patches), skipped)
 
         def card(outcome: Outcome) -> Card:
-            spec = NetworkSpec(name=chosen.generator, width=chosen.width)
+            spec = NetworkSpec(name=chosen.generator, width=chosen.width, refine=chosen.refine)
             history = (stage("pretrain", chosen, data, outcome, None, command),)
             label = name or chosen.generator
             return Card(name=label, task="reconstruct", network=spec, history=history, licence=licence)

@@ -31,16 +31,21 @@ class DeviceSettings(Settings):
     )
 
 
-class TrainingSettings(DeviceSettings):
+class LearningSettings(DeviceSettings):
+    """What one step of training takes."""
+
+    batch_size: int = Field(8, ge=1, le=4096, description="Patches in one training step.")
+    patch: int = Field(128, ge=32, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="Learning rate of Adam.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+
+
+class TrainingSettings(LearningSettings):
     """What all training has in common."""
 
     steps: int | None = Field(None, ge=1, description="Number of training steps; wins over epochs.")
     epochs: int | None = Field(None, ge=1, description="Number of passes over the training data.")
     max_seconds: float | None = Field(None, gt=0, description="Stop training after this many seconds.")
-    batch_size: int = Field(8, ge=1, le=4096, description="Patches in one training step.")
-    patch: int = Field(128, ge=32, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
-    learning_rate: float = Field(2e-4, gt=0, le=1, description="Learning rate of Adam.")
-    seed: int = Field(0, ge=0, description="Seed of everything random.")
     workers: int = Field(0, ge=0, le=256, description="Extra processes that read images; 0 reads in the job itself.")
     validation_interval: int | None = Field(
         None, ge=1, description="Steps between two validations; by default chosen by the job."
@@ -57,6 +62,9 @@ class PretrainSettings(TrainingSettings):
     generator: str = Field("unet-2-44", description="Network to pretrain, by name.")
     width: int | None = Field(
         None, ge=1, le=256, description="Filters of the first level; by default those of the name (4 for U-Nets)."
+    )
+    refine: bool = Field(
+        False, description="Give an HRNet a part at full resolution, so that it draws detail finer than 4 px."
     )
     images: int | None = Field(None, ge=1, description="Use this many training images, drawn by the seed; default all.")
     validation: int | None = Field(
@@ -96,19 +104,29 @@ class TargetSettings(Settings):
     )
 
 
-class FinetuneSettings(TrainingSettings, TargetSettings):
-    """Training on few labels, from a pretrained start. With no steps, epochs or max_seconds: 60 seconds."""
+class RecipeSettings(LearningSettings, TargetSettings):
+    """How a network learns from few labels."""
 
     task: TrainTask = Field("segment", description="What the model shall do.")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Highest learning rate of Adam.")
+    augment: bool = Field(True, description="Flip, turn, resize patches and change their contrast and noise.")
+
+
+class FinetuneSettings(RecipeSettings, TrainingSettings):
+    """Training on few labels, from a pretrained start. With no steps, epochs or max_seconds: 60 seconds."""
+
     generator: str | None = Field(
         None, description="Network to train from scratch, by name; a start that is a model brings its own."
     )
     width: int | None = Field(None, ge=1, le=256, description="Filters of the first level, for a network from scratch.")
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="Highest learning rate of Adam.")
+    refine: bool = Field(
+        False,
+        description="Give an HRNet a part at full resolution, so that it draws detail finer than 4 px; "
+        "one that the start has is kept.",
+    )
     validation: float = Field(
         0.2, ge=0, le=0.5, description="Share of the images or painted objects held out to choose the best weights."
     )
-    augment: bool = Field(True, description="Flip, turn, resize patches and change their contrast and noise.")
 
 
 class ApplySettings(DeviceSettings):

@@ -33,6 +33,8 @@ class NetworkSpec(_Record):
     name: str
     width: int | None = None
     out_channels: int = 1
+    refine: bool = False
+    """Whether an HRNet has its part at full resolution."""
 
 
 class ClassInfo(_Record):

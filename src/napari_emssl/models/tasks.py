@@ -113,7 +113,7 @@ def build_network(model: Model) -> nn.Module:
 
 def network_of(spec: NetworkSpec) -> nn.Module:
     """Build the network of a card with random weights."""
-    return build_generator(spec.name, spec.width, spec.out_channels)
+    return build_generator(spec.name, spec.width, spec.out_channels, spec.refine)
 
 
 def transfer(weights: Mapping[str, NDArray[Any]], network: nn.Module) -> list[str]:
