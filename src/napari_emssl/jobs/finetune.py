@@ -5,19 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ..data.patches import PaintedPatches
 from ..data.scaling import IntensityScaling
 from ..errors import UserError
 from ..models.file import Card, ClassInfo, Model, NetworkSpec
-from ..models.tasks import network_of, task_of, transfer
+from ..models.tasks import task_of
 from ..models.zoo import load_model, recommended_start
 from .annotations import Annotations, Source, gather
 from .devices import choose_device
 from .events import Control, Event, Job, Started, Warning
-from .finetuner import FineTuner
+from .finetuner import learner_of
 from .provenance import stage
 from .settings import FinetuneSettings
 from .training import Outcome, Plan, run_training
@@ -97,14 +96,11 @@ def _train(
 ) -> Iterator[Event]:
     """Build the network, give it the weights of the start, and train."""
     device = choose_device(settings)
-    torch.manual_seed(settings.seed)
-    network = network_of(spec)
-    left = transfer(base.weights, network) if base else []
-    learner = FineTuner(network, settings, device, annotations, card, frozen_norm=base is not None)
+    learner = learner_of(base, spec, settings, device, annotations, card)
     yield Started(device.label, device.reason, annotations.summary)
     if annotations.no_validation:
         yield Warning(annotations.no_validation)
-    if base and len(left) > len(network.state_dict()) // 2:
+    if base and len(learner.fresh) > len(learner.network.state_dict()) // 2:
         yield Warning(f"Most weights of '{base.name}' do not fit the network; it starts almost from scratch.")
     yield from run_training(learner, _plan(settings, annotations, autosave), control, resume)
 
@@ -128,9 +124,10 @@ def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) ->
 def _network_spec(base: Model | None, settings: FinetuneSettings, classes: int) -> NetworkSpec:
     channels = task_of(settings.task).out_channels(classes)
     if base is not None:
-        return base.card.network.model_copy(update={"out_channels": channels})
+        refine = settings.refine or base.card.network.refine
+        return base.card.network.model_copy(update={"out_channels": channels, "refine": refine})
     name = settings.generator or DEFAULT_GENERATOR
-    return NetworkSpec(name=name, width=settings.width, out_channels=channels)
+    return NetworkSpec(name=name, width=settings.width, out_channels=channels, refine=settings.refine)
 
 
 def _plan(settings: FinetuneSettings, annotations: Annotations, autosave: Path | None) -> Plan:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..models.file import Card, Model
-from ..models.tasks import task_of, to_numpy
+from ..models.file import Card, Model, NetworkSpec
+from ..models.tasks import network_of, task_of, to_numpy, transfer
 from .annotations import Annotations
 from .devices import Device, place
 from .scores import dice
@@ -28,7 +28,8 @@ class FineTuner:
     """Learner of one task, from painted or paired patches.
 
     All weights are trained with Adam under a short warm-up and a cosine decay; what is validated and handed over is
-    the exponential moving average of the weights.
+    the exponential moving average of the weights. `fresh` are the names of the weights that did not come with the
+    start.
     """
 
     kind = "finetune"
@@ -41,10 +42,10 @@ class FineTuner:
         device: Device,
         annotations: Annotations,
         card: Callable[[Outcome], Card],
-        frozen_norm: bool,
+        fresh: Collection[str],
     ) -> None:
         self.settings, self.device, self.card = settings, device, card
-        self.annotations, self.frozen_norm = annotations, frozen_norm
+        self.annotations, self.fresh = annotations, frozenset(fresh)
         self.task = task_of(settings.task)
         self.network = place(network, device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
@@ -132,12 +133,26 @@ class FineTuner:
                 mean.lerp_(value, rate)
 
     def _to_train_mode(self) -> None:
-        """Statistics of a pretrained start stay as they are: a batch of a few patches would spoil them."""
+        """Statistics that came with the start stay as they are: a batch of a few patches would spoil them."""
         self.network.train()
-        if self.frozen_norm:
-            for module in self.network.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+        for name, module in self.network.named_modules():
+            if isinstance(module, nn.BatchNorm2d) and f"{name}.running_mean" not in self.fresh:
+                module.eval()
+
+
+def learner_of(
+    base: Model | None,
+    spec: NetworkSpec,
+    settings: FinetuneSettings,
+    device: Device,
+    annotations: Annotations,
+    card: Callable[[Outcome], Card],
+) -> FineTuner:
+    """Build the network, random weights drawn by the seed, give it those of the start that fit, and its learner."""
+    torch.manual_seed(settings.seed)
+    network = network_of(spec)
+    fresh = transfer(base.weights, network) if base else list(network.state_dict())
+    return FineTuner(network, settings, device, annotations, card, fresh)
 
 
 def schedule(done: float) -> float:

@@ -37,7 +37,7 @@ def generator_names() -> tuple[str, ...]:
     return (*UNET_DILATIONS, *HRNET_LAYOUTS)
 
 
-def build_generator(name: str, width: int | None = None, out_channels: int = 1) -> nn.Module:
+def build_generator(name: str, width: int | None = None, out_channels: int = 1, refine: bool = False) -> nn.Module:
     """Build a generator with random weights.
 
     Parameters
@@ -49,6 +49,8 @@ def build_generator(name: str, width: int | None = None, out_channels: int = 1) 
         U-Nets as in the paper.
     out_channels
         Channels of the linear output.
+    refine
+        Give an HRNet a small part at full resolution, so that it can draw detail finer than 4 px.
 
     Returns
     -------
@@ -59,12 +61,17 @@ def build_generator(name: str, width: int | None = None, out_channels: int = 1) 
     Raises
     ------
     UserError
-        When there is no generator of that name.
+        When there is no generator of that name, or a U-Net shall be refined.
 
     """
     if name in HRNET_LAYOUTS:
         layout = HRNET_LAYOUTS[name]
-        return HRNet(replace(layout, width=width or layout.width), out_channels)
+        return HRNet(replace(layout, width=width or layout.width), out_channels, refine)
     if name not in UNET_DILATIONS:
         raise UserError(f"There is no generator '{name}'. Choose one of {', '.join(generator_names())}.")
+    if refine:
+        raise UserError(
+            f"'{name}' has skips at full resolution already, so it cannot be refined. Leave out --refine, or choose "
+            f"one of {', '.join(HRNET_LAYOUTS)}."
+        )
     return UNet(UNET_DILATIONS[name], width or PAPER_UNET_WIDTH, out_channels=out_channels)

@@ -8,6 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+_DETAIL = 16
+"""Channels of the refinement at full resolution."""
+
+
 @dataclass(frozen=True)
 class HRNetLayout:
     """What tells the members of the family apart."""
@@ -102,15 +106,44 @@ def _resize(x: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-class HRNet(nn.Module):
-    """HRNet with one linear output; height and width must be multiples of 32.
+class _Refinement(nn.Module):
+    """Detail at full resolution, to be added to the up-sampled output: two 3x3 convolutions that see the image.
 
-    It has no skip at full resolution, so it cannot draw detail finer than about 4 pixels.
+    Its last convolution begins with zeros, so that a network to which it is added does at first what it did before.
+    """
+
+    def __init__(self, features: int, out_channels: int) -> None:
+        super().__init__()
+        self.reduce = _Norm(features, _DETAIL, 1)
+        self.blocks = nn.Sequential(_Norm(_DETAIL + 1, _DETAIL), _Norm(_DETAIL, _DETAIL))
+        self.head = nn.Conv2d(_DETAIL, out_channels, 1)
+
+    def forward(self, features: Tensor, image: Tensor) -> Tensor:
+        """Map ``(b, 15 C, h / 4, w / 4)`` and ``(b, 1, h, w)`` to ``(b, out_channels, h, w)``."""
+        detail: Tensor = self.head(self.blocks(torch.cat([_resize(self.reduce(features), image), image], dim=1)))
+        return detail
+
+
+class HRNet(nn.Module):
+    """HRNet with a linear output; height and width must be multiples of 32.
+
+    Without refinement there is no way at full resolution, so it cannot draw detail finer than about 4 pixels. The
+    weights of a network with and of one without refinement have the same names but for those of ``refinement``.
+
+    Parameters
+    ----------
+    layout
+        The member of the family.
+    out_channels
+        Channels of the output.
+    refine
+        Add a small part at full resolution that sees the image.
+
     """
 
     stride = 32
 
-    def __init__(self, layout: HRNetLayout, out_channels: int = 1) -> None:
+    def __init__(self, layout: HRNetLayout, out_channels: int = 1, refine: bool = False) -> None:
         super().__init__()
         widths = [layout.width * 2**level for level in range(4)]
         self.stem = nn.Sequential(_Norm(1, 64, stride=2), _Norm(64, 64, stride=2))
@@ -124,8 +157,11 @@ class HRNet(nn.Module):
         total = sum(widths)
         self.merge = nn.Sequential(nn.Conv2d(total, total, 1), nn.BatchNorm2d(total), nn.ReLU(inplace=True))
         self.head = nn.Conv2d(total, out_channels, 1)
-        self.receptive_field = receptive_field(layout)
+        self.refinement = _Refinement(total, out_channels) if refine else None
+        self.receptive_field = receptive_field(layout, refine)
         self.apply(_initialise)
+        if self.refinement is not None:
+            nn.init.zeros_(self.refinement.head.weight)
 
     def features(self, x: Tensor) -> Tensor:
         """Map ``(b, 1, h, w)`` to ``(b, 15 C, h / 4, w / 4)``."""
@@ -140,19 +176,22 @@ class HRNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(b, 1, h, w)`` to ``(b, out_channels, h, w)``."""
-        return functional.interpolate(self.head(self.features(x)), scale_factor=4.0, mode="bilinear")
+        features = self.features(x)
+        output = functional.interpolate(self.head(features), scale_factor=4.0, mode="bilinear")
+        return output if self.refinement is None else output + self.refinement(features, x)
 
 
-def receptive_field(layout: HRNetLayout) -> int:
+def receptive_field(layout: HRNetLayout, refine: bool = False) -> int:
     """Bound in pixels on the edge of what reaches one output pixel.
 
     Along the coarsest way: 3x3 convolutions at every stride, two in each residual block, those of the deepest branch
-    of a stage at its own stride; fusions and bilinear up-sampling add one pixel of the coarser grid each.
+    of a stage at its own stride; fusions and bilinear up-sampling add one pixel of the coarser grid each; the two
+    convolutions of a refinement one pixel each.
     """
     reach = 1 + 2 + layout.bottlenecks * 4
     for stride, modules in zip((8, 16, 32), layout.modules, strict=True):
         reach += stride // 2 + modules * (2 * layout.blocks + 2) * stride
-    return 2 * (reach + 32) + 1
+    return 2 * (reach + 32 + (2 if refine else 0)) + 1
 
 
 def _firsts(count: int) -> list[bool]:
