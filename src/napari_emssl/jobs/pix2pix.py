@@ -47,7 +47,7 @@ class Pix2Pix:
         self.corrupted = self._corrupt(validation, -1) if len(validation) else validation
 
     def improve(self, batch: Tensor, done: float) -> Mapping[str, Tensor]:
-        """Take one step of both networks on clean patches ``(b, 1, h, w)``, scaled; `done` changes nothing."""
+        """Take one step of both networks on clean patches ``(b, 1, h, w)``, scaled; `done` sets the learning rate."""
         clean = batch.to(self.device.torch_device, non_blocking=True, memory_format=torch.channels_last)
         corrupted = self._corrupt(clean, self.step)
         with self.device.autocast():
@@ -56,7 +56,7 @@ class Pix2Pix:
             real, fake = self.discriminator(corrupted, clean), self.discriminator(corrupted, seen)
         losses = self._improve_discriminator(real.float(), fake.float())
         losses |= self._improve_generator(restored, clean, fake.float(), seen)
-        self._descend()
+        self._descend(done)
         self.step += 1
         return losses
 
@@ -127,8 +127,11 @@ class Pix2Pix:
         torch.autograd.backward((restored, self.settings.l1_weight * l1), (slope, None))
         return {"adversarial": adversarial.detach(), "l1": l1.detach()}
 
-    def _descend(self) -> None:
+    def _descend(self, done: float) -> None:
+        decay = self.settings.learning_rate_decay
+        rate = self.settings.learning_rate * (min(1.0, (1.0 - done) / decay) if decay else 1.0)
         for optimiser in self.optimisers:
+            optimiser.param_groups[0]["lr"] = rate
             optimiser.step()
 
     @torch.inference_mode()

@@ -73,6 +73,9 @@ class PretrainSettings(TrainingSettings):
     epochs: int | None = Field(60, ge=1, description="Number of passes over the training images.")
     batch_size: int = Field(128, ge=1, le=4096, description="Patches in one training step.")
     patch: int = Field(224, ge=64, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
+    learning_rate_decay: float = Field(
+        0.0, ge=0, le=1, description="Last share of the run in which the learning rate falls evenly to 0; 0 keeps it."
+    )
     l1_weight: float = Field(100.0, ge=0, description="Weight of the L1 loss beside the adversarial loss.")
     noise_min: float = Field(
         0.02, ge=0, le=1, description="Least Gaussian noise, sigma, in units of the image's range."
@@ -149,3 +152,11 @@ class ApplySettings(DeviceSettings):
 
 class EvaluateSettings(ApplySettings, TargetSettings):
     """How a model is scored against targets."""
+
+
+class DownloadSettings(Settings):
+    """How patient a download is."""
+
+    timeout_seconds: float = Field(
+        30.0, ge=0.1, le=3600, description="Give a server up after this many seconds without any data."
+    )

@@ -1,0 +1,64 @@
+"""Our batch norm is torch's."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from napari_emssl.networks.norm import BatchNorm, _gains_by_folding
+
+
+def outcome(norm: nn.BatchNorm2d, x: Tensor, slope: Tensor) -> dict[str, Tensor]:
+    x = x.clone(memory_format=torch.preserve_format).requires_grad_()
+    y = norm(x)
+    gradients = torch.autograd.grad(y, (x, norm.weight, norm.bias), slope)
+    names = "output", "input", "weight", "bias"
+    return dict(zip(names, (y.detach(), *gradients), strict=True)) | dict(norm.named_buffers())
+
+
+def twins(channels: int) -> tuple[BatchNorm, nn.BatchNorm2d]:
+    ours, torchs = BatchNorm(channels), nn.BatchNorm2d(channels)
+    nn.init.uniform_(ours.weight, 0.5, 2)
+    nn.init.uniform_(ours.bias)
+    torchs.load_state_dict(ours.state_dict())
+    return ours, torchs
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 8), st.integers(1, 3), st.integers(2, 20), st.integers(2, 20),
+    st.sampled_from([torch.float32, torch.bfloat16]), st.floats(-5, 5),
+)  # fmt: skip
+def test_it_computes_what_torch_computes(
+    channels: int, count: int, height: int, width: int, dtype: torch.dtype, shift: float
+) -> None:
+    torch.manual_seed(height * width)
+    x = (
+        (torch.randn(count, channels, height, width) * 2 + shift)
+        .to(dtype)
+        .contiguous(memory_format=torch.channels_last)
+    )
+    assert _gains_by_folding(x)
+    slope = torch.randn_like(x)
+    ours, torchs = (outcome(norm, x, slope) for norm in twins(channels))
+    rough = 2e-2 if dtype == torch.bfloat16 else 2e-4
+    for name, wanted in torchs.items():
+        assert ours[name].dtype == wanted.dtype, name
+        scale = max(1.0, float(wanted.abs().max()))
+        torch.testing.assert_close(ours[name] / scale, wanted / scale, rtol=rough, atol=rough, msg=name)
+
+
+@pytest.mark.parametrize("prepare", [lambda n: n.eval(), lambda n: n], ids=["in use", "channels first"])
+def test_elsewhere_it_is_torchs_own(prepare: object) -> None:
+    ours, torchs = (prepare(norm) for norm in twins(4))  # type: ignore[operator]
+    x = torch.randn(2, 4, 6, 6)
+    assert torch.equal(ours(x), torchs(x))
+
+
+def test_its_output_may_be_changed_in_place() -> None:
+    x = torch.randn(2, 4, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
+    y = nn.functional.relu(BatchNorm(4)(x), inplace=True)
+    y.sum().backward()
+    assert x.grad is not None
+    assert torch.isfinite(x.grad).all()
