@@ -8,11 +8,11 @@ from napari_emssl.models.tasks import build_network, task_of, to_numpy
 from napari_emssl.networks.generators import build_generator
 
 
-def random_model(name="unet-2-44", width=2, task="denoise", classes=("background", "particle"), **card):
+def random_model(name="unet-2-44", width=2, task="denoise", classes=("background", "particle"), refine=False, **card):
     """Random weights, norm statistics included, so that every layer changes what passes."""
     out_channels = 1 if task != "segment" or len(classes) == 2 else len(classes)
     torch.manual_seed(0)
-    network = build_generator(name, width, out_channels)
+    network = build_generator(name, width, out_channels, refine)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -20,9 +20,11 @@ def random_model(name="unet-2-44", width=2, task="denoise", classes=("background
             module.running_mean.normal_(0, 0.2)
             module.running_var.uniform_(0.5, 1.5)
     torch.nn.init.zeros_(network.head.bias)
+    if refine:
+        torch.nn.init.normal_(network.refinement.head.weight)
     infos = tuple(ClassInfo(name=one, target_value=k) for k, one in enumerate(classes)) if task == "segment" else ()
     card.setdefault("classes", infos)
-    spec = NetworkSpec(name=name, width=width, out_channels=out_channels)
+    spec = NetworkSpec(name=name, width=width, out_channels=out_channels, refine=refine)
     return Model(Card(name="random", task=task, network=spec, **card), to_numpy(network.state_dict()))
 
 

@@ -203,3 +203,36 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
     assert max(rates) == pytest.approx(1, abs=0.01)
     assert rates.index(max(rates)) == 5
     assert rates[-1] < 0.03
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "after"), [(False, True, True), (True, False, True), (False, False, False)]
+)
+def test_a_refinement_is_added_to_a_start_or_kept(before: bool, asked: bool, after: bool) -> None:
+    from random_models import random_model
+
+    start = random_model("hrnet-w18-small", width=1, task="reconstruct", refine=before)
+    image, numbers = discs()
+    settings = small(generator=None, width=None, steps=2, refine=asked)
+    model = finetune([image], [paint(numbers)], settings, start).result()
+    assert model.card.network.refine is after
+    assert ("refinement.head.weight" in model.weights) is after
+    assert apply(model, image).shape == image.shape
+
+
+def test_norms_that_came_with_no_start_gather_statistics() -> None:
+    from random_models import random_model
+
+    start = random_model("hrnet-w18-small", width=1, task="reconstruct")
+    image, numbers = discs()
+    settings = small(generator=None, width=None, steps=3, refine=True)
+    weights = finetune([image], [paint(numbers)], settings, start).result().weights
+    old, new = "merge.1.running_mean", "refinement.blocks.0.1.running_mean"
+    np.testing.assert_array_equal(weights[old], start.weights[old])
+    assert weights[new].any()
+
+
+def test_a_unet_is_not_refined() -> None:
+    image, numbers = discs()
+    with pytest.raises(UserError, match="--refine"):
+        list(finetune([image], [paint(numbers)], small(refine=True), "scratch"))

@@ -5,10 +5,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from random_models import random_model
+from random_models import random_model, whole
 
 from napari_emssl.errors import UserError
 from napari_emssl.jobs import memory
+from napari_emssl.jobs.apply import apply
 from napari_emssl.jobs.devices import choose_device
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.jobs.tiles import Plan, Region, choose_tile, default_halo, fitted, padded, reach, split
@@ -70,6 +71,28 @@ def test_reach_holds_for_every_pixel_of_a_pooling_cell(name):
             rows = (network(changed) != before).any(-1).squeeze().nonzero().squeeze()
             farthest = max(farthest, int((rows - at).abs().max()))
     assert distance - network.stride <= farthest <= distance
+
+
+@pytest.mark.parametrize("refine", [False, True])
+def test_reach_of_hrnets_is_a_bound_and_a_halo_of_it_makes_tiled_equal_to_whole(refine):
+    """HRNets reach farther than the largest halo taken by default; one that is asked for is honoured."""
+    model = random_model("hrnet-w18-small", width=1, refine=refine)
+    network = build_network(model)
+    halo = -(-reach(network.receptive_field, network.stride) // 32) * 32
+    assert halo > default_halo(network.receptive_field, network.stride)
+    plane = np.random.default_rng(0).random((32, 2 * halo + 200), dtype=np.float32)
+    expected = model.card.scaling.fit(plane).from_unit(whole(model, plane)[0])
+    error = {
+        cut: np.abs(apply(model, plane, ApplySettings(device="cpu", precision="fp32", tile=64, halo=cut)) - expected)
+        for cut in (32, halo)
+    }
+    assert error[halo].max() < 5e-5 * np.abs(expected).max() < error[32].max()
+    base = torch.zeros(1, 1, 32, 2 * halo + 64)
+    changed = base.clone()
+    changed[..., halo + 32] = 1e3
+    with torch.inference_mode():
+        columns = (network(changed) != network(base)).any(-2).squeeze().nonzero().squeeze()
+    assert int((columns - halo - 32).abs().max()) <= reach(network.receptive_field, network.stride)
 
 
 def test_smaller_plans_first_give_up_the_batch_then_halve_the_tile():

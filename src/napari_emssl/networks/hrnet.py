@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .norm import BatchNorm
 
 _DETAIL = 16
 """Channels of the refinement at full resolution."""
@@ -32,7 +33,7 @@ class _Norm(nn.Sequential):
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, relu: bool = True) -> None:
         layers: list[nn.Module] = [
             nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs),
+            BatchNorm(outputs),
         ]
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
 
@@ -155,7 +156,7 @@ class HRNet(nn.Module):
             for branches, count in zip((2, 3, 4), layout.modules, strict=True)
         )
         total = sum(widths)
-        self.merge = nn.Sequential(nn.Conv2d(total, total, 1), nn.BatchNorm2d(total), nn.ReLU(inplace=True))
+        self.merge = nn.Sequential(nn.Conv2d(total, total, 1), BatchNorm(total), nn.ReLU(inplace=True))
         self.head = nn.Conv2d(total, out_channels, 1)
         self.refinement = _Refinement(total, out_channels) if refine else None
         self.receptive_field = receptive_field(layout, refine)
