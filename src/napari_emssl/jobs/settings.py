@@ -132,6 +132,36 @@ class FinetuneSettings(RecipeSettings, TrainingSettings):
     )
 
 
+class CompareSettings(RecipeSettings):
+    """What a start gives against random weights: the same recipe, images and seeds for all."""
+
+    steps: int = Field(200, ge=1, description="Training steps of every run.")
+    seeds: int = Field(3, ge=1, le=1000, description="Runs of every start; their seeds count up from --seed.")
+    evaluations: int = Field(
+        7, ge=2, le=100, description="Most steps at which a run is scored: 0, the last, and 1, 2, 5, 10, ... before it."
+    )
+    train_count: int | None = Field(
+        None, ge=1, description="Training images of a run, drawn by its seed, fewer being among more; default all."
+    )
+    test_count: int | None = Field(None, ge=1, description="Test images, drawn once for all runs; default all.")
+    test_share: float = Field(
+        0.3, gt=0, le=0.9, description="Share of the images held out by source where no test images are given."
+    )
+    paint: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Learn from so many whole objects of each class on every training image, the ring around them and "
+        "three dabs of background; 0 learns from whole targets.",
+    )
+    least_objects: int = Field(10, ge=1, description="With --paint: leave out images that show fewer objects.")
+    score_on: Literal["images", "unpainted"] = Field(
+        "images",
+        description="Score on test images, or, with --paint, on the pixels of the training images left unpainted.",
+    )
+    random_twins: bool = Field(True, description="Run the network of every pretrained start from random weights, too.")
+
+
 class ApplySettings(DeviceSettings):
     """How a model runs over images."""
 
