@@ -14,9 +14,16 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from napari_emssl.jobs import settings as module
-from napari_emssl.jobs.settings import ApplySettings, EvaluateSettings, FinetuneSettings, PretrainSettings, Settings
+from napari_emssl.jobs.settings import (
+    ApplySettings,
+    DownloadSettings,
+    EvaluateSettings,
+    FinetuneSettings,
+    PretrainSettings,
+    Settings,
+)
 
-JOBS = [PretrainSettings, FinetuneSettings, ApplySettings, EvaluateSettings]
+JOBS = [PretrainSettings, FinetuneSettings, ApplySettings, EvaluateSettings, DownloadSettings]
 FIELDS = [(job, name) for job in JOBS for name in job.model_fields]
 ROOT = Path(__file__).parents[1]
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small_models import model_of
 
@@ -62,6 +63,57 @@ def test_import_copies_a_checked_file(tmp_path: Path) -> None:
     path = save_model(named("elsewhere"), tmp_path / "download.safetensors")
     assert zoo.import_model(path).read_bytes() == path.read_bytes()
     assert zoo.load_model("elsewhere").name == "elsewhere"
+
+
+def test_import_takes_another_name(tmp_path: Path) -> None:
+    path = save_model(named("elsewhere"), tmp_path / "download.safetensors")
+    zoo.import_model(path, "here")
+    assert zoo.load_model("here").name == "here"
+
+
+def test_an_own_model_is_called_by_its_file(own_home: Path) -> None:
+    save_model(named("on the card"), own_home / "models" / "by hand.safetensors")
+    assert zoo.load_model("by hand").name == "by hand"
+    assert zoo.load_card("by hand").name == "by hand"
+
+
+def test_rename_keeps_everything_but_the_name(own_home: Path) -> None:
+    save_model(named("old"), own_home / "models" / "old.safetensors", storage="float16")
+    before = zoo.load_model("old")
+    path = zoo.rename_model("old", "new")
+    after = zoo.load_model("new")
+    assert after.card == before.card.model_copy(update={"name": "new"})
+    assert all(np.array_equal(after.weights[name], array) for name, array in before.weights.items())
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_rename_replaces_nothing() -> None:
+    for name in ("a", "b"):
+        zoo.add_model(named(name))
+    for new, words in (("b", "already"), ("../c", "no name"), (zoo.recommended_start(), "shipped")):
+        with pytest.raises(UserError, match=words):
+            zoo.rename_model("a", new)
+    assert {"a", "b"} <= {entry.name for entry in zoo.list_models()}
+
+
+def test_remove_takes_own_models_only_and_damaged_ones_too(own_home: Path) -> None:
+    path = zoo.add_model(named("a"))
+    path.write_bytes(b"junk")
+    assert zoo.remove_model("a") == path
+    assert not path.exists()
+    for name, words in ((zoo.recommended_start(), "came with"), ("a", "no own model"), ("../a", "no name")):
+        with pytest.raises(UserError, match=words):
+            zoo.remove_model(name)
+
+
+def test_export_and_import_bring_a_model_back(tmp_path: Path) -> None:
+    shipped = zoo.load_model(zoo.recommended_start())
+    path = zoo.export_model(shipped.name, tmp_path / "copy.safetensors")
+    with pytest.raises(UserError, match="exists"):
+        zoo.export_model(shipped.name, path)
+    zoo.import_model(path, "mine")
+    weights = zoo.load_model("mine").weights
+    assert all(np.array_equal(weights[name], array) for name, array in shipped.weights.items())
 
 
 def test_the_recommended_start_is_a_shipped_generator_listed_first() -> None:

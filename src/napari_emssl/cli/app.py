@@ -24,7 +24,7 @@ _COMMANDS = {
     "apply": "Run a model over images, folders and stacks.",
     "evaluate": "Score a model against targets.",
     "simulate": "Make images whose truth is known.",
-    "models": "List, describe and import models.",
+    "models": "List, describe, download, import and export models.",
     "demo": "Try everything on simulated data.",
 }
 _SUBCOMMANDS = {
@@ -33,9 +33,15 @@ _SUBCOMMANDS = {
         "Writes OUTPUT/images, OUTPUT/targets (1 on particles) and OUTPUT/instances (a number for each particle)."
     },
     "models": {
-        "list": "List the models that can be picked by name, the recommended start first.",
+        "list": "List the models that can be picked by name, the recommended start first, then those to download.",
         "info": "Show the card of a model: what it is and how it was made.",
+        "pull": "Download a model, check it, and put it into the own models.\n\n"
+        "Ctrl-C stops and leaves nothing. Proxies are those of HTTPS_PROXY and HTTP_PROXY.",
         "import": "Copy a model file to the own models, so that it can be picked by name.",
+        "export": "Write a copy of a model to a file, for another computer or to publish it.",
+        "rename": "Give an own model another name.",
+        "remove": "Delete an own model.",
+        "entry": "Print the entry of a model file for a registry: name, size, SHA-256, addresses.",
     },
 }
 

@@ -1,26 +1,46 @@
-"""``napari-emssl models list | info | import``."""
+"""``napari-emssl models list | info | pull | import | export | rename | remove | entry``."""
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..models.file import Card, Stage, read_card, read_model
-from ..models.zoo import ZooEntry, add_model, find_model, list_models
-from .files import write_json
-
-_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+from ..errors import UserError
+from ..jobs.settings import DownloadSettings
+from ..models.file import read_model
+from ..models.registry import describe, read_offer
+from ..models.remote import Download, check_sha256, check_url, is_url
+from ..models.zoo import (
+    add_model,
+    checksum,
+    export_model,
+    find_model,
+    list_models,
+    load_card,
+    own_file,
+    own_with_checksum,
+    remove_model,
+    rename_model,
+)
+from .cards import lines_of, lines_of_remote, print_table, row_of, row_of_remote
+from .files import require_existing, write_json
 
 
 def list_(
     *, json: Annotated[bool, Parameter(negative="", help="Print a JSON list of objects instead of a table.")] = False
 ) -> None:
-    """List the models that can be picked by name, the recommended start first."""
+    """List the models that can be picked by name, the recommended start first, then those to download."""
     rows = [row_of(entry) for entry in list_models()]
+    offer = read_offer()
+    here = {row["name"] for row in rows}
+    rows += [row_of_remote(model) for model in offer.models if model.name not in here]
+    for complaint in offer.complaints:
+        print(f"Warning: {complaint}", file=sys.stderr)
     if json:
         write_json(Path("-"), rows)
     elif rows:
-        _print_table(rows)
+        print_table(rows)
     else:
         print("There are no models yet. Pretrain one, or 'napari-emssl models import FILE'.")
 
@@ -32,12 +52,60 @@ def info_(
     json: Annotated[bool, Parameter(negative="", help="Print the card as JSON.")] = False,
 ) -> None:
     """Show the card of a model: what it is and how it was made."""
-    path = find_model(model)
-    card = read_card(path)
-    if json:
-        write_json(Path("-"), card.model_dump(mode="json"))
+    try:
+        path = find_model(model)
+    except UserError:
+        remote = next((item for item in read_offer().models if item.name == model), None)
+        if remote is None:
+            raise
+        write_json(Path("-"), row_of_remote(remote)) if json else print("\n".join(lines_of_remote(remote)))
         return
-    print("\n".join(_lines_of(card, path)))
+    card = load_card(model)
+    write_json(Path("-"), card.model_dump(mode="json")) if json else print("\n".join(lines_of(card, path)))
+
+
+def pull_(
+    model: Annotated[str, Parameter(help="A name of 'models list', or an address (https://...).")],
+    /,
+    *,
+    sha256: Annotated[str | None, Parameter(help="What the SHA-256 of the file must be; an address needs it.")] = None,
+    name: Annotated[str | None, Parameter(help="Name to pick it by; by default that of the list or card.")] = None,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace an own model of that name.")] = False,
+    quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False,
+    settings: Annotated[DownloadSettings, Parameter(name="*", group="Settings")] = DownloadSettings(),
+) -> int:
+    """Download a model, check it, and put it into the own models."""
+    order = _order(model, sha256, name)
+    there = own_with_checksum(order.sha256, order.name)
+    if there is not None:
+        print(f"'{there.stem}' is there already, with this SHA-256: {there}.")
+        return 0
+    from ..jobs.download import download
+    from .follow import follow
+
+    ending = follow(download(order, settings, overwrite), "Downloading", quiet=quiet)
+    kept = f"Downloaded '{ending.result.stem}' to {ending.result}." if ending.result else "Stopped; nothing was kept."
+    print(kept)
+    return ending.status
+
+
+def _order(model: str, sha256: str | None, name: str | None) -> Download:
+    """Return what to download; raises `UserError` where an address comes without its checksum."""
+    if is_url(model):
+        if sha256 is None:
+            raise UserError(
+                f"'{model}' needs --sha256, the checksum its provider publishes: without it nobody knows "
+                "whether the file is the right one."
+            )
+        return Download((check_url(model),), check_sha256(sha256), name)
+    if sha256 is not None:
+        raise UserError("--sha256 goes with an address; that of a name stands in its registry. Leave it out.")
+    offer = read_offer()
+    if model not in {item.name for item in offer.models} and model in {entry.name for entry in list_models()}:
+        raise UserError(f"'{model}' is here already: 'napari-emssl models info {model}' shows it.")
+    for complaint in offer.complaints:
+        print(f"Warning: {complaint}", file=sys.stderr)
+    return offer.find(model).download(name)
 
 
 def import_(
@@ -45,78 +113,66 @@ def import_(
     /,
     *,
     name: Annotated[str | None, Parameter(help="Name to pick it by; by default the name on its card.")] = None,
+    sha256: Annotated[str | None, Parameter(help="Refuse the file unless this is its SHA-256.")] = None,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an own model of that name.")] = False,
 ) -> None:
     """Copy a model file to the own models, so that it can be picked by name."""
     model = read_model(file)
+    if sha256 is not None and (found := checksum(file)) != check_sha256(sha256):
+        raise UserError(f"'{file}' is not the file that was promised: its SHA-256 is {found}. Fetch it again.")
     model = model if name is None else model.renamed(name)
     path = add_model(model, overwrite)
     print(f"Imported '{model.name}' to {path}.")
 
 
-def row_of(entry: ZooEntry) -> dict[str, Any]:
-    """Return what ``models list --json`` tells of one model."""
-    return {
-        "name": entry.name,
-        "network": entry.card.network.name,
-        "width": entry.card.network.width,
-        "task": entry.card.task,
-        "parameters": count_parameters(entry.path),
-        "bytes": entry.bytes,
-        "licence": entry.card.licence,
-        "origin": entry.origin,
-        "path": str(entry.path),
-    }
+def export_(
+    model: Annotated[str, Parameter(help="A name of 'models list', or a model file.")],
+    file: Annotated[Path, Parameter(help="The model file to write (.safetensors).")],
+    /,
+    *,
+    float16: Annotated[
+        bool, Parameter(negative="", help="Store the weights of convolutions in 16 bits: about half the bytes.")
+    ] = False,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a copy of a model to a file, for another computer or to publish it."""
+    export_model(model, file, "float16" if float16 else None, overwrite)
+    print(f"Wrote {file}: {file.stat().st_size / 1e6:.2f} MB, SHA-256 {checksum(file)}.")
 
 
-def count_parameters(path: Path) -> int:
-    """Return the number of trained parameters in a model file, from its header; norm statistics do not count."""
-    from math import prod
-
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        names = [name for name in file.keys() if not name.endswith(_STATISTICS)]  # noqa: SIM118
-        return sum(prod(file.get_slice(name).get_shape()) for name in names)
+def rename_(
+    old: Annotated[str, Parameter(help="The own model.")], new: Annotated[str, Parameter(help="Its new name.")], /
+) -> None:
+    """Give an own model another name."""
+    print(f"'{old}' is '{new}' now: {rename_model(old, new)}.")
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    columns = ("name", "network", "task", "parameters", "size", "licence", "origin")
-    table = [columns, *([str(_cell(row, column)) for column in columns] for row in rows)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
-    for line in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+def remove_(
+    model: Annotated[str, Parameter(help="The own model.")],
+    /,
+    *,
+    yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
+) -> None:
+    """Delete an own model."""
+    path = own_file(model)
+    if yes or _agreed(f"Delete '{model}' ({path})? It cannot be brought back. [y/N] "):
+        remove_model(model)
+        print(f"Deleted '{model}'.")
+    else:
+        print(f"'{model}' stays.")
 
 
-def _cell(row: dict[str, Any], column: str) -> Any:
-    return f"{row['bytes'] / 1e6:.2f} MB" if column == "size" else row[column]
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise UserError("Nobody can be asked here. Pass --yes to delete the model.")
+    return input(question).strip().lower() in ("y", "yes")
 
 
-def _lines_of(card: Card, path: Path) -> list[str]:
-    network = card.network.name + (f", width {card.network.width}" if card.network.width else "")
-    lines = [
-        card.name,
-        f"  file          {path} ({path.stat().st_size / 1e6:.2f} MB)",
-        f"  task          {card.task}",
-        f"  network       {network}, {count_parameters(path):,} parameters".replace(",", " ", 0),
-        f"  licence       {card.licence}",
-    ]
-    if card.classes:
-        lines.append(f"  classes       {', '.join(item.name for item in card.classes)}")
-    if card.pixel_size_nm:
-        lines.append(f"  pixel size    {card.pixel_size_nm[0]:.3g} to {card.pixel_size_nm[1]:.3g} nm")
-    if card.description:
-        lines.append(f"  description   {card.description}")
-    for number, stage in enumerate(card.history, start=1):
-        lines += _lines_of_stage(number, stage)
-    return lines
-
-
-def _lines_of_stage(number: int, stage: Stage) -> list[str]:
-    scores = ", ".join(f"{name} {value:.4g}" for name, value in stage.metrics.items())
-    lines = [f"  stage {number}       {stage.job} from {stage.start or 'scratch'}, {stage.steps} steps, {stage.date}"]
-    lines += [f"    validation  {scores}"] if scores else []
-    lines += (
-        [f"    data        {', '.join(f'{key}: {value}' for key, value in stage.data.items())}"] if stage.data else []
-    )
-    return lines + ([f"    command     {stage.command}"] if stage.command else [])
+def entry_(
+    file: Annotated[Path, Parameter(help="The model file that is offered.")],
+    urls: Annotated[list[str], Parameter(help="Addresses where the very same file can be fetched.")],
+    /,
+) -> None:
+    """Print the entry of a model file for a registry: name, size, SHA-256, addresses."""
+    require_existing([file])
+    write_json(Path("-"), describe(file, tuple(urls)).model_dump(mode="json"))

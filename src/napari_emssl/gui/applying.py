@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ..jobs import child
 from ..jobs.settings import ApplySettings
-from ..models.file import Card, read_card
-from ..models.zoo import find_model
+from ..models.file import Card
+from ..models.zoo import find_model, load_card
 from .job_panel import JobPanel
 from .requests import ApplyRequest
 from .results import show_result
@@ -34,7 +34,7 @@ def start_applying(
 
     def finish(array: NDArray[Any]) -> Applied:
         shape = request.source.shape if request.index is None else request.source.shape[-2:]
-        return Applied(array.reshape(shape), read_card(find_model(request.model)))
+        return Applied(array.reshape(shape), load_card(request.model))
 
     def show(result: Applied, stopped: bool) -> None:
         done()

@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +20,10 @@ from ..errors import UserError
 
 FORMAT_VERSION = 1
 _KEY = "napari_emssl"
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 TaskName = Literal["reconstruct", "segment", "denoise", "remove-background", "super-resolve"]
+Storage = Literal["float32", "float16"]
 
 
 class _Record(BaseModel):
@@ -74,6 +77,8 @@ class Card(_Record):
     history: tuple[Stage, ...] = ()
     licence: str = "unknown"
     description: str = ""
+    storage: Storage = "float32"
+    """How the file holds the weights of convolutions; all else is float32, and so is everything once read."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,20 @@ class Model:
         return replace(self, card=self.card.model_copy(update={"name": name}))
 
 
-def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
+def save_model(model: Model, path: str | Path, overwrite: bool = True, storage: Storage | None = None) -> Path:
     """Write `model` to one safetensors file, first under a temporary name, then renamed.
+
+    Parameters
+    ----------
+    model
+        What to write.
+    path
+        The file to write; its folder is made.
+    overwrite
+        Whether a file that is there may be replaced.
+    storage
+        ``float16`` rounds the weights of convolutions to 11 bits and nearly halves the file; None keeps what the card
+        says.
 
     Returns
     -------
@@ -107,23 +124,57 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
         When the file exists and `overwrite` is False, or the folder cannot be written.
 
     """
-    from safetensors.numpy import save
-
     path = Path(path)
     if path.exists() and not overwrite:
         raise UserError(f"'{path}' exists. Choose another name or pass --overwrite.")
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    weights = {name: np.asarray(array, order="C") for name, array in model.weights.items()}
+    card = model.card if storage is None else model.card.model_copy(update={"storage": storage})
+    content = _content_of(card, model.weights)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # save_file would make a file that only its owner may read, and tell of a full disk by an error of its own
-        temporary.write_bytes(save(weights, {_KEY: model.card.model_dump_json()}))
+        temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"Cannot write '{path}': {error.strerror or error}. Choose another folder.") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _content_of(card: Card, weights: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the bytes of a model file."""
+    from safetensors.numpy import save
+
+    stored = half if card.storage == "float16" else np.asarray
+    arrays = {name: np.asarray(stored(array), order="C") for name, array in weights.items()}
+    # float32 is left unsaid, so that such files stay readable by programs that knew nothing else
+    unsaid = {"storage"} if card.storage == "float32" else None
+    return save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)})
+
+
+def half(array: NDArray[Any]) -> NDArray[Any]:
+    """Return float32 weights as float16 where that is harmless, else as they are.
+
+    Left alone are arrays of one dimension (biases, and statistics of norms, whose running variance may be far outside
+    float16) and arrays in which a value would be off by more than 1/2048 of the largest one: overflow, or all values
+    tiny.
+    """
+    if array.dtype != np.float32 or array.ndim < 2 or array.size == 0:
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = array.astype(np.float16)
+        error = np.abs(rounded.astype(np.float32) - array).max()
+    return rounded if error <= np.abs(array).max() * 2.0**-11 else array
+
+
+def count_parameters(path: str | Path) -> int:
+    """Return the number of trained parameters in a model file, from its header; norm statistics do not count."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        names = [name for name in file.keys() if not name.endswith(_STATISTICS)]  # noqa: SIM118
+        return sum(prod(file.get_slice(name).get_shape()) for name in names)
 
 
 def read_card(path: str | Path) -> Card:
@@ -152,12 +203,17 @@ def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[
         raise UserError(f"There is no model file '{path}'. 'napari-emssl models list' shows the models by name.")
     try:
         with safe_open(path, framework="numpy") as file:
-            weights = {key: file.get_tensor(key) for key in file.keys()} if with_weights else {}  # noqa: SIM118
+            weights = {key: _full(file.get_tensor(key)) for key in file.keys()} if with_weights else {}  # noqa: SIM118
             return dict(file.metadata() or {}), weights
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(
             f"'{path}' cannot be read as a model file ({error}). It is damaged or cut short: fetch or copy it again."
         ) from error
+
+
+def _full(array: NDArray[Any]) -> NDArray[Any]:
+    """Return weights stored as float16 as float32."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def _parse_card(metadata: Mapping[str, str], path: Path) -> Card:

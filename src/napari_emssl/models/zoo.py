@@ -1,5 +1,9 @@
-"""The zoo: all models that can be picked, shipped with the package or the user's own."""
+"""The zoo: all models that can be picked, shipped with the package or the user's own.
 
+Nothing here goes to the network: what can be downloaded stands in `registry`, and `remote` fetches it.
+"""
+
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -7,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import UserError
-from .file import Card, Model, read_card, read_model, save_model
+from .file import Card, Model, Storage, read_card, read_model, save_model
 
 SHIPPED = Path(__file__).with_name("shipped")
 SUFFIX = ".safetensors"
@@ -22,7 +26,7 @@ class ZooEntry:
     path: Path
     card: Card
     bytes: int
-    origin: Literal["shipped", "own", "remote"]
+    origin: Literal["shipped", "own"]
 
 
 def home() -> Path:
@@ -70,7 +74,16 @@ def find_model(name: str | Path) -> Path:
 
 def load_model(name: str | Path) -> Model:
     """Load a model by zoo name or path; raises `UserError` when there is none or its file is damaged."""
-    return read_model(find_model(name))
+    path = find_model(name)
+    model = read_model(path)
+    return model.renamed(_name_of(path, model.card))
+
+
+def load_card(name: str | Path) -> Card:
+    """Load the card alone of a model by zoo name or path; raises `UserError` as `load_model` does."""
+    path = find_model(name)
+    card = read_card(path)
+    return card.model_copy(update={"name": _name_of(path, card)})
 
 
 def add_model(model: Model, overwrite: bool = False) -> Path:
@@ -82,19 +95,92 @@ def add_model(model: Model, overwrite: bool = False) -> Path:
         When the name is no file name, or taken and `overwrite` is False.
 
     """
-    if not re.fullmatch(r"[\w][\w .+()-]*", model.name):
-        raise UserError(f"'{model.name}' is no name for a model. Use letters, digits, spaces, '-', '_' and '.'.")
-    if any(entry.name == model.name for entry in _entries(SHIPPED, "shipped")):
-        raise UserError(f"'{model.name}' is the name of a shipped model. Choose another name.")
-    path = own_folder() / f"{model.name}{SUFFIX}"
+    return save_model(model, free_place(model.name, overwrite))
+
+
+def import_model(path: str | Path, name: str | None = None, overwrite: bool = False) -> Path:
+    """Check a model file and put a copy into the user's zoo under `name`, by default the one on its card."""
+    model = read_model(path)
+    return add_model(model if name is None else model.renamed(name), overwrite)
+
+
+def adopt_file(path: Path, name: str, overwrite: bool = False) -> Path:
+    """Move a checked model file into the user's zoo, byte for byte; raises `UserError` as `add_model` does."""
+    place = free_place(name, overwrite)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return path.replace(place)
+    except OSError as error:
+        raise UserError(f"Cannot write '{place}': {error.strerror or error}.") from error
+
+
+def remove_model(name: str) -> Path:
+    """Delete an own model and return the file that was; raises `UserError` when it is not there or not the user's."""
+    path = own_file(name)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise UserError(f"Cannot remove '{path}': {error.strerror or error}.") from error
+    return path
+
+
+def rename_model(old: str, new: str) -> Path:
+    """Give an own model another name, on its card too; raises `UserError` when it is taken or no name."""
+    path = own_file(old)
+    renamed = add_model(read_model(path).renamed(new))
+    path.unlink()
+    return renamed
+
+
+def export_model(name: str | Path, path: str | Path, storage: Storage | None = None, overwrite: bool = False) -> Path:
+    """Write a copy of a model to a file for use elsewhere; `storage` as in `save_model`."""
+    return save_model(load_model(name), path, overwrite, storage)
+
+
+def own_file(name: str) -> Path:
+    """Return the file of an own model, readable or not; raises `UserError` when there is none."""
+    check_name(name)
+    path = own_folder() / f"{name}{SUFFIX}"
+    if path.is_file():
+        return path
+    if name in _shipped_names():
+        raise UserError(f"'{name}' came with the program and stays as it is. Only own models can be changed.")
+    own = ", ".join(entry.name for entry in _entries(own_folder(), "own")) or "none yet"
+    raise UserError(f"There is no own model '{name}'. Own models: {own}.")
+
+
+def own_with_checksum(sha256: str, name: str | None = None) -> Path | None:
+    """Return the own model whose file has this SHA-256 (and this name), or None."""
+    paths = [own_folder() / f"{name}{SUFFIX}"] if name else sorted(own_folder().glob(f"*{SUFFIX}"))
+    return next((path for path in paths if path.is_file() and checksum(path) == sha256), None)
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_name(name: str) -> str:
+    """Return `name`; raises `UserError` when a model cannot be called so."""
+    if not re.fullmatch(r"[\w][\w .+()-]*", name):
+        raise UserError(f"'{name}' is no name for a model. Use letters, digits, spaces, '-', '_' and '.'.")
+    return name
+
+
+def free_place(name: str, overwrite: bool = False) -> Path:
+    """Return the file that an own model of this name goes to; raises `UserError` when the name will not do."""
+    check_name(name)
+    if name in _shipped_names():
+        raise UserError(f"'{name}' is the name of a shipped model. Choose another name.")
+    path = own_folder() / f"{name}{SUFFIX}"
     if path.exists() and not overwrite:
-        raise UserError(f"There is a model '{model.name}' already. Choose another name.")
-    return save_model(model, path)
+        raise UserError(f"There is a model '{name}' already. Choose another name, or replace it with --overwrite.")
+    return path
 
 
-def import_model(path: str | Path, overwrite: bool = False) -> Path:
-    """Check a model file and put a copy into the user's zoo under the name on its card."""
-    return add_model(read_model(path), overwrite)
+def _shipped_names() -> set[str]:
+    return {entry.name for entry in _entries(SHIPPED, "shipped")}
 
 
 def _entries(folder: Path, origin: Literal["shipped", "own"]) -> list[ZooEntry]:
@@ -104,9 +190,13 @@ def _entries(folder: Path, origin: Literal["shipped", "own"]) -> list[ZooEntry]:
             card = read_card(path)
         except UserError:
             continue
-        name = card.name if origin == "shipped" else path.stem
-        entries.append(ZooEntry(name, path, card, path.stat().st_size, origin))
+        entries.append(ZooEntry(_name_of(path, card), path, card, path.stat().st_size, origin))
     return entries
+
+
+def _name_of(path: Path, card: Card) -> str:
+    """An own model is called by its file, whatever stands on its card; all others by their card."""
+    return path.stem if path.parent == own_folder() else card.name
 
 
 def _rank(entry: ZooEntry) -> int:

@@ -1,0 +1,139 @@
+"""Models that can be downloaded: JSON lists of name, size, SHA-256 and addresses.
+
+One list ships with the package; a lab adds its own as files in the folder ``registries`` of the user's folder, or names
+files and addresses in ``$NAPARI_EMSSL_REGISTRIES``, separated by ``;``.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import UserError
+from .file import TaskName, count_parameters, read_card
+from .remote import Download, check_sha256, check_url, is_url, read_document
+from .zoo import SHIPPED, check_name, checksum, home
+
+FORMAT_VERSION: Literal[1] = 1
+VARIABLE = "NAPARI_EMSSL_REGISTRIES"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RemoteModel(_Record):
+    """A model that can be downloaded: what `models list` tells of it, and where its file is."""
+
+    name: Annotated[str, AfterValidator(check_name)]
+    task: TaskName
+    network: str
+    width: int | None = None
+    parameters: int = Field(ge=0)
+    bytes: int = Field(gt=0)
+    sha256: Annotated[str, AfterValidator(check_sha256)]
+    urls: tuple[Annotated[str, AfterValidator(check_url)], ...] = Field(min_length=1)
+    """Mirrors: they are tried in this order."""
+    licence: str = "unknown"
+    description: str = ""
+
+    def download(self, name: str | None = None) -> Download:
+        """Return what to fetch, what it must be, and its name in the zoo, by default this one."""
+        return Download(self.urls, self.sha256, name or self.name, self.bytes)
+
+
+class Registry(_Record):
+    """A list of models that can be downloaded."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    models: tuple[RemoteModel, ...] = ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Everything all registries offer."""
+
+    models: tuple[RemoteModel, ...]
+    complaints: tuple[str, ...]
+    """A sentence for each registry that cannot be read."""
+
+    def find(self, name: str) -> RemoteModel:
+        """Return the model of this name; raises `UserError` naming what there is."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        known = ", ".join(model.name for model in self.models) or "none; docs/models.md tells how to add a registry"
+        unread = f" {len(self.complaints)} registries could not be read." if self.complaints else ""
+        raise UserError(f"No registry offers a model '{name}'. Models to download: {known}.{unread}")
+
+
+def read_offer(timeout_seconds: float = 5.0) -> Offer:
+    """Read all registries, the user's before the shipped one; the first of two models with one name counts."""
+    models: dict[str, RemoteModel] = {}
+    complaints = []
+    for source in sources():
+        try:
+            registry = read_registry(source, timeout_seconds)
+        except UserError as error:
+            complaints.append(str(error))
+            continue
+        for model in registry.models:
+            models.setdefault(model.name, model)
+    return Offer(tuple(models.values()), tuple(complaints))
+
+
+def sources() -> Iterator[str]:
+    """Yield the files and addresses of all registries."""
+    yield from (word.strip() for word in os.environ.get(VARIABLE, "").split(";") if word.strip())
+    yield from map(str, sorted((home() / "registries").glob("*.json")))
+    yield str(SHIPPED / "registry.json")
+
+
+def read_registry(source: str, timeout_seconds: float = 5.0) -> Registry:
+    """Read one registry; raises `UserError` when it cannot be reached or is none.
+
+    It is what the checksums are taken from, so its address must be ``https`` (or this very machine).
+    """
+    try:
+        text = read_document(source, timeout_seconds) if is_url(source) else Path(source).read_bytes()
+        raw = json.loads(text)
+        version = raw.get("format_version")
+        if version != FORMAT_VERSION:
+            raise UserError(f"Registry '{source}' has version {version}; this program reads version {FORMAT_VERSION}.")
+        return Registry.model_validate(raw)
+    except OSError as error:
+        raise UserError(f"Registry '{source}' cannot be read: {error.strerror or error}.") from error
+    except ValidationError as error:
+        raise UserError(f"Registry '{source}' is damaged: {_first(error)}") from error
+    except (ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"Registry '{source}' is no JSON document of a registry.") from error
+
+
+def describe(path: Path, urls: tuple[str, ...]) -> RemoteModel:
+    """Return the entry of a model file for a registry; raises `UserError` when it is no model, or an address is bad."""
+    card = read_card(path)
+    return RemoteModel(
+        name=check_name(card.name),
+        task=card.task,
+        network=card.network.name,
+        width=card.network.width,
+        parameters=count_parameters(path),
+        bytes=path.stat().st_size,
+        sha256=checksum(path),
+        urls=tuple(check_url(url) for url in urls),
+        licence=card.licence,
+        description=card.description,
+    )
+
+
+def _first(error: ValidationError) -> str:
+    """Say what is wrong first, and where."""
+    detail = error.errors()[0]
+    where = ".".join(str(part) for part in detail["loc"])
+    return f"{where}: {detail['msg'].removeprefix('Value error, ')}"
