@@ -3,9 +3,10 @@
 This room owns steps, time budget, stop, pause, validation interval, best-so-far, autosave, resume and events.
 """
 
+import math
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -16,9 +17,12 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..models.file import Model
+from .autosave import AUTOSAVE_FORMAT, all_finite, read_autosave, require_same_run, write_autosave
+from .claims import claimed
 from .events import Control, Event, Finished, Preview, Progress, Warning
+from .settings import Settings
+from .watch import Watch
 
-AUTOSAVE_FORMAT = 1
 _EVENT_SECONDS = 0.1
 
 
@@ -48,6 +52,11 @@ class Learner(Protocol):
     """Something that improves by one batch."""
 
     kind: str
+
+    @property
+    def settings(self) -> Settings:
+        """What it was told; a resumed run has to be told the same."""
+
     better: tuple[str, Literal["min", "max"]]
     """Which validation result decides the best weights, and which way."""
 
@@ -85,15 +94,35 @@ class Plan:
     validation_interval: int
     preview_seconds: float = 2.0
     autosave: Path | None = None
+    """Written now and then and at the end; whoever has put the model in its place deletes it."""
     autosave_seconds: float = 60.0
+    epoch_steps: float | None = None
+    """Steps in one pass over the training images, where passes are counted."""
+    data: str = ""
+    """What is learnt from, as a sentence: a resumed run is warned where it is another one."""
+    caption: str = ""
+    """What the previews show, for people."""
 
 
 def run_training(learner: Learner, plan: Plan, control: Control, resume: Path | None = None) -> Iterator[Event]:
-    """Train until the steps are done, the time is over or a stop is asked for; the last event is `Finished`."""
-    run = _Run(learner, plan, control)
-    if resume is not None:
-        run.restore(read_autosave(resume, learner.kind))
-    yield from run.events()
+    """Train until the steps are done, the time is over or a stop is asked for; the last event is `Finished`.
+
+    The first `Progress` of a resumed run is without losses and tells the step it goes on from: what was recorded of
+    later steps is lost work, which is done again. A run whose losses stay not finite ends itself, see `jobs.watch`.
+
+    Raises
+    ------
+    UserError
+        When another run writes the autosave, when `resume` is no autosave or that of another run, or when training
+        diverged before any validation.
+
+    """
+    with claimed(plan.autosave) if plan.autosave else nullcontext():
+        run = _Run(learner, plan, control)
+        if resume is not None:
+            yield from run.restore(resume)
+        finished = yield from run.events()
+    yield finished  # when nothing is held any more: few callers ask for an event after the last
 
 
 class _Run:
@@ -101,67 +130,92 @@ class _Run:
 
     def __init__(self, learner: Learner, plan: Plan, control: Control) -> None:
         self.learner, self.plan, self.control = learner, plan, control
+        self.watch = Watch()
         self.step, self.seconds = 0, 0.0
+        self.losses: Mapping[str, Tensor | float] = {}
         self.best: Best | None = None
+        self.random: Tensor | None = None
         self.validated_at, self.validation_seconds = -1, 0.0
         self.told = self.shown = self.saved = time.monotonic()
         self.rate_mark = (0.0, 0)
-        self.warned = False
 
-    def events(self) -> Iterator[Event]:
-        first = self.step
-        self.rate_mark = (self.seconds, first)
-        batches = self.plan.batches(first)
-        yield from self._validate({})
+    def events(self) -> Generator[Event, None, Finished]:
+        self.rate_mark = (self.seconds, self.step)
+        batches = self.plan.batches(self.step)
+        if self.step == 0:
+            yield from self._validate()
         yield from self._preview()
         while not self._over():
             mark = time.monotonic()
-            losses = self.learner.improve(next(batches), self._done())
+            batch = next(batches)
+            self._set_random()
+            self.losses = self.learner.improve(batch, self._done())
             self.step += 1
             self.seconds += time.monotonic() - mark
-            yield from self._look(losses)
+            self.watch.tell(self.step, self.losses)
+            yield from self._look()
             self.control.wait_while_paused()
-        yield from self._end()
+        return (yield from self._end())
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
+    def restore(self, path: Path) -> Iterator[Event]:
+        saved = read_autosave(path, self.learner.kind)
+        require_same_run(path, saved["settings"], self.learner.settings)
+        if saved["data"] != self.plan.data:
+            yield Warning(
+                f"The data are not those of the run that was saved. Then: {saved['data']} Now: {self.plan.data}"
+            )
         self.learner.load_state(saved["learner"])
         self.step, self.seconds = saved["step"], saved["seconds"]
-        self.validated_at = saved["validated_at"]
+        self.validated_at, self.random = saved["validated_at"], saved["random"]
         self.best = Best(**saved["best"]) if saved["best"] else None
+        yield from self._tell({})
+
+    def _set_random(self) -> None:
+        """After the first batch: to start reading draws a number, which the uninterrupted run did not draw here."""
+        if self.random is not None:
+            torch.set_rng_state(self.random)
+            self.random = None
 
     def _over(self) -> bool:
         enough = self.plan.total is not None and self.step >= self.plan.total
         late = self.plan.max_seconds is not None and self.seconds >= self.plan.max_seconds
-        return enough or late or self.control.stopped
+        return enough or late or self.control.stopped or bool(self.watch.failure)
 
     def _done(self) -> float:
         if self.plan.total:
             return self.step / self.plan.total
         return min(self.seconds / self.plan.max_seconds, 1.0) if self.plan.max_seconds else 0.0
 
-    def _look(self, losses: Mapping[str, Tensor | float]) -> Iterator[Event]:
+    def _look(self) -> Iterator[Event]:
         """After a step: validate, tell, show and save where it is time."""
-        if self.step % self.plan.validation_interval == 0:
-            yield from self._validate(losses)
-        elif time.monotonic() - self.told >= _EVENT_SECONDS:
-            yield from self._tell(losses, {})
-        if time.monotonic() - self.shown >= self.plan.preview_seconds:
+        validate = self.step % self.plan.validation_interval == 0
+        tell = time.monotonic() - self.told >= _EVENT_SECONDS
+        if validate or tell or self.watch.full:
+            yield from map(Warning, self.watch.read())
+        if validate:
+            yield from self._validate()
+        elif tell:
+            yield from self._tell({})
+        curious = validate and self.watch.wants_pictures(self.step, self._done())
+        if curious or time.monotonic() - self.shown >= self.plan.preview_seconds:
             yield from self._preview()
         if time.monotonic() - self.saved >= self.plan.autosave_seconds:
             yield from self._autosave()
 
-    def _tell(self, losses: Mapping[str, Tensor | float], metrics: Mapping[str, float]) -> Iterator[Event]:
-        values = {name: float(value) for name, value in losses.items()}
-        if not self.warned and any(value != value or abs(value) == float("inf") for value in values.values()):
-            self.warned = True
-            yield Warning("A loss is not finite: training has diverged. Stop and start with a lower learning rate.")
+    def _tell(self, metrics: Mapping[str, float]) -> Iterator[Event]:
         self.told = time.monotonic()
         since, at = self.rate_mark
         rate = (self.step - at) / max(self.seconds - since, 1e-9)
         yield Progress(
-            self.step, self.plan.total, values, dict(metrics), self._seconds_left(rate), self.seconds,
-            rate * self.plan.batch_size,
-        )  # fmt: skip
+            step=self.step,
+            total=self.plan.total,
+            losses={name: float(value) for name, value in self.losses.items()},
+            metrics=dict(metrics),
+            seconds_left=self._seconds_left(rate),
+            seconds=self.seconds,
+            images_per_second=rate * self.plan.batch_size,
+            epoch=self.step / self.plan.epoch_steps if self.plan.epoch_steps else None,
+        )
 
     def _seconds_left(self, rate: float) -> float | None:
         bounds = []
@@ -171,7 +225,7 @@ class _Run:
             bounds.append(self.plan.max_seconds - self.seconds)
         return max(0.0, min(bounds)) if bounds else None
 
-    def _validate(self, losses: Mapping[str, Tensor | float]) -> Iterator[Event]:
+    def _validate(self) -> Iterator[Event]:
         if self.validated_at == self.step:
             return
         mark = time.monotonic()
@@ -179,80 +233,80 @@ class _Run:
         self.validated_at = self.step
         self.validation_seconds = time.monotonic() - mark
         self._keep_best(metrics)
-        yield from self._tell(losses, metrics)
+        yield from self._tell(metrics)
 
     def _keep_best(self, metrics: dict[str, float]) -> None:
         name, way = self.learner.better
-        if name not in metrics or metrics[name] != metrics[name]:
+        if not math.isfinite(metrics.get(name, math.nan)):
             return
         score = metrics[name] if way == "max" else -metrics[name]
-        if self.best is None or score > self.best.score:
-            self.best = Best(score, self.step, self.learner.weights(), metrics)
+        if self.best is not None and score <= self.best.score:
+            return
+        weights = self.learner.weights()
+        if all_finite(weights):  # Dice can be computed from anything
+            self.best = Best(score, self.step, weights, metrics)
 
     def _preview(self) -> Iterator[Event]:
         mark = time.monotonic()
         pictures = self.learner.preview(self.control.view)
         self.shown = time.monotonic() + 8 * (time.monotonic() - mark)  # previews may cost a ninth of the time
         if pictures:
-            yield Preview(pictures, self.step)
+            yield from map(Warning, self.watch.look(pictures, self.step, self._done()))
+            yield Preview(pictures, self.step, self.plan.caption)
 
-    def _end(self) -> Iterator[Event]:
+    def _end(self) -> Generator[Event, None, Finished]:
+        yield from map(Warning, self.watch.read())
+        if self.watch.failure:
+            return (yield from self._fail())
         stopped = self.control.stopped
-        if not (stopped and self.validation_seconds > 1.0):
-            yield from self._validate({})
+        yield from self._autosave()  # before the last validation, which the uninterrupted run would not have made here
+        if stopped and self.validation_seconds > 1.0:
+            yield from self._tell({})
+        else:
+            yield from self._validate()
         yield from self._preview()
-        yield from self._close_autosave(stopped)
         best = self.best or Best(0.0, self.step, self.learner.weights(), {})
-        outcome = Outcome(self.step, self.seconds, best.metrics, best.step, stopped)
-        yield Finished(self.learner.model(best.weights, outcome), stopped)
+        return Finished(self._model(best, stopped), stopped)
 
-    def _close_autosave(self, stopped: bool) -> Iterator[Event]:
-        """A stopped run can be resumed; a finished one needs no autosave."""
-        if stopped:
-            yield from self._autosave()
-        elif self.plan.autosave is not None:
-            self.plan.autosave.unlink(missing_ok=True)
+    def _fail(self) -> Generator[Event, None, Finished]:
+        """Hand over the best weights from before the losses were lost."""
+        best = self.best
+        if best is None or best.step == 0:
+            raise UserError(
+                f"{self.watch.failure} There are no earlier weights to keep. Start anew as the warning says."
+            )
+        failure = f"{self.watch.failure} The best weights before that are kept, those of step {best.step}."
+        yield Warning(failure)
+        return Finished(self._model(best, stopped=True), stopped=True, failure=failure)
+
+    def _model(self, best: Best, stopped: bool) -> Model:
+        return self.learner.model(best.weights, Outcome(self.step, self.seconds, best.metrics, best.step, stopped))
 
     def _autosave(self) -> Iterator[Event]:
         """Write the autosave; a full disk costs a warning, not the training."""
         self.saved = time.monotonic()
         if self.plan.autosave is None:
             return
-        content = {
+        content = self._state()
+        if not all_finite(content["learner"]):
+            return  # the autosave of better times is worth more; the losses will tell
+        try:
+            write_autosave(self.plan.autosave, content)
+        except UserError as error:
+            yield Warning(f"No autosave: {error} Training goes on.")
+        except RuntimeError:
+            yield Warning(f"No autosave: '{self.plan.autosave}' cannot be written; is the disk full? Training goes on.")
+
+    def _state(self) -> dict[str, Any]:
+        return {
             "format": AUTOSAVE_FORMAT,
             "kind": self.learner.kind,
+            "settings": self.learner.settings.model_dump(mode="json"),
+            "data": self.plan.data,
             "step": self.step,
             "seconds": self.seconds,
             "validated_at": self.validated_at,
             "best": vars(self.best) if self.best else None,
+            "random": torch.get_rng_state() if self.random is None else self.random,
             "learner": self.learner.state(),
         }
-        try:
-            write_autosave(self.plan.autosave, content)
-        except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
-            reason = getattr(error, "strerror", None) or "is the disk full?"
-            yield Warning(f"The autosave '{self.plan.autosave}' could not be written ({reason}). Training goes on.")
-
-
-def write_autosave(path: Path, content: Mapping[str, Any]) -> None:
-    """Write tensors and plain values under a temporary name, then rename."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        torch.save(dict(content), temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_autosave(path: Path, kind: str) -> dict[str, Any]:
-    """Read an autosave with ``weights_only=True``; raises `UserError` when it is none or of another kind of job."""
-    if not path.is_file():
-        raise UserError(f"There is no autosave '{path}' to resume from. Leave out --resume to start anew.")
-    try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        found = saved["kind"], saved["format"]
-    except Exception as error:  # the safe unpickler lets errors of many kinds through when a file is damaged
-        raise UserError(f"'{path}' is no autosave or is damaged ({type(error).__name__}). Start anew.") from error
-    if found != (kind, AUTOSAVE_FORMAT):
-        raise UserError(f"'{path}' is the autosave of another kind of job ({found[0]}, format {found[1]}). Start anew.")
-    return saved

@@ -1,0 +1,81 @@
+"""Two runs never write one file: a path is claimed beside it, by a lock of the operating system.
+
+Such a lock ends with its process, so a run that was killed leaves nothing to clean up. It works over NFS where the
+server has locks; where a file system has none, a marker with host and process is written instead (`filelock`).
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from ..errors import UserError
+
+
+@contextmanager
+def claimed(*paths: Path) -> Iterator[None]:
+    """Hold `paths` (files or folders, there or not) for this run alone.
+
+    Folders that are missing are made; those in which nothing was written are removed at the end.
+
+    Raises
+    ------
+    UserError
+        When another run holds one of them, or no lock can be made there.
+
+    """
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(_folder_of(path))
+            stack.enter_context(_lock(path))
+        yield
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # late: it would be felt in --help
+
+    beside = path.with_name(f".{path.name}.lock")
+    lock = FileLock(beside, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"Another run is writing '{path}'{_holder(beside)}. Wait for its end, or choose another name."
+        ) from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"'{path}' cannot be claimed for this run ({reason}). Choose another folder.") from error
+    try:
+        with suppress(OSError):  # Windows lets nobody write to a file that is locked
+            beside.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):  # before the release, so that nobody's lock but ours is removed
+            beside.unlink()
+        lock.release()
+
+
+def _holder(beside: Path) -> str:
+    """Say who holds a lock, where that can be read."""
+    try:
+        text = beside.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return f" ({text})" if text.startswith("process ") else ""
+
+
+@contextmanager
+def _folder_of(path: Path) -> Iterator[None]:
+    missing = [folder for folder in path.absolute().parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Folder '{path.parent}' cannot be made ({error.strerror}). Choose another folder.") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty: then it is needed
+            for folder in missing:
+                folder.rmdir()
