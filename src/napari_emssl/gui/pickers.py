@@ -1,18 +1,20 @@
 """Combo boxes that pick a layer, a model of the zoo or a device, and keep up with what there is."""
 
+from contextlib import suppress
 from typing import Any
 
 import napari.layers
 from magicgui.widgets import create_widget
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
 from ..models.file import Card
-from ..models.zoo import ZooEntry, list_models
+from ..models.zoo import ZooEntry, list_models, own_folder
 from .fields import Combo, stay_narrow
 from .layers import METADATA_KEY
 
 SCRATCH = "scratch"
+_CALM_MS = 150
 _DEVICES = {
     "auto": "A GPU where there is one, else the CPU.",
     "cpu": "The processor.",
@@ -29,6 +31,36 @@ class ZooNews(QObject):
 
 
 zoo_news = ZooNews()
+
+
+class ZooWatch(QObject):
+    """Says that files came to or went from the own models, whoever did it: another dock, the terminal, a hand.
+
+    Parameters
+    ----------
+    parent
+        The watch ends with it.
+
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._calm = QTimer(self)  # a file that is written and renamed is one change, not three
+        self._calm.setSingleShot(True)
+        self._calm.setInterval(_CALM_MS)
+        self._calm.timeout.connect(self.changed)
+        self._watcher = QFileSystemWatcher(self)
+        self._watcher.directoryChanged.connect(lambda _: self._calm.start())
+        self.begin()
+
+    def begin(self) -> None:
+        """Watch the folder, which is made if need be; where it cannot be made, the list is read when it is opened."""
+        with suppress(OSError):
+            own_folder().mkdir(parents=True, exist_ok=True)
+            if str(own_folder()) not in self._watcher.directories():
+                self._watcher.addPath(str(own_folder()))
 
 
 def layer_picker(viewer: Any, kind: str) -> Any:
@@ -77,6 +109,8 @@ class ModelPicker(Combo):
         self.setPlaceholderText("no model yet")
         self.refresh()
         zoo_news.changed.connect(self.refresh)
+        self._watch = ZooWatch(self)
+        self._watch.changed.connect(self._on_files)
 
     def refresh(self) -> None:
         """Read the zoo anew; what is picked stays picked."""
@@ -92,6 +126,17 @@ class ModelPicker(Combo):
             self._add("scratch (random weights)", SCRATCH, "Begin without pretraining: for comparison.")
         self.blockSignals(False)
         self.pick(picked)
+
+    def _on_files(self) -> None:
+        """Read the zoo anew, unless the list is open: it must not move under the pointer."""
+        if not self.view().isVisible():
+            self.refresh()
+
+    def showPopup(self) -> None:
+        """Open the list as the zoo is now."""
+        self._watch.begin()
+        self.refresh()
+        super().showPopup()
 
     def _add(self, text: str, value: str, tooltip: str) -> None:
         self.addItem(text, value)
