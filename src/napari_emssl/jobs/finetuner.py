@@ -89,6 +89,20 @@ class FineTuner:
         labels = self.task.decode(self._output(image)).argmax(1)[0]
         return {"prediction": labels.to(torch.uint8).cpu().numpy()}
 
+    @property
+    def stride(self) -> int:
+        """What height and width of the network's input must be multiples of, pixels."""
+        return int(self.network.stride)  # type: ignore[arg-type]
+
+    @torch.inference_mode()
+    def labels(self, images: Tensor) -> NDArray[np.uint8]:
+        """Labels ``(b, h, w)`` of scaled images ``(b, 1, h, w)``, multiples of the stride, by the averaged weights."""
+        with self.device.autocast():
+            inputs = images.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
+            output = self.average(inputs)
+        found: NDArray[np.uint8] = self.task.decode(output).argmax(1).to(torch.uint8).cpu().numpy()
+        return found
+
     def weights(self) -> dict[str, Tensor]:
         """Return a copy of the averaged weights."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.average.state_dict().items()}
@@ -119,7 +133,7 @@ class FineTuner:
     def _output(self, image: NDArray[np.float32]) -> Tensor:
         """Run the averaged network over one scaled plane ``(h, w)``: ``(1, c, h, w)``."""
         height, width = image.shape
-        extended = torch.from_numpy(padded(image, int(self.average.stride)))[None, None]  # type: ignore[arg-type]
+        extended = torch.from_numpy(padded(image, self.stride))[None, None]
         with self.device.autocast():
             output: Tensor = self.average(extended.to(self.device.torch_device))
         return output[..., :height, :width].float()

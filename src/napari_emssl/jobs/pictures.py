@@ -1,14 +1,13 @@
-"""Pictures for people: panels of images, curves as PNG and CSV. Drawn with matplotlib, imported when needed."""
+"""Pictures for people: panels of images. Drawn with matplotlib, imported when needed."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .events import Progress
+from .comparison import MAIN_SCORE, Comparison
 
 _INK = "#333333"
 
@@ -40,55 +39,6 @@ def write_overlay(
             axes.contour(mask > 0, [0.5], colors=["#ff7f0e" if name != "truth" else "#17becf"], linewidths=0.9)
         axes.set_title(name, fontsize=10, color=_INK)
     return _save(figure, path)
-
-
-def write_curves(png: Path, table: Path, records: Sequence[Progress]) -> None:
-    """Write losses and validation results against the step as a PNG, and as a CSV with one row an event."""
-    from matplotlib.figure import Figure
-
-    losses, metrics = _series(records, "losses"), _series(records, "metrics")
-    figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")
-    for axes, series, title in zip(figure.subplots(1, 2), (losses, metrics), ("training", "validation"), strict=True):
-        _draw(axes, series)
-        axes.set(title=title, xlabel="step")
-    _save(figure, png)
-    _write_table(table, records, list(losses), list(metrics))
-
-
-def _draw(axes: Any, series: Mapping[str, tuple[list[int], list[float]]]) -> None:
-    """Draw each curve faintly and its moving average clearly; losses on a log scale, shares (Dice) on a linear one."""
-    axes.spines[["top", "right"]].set_visible(False)
-    for name, (steps, values) in series.items():
-        span = max(1, len(values) // 40)
-        smooth = np.convolve(values, np.ones(span) / span, mode="valid")
-        (line,) = axes.plot(steps[span // 2 :][: len(smooth)], smooth, label=name, linewidth=1.4)
-        axes.plot(steps, values, color=line.get_color(), alpha=0.25, linewidth=0.7)
-    if series:
-        axes.legend(fontsize=8, frameon=False)
-    if series and all(min(values) > 0 for _, values in series.values()):
-        axes.set_yscale("log")
-
-
-def _series(records: Sequence[Progress], kind: str) -> dict[str, tuple[list[int], list[float]]]:
-    """Collect (steps, values) by name of ``losses`` or ``metrics``."""
-    found: dict[str, tuple[list[int], list[float]]] = {}
-    for record in records:
-        for name, value in getattr(record, kind).items():
-            steps, values = found.setdefault(name, ([], []))
-            steps.append(record.step)
-            values.append(value)
-    return found
-
-
-def _write_table(path: Path, records: Sequence[Progress], losses: list[str], metrics: list[str]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["step", "seconds", *losses, *(f"validation {name}" for name in metrics)])
-        for record in records:
-            values = [record.losses.get(name, "") for name in losses] + [
-                record.metrics.get(name, "") for name in metrics
-            ]
-            writer.writerow([record.step, round(record.seconds, 3), *values])
 
 
 def _show(axes: Any, image: NDArray[Any]) -> None:

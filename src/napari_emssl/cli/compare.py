@@ -1,0 +1,54 @@
+"""``napari-emssl compare``."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..jobs.settings import CompareSettings
+from .files import require_existing, require_writable_folder
+
+
+def compare(
+    *,
+    images: Annotated[Path, Parameter(help="A folder of images, or one image or stack.")],
+    targets: Annotated[Path, Parameter(help="A folder of targets paired by name, or one target.")],
+    starts: Annotated[
+        list[str],
+        Parameter(
+            consume_multiple=True,
+            negative="",
+            help="Starts to compare: names of 'models list', files, or scratch:NETWORK for random weights "
+            "(scratch:unet-3-96:8 for another width, scratch:hrnet-w18:refine).",
+        ),
+    ],
+    test_images: Annotated[Path | None, Parameter(help="Images to score on; default: a share of IMAGES.")] = None,
+    test_targets: Annotated[Path | None, Parameter(help="Targets of the test images, paired by name.")] = None,
+    output: Annotated[
+        Path,
+        Parameter(name=("--output", "-o"), group="Output", help="The folder to write to, or of a run to go on with."),
+    ],
+    overwrite: Annotated[
+        bool, Parameter(negative="", group="Output", help="Start anew where a comparison is there.")
+    ] = False,
+    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    settings: Annotated[CompareSettings, Parameter(name="*", group="Settings")] = CompareSettings(),
+) -> int:
+    """Compare pretrained starts with random weights: the same recipe, images and seeds."""
+    require_existing(path for path in (images, targets, test_images, test_targets) if path is not None)
+    require_writable_folder(output)
+    from ..jobs.compare import compare as begin
+    from .follow import follow
+
+    job = begin(
+        images, targets, output, starts, settings, test_images=test_images, test_targets=test_targets,
+        overwrite=overwrite, command=shlex.join(["napari-emssl", *sys.argv[1:]]),
+    )  # fmt: skip
+    ending = follow(job, "Comparing", quiet=quiet)
+    print(ending.result.table())
+    print(f"All scores, their means and curves are in {output}.")
+    if ending.stopped:
+        print("Stopped early: complete runs are kept. To go on: the same command.")
+    return ending.status

@@ -1,0 +1,213 @@
+"""The paper's experiment: what does a pretrained start give against random weights? Starts x seeds -> table, curves."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from ..data.patches import PaintedPatches
+from ..data.scaling import IntensityScaling
+from ..errors import UserError
+from ..models.file import Card, NetworkSpec
+from ..models.tasks import network_of, task_of
+from .comparison import Row
+from .contenders import Contender, Start, contenders_of, network_label
+from .devices import Device, choose_device
+from .events import Control, Event, Finished, Job, Progress, Started
+from .finetuner import FineTuner, learner_of
+from .ledger import Ledger
+from .material import Draw, Material, Sources, gather_material
+from .provenance import versions
+from .settings import CompareSettings, FinetuneSettings, RecipeSettings
+from .training import Outcome
+from .trial import Exam, Moment, score_steps, trial
+
+_SECONDS_BETWEEN_EVENTS = 0.1
+
+
+def compare(
+    images: Sources,
+    targets: Sources,
+    folder: Path | str,
+    starts: Sequence[Start],
+    settings: CompareSettings | None = None,
+    *,
+    test_images: Sources | None = None,
+    test_targets: Sources | None = None,
+    overwrite: bool = False,
+    command: str = "",
+) -> Job:
+    """Fine-tune every start with every seed by one recipe, and score all at the same steps.
+
+    Runs of one seed see the same training images, painting and patches whatever their start; the weights that are
+    scored are the averaged ones that fine-tuning hands over, and no score decides anything. Complete runs are kept in
+    `folder`: the same call goes on where it was stopped, and adds what further starts and seeds ask for.
+
+    Parameters
+    ----------
+    images, targets
+        Lists, in the same order, of arrays ``(h, w)`` or ``(n, h, w)``, files or `Image`; or two folders whose files
+        pair up by name. What 0 means in targets is ``settings.zero``; every plane counts as an image.
+    folder
+        Gets ``results.csv`` (a row for each start, seed and step), ``summary.csv`` and ``summary.json`` (means,
+        standard deviations, leads over random weights), ``curves.png`` and ``compare.json`` (what was compared).
+    starts
+        Names from the zoo, model files, `Model`s, and ``scratch:NETWORK`` for random weights.
+    settings
+        Recipe, number of seeds and images.
+    test_images, test_targets
+        What is scored; None holds out a share of the images, by source.
+    overwrite
+        Forget what an earlier comparison left in `folder`.
+    command
+        The command line, for the record.
+
+    Returns
+    -------
+    Job
+        Its result is a `Comparison`; stopped early, of the runs that are complete.
+
+    Raises
+    ------
+    UserError
+        From the iteration: unknown start or network, images and targets that do not pair up, a folder that holds
+        something else.
+
+    """
+    chosen = settings or CompareSettings()
+
+    def events(control: Control) -> Iterator[Event]:
+        contenders = contenders_of(starts, chosen.random_twins)
+        _build_all(contenders)
+        device = choose_device(chosen)
+        material = gather_material(images, targets, chosen, test_images, test_targets)
+        ledger = Ledger(Path(folder), _record(chosen, contenders, material, command), overwrite)
+        everything = [(one, chosen.seed + number) for number in range(chosen.seeds) for one in contenders]
+        done = ledger.comparison.runs()
+        waiting = [_Run(one, seed) for one, seed in everything if (one.label, seed) not in done]
+        yield Started(device.label, device.reason, _summary(everything, waiting, material))
+        yield from _run_all(waiting, chosen, device, material, ledger, control)
+        if not ledger.rows:
+            raise UserError("Stopped before the first run was complete, so there is nothing to compare yet.")
+        yield Finished(ledger.comparison, control.stopped)
+
+    return Job(events)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A start with a seed."""
+
+    contender: Contender
+    seed: int
+
+    def row(self, moment: Moment) -> Row:
+        """Return what is kept of a moment that was scored."""
+        one, network = self.contender, network_label(self.contender.network)
+        return Row(one.label, one.kind, network, self.seed, moment.step, moment.seconds, moment.loss, moment.scores)
+
+
+def _run_all(
+    runs: Sequence[_Run],
+    settings: CompareSettings,
+    device: Device,
+    material: Material,
+    ledger: Ledger,
+    control: Control,
+) -> Iterator[Event]:
+    """Do one run after the other; one that is stopped leaves nothing behind."""
+    meter = _Meter(len(runs) * settings.steps)
+    for number, run in enumerate(runs):
+        rows = []
+        for moment in _moments(run, settings, device, material):
+            if moment.scores:
+                rows.append(run.row(moment))
+            yield from meter.tick(number * settings.steps + moment.step, moment)
+            control.wait_while_paused()
+            if control.stopped and moment.step < settings.steps:
+                return
+        ledger.add(rows)
+        if control.stopped:
+            return
+
+
+def _moments(run: _Run, settings: CompareSettings, device: Device, material: Material) -> Iterator[Moment]:
+    """Fine-tune one start with one seed."""
+    base = run.contender.base
+    draw = material.draw(run.seed, base.card.scaling if base else IntensityScaling())
+    recipe = _recipe(settings, run.seed)
+    learner = _learner(run.contender, recipe, device, draw)
+    patches = PaintedPatches(draw.annotations.training, recipe.patch, recipe.seed, recipe.augment)
+    exam = Exam(draw.test, [str(value) for value in material.class_values])
+    looks = score_steps(settings.steps, settings.evaluations)
+    return trial(learner, lambda step: patches.batch(step, recipe.batch_size), settings.steps, looks, exam)
+
+
+def _recipe(settings: CompareSettings, seed: int) -> FinetuneSettings:
+    """Return the settings of fine-tuning that all starts share."""
+    shared = {name: getattr(settings, name) for name in RecipeSettings.model_fields}
+    return FinetuneSettings(**shared | {"seed": seed, "steps": settings.steps, "validation": 0.0})
+
+
+def _learner(contender: Contender, recipe: FinetuneSettings, device: Device, draw: Draw) -> FineTuner:
+    """Build what fine-tuning builds; its model is never handed over."""
+    channels = task_of(recipe.task).out_channels(draw.annotations.classes)
+    spec = contender.network.model_copy(update={"out_channels": channels})
+
+    def card(_outcome: Outcome) -> Card:
+        return Card(name=contender.label, task=recipe.task, network=spec)
+
+    return learner_of(contender.base, spec, recipe, device, draw.annotations, card)
+
+
+def _build_all(contenders: Sequence[Contender]) -> None:
+    """Build every network once, so that a wrong name is told at once and not after hours."""
+    for network in {contender.network for contender in contenders}:
+        network_of(NetworkSpec(name=network.name, width=network.width, refine=network.refine))
+
+
+def _record(
+    settings: CompareSettings, contenders: Sequence[Contender], material: Material, command: str
+) -> Mapping[str, Any]:
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "data": material.names | {"classes": list(material.class_values), "digest": _digest(material)},
+        "starts": {contender.label: contender.digest for contender in contenders},
+        "versions": versions(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+    }
+
+
+def _digest(material: Material) -> str:
+    """Tell apart targets of the same names."""
+    found = blake2b(digest_size=16)
+    for plane in (*material.pool, *material.test):
+        found.update(plane.target.tobytes())
+    return found.hexdigest()
+
+
+def _summary(everything: Sequence[Any], waiting: Sequence[Any], material: Material) -> str:
+    done = len(everything) - len(waiting)
+    kept = f", {done} of them complete already" if done else ""
+    return f"{len(everything)} runs{kept}. {material.summary}"
+
+
+class _Meter:
+    """Meters out progress over all runs: ten events a second at most, and every scoring."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._start, self._told = total, time.monotonic(), float("-inf")
+
+    def tick(self, step: int, moment: Moment) -> Iterator[Event]:
+        """Yield an event when one is due; `step` counts over all runs."""
+        now = time.monotonic()
+        if not moment.scores and now - self._told < _SECONDS_BETWEEN_EVENTS:
+            return
+        self._told, seconds = now, now - self._start
+        left = seconds * (self._total - step) / step if step else None
+        losses = {"loss": moment.loss} if moment.loss == moment.loss else {}
+        yield Progress(step, self._total, losses, moment.scores, left, seconds)
