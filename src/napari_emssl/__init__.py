@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "ApplySettings": "jobs.settings",
     "Card": "models.file",
+    "CompareSettings": "jobs.settings",
+    "Comparison": "jobs.comparison",
     "EvaluateSettings": "jobs.settings",
     "Finished": "jobs.events",
     "FinetuneSettings": "jobs.settings",
@@ -27,6 +29,7 @@ _HOMES = {
     "Warning": "jobs.events",
     "apply": "jobs.apply",
     "build_generator": "networks.generators",
+    "compare": "jobs.compare",
     "evaluate": "jobs.evaluate",
     "finetune": "jobs.finetune",
     "load_model": "models.zoo",
@@ -44,11 +47,13 @@ if TYPE_CHECKING:
     from .data.simulate import simulate_hrtem
     from .errors import UserError
     from .jobs.apply import apply
+    from .jobs.compare import compare
+    from .jobs.comparison import Comparison
     from .jobs.evaluate import evaluate
     from .jobs.events import Finished, Job, Preview, Progress, Started, Warning
     from .jobs.finetune import finetune
     from .jobs.pretrain import pretrain
-    from .jobs.settings import ApplySettings, EvaluateSettings, FinetuneSettings, PretrainSettings
+    from .jobs.settings import ApplySettings, CompareSettings, EvaluateSettings, FinetuneSettings, PretrainSettings
     from .models.file import Card, Model, save_model
     from .models.zoo import load_model
     from .networks.generators import build_generator

@@ -23,6 +23,9 @@ _COMMANDS = {
     "--resume goes on.",
     "apply": "Run a model over images, folders and stacks.",
     "evaluate": "Score a model against targets.",
+    "compare": "Compare pretrained starts with random weights: the same recipe, images and seeds.\n\n"
+    "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
+    "that are complete; the same command goes on.",
     "simulate": "Make images whose truth is known.",
     "models": "List, describe, download, import and export models.",
     "demo": "Try everything on simulated data.",

@@ -23,6 +23,7 @@ VERBS = {
     "finetune": "napari_emssl.jobs.finetune:finetune",
     "apply": "napari_emssl.jobs.apply:apply_job",
     "evaluate": "napari_emssl.jobs.evaluate:evaluate_job",
+    "compare": "napari_emssl.jobs.compare:compare",
 }
 """Where each verb lives, as ``module:function``; the function returns a `Job`."""
 
@@ -148,7 +149,7 @@ def run(verb: str, *args: Any, **kwargs: Any) -> ChildJob:
     Parameters
     ----------
     verb
-        ``pretrain``, ``finetune``, ``apply``, ``evaluate``, or a ``module:function`` that returns a `Job`.
+        ``pretrain``, ``finetune``, ``apply``, ``evaluate``, ``compare``, or a ``module:function`` that returns a `Job`.
     *args, **kwargs
         For that function; plain picklable data, arrays, `Image` and `Model`. With `autosave`, the message about a job
         that died names that file.
