@@ -27,7 +27,13 @@ VERBS = {
 }
 """Where each verb lives, as ``module:function``; the function returns a `Job`."""
 
-_NAMES = {"pretrain": "Pretraining", "finetune": "Training", "apply": "Applying the model", "evaluate": "Evaluation"}
+_NAMES = {
+    "pretrain": "Pretraining",
+    "finetune": "Training",
+    "apply": "Applying the model",
+    "evaluate": "Evaluation",
+    "compare": "The comparison",
+}
 
 
 class ChildJob(Job):
