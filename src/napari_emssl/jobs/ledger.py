@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import UserError
 from .comparison import Comparison, Row
-from .pictures import write_comparison
+from .comparison_curves import write_comparison
 
 RECORD, RESULTS, CURVES = "compare.json", "results.csv", "curves.png"
 SUMMARY = ("summary.csv", "summary.json")

@@ -1,0 +1,61 @@
+"""The picture of a comparison: scores against steps. Drawn with matplotlib, imported when needed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .comparison import MAIN_SCORE, Comparison
+
+_AXIS = "#333333"
+
+
+def write_comparison(path: Path, found: Comparison, score: str = MAIN_SCORE) -> Path:
+    """Write a score against steps as one PNG: pretrained starts solid, random ones dashed, and the leads beside them.
+
+    Lines are means over seeds, bands reach one standard deviation up and down, bars one standard error.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
+    levels, leads = figure.subplots(1, 2, width_ratios=(3, 2))
+    colours = {name: f"C{index % 10}" for index, name in enumerate(dict.fromkeys(row.network for row in found.rows))}
+    marks = dict[str, int]()
+    for start in found.starts:
+        row = next(row for row in found.rows if row.start == start)
+        number = marks[row.network] = marks.get(row.network, -1) + (row.kind == "pretrained")
+        mark = "" if row.kind == "random" else "osD^v"[number % 5]
+        _draw_means(levels, found, start, score, color=colours[row.network], marker=mark)
+        if found.twin(start):
+            _draw_leads(leads, found, start, score, color=colours[row.network], marker=mark)
+    leads.axhline(0, color=_AXIS, linewidth=0.8)
+    for axes, title in ((levels, f"{score} on test images"), (leads, "lead over random weights")):
+        _dress(axes, found, title)
+    figure.savefig(path)
+    return path
+
+
+def _draw_means(axes: Any, found: Comparison, start: str, score: str, color: str, marker: str) -> None:
+    means = [found.mean(start, step, score) for step in found.steps]
+    middle, spread = np.array([one.mean for one in means]), np.nan_to_num([one.spread for one in means])
+    style = "-" if marker else "--"
+    axes.plot(found.steps, middle, style, color=color, marker=marker, markersize=4, linewidth=1.6, label=start)
+    axes.fill_between(found.steps, middle - spread, middle + spread, color=color, alpha=0.15, linewidth=0)
+
+
+def _draw_leads(axes: Any, found: Comparison, start: str, score: str, color: str, marker: str) -> None:
+    gains = {step: gain for step in found.steps if (gain := found.gain(start, step, score)) is not None}
+    middle = [gain.difference.mean for gain in gains.values()]
+    error = np.nan_to_num([gain.difference.error for gain in gains.values()])
+    axes.errorbar(list(gains), middle, error, color=color, marker=marker, markersize=4, capsize=3, label=start)
+
+
+def _dress(axes: Any, found: Comparison, title: str) -> None:
+    """Steps on a scale that has room for 0 and for every decade."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xscale("symlog", linthresh=found.steps[1] if len(found.steps) > 1 else 1)
+    axes.set_xticks(found.steps, [str(step) for step in found.steps])
+    axes.minorticks_off()
+    axes.set(title=title, xlabel="training steps")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, frameon=False)
