@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -237,7 +237,7 @@ def split_by_source(
     if len(groups) < 2:
         cut = max(len(items) - count, min(1, len(items)))
         return list(items[:cut]), list(items[cut:])
-    held = _held_out(groups, count, len(items), seed)
+    held = _held_out(groups, count, seed)
     return [x for i, x in enumerate(items) if i not in held], [x for i, x in enumerate(items) if i in held]
 
 
@@ -246,15 +246,20 @@ def _path_source(item: object) -> str:
     return source_of(str(item))
 
 
-def _held_out(groups: dict[str, list[int]], count: int, total: int, seed: int) -> set[int]:
+def _held_out(groups: dict[str, list[int]], count: int, seed: int) -> set[int]:
     """Indices of whole groups, `count` of them or a few more, at least one group being left."""
-    order = sorted(groups, key=lambda name: (len(groups[name]) > _LARGE_SOURCE * total, _draw(_last_parts(name), seed)))
     held: set[int] = set()
-    for name in order[:-1]:
+    for name in order_sources(groups, seed)[:-1]:
         if len(held) >= count:
             break
         held.update(groups[name])
     return held
+
+
+def order_sources(groups: Mapping[str, Sequence[object]], seed: int) -> list[str]:
+    """Return sources in the order in which they are held out: drawn by name and seed, large ones last."""
+    large = _LARGE_SOURCE * sum(map(len, groups.values()))
+    return sorted(groups, key=lambda name: (len(groups[name]) > large, _draw(_last_parts(name), seed)))
 
 
 def draw_subset(items: Sequence[T], count: int, seed: int, name: Callable[[T], str] = str) -> list[T]:

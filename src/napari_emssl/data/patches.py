@@ -6,7 +6,7 @@ uninterrupted one would have seen, in the same order, however many processes rea
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,10 +15,14 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from ..errors import UserError
 from .corruption import turn
 from .planes import Image
 from .scaling import IntensityScaling, Levels
+from .stores import ImagePlanes, PlaneStore
 
+_ATTEMPTS = 100
+"""Planes tried for one patch: that many damaged ones in a row mean that nearly all are."""
 _RAMP = 0.1
 """Largest brightness ramp, from the middle of a patch to its border: illumination is seldom even."""
 _PLACES = 20_000
@@ -41,16 +45,26 @@ def pad_to(plane: NDArray[Any], size: int) -> NDArray[Any]:
     return np.pad(plane, [(lack // 2, lack - lack // 2) for lack in missing], mode="symmetric")
 
 
+class Drawn(NamedTuple):
+    """A patch and what was in the way of it."""
+
+    patch: Tensor
+    """``(1, patch, patch)``, float32."""
+    damaged: tuple[int, ...]
+    """Numbers of the planes that could not be read, and were passed over."""
+
+
 class UnlabelledPatches(Dataset[Tensor]):
     """Random patches of many planes, addressed by position in an endless stream of shuffled epochs.
 
     An epoch visits every plane as often as whole patches fit into its area (a tile of patch size or less: once).
-    Item k is the tensor ``(1, patch, patch)``, float32, scaled, flipped and turned at random.
+    Item k is the tensor ``(1, patch, patch)``, float32, scaled, flipped and turned at random. In place of a plane
+    that cannot be read another one is drawn; which one follows from seed and position, too.
 
     Parameters
     ----------
     images
-        Images whose planes are drawn from.
+        Images whose planes are drawn from, or a store of planes.
     patch
         Edge of a patch, pixels.
     scaling
@@ -58,44 +72,64 @@ class UnlabelledPatches(Dataset[Tensor]):
     seed
         Decides order, places, flips and turns.
     cache_bytes
-        Planes are kept in memory until they fill this much.
+        Planes that take time to read are kept in memory until they fill this much.
     visits
         How often an epoch visits a plane.
+    planes
+        Numbers of the planes of the store to draw from; all by default.
 
     """
 
     def __init__(
         self,
-        images: Sequence[Image],
+        images: Sequence[Image] | PlaneStore,
         patch: int,
         scaling: IntensityScaling,
         seed: int = 0,
         cache_bytes: int = 2**31,
         visits: Literal["by-area", "once"] = "by-area",
+        planes: NDArray[np.int64] | None = None,
     ) -> None:
-        self._images = list(images)
+        self._store = ImagePlanes(images) if isinstance(images, Sequence) else images
+        self._shapes = self._store.shapes
         self._patch, self._scaling, self._seed = patch, scaling, seed
         self._room = cache_bytes
         self._epoch, self._permutation = -1, np.empty(0, np.int64)
-        self._cache: dict[tuple[int, int], NDArray[Any]] = {}
-        self._levels: dict[tuple[int, int], Levels] = {}
-        self._visits = [
-            (number, index)
-            for number, image in enumerate(self._images)
-            for index in range(len(image))
-            for _ in range(max(1, int(np.prod(image.plane_shape)) // patch**2) if visits == "by-area" else 1)
-        ]
+        self._kept: dict[int, NDArray[Any]] = {}
+        self._levels = np.full((len(self._shapes), 2), np.nan)
+        chosen = np.arange(len(self._shapes)) if planes is None else np.asarray(planes, np.int64)
+        areas = self._shapes[chosen].prod(axis=1) // patch**2
+        self._visits = np.repeat(chosen, np.maximum(1, areas) if visits == "by-area" else 1)
 
     def __len__(self) -> int:
         """Patches in one epoch."""
         return len(self._visits)
 
     def __getitem__(self, position: int) -> Tensor:
+        return self.draw(position).patch
+
+    def draw(self, position: int) -> Drawn:
+        """Return the patch at a position of the stream, and the damaged planes met on the way to it.
+
+        Raises
+        ------
+        UserError
+            If hardly any plane can be read.
+        """
         epoch, index = divmod(position, len(self))
-        key = self._visits[int(self._order(epoch)[index])]
-        rng = np.random.default_rng((self._seed, 1, position))
-        unit = self._unit_crop(key, rng)
-        return turn(torch.from_numpy(unit)[None], int(rng.integers(8))).contiguous()
+        number = int(self._visits[self._order(epoch)[index]])
+        damaged: list[int] = []
+        for attempt in range(_ATTEMPTS):
+            key = (self._seed, 1, position) if attempt == 0 else (self._seed, 2, position, attempt)
+            rng = np.random.default_rng(key)
+            if attempt:
+                number = int(self._visits[rng.integers(len(self))])
+            try:
+                return Drawn(self._cut(number, rng), tuple(damaged))
+            except UserError as error:
+                damaged.append(number)
+                reason = error
+        raise UserError(f"Hardly any image can be read. {reason}")
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Permutation of one epoch; only the latest is kept."""
@@ -104,16 +138,33 @@ class UnlabelledPatches(Dataset[Tensor]):
             self._permutation = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self))
         return self._permutation
 
-    def _unit_crop(self, key: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-        plane = self._cache.get(key)
-        if plane is None:
-            plane = self._images[key[0]].plane(key[1])
-            if plane.nbytes <= self._room:
-                self._room -= plane.nbytes
-                self._cache[key] = plane
-        if key not in self._levels:
-            self._levels[key] = self._scaling.fit(plane)
-        return self._levels[key].to_unit(random_crop(plane, self._patch, rng))
+    def _cut(self, number: int, rng: np.random.Generator) -> Tensor:
+        """Read, cut, flip, turn and scale; of large planes whose levels are known only the rows needed are read."""
+        height, width = self._shapes[number].tolist()
+        top, left = (int(rng.integers(max(edge, self._patch) - self._patch + 1)) for edge in (height, width))
+        code = int(rng.integers(8))
+        plane = self._kept.get(number)
+        levels = self._known_levels(number)
+        if plane is None and levels is not None and self._store.quick(number) and height > self._patch:
+            plane, top = self._store.read(number, top, top + self._patch), 0
+        elif plane is None:
+            plane = self._keep(number, self._store.read(number))
+        if levels is None:
+            levels = self._scaling.fit(plane)
+            self._levels[number] = levels
+        crop = pad_to(plane, self._patch)[top : top + self._patch, left : left + self._patch]
+        return turn(torch.from_numpy(levels.to_unit(crop))[None], code).contiguous()
+
+    def _known_levels(self, number: int) -> Levels | None:
+        black, white = self._levels[number].tolist()
+        return self._store.levels(number, self._scaling) if black != black else Levels(black, white)
+
+    def _keep(self, number: int, plane: NDArray[Any]) -> NDArray[Any]:
+        """Keep a plane in memory if reading it again would take time and there is room."""
+        if plane.nbytes <= self._room and not self._store.quick(number):
+            self._room -= plane.nbytes
+            self._kept[number] = plane
+        return plane
 
 
 @dataclass(frozen=True)

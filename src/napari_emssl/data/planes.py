@@ -23,12 +23,14 @@ __all__ = [
     "as_image",
     "create_zarr",
     "find_images",
+    "is_image_name",
+    "is_junk",
     "read_image",
     "replacing",
     "write_image",
 ]
 
-FORMATS = "TIFF, PNG, JPEG, BMP, NPY, MRC, OME-Zarr, dm3, dm4, emd, ser"
+FORMATS = "TIFF, PNG, JPEG, BMP, NPY, MRC, HDF5, OME-Zarr, dm3, dm4, emd, ser"
 _JUNK = re.compile(r"^(\.|~\$|__MACOSX$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 _LUMINANCE = (0.299, 0.587, 0.114)
 _CHECK = "It is damaged, or not what its name says. Save it again as TIFF in the program that made it."
@@ -197,8 +199,18 @@ def _walk(root: Path) -> Iterator[Path]:
         stores = {name for name in names if not _JUNK.match(name) and name.lower().endswith(".zarr")}
         names[:] = [name for name in names if not _JUNK.match(name) and name not in stores]
         for name in (*files, *stores):
-            if not _JUNK.match(name) and name[name.rfind(".") :].lower() in READERS:
+            if is_image_name(name):
                 yield Path(folder, name)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file or ``.zarr`` folder of this name is taken for an image when a folder is searched."""
+    return name[name.rfind(".") :].lower() in READERS and not _JUNK.match(name)
+
+
+def is_junk(name: str) -> bool:
+    """Whether a folder or file of this name is passed over when a folder is searched."""
+    return bool(_JUNK.match(name))
 
 
 def read_image(path: Path | str) -> Image:

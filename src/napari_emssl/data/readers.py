@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .calibration import ome_zarr_pixel_size, pixel_size_nm, tiff_pixel_size
+from .hdf5 import SUFFIXES as HDF5_SUFFIXES
+from .hdf5 import H5Planes, find_dataset
 from .tiff_pages import TiffPages, refusing_lost_pages
 
 _EAGER_BYTES = 64 << 20
@@ -192,6 +194,11 @@ def _is_image_stack(axes: list[dict[str, Any]]) -> bool:
     return len(signal) == 2 and len(axes) <= 3 and axes[-2:] == signal and not energies
 
 
+def _read_hdf5(path: Path) -> Raw:
+    """Images, labels or maps of an HDF5 file."""
+    return Raw(H5Planes(path, find_dataset(path)))
+
+
 Reader = Callable[[Path], Raw]
 
 READERS: dict[str, Reader] = {
@@ -200,6 +207,7 @@ READERS: dict[str, Reader] = {
     ".npy": _read_npy,
     **dict.fromkeys((".mrc", ".mrcs", ".map"), _read_mrc),
     ".zarr": _read_zarr,
+    **dict.fromkeys(HDF5_SUFFIXES, _read_hdf5),
     **dict.fromkeys((".dm3", ".dm4", ".emd", ".ser"), _read_em),
 }
 """Reader by file suffix, lower case."""

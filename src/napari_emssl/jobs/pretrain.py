@@ -1,33 +1,29 @@
 """Pretraining: a generator learns to restore corrupted micrographs, with a PatchGAN looking on."""
 
 from collections.abc import Iterator, Sequence
-from itertools import count
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader
-
-from ..data.datasets import draw_subset, split_by_source
-from ..data.patches import UnlabelledPatches
-from ..data.planes import Image, as_image, find_images
-from ..data.scaling import IntensityScaling
-from ..errors import UserError
-from ..models.file import Card, NetworkSpec
-from .devices import choose_device
-from .events import Control, Event, Job, Started, Warning
+from ..data.catalogue import Source
+from ..data.feed import Feed
+from ..models.file import Card, Model, NetworkSpec
+from .devices import Device, choose_device
+from .events import Control, Event, Finished, Job, Progress, Started, Warning
+from .held_out import restoration_l1
 from .pix2pix import Pix2Pix
 from .provenance import stage
 from .settings import PretrainSettings
 from .training import Outcome, Plan, run_training
+from .unlabelled import Unlabelled, gather_unlabelled
 
-VALIDATION_LIMIT = 5000
+_KNOWN_BATCHES, _KNOWN_SECONDS = 20, 30.0
+"""Before that nothing is said about waiting: reading processes take seconds to start."""
+_LONG_WAIT = 0.2
 
 
 def pretrain(
-    sources: Sequence[Path | str | NDArray[Any] | Image],
+    sources: Sequence[Source],
     settings: PretrainSettings | None = None,
     *,
     name: str | None = None,
@@ -35,13 +31,15 @@ def pretrain(
     autosave: Path | None = None,
     licence: str = "unknown",
     command: str = "",
+    split: Path | None = None,
+    keep_split: Path | None = None,
 ) -> Job:
     """Pretrain a generator on unlabelled micrographs.
 
     Parameters
     ----------
     sources
-        Files, folders (searched through) and arrays ``(h, w)`` or ``(n, h, w)``, in any mix.
+        Folders (searched through), files, packs and arrays ``(h, w)`` or ``(n, h, w)``, in any mix.
     settings
         Defaults are the paper's.
     name
@@ -52,6 +50,8 @@ def pretrain(
         Licence of the images, for the card.
     command
         The command line, for the card.
+    split, keep_split
+        A split that another run wrote, to use it again; where to write the split of this run.
 
     Returns
     -------
@@ -61,119 +61,93 @@ def pretrain(
     Raises
     ------
     UserError
-        From the iteration: no readable image, unknown generator or device, damaged autosave.
+        From the iteration: no readable image, unknown generator or device, damaged autosave or split.
 
     """
     chosen = settings or PretrainSettings()
 
     def events(control: Control) -> Iterator[Event]:
         device = choose_device(chosen)
-        images, skipped = _open_all(sources)
-        training, held_out = _split(images, chosen)
-        patches = UnlabelledPatches(training, chosen.patch, IntensityScaling(), chosen.seed)
-        data = _describe(training, held_out, len(patches), skipped)
+        material = gather_unlabelled(sources, chosen, split)
+        validation, damaged = material.validation_patches()
+        feed = Feed(material.training_patches(), chosen.batch_size, chosen.workers)
+        feed.damaged.update(damaged)
+        data = material.describe(feed.patches_per_epoch)
 
         def card(outcome: Outcome) -> Card:
             spec = NetworkSpec(name=chosen.generator, width=chosen.width, refine=chosen.refine)
-            history = (stage("pretrain", chosen, data, outcome, None, command),)
+            history = (stage("pretrain", chosen, data | {"damaged": len(feed.damaged)}, outcome, None, command),)
             label = name or chosen.generator
             return Card(name=label, task="reconstruct", network=spec, history=history, licence=licence)
 
-        learner = Pix2Pix(chosen, device, _validation_patches(held_out, chosen), card)
+        learner = Pix2Pix(chosen, device, validation, card)
         yield Started(device.label, device.reason, data["summary"])
-        yield from _remarks(chosen, len(training), skipped)
-        yield from run_training(learner, _plan(chosen, patches, autosave), control, resume)
+        yield from map(Warning, material.remarks())
+        told, plan = _Reading(feed, material), _plan(chosen, feed, autosave, data["summary"])
+        with closing(feed):
+            for number, event in enumerate(run_training(learner, plan, control, resume)):
+                if number == 0 and keep_split is not None:
+                    material.write_split(keep_split)
+                yield from told.warnings(event)
+                yield _tested(event, material, device, control) if isinstance(event, Finished) else event
 
     return Job(events)
 
 
-def _remarks(settings: PretrainSettings, images: int, skipped: list[str]) -> Iterator[Event]:
-    """Say what is not as asked for."""
-    if skipped:
-        yield Warning(f"{len(skipped)} files could not be read and were left out, the first: {skipped[0]}")
-    if settings.images is not None and settings.images > images:
-        yield Warning(f"Only {images} training images are there; --images {settings.images} asks for more.")
+class _Reading:
+    """Says which images turn out to be damaged, and when reading holds up the training."""
+
+    def __init__(self, feed: Feed, material: Unlabelled) -> None:
+        self._feed, self._material = feed, material
+        self._tell_at, self._waits_told = 1, False
+
+    def warnings(self, event: Event) -> Iterator[Event]:
+        """Yield the warnings due after an event of the training."""
+        damaged = self._feed.damaged
+        if len(damaged) >= self._tell_at:
+            self._tell_at = 10 ** len(str(len(damaged)))
+            name = self._material.name_of(min(damaged))
+            images = "1 image is" if len(damaged) == 1 else f"{len(damaged)} images so far are"
+            yield Warning(f"{images} damaged and passed over, the first: {name}. Others are shown in their place.")
+        if isinstance(event, Progress) and self._waits(event.seconds):
+            self._waits_told = True
+            share = self._feed.waited_seconds / event.seconds
+            yield Warning(
+                f"The training waits for images in {share:.0%} of its time. More --workers, or a pack "
+                "('napari-emssl pack'), make it faster."
+            )
+
+    def _waits(self, seconds: float) -> bool:
+        """Whether enough is known, and too much time is spent waiting."""
+        known = self._feed.batches_read > _KNOWN_BATCHES and seconds > _KNOWN_SECONDS
+        return known and not self._waits_told and self._feed.waited_seconds > _LONG_WAIT * seconds
 
 
-def _open_all(sources: Sequence[Path | str | NDArray[Any] | Image]) -> tuple[list[Image], list[str]]:
-    """Open files, folders and arrays; return the images and a sentence for each file that cannot be read."""
-    images: list[Image] = []
-    skipped: list[str] = []
-    for source in sources:
-        if not isinstance(source, Path | str):
-            images.append(as_image(source))
-            continue
-        files = find_images([source])
-        for file in files:
-            try:
-                images.append(as_image(file))
-            except UserError as error:
-                skipped.append(str(error))
-    if not images:
-        raise UserError(skipped[0] if skipped else "There is no image to learn from. Give a file or a folder.")
-    return images, skipped
+def _tested(event: Finished, material: Unlabelled, device: Device, control: Control) -> Finished:
+    """Add the result on the test images to the card of the model, unless the run was stopped."""
+    if event.stopped or not material.split.test:
+        return event
+    model: Model = event.result
+    l1 = restoration_l1(model, material.test_patches(), material.settings, device, lambda: control.stopped)
+    if l1 is None:
+        return event
+    last = model.card.history[-1]
+    history = (*model.card.history[:-1], last.model_copy(update={"data": last.data | {"test_l1": l1}}))
+    return replace(event, result=Model(model.card.model_copy(update={"history": history}), model.weights))
 
 
-def _split(images: list[Image], settings: PretrainSettings) -> tuple[list[Image], list[Image]]:
-    """Hold whole sources out for validation, then draw as many training images as are asked for."""
-    wanted = settings.validation
-    if wanted is None:
-        wanted = min(VALIDATION_LIMIT, len(images) // 10)
-    if wanted >= len(images):
-        raise UserError(f"--validation {wanted} leaves nothing to learn from: there are {len(images)} images.")
-    keys = [image.path or Path(str(number)) for number, image in enumerate(images)]
-    by_key = dict(zip(keys, images, strict=True))
-    training, held_out = split_by_source(keys, wanted, settings.seed)
-    if settings.images is not None:
-        training = draw_subset(training, settings.images, settings.seed)
-    return [by_key[key] for key in training], [by_key[key] for key in held_out]
-
-
-def _validation_patches(images: list[Image], settings: PretrainSettings) -> Tensor:
-    """One fixed patch of every held-out plane, ``(n, 1, patch, patch)``."""
-    patches = UnlabelledPatches(images, settings.patch, IntensityScaling(), settings.seed, visits="once")
-    if not len(patches):
-        return torch.empty(0, 1, settings.patch, settings.patch)
-    return torch.stack([patches[index] for index in range(min(len(patches), VALIDATION_LIMIT))])
-
-
-def _plan(settings: PretrainSettings, patches: UnlabelledPatches, autosave: Path | None) -> Plan:
-    epochs = settings.epochs or 1
-    total = settings.steps or max(1, len(patches) * epochs // settings.batch_size)
-    per_epoch = max(1, len(patches) // settings.batch_size)
-
-    def batches(first: int) -> Iterator[Tensor]:
-        positions = count(first * settings.batch_size)
-        loader = DataLoader(
-            patches,
-            batch_size=settings.batch_size,
-            sampler=(position for position in positions),
-            num_workers=settings.workers,
-            pin_memory=torch.cuda.is_available(),
-            multiprocessing_context="spawn" if settings.workers else None,
-        )
-        return iter(loader)
-
+def _plan(settings: PretrainSettings, feed: Feed, autosave: Path | None, data: str) -> Plan:
+    epoch_steps = feed.patches_per_epoch / settings.batch_size
+    total = settings.steps or max(1, int(epoch_steps * (settings.epochs or 1)))
     return Plan(
-        batches=batches,
+        batches=feed.batches,
         batch_size=settings.batch_size,
         total=total,
         max_seconds=settings.max_seconds,
-        validation_interval=settings.validation_interval or min(per_epoch, max(1, total // 20)),
+        validation_interval=settings.validation_interval or max(1, min(int(epoch_steps), total // 20)),
         preview_seconds=20.0,
         autosave=autosave,
         autosave_seconds=settings.autosave_seconds,
+        epoch_steps=epoch_steps,
+        data=data,
     )
-
-
-def _describe(training: list[Image], held_out: list[Image], patches: int, skipped: list[str]) -> dict[str, Any]:
-    planes = sum(map(len, training))
-    return {
-        "summary": f"Learning from {planes} planes of {len(training)} images ({patches} patches an epoch), "
-        f"validating on {sum(map(len, held_out))} planes of {len(held_out)} images.",
-        "images": len(training),
-        "planes": planes,
-        "patches_per_epoch": patches,
-        "validation_images": len(held_out),
-        "skipped": len(skipped),
-    }

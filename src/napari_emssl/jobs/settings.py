@@ -70,6 +70,18 @@ class PretrainSettings(TrainingSettings):
     validation: int | None = Field(
         None, ge=0, description="Images held out for validation; by default a tenth, 5000 at most."
     )
+    test: int = Field(
+        0, ge=0, description="Images held out for the test: neither learnt from nor validated on, scored at the end."
+    )
+    layout: Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"] = Field(
+        "auto", description="How the images lie on disk, see docs/data.md; auto finds out."
+    )
+    hot_pixels: float | None = Field(
+        None,
+        gt=0,
+        description="Set negative pixels to 0 and replace those above the median of their image by more than this "
+        "by the mean of their neighbours.",
+    )
     epochs: int | None = Field(60, ge=1, description="Number of passes over the training images.")
     batch_size: int = Field(128, ge=1, le=4096, description="Patches in one training step.")
     patch: int = Field(224, ge=64, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
