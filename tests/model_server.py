@@ -1,5 +1,6 @@
 """A server on this machine that gives a file as the last part of the address says: well, or as bad servers do."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -100,9 +101,11 @@ class ModelServer:
 
 
 @contextmanager
-def serving(content: bytes) -> Iterator[ModelServer]:
+def serving(content: bytes, tls: ssl.SSLContext | None = None) -> Iterator[ModelServer]:
     """Run a server of `content` while the context is open."""
     served = ModelServer(content)
+    if tls is not None:
+        served.server.socket = tls.wrap_socket(served.server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=served.server.serve_forever, args=(0.02,))
     thread.start()
     try:

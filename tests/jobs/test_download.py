@@ -1,7 +1,12 @@
 """Downloads: what arrives is what was promised, whatever servers do; and nothing else is left behind."""
 
+import dataclasses
+import errno
 import hashlib
 import os
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -177,6 +182,40 @@ def test_a_dead_proxy_is_named(server: ModelServer, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(UserError, match="HTTP_PROXY"):
         download(order(server, "http://models.invalid/good"), PATIENCE).result()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_a_certificate_that_nobody_vouches_for_is_refused(content: bytes, tmp_path: Path, home: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    subprocess.run(
+        ["openssl", "req", *words, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serving(content, context) as server:
+        safe = dataclasses.replace(order(server, "good"), urls=(server.url("good").replace("http:", "https:"),))
+        with pytest.raises(UserError, match="certificate of 127"):
+            download(safe, PATIENCE).result()
+        assert (server.asked, files(home)) == ([], [])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+            assert download(safe, PATIENCE).result().read_bytes() == content
+
+
+def test_a_full_disk_is_a_sentence_and_no_fault_of_the_mirror(
+    server: ModelServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("napari_emssl.jobs.download.fetch_model", full)
+    with pytest.raises(UserError, match="No space left on device") as caught:
+        download(order(server, "good", "good"), PATIENCE).result()
+    assert "mirror" not in str(caught.value)
+    assert files(home) == []
 
 
 def test_what_a_killed_run_left_is_swept(server: ModelServer, home: Path) -> None:

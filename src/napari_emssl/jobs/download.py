@@ -21,7 +21,7 @@ from .settings import DownloadSettings
 _LOOK_SECONDS = 0.05
 _TELL_SECONDS = 0.1
 _STALE_SECONDS = 86400.0
-WAY_OUT = "Without a network: fetch the file on another computer, then 'napari-emssl models import FILE' takes it."
+WAY_OUT = "Or fetch the file on any computer: 'napari-emssl models import FILE' takes it, without a network."
 
 _Talk = queue.SimpleQueue[Event | Card | Exception]
 
@@ -107,14 +107,16 @@ def _arriving(
 
 def _work(order: Download, temporary: Path, patience: float, control: Control, talk: _Talk) -> None:
     """Try one mirror after the other; the last thing said is a card or an exception."""
+    said: Card | Exception
     try:
-        talk.put(_first_good(order, temporary, patience, control, talk))
+        said = _first_good(order, temporary, patience, control, talk)
     except OSError as error:
-        talk.put(UserError(f"Cannot write to '{temporary.parent}': {error.strerror or error}."))
+        said = UserError(f"Cannot write to '{temporary.parent}': {error.strerror or error}. Make room, then try again.")
     except Exception as error:
-        talk.put(error)
-    if control.stopped:
+        said = error
+    if control.stopped and isinstance(said, Exception):
         temporary.unlink(missing_ok=True)
+    talk.put(said)
 
 
 def _first_good(order: Download, temporary: Path, patience: float, control: Control, talk: _Talk) -> Card:
