@@ -110,7 +110,13 @@ def test_a_bad_entry_is_named(write: Write, entry: dict[str, Any], change: dict[
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("[]", "no JSON document"), ("nothing", "no JSON document"), ("\xff", "no JSON"), ('{"models": []}', "version")],
+    [
+        ("[]", "no JSON document"),
+        ("nothing", "no JSON document"),
+        ("[" * 99999, "no JSON"),
+        ("\xff", "no JSON"),
+        ('{"models": []}', "version"),
+    ],
 )
 def test_what_is_no_registry(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "r.json"

@@ -109,7 +109,7 @@ def read_registry(source: str, timeout_seconds: float = 5.0) -> Registry:
         raise UserError(f"Registry '{source}' cannot be read: {error.strerror or error}.") from error
     except ValidationError as error:
         raise UserError(f"Registry '{source}' is damaged: {_first(error)}") from error
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"Registry '{source}' is no JSON document of a registry.") from error
