@@ -7,23 +7,43 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import PretrainSettings
-from .files import require_existing
+from .files import require_existing, require_writable_file
 from .output import TrainingOutput
 
 
 def pretrain(
-    paths: Annotated[list[Path], Parameter(help="Image files and folders (TIFF, PNG, JPEG, NPY, MRC), any mix.")],
+    paths: Annotated[
+        list[Path], Parameter(help="Image files, folders (TIFF, PNG, JPEG, NPY, MRC, HDF5) and packs, any mix.")
+    ],
     /,
     *,
     output: TrainingOutput,
+    split: Annotated[
+        Path | None, Parameter(help="Use the images of this split, a file that another run wrote beside its model.")
+    ] = None,
     settings: Annotated[PretrainSettings, Parameter(name="*", group="Settings")] = PretrainSettings(),
 ) -> int:
     """Train a generator on unlabelled images: it learns to restore what was corrupted (GAN)."""
     if output.pictures is None:
         output = replace(output, pictures=output.output.with_name(f"{output.output.stem}-pictures"))
     output.check()
-    require_existing(paths)
+    kept = output.output.with_name(f"{output.output.stem}-split.json")
+    if split is None or split.resolve() != kept.resolve():
+        require_writable_file(kept, output.overwrite or output.resume is not None)
+    require_existing([*paths, *([split] if split else [])])
     from ..jobs.pretrain import pretrain as start
     from .training import train
 
-    return train(start(paths, settings, **output.arguments()), "Pretraining", output)
+    job = start(paths, settings, **output.arguments(), split=split, keep_split=kept)
+    status = train(job, "Pretraining", output)
+    _tell_test(output.output)
+    return status
+
+
+def _tell_test(path: Path) -> None:
+    """Print the result on the test images, if there were any."""
+    from ..models.file import read_card
+
+    data = read_card(path).history[-1].data
+    if "test_l1" in data:
+        print(f"L1 on {data['test_images']} test images: {data['test_l1']:.4g}.")

@@ -59,7 +59,7 @@ def open_sources(sources: Sequence[Source], layout: LayoutName = "auto", hot_pix
         How the folders lie on disk; ``auto`` finds out for each.
     hot_pixels
         Where given, negative pixels become 0 and those above the median by more than this are replaced, see
-        `hdf5.repair`; packs are left as they are.
+        `hdf5.repair`.
 
     Raises
     ------
@@ -105,9 +105,7 @@ def _open(source: Source, prefix: str, layout: LayoutName, hot_pixels: float | N
     """List one source."""
     if isinstance(source, Path | str):
         path = Path(source)
-        if is_pack(path):
-            return _open_pack(path, prefix)
-        found = _open_path(path, prefix, layout)
+        found = _open_pack(path, prefix) if is_pack(path) else _open_path(path, prefix, layout)
     else:
         image = as_image(source)
         name = prefix.removesuffix("/") or "0"

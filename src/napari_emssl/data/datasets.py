@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import UserError
+from .hdf5 import hdf5_pairs
 from .planes import Image, find_images, natural_key, read_image
 
 T = TypeVar("T")
@@ -51,7 +52,8 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
     One file with one file is a pair whatever the names. Of folders, files are paired that have the same name,
     sub-folder included, up to the extension. If that pairs fewer, upper and lower case, sub-folders, or words
     that all names of one side share (``img_001`` with ``mask_001`` or ``001_label``) are left out of the
-    comparison; a name that then stands for several files is not paired.
+    comparison; a name that then stands for several files is not paired. One folder may be both sides when it holds
+    HDF5 files of images and of labels or maps, see `hdf5.hdf5_pairs`.
 
     Raises
     ------
@@ -60,6 +62,8 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
     """
     roots = Path(images), Path(targets)
     if roots[0].resolve() == roots[1].resolve():
+        if roots[0].is_dir() and (pairs := hdf5_pairs(find_images(roots[0]))):
+            return Pairing(tuple(pairs), (), ())
         raise UserError(f"Images and targets are both {images}. Put the targets into a folder of their own.")
     files = [find_images([root]) for root in roots]
     if len(files[0]) == len(files[1]) == 1:

@@ -1,6 +1,8 @@
 """HDF5 data sets of nanoparticles (Sytwu et al., Groschner et al.): images, labels and maps as grey planes."""
 
+import re
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,6 +131,22 @@ def role_of(path: Path) -> Role | None:
     except (OSError, UserError):
         return None
     return next((role for role in _ROLES if role == key), None)
+
+
+def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:
+    """Pair HDF5 files of images with those of labels or maps: same name but for the word that tells the role.
+
+    A single file of images and a single one of labels or maps are a pair whatever their names.
+    """
+    sides: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
+    for file in files:
+        role = role_of(file) if file.suffix.lower() in SUFFIXES else None
+        if role is not None:
+            stem = re.sub(r"[ _-]*(images?|labels?|maps?|masks?)[ _-]*", "", file.stem.casefold())
+            sides[role != "images"][f"{file.parent.as_posix()}/{stem}"] = file
+    if len(sides[0]) == len(sides[1]) == 1:
+        return [(next(iter(sides[0].values())), next(iter(sides[1].values())))]
+    return [(sides[0][key], sides[1][key]) for key in sides[0] if key in sides[1]]
 
 
 def repair(plane: NDArray[Any], hot_pixels: float) -> NDArray[Any]:

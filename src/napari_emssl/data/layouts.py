@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import UserError
-from .datasets import source_of
+from .datasets import Pairing, find_pairs, source_of
 from .hdf5 import SUFFIXES, role_of
 
 LayoutName = Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"]
@@ -125,17 +125,25 @@ LAYOUTS = {
 """By name, in the order in which they are tried."""
 
 
-def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:
-    """Pair HDF5 files of images with those of labels or maps: same name but for the word that tells the role.
+def find_task_pairs(root: Path, task: str) -> Pairing:
+    """Pair the images of a published data set with their targets.
 
-    A single file of images and a single one of labels or maps are a pair whatever their names.
+    Parameters
+    ----------
+    root
+        The folder of TEM-ImageNet (the one that holds ``image``), or one with HDF5 files of images and labels or maps.
+    task
+        ``segment``, or for TEM-ImageNet also ``denoise``, ``remove-background``, ``super-resolve``.
+
+    Raises
+    ------
+    UserError
+        If the folder is neither, or has no targets for the task.
     """
-    sides: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
-    for file in files:
-        role = role_of(file) if _is_hdf5(file.name) else None
-        if role is not None:
-            stem = re.sub(r"[ _-]*(images?|labels?|maps?|masks?)[ _-]*", "", file.stem.casefold())
-            sides[role != "images"][f"{file.parent.as_posix()}/{stem}"] = file
-    if len(sides[0]) == len(sides[1]) == 1:
-        return [(next(iter(sides[0].values())), next(iter(sides[1].values())))]
-    return [(sides[0][key], sides[1][key]) for key in sides[0] if key in sides[1]]
+    if not (root / "image").is_dir():
+        return find_pairs(root, root)
+    folder = TEM_IMAGENET_TARGETS.get(task)
+    if folder is None or not (root / folder).is_dir():
+        there = [name for name, target in TEM_IMAGENET_TARGETS.items() if (root / target).is_dir()]
+        raise UserError(f"{root} has no targets for '{task}'. It has those for: {', '.join(there) or 'nothing'}.")
+    return find_pairs(root / "image", root / folder)

@@ -7,7 +7,7 @@ memory-mapped, so that reading processes share them.
 import json
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,7 @@ def write_pack(
     images: tuple[Sequence[str], Sequence[str], Sequence[int]],
     facts: dict[str, Any],
     overwrite: bool = False,
-) -> Iterator[str | None]:
+) -> Generator[str | None, None, None]:
     """Write the planes of a store to one file, under a temporary name that is renamed at the end.
 
     Closing the iterator before its end leaves nothing behind.

@@ -53,7 +53,21 @@ class TrainingSettings(LearningSettings):
     autosave_seconds: float = Field(60.0, gt=0, description="Seconds between two autosaves.")
 
 
-class PretrainSettings(TrainingSettings):
+class PackSettings(Settings):
+    """How unlabelled images are found and prepared."""
+
+    layout: Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"] = Field(
+        "auto", description="How the images lie on disk, see docs/data.md; auto finds out."
+    )
+    hot_pixels: float | None = Field(
+        None,
+        gt=0,
+        description="Set negative pixels to 0 and replace those above the median of their image by more than this "
+        "by the mean of their neighbours.",
+    )
+
+
+class PretrainSettings(TrainingSettings, PackSettings):
     """The GAN stage: a generator learns to restore corrupted images, without labels.
 
     Defaults are the paper's where it states them; strengths of the corruption are our choice.
@@ -72,15 +86,6 @@ class PretrainSettings(TrainingSettings):
     )
     test: int = Field(
         0, ge=0, description="Images held out for the test: neither learnt from nor validated on, scored at the end."
-    )
-    layout: Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"] = Field(
-        "auto", description="How the images lie on disk, see docs/data.md; auto finds out."
-    )
-    hot_pixels: float | None = Field(
-        None,
-        gt=0,
-        description="Set negative pixels to 0 and replace those above the median of their image by more than this "
-        "by the mean of their neighbours.",
     )
     epochs: int | None = Field(60, ge=1, description="Number of passes over the training images.")
     batch_size: int = Field(128, ge=1, le=4096, description="Patches in one training step.")
