@@ -130,6 +130,11 @@ class RecipeSettings(LearningSettings, TargetSettings):
     task: TrainTask = Field("segment", description="What the model shall do.")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Highest learning rate of Adam.")
     augment: bool = Field(True, description="Flip, turn, resize patches and change their contrast and noise.")
+    frozen_norm: bool = Field(
+        True,
+        description="Keep the norm statistics that came with a start; otherwise they follow the batches, as those of "
+        "random weights do.",
+    )
 
 
 class FinetuneSettings(RecipeSettings, TrainingSettings):
