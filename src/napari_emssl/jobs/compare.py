@@ -13,7 +13,7 @@ from ..data.scaling import IntensityScaling
 from ..errors import UserError
 from ..models.file import Card, NetworkSpec
 from ..models.tasks import network_of, task_of
-from .comparison import Row
+from .comparison import MAIN_SCORE, Row
 from .contenders import Contender, Start, contenders_of, network_label
 from .devices import Device, choose_device
 from .events import Control, Event, Finished, Job, Progress, Started
@@ -210,4 +210,5 @@ class _Meter:
         self._told, seconds = now, now - self._start
         left = seconds * (self._total - step) / step if step else None
         losses = {"loss": moment.loss} if moment.loss == moment.loss else {}
-        yield Progress(step, self._total, losses, moment.scores, left, seconds)
+        metrics = {name: value for name, value in moment.scores.items() if name == MAIN_SCORE}
+        yield Progress(step, self._total, losses, metrics, left, seconds)

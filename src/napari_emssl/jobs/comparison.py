@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 MAIN_SCORE = "dice"
-_COLUMN = 19
+_COLUMN = 15
+_AHEAD = "  seeds ahead"
 
 
 @dataclass(frozen=True)
@@ -140,31 +141,30 @@ class Comparison:
 
     def table(self, score: str = MAIN_SCORE) -> str:
         """Return the means and the leads as text, a column for each step."""
-        width = max(len(start) for start in self.starts) + 2
-        head = "start".ljust(width) + "".join(f"step {step}".rjust(_COLUMN) for step in self.steps)
-        means = [self._means(start, width, score) for start in self.starts]
-        lines = [f"{score}: mean ± standard deviation over seeds", head, *means]
+        width = max(len(start) for start in [*self.starts, _AHEAD]) + 2
+        head = _line("start", width, [f"step {step}" for step in self.steps])
+        lines = [f"{score}: mean ± standard deviation over {len(self.seeds)} seeds", head]
+        for start in self.starts:
+            means = (self.mean(start, step, score) for step in self.steps)
+            lines.append(_line(start, width, [_shown(one.mean, one.spread, "") for one in means]))
         paired = [start for start in self.starts if self.twin(start)]
         if paired:
-            lines += ["", "lead over the same network from random weights: mean ± standard error (seeds ahead)", head]
-            lines += [self._leads(start, width, score) for start in paired]
+            lines += ["", "lead over the same network from random weights: mean ± standard error", head]
+        for start in paired:
+            lines += self._leads(start, width, score)
         return "\n".join(lines)
 
-    def _means(self, start: str, width: int, score: str) -> str:
-        means = [self.mean(start, step, score) for step in self.steps]
-        return start.ljust(width) + "".join(_shown(one.mean, one.spread).rjust(_COLUMN) for one in means)
-
-    def _leads(self, start: str, width: int, score: str) -> str:
-        cells = []
-        for step in self.steps:
-            gain = self.gain(start, step, score)
-            text = "" if gain is None else f"{gain.difference.mean:+.3f}"
-            if gain is not None:
-                error = gain.difference.error
-                text += ("" if math.isnan(error) else f"±{error:.3f}") + f" {gain.wins}/{gain.difference.count}"
-            cells.append(text.rjust(_COLUMN))
-        return start.ljust(width) + "".join(cells)
+    def _leads(self, start: str, width: int, score: str) -> list[str]:
+        """Return two lines: the leads, and how many seeds are ahead."""
+        gains = [self.gain(start, step, score) for step in self.steps]
+        leads = [_shown(gain.difference.mean, gain.difference.error, "+") if gain else "" for gain in gains]
+        ahead = [f"{gain.wins} of {gain.difference.count}" if gain else "" for gain in gains]
+        return [_line(start, width, leads), _line(_AHEAD, width, ahead)]
 
 
-def _shown(mean: float, spread: float) -> str:
-    return f"{mean:.3f}" + ("" if math.isnan(spread) else f" ±{spread:.3f}")
+def _line(first: str, width: int, cells: Iterable[str]) -> str:
+    return first.ljust(width) + "".join(cell.rjust(_COLUMN) for cell in cells)
+
+
+def _shown(mean: float, spread: float, sign: str) -> str:
+    return format(mean, f"{sign}.3f") + ("" if math.isnan(spread) else f" ±{spread:.3f}")

@@ -29,7 +29,7 @@ def write_comparison(path: Path, found: Comparison, score: str = MAIN_SCORE) -> 
         if found.twin(start):
             _draw_leads(leads, found, start, score, color=colours[row.network], marker=mark)
     leads.axhline(0, color=_AXIS, linewidth=0.8)
-    for axes, title in ((levels, f"{score} on test images"), (leads, "lead over random weights")):
+    for axes, title in ((levels, f"{score} of what is tested"), (leads, "lead over random weights")):
         _dress(axes, found, title)
     figure.savefig(path)
     return path
@@ -51,9 +51,11 @@ def _draw_leads(axes: Any, found: Comparison, start: str, score: str, color: str
 
 
 def _dress(axes: Any, found: Comparison, title: str) -> None:
-    """Steps on a scale that has room for 0 and for every decade."""
+    """Dress axes; the scale of steps has room for 0 and for every decade."""
+    first, last = (found.steps[1], found.steps[-1]) if len(found.steps) > 1 else (1, 1)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xscale("symlog", linthresh=found.steps[1] if len(found.steps) > 1 else 1)
+    axes.set_xscale("symlog", linthresh=first, linscale=0.4)
+    axes.set_xlim(-0.15 * first, 1.15 * last)
     axes.set_xticks(found.steps, [str(step) for step in found.steps])
     axes.minorticks_off()
     axes.set(title=title, xlabel="training steps")

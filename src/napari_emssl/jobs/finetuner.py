@@ -147,8 +147,10 @@ class FineTuner:
                 mean.lerp_(value, rate)
 
     def _to_train_mode(self) -> None:
-        """Statistics that came with the start stay as they are: a batch of a few patches would spoil them."""
+        """Statistics that came with the start stay as they are, if asked for."""
         self.network.train()
+        if not self.settings.frozen_norm:
+            return
         for name, module in self.network.named_modules():
             if isinstance(module, nn.BatchNorm2d) and f"{name}.running_mean" not in self.fresh:
                 module.eval()
