@@ -22,8 +22,9 @@ from napari_emssl.cli import demo as demo_module
 from napari_emssl.cli import files, follow, main, records
 from napari_emssl.cli.app import guarded
 from napari_emssl.errors import UserError
+from napari_emssl.jobs.curves import read_table
 from napari_emssl.jobs.events import Control, Event, Finished, Job, Preview, Progress, Started, Warning
-from napari_emssl.models.file import Card, Model, NetworkSpec, read_card, save_model
+from napari_emssl.models.file import Card, Model, NetworkSpec, Stage, read_card, save_model
 
 SMALL = ["--device", "cpu", "--precision", "fp32", "--workers", "0"]
 PRETRAIN = [*SMALL, "--patch", "64", "--batch-size", "2", "--discriminator-width", "4", "--validation", "1", "--quiet"]
@@ -394,7 +395,26 @@ def test_signal_saves_and_resume_goes_on(images: Path, tmp_path: Path, tell: Tel
     steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
     assert steps[0] == 0
     assert steps[-1] == reached + 2
+    with (tmp_path / "gen-pictures" / "curves.csv").open() as file:
+        drawn = [int(line.split(",")[0]) for line in file.readlines()[1:]]
+    assert drawn == sorted(set(steps)), "curves are whole after a resume"
     assert not autosave.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_second_run_of_the_same_output_is_refused(images: Path, tmp_path: Path, tell: Tell) -> None:
+    output, log = tmp_path / "gen.safetensors", tmp_path / "log"
+    words = ["pretrain", images, "-o", output, "--log", log, "--steps", "100000", *PRETRAIN]
+    with start(*words) as process:
+        wait_for(log.exists)
+        written = log.stat().st_size
+        told = tell(*words, "--overwrite")
+        assert log.stat().st_size >= written
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    refused(told, "Another run is writing", f"process {process.pid}", "gen.safetensors")
+    other = tell(*words[:3], tmp_path / "other.safetensors", *words[4:6], "--steps", "1", *PRETRAIN, "--overwrite")
+    assert other.status == 0, other.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -472,14 +492,13 @@ def test_job_without_an_end_is_an_error() -> None:
 # --- records
 
 
-def test_log_has_no_nan_and_appends(tmp_path: Path) -> None:
+def test_log_has_no_nan(tmp_path: Path) -> None:
     path = tmp_path / "new" / "log"
-    for append in (False, True):
-        log = records.RunLog(path, append)
-        for event in EVENTS:
-            log(event)
+    log = records.RunLog(path)
+    for event in EVENTS:
+        log(event)
     lines = [json.loads(line, parse_constant=pytest.fail) for line in path.read_text().splitlines()]
-    assert len(lines) == 4
+    assert len(lines) == 2
     assert lines[0]["validation"] == {"l1": 0.25}
     assert lines[1]["losses"] == {"loss": None}
     assert "validation" not in lines[1]
@@ -487,16 +506,105 @@ def test_log_has_no_nan_and_appends(tmp_path: Path) -> None:
 
 def test_log_grows_slower_after_a_minute() -> None:
     due = records.Due()
-    told = [due(Progress(step, None, seconds=step * 0.1)) for step in range(1000)]
+    told = [due(Progress(step, None, {"loss": 1.0}, seconds=step * 0.1)) for step in range(1000)]
     assert all(told[:600])
     assert sum(told[600:]) == pytest.approx(40, abs=2)
     assert due(Progress(1000, None, metrics={"l1": 1.0}, seconds=100.0))
 
 
+def crashed_run(tmp_path: Path) -> tuple[records.RunLog, records.Pictures]:
+    """Records of a run that died after step 7, in the middle of a line."""
+    log, pictures = records.RunLog(tmp_path / "log"), records.Pictures(tmp_path / "p")
+    for step in range(8):
+        metrics = {"l1": 1.0 / (step + 1)} if step % 2 == 0 else {}
+        for listener in (log, pictures):
+            listener(Progress(step, 99, {"loss": float(step)} if step else {}, metrics, seconds=float(step)))
+            listener(Preview({"image": np.zeros((8, 8), np.float32)}, step))
+    assert log.file
+    log.file.close()
+    for path in (tmp_path / "log", tmp_path / "p" / "curves.csv"):
+        path.write_text(path.read_text() + '{"step": 8'[: 10 if path.name == "log" else 1])
+    return log, pictures
+
+
+def table_of(folder: Path) -> list[tuple[int, float | None]]:
+    return [(record.step, record.losses.get("loss")) for record in read_table(folder / "curves.csv")]
+
+
+@pytest.mark.parametrize("saved", [0, 4, 7])
+def test_a_resumed_run_takes_back_lost_work_and_is_recorded_wholly(saved: int, tmp_path: Path) -> None:
+    crashed_run(tmp_path)
+    assert [step for step, _ in table_of(tmp_path / "p")] == list(range(8)), "nothing waits for the end"
+    log, pictures = records.RunLog(tmp_path / "log", True), records.Pictures(tmp_path / "p", True)
+    again = [Progress(step, 99, {"loss": 100.0 + step}, {}, seconds=float(step)) for step in range(saved + 1, 10)]
+    for event in (Progress(saved, 99), Preview({"image": np.zeros((8, 8))}, saved), *again, Finished(None)):
+        log(event)
+        pictures(event)
+    expected = [(step, (100.0 if step > saved else 0.0) + step if step else None) for step in range(10)]
+    assert table_of(tmp_path / "p") == expected
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [(line["step"], line["losses"].get("loss")) for line in lines] == expected
+    assert [line["step"] for line in lines if "validation" in line] == [s for s in range(0, 8, 2) if s <= saved]
+    panels = [int(path.stem.removeprefix("step-")) for path in (tmp_path / "p").glob("step-*.png")]
+    assert max(panels) <= saved
+
+
+def test_a_run_that_starts_anew_takes_away_what_an_earlier_one_left(tmp_path: Path) -> None:
+    crashed_run(tmp_path)
+    (tmp_path / "p" / "step-by-step.png").write_text("not ours")
+    log, pictures = records.RunLog(tmp_path / "log"), records.Pictures(tmp_path / "p")
+    for event in (Progress(0, 9, {}, {"l1": 1.0}), Progress(1, 9, {"loss": 1.0}), Finished(None)):
+        log(event)
+        pictures(event)
+    assert [json.loads(line)["step"] for line in (tmp_path / "log").read_text().splitlines()] == [0, 1]
+    assert {path.name for path in (tmp_path / "p").iterdir()} == {"curves.csv", "curves.png", "step-by-step.png"}
+    assert [step for step, _ in table_of(tmp_path / "p")] == [0, 1]
+
+
+def test_what_is_no_log_is_kept_when_a_run_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("a diary\n")
+    log = records.RunLog(tmp_path / "log", resumed=True)
+    log(Progress(5, 9))
+    log(Progress(6, 9, {"loss": 1.0}))
+    log(Finished(None))
+    first, second = (tmp_path / "log").read_text().splitlines()
+    assert (first, json.loads(second)["step"]) == ("a diary", 6)
+
+
+def test_curves_are_drawn_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_FIRST_DRAWING_SECONDS", 0.0)
+    pictures = records.Pictures(tmp_path / "p")
+    pictures(Progress(0, 9, {}, {"l1": 1.0}))
+    drawn = (tmp_path / "p" / "curves.png").stat().st_mtime_ns
+    pictures(Progress(1, 9, {"loss": 1.0}))
+    assert (tmp_path / "p" / "curves.png").stat().st_mtime_ns == drawn, "not at every event: drawing takes time"
+    assert pictures.next_drawing > time.monotonic() + 20
+
+
+def test_a_run_that_diverged_has_a_status_of_its_own(
+    tell: Tell, tmp_path: Path, images: Path, monkeypatch: Any
+) -> None:
+    card = Card(
+        name="m",
+        task="reconstruct",
+        network=NetworkSpec(name="unet-2-44"),
+        history=(Stage(job="pretrain", settings={}),),
+    )
+    model, sentence = Model(card, {"w": np.zeros(1, np.float32)}), "Training has diverged."
+    job = job_of(EVENTS[0], Warning(sentence), Finished(model, True, sentence))
+    monkeypatch.setattr("napari_emssl.jobs.finetune.finetune", lambda *_args, **_words: job)
+    output = tmp_path / "m.safetensors"
+    told = tell("finetune", "--images", images, "--targets", images, "-o", output, "--quiet")
+    assert told.status == 3
+    assert sentence in told.err
+    assert "--resume" not in told.out
+    assert read_card(output).name == "m"
+
+
 def test_full_disk_in_the_log_is_a_warning(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
-    log = records.RunLog(blocker / "log", append=False)
+    log = records.RunLog(blocker / "log")
     for event in EVENTS:
         log(event)
     err = capsys.readouterr().err

@@ -39,7 +39,7 @@ def test_folders_that_were_written_to_stay(tmp_path: Path) -> None:
 
 def test_nothing_is_held_when_one_of_many_is_taken(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
-    with claimed(second), pytest.raises(UserError, match="'.*b'"), claimed(first, second):
+    with claimed(second), pytest.raises(UserError, match=r"'.*b'"), claimed(first, second):
         pytest.fail("two runs hold one file")
     with claimed(first, second):
         assert {path.name for path in tmp_path.iterdir()} == {".a.lock", ".b.lock"}

@@ -1,31 +1,12 @@
-"""Pictures and tables: readable files, one row an event, curves of any length."""
+"""Pictures: readable files of the right size that show what was found."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_emssl.data.planes import read_image
-from napari_emssl.jobs.events import Progress
-from napari_emssl.jobs.pictures import write_curves, write_overlay, write_panel
-
-
-@pytest.mark.parametrize("count", [0, 1, 3, 200])
-def test_curves_of_any_length_become_a_picture_and_a_table(count: int, tmp_path: Path) -> None:
-    records = [
-        Progress(step, count, {"loss": 1 / (step + 1)}, {"dice": step / 200} if step % 2 else {}, None, float(step))
-        for step in range(count)
-    ]
-    write_curves(tmp_path / "c.png", tmp_path / "c.csv", records)
-    assert min(read_image(tmp_path / "c.png").plane_shape) > 100
-    with (tmp_path / "c.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == count
-    if count == 200:
-        assert float(rows[3]["loss"]) == pytest.approx(0.25)
-        assert float(rows[3]["validation dice"]) == pytest.approx(3 / 200)
-        assert rows[4]["validation dice"] == ""
+from napari_emssl.jobs.pictures import write_overlay, write_panel
 
 
 def test_panel_is_as_wide_as_its_images(tmp_path: Path) -> None:

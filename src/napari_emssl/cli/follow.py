@@ -18,6 +18,7 @@ from rich.text import Text
 from ..errors import UserError
 from ..jobs.events import Event, Finished, Job, Progress, Started, Warning
 from ..jobs.wording import duration
+from .status import DIVERGED
 
 _LINE_SECONDS = 10.0
 
@@ -29,7 +30,9 @@ class Ending:
     result: Any
     stopped: bool
     status: int
-    """Exit status: 0, or 128 plus the number of the signal that stopped the job."""
+    """Exit status: 0, 128 plus the number of the signal that stopped the job, or 3 when it ended itself."""
+    failure: str = ""
+    """Why the job ended itself before its time; empty when it did not."""
 
 
 def follow(job: Job, title: str, *, quiet: bool = False, listeners: Iterable[Callable[[Event], None]] = ()) -> Ending:
@@ -65,7 +68,7 @@ def follow(job: Job, title: str, *, quiet: bool = False, listeners: Iterable[Cal
     if finished is None:
         raise UserError("The job ended without a result. Start it again; with --resume where there is an autosave.")
     status = 128 + signals.received if finished.stopped and signals.received else 0
-    return Ending(finished.result, finished.stopped, status)
+    return Ending(finished.result, finished.stopped, DIVERGED if finished.failure else status, finished.failure)
 
 
 class StopOnSignal:
@@ -199,6 +202,8 @@ def pace_of(event: Progress) -> str:
     """Return the step of a training, time left and speed in one line; other jobs count parts that mean nothing."""
     training = event.losses or event.metrics
     parts = [f"step {event.step}" + (f"/{event.total}" if event.total else "")] if training else []
+    if event.epoch is not None:
+        parts.append(f"epoch {event.epoch:.1f}")
     if event.seconds_left is not None:
         parts.append(f"{duration(event.seconds_left)} left")
     if event.images_per_second:

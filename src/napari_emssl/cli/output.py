@@ -1,7 +1,10 @@
 """Where a training run writes: the flags, checked before any work. Light, so that ``--help`` is quick."""
 
+import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ..errors import UserError
+from ..jobs.claims import claimed
 from .files import require_empty_folder, require_existing, require_writable_file
 
 
@@ -43,7 +47,25 @@ class TrainingOutput:
         return self.output.with_name(self.output.name + ".autosave")
 
     def check(self) -> None:
-        """Raise `UserError` unless everything can be written without replacing what nobody gave up."""
+        """Raise `UserError` unless everything can be written without replacing what nobody gave up.
+
+        To be called first: a second run that would write the same files is refused before anything heavy is imported.
+        """
+        with self.held():
+            pass
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold everything that is written for this run alone; raises `UserError` as `check` does.
+
+        Of processes that `torchrun` started together only the first one writes.
+        """
+        paths = [path for path in (self.output, self.log, self.pictures) if path is not None]
+        with claimed(*(paths if os.environ.get("RANK", "0") == "0" else [])):
+            self._check()
+            yield
+
+    def _check(self) -> None:
         require_writable_file(self.output, self.overwrite)
         if self.resume is not None:
             require_existing([self.resume])

@@ -3,4 +3,6 @@
 DONE = 0
 BUG = 1
 BAD_INPUT = 2
+DIVERGED = 3
+"""Training ended itself; what was written are the best weights from before."""
 INTERRUPTED = 130

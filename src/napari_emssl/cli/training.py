@@ -16,20 +16,26 @@ from .records import Pictures, RunLog
 
 def train(job: Job, title: str, output: TrainingOutput) -> int:
     """Run a training job, save its model and say what came of it; returns the exit status."""
-    listeners: list[Callable[[Event], None]] = [_FolderMaker(output.output.parent)]
-    if output.log is not None:
-        listeners.append(RunLog(output.log, append=output.resume is not None))
-    if output.pictures is not None:
-        listeners.append(Pictures(output.pictures))
-    try:
-        ending = follow(job, title, quiet=output.quiet, listeners=listeners)
-    except Exception:
-        if output.autosave.exists():
-            print(f"An autosave is there: go on with --resume '{output.autosave}'.", file=sys.stderr)
-        raise
-    save_or_rescue(ending.result, output.output)
-    _report(ending, output)
+    with output.held():
+        try:
+            ending = follow(job, title, quiet=output.quiet, listeners=_listeners(output))
+        except Exception:
+            if output.autosave.exists():
+                print(f"An autosave is there: go on with --resume '{output.autosave}'.", file=sys.stderr)
+            raise
+        save_or_rescue(ending.result, output.output)
+        _report(ending, output)
     return ending.status
+
+
+def _listeners(output: TrainingOutput) -> list[Callable[[Event], None]]:
+    resumed = output.resume is not None
+    listeners: list[Callable[[Event], None]] = []
+    if output.log is not None:
+        listeners.append(RunLog(output.log, resumed))
+    if output.pictures is not None:
+        listeners.append(Pictures(output.pictures, resumed))
+    return listeners
 
 
 def save_or_rescue(model: Model, path: Path) -> None:
@@ -51,15 +57,7 @@ def _report(ending: Ending, output: TrainingOutput) -> None:
         print(f"Pictures and curves are in {output.pictures}.")
     if not ending.stopped:
         output.autosave.unlink(missing_ok=True)
+    elif ending.failure and output.autosave.exists():
+        print(f"The autosave '{output.autosave}' is from before the losses were lost.")
     elif output.autosave.exists():
         print(f"Stopped early. To go on: the same command with --resume '{output.autosave}' --overwrite.")
-
-
-class _FolderMaker:
-    """Makes the folder of the output as soon as the job tells anything, that is when its input was fine."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(self, _event: Event) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)

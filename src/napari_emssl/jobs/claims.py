@@ -72,7 +72,9 @@ def _folder_of(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"Folder '{path.parent}' cannot be made ({error.strerror}). Choose another folder.") from error
+        taken = next((folder for folder in path.absolute().parents if folder.is_file()), None)
+        reason = f"'{taken}' is a file" if taken else error.strerror
+        raise UserError(f"Folder '{path.parent}' cannot be made: {reason}. Choose another folder.") from error
     try:
         yield
     finally:

@@ -13,9 +13,10 @@ from ..data.planes import write_image
 from ..data.samples import Sample, gold_sample
 from ..models.file import Model, save_model
 from .apply import apply
+from .curves import write_curves
 from .events import Control, Event, Finished, Job, Preview, Progress
 from .finetune import finetune
-from .pictures import write_curves, write_overlay
+from .pictures import write_overlay
 from .scores import dice
 from .settings import FinetuneSettings
 

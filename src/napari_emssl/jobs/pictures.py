@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .comparison import MAIN_SCORE, Comparison
-
 _INK = "#333333"
 
 
