@@ -147,6 +147,7 @@ def _plan(settings: FinetuneSettings, annotations: Annotations, autosave: Path |
         validation_interval=settings.validation_interval or max(10, per_epoch),
         autosave=autosave,
         autosave_seconds=settings.autosave_seconds,
+        data=annotations.summary,
     )
 
 

@@ -9,6 +9,7 @@ from ..data.catalogue import Source
 from ..data.feed import Feed
 from ..models.file import Card, Model, NetworkSpec
 from .devices import Device, choose_device
+from .distributed import Team, follow, teamwork, with_own_device
 from .events import Control, Event, Finished, Job, Progress, Started, Warning
 from .held_out import restoration_l1
 from .pix2pix import Pix2Pix
@@ -16,6 +17,7 @@ from .provenance import stage
 from .settings import PretrainSettings
 from .training import Outcome, Plan, run_training
 from .unlabelled import Unlabelled, gather_unlabelled
+from .wording import counted
 
 _KNOWN_BATCHES, _KNOWN_SECONDS = 20, 30.0
 """Before that nothing is said about waiting: reading processes take seconds to start."""
@@ -67,29 +69,38 @@ def pretrain(
     chosen = settings or PretrainSettings()
 
     def events(control: Control) -> Iterator[Event]:
-        device = choose_device(chosen)
+        device = choose_device(with_own_device(chosen))
+        with teamwork(device.torch_device) as team:
+            yield from train(control, device, team)
+
+    def train(control: Control, device: Device, team: Team) -> Iterator[Event]:
+        share = team.share_of(chosen.batch_size)
         material = gather_unlabelled(sources, chosen, split)
-        validation, damaged = material.validation_patches()
-        feed = Feed(material.training_patches(), chosen.batch_size, chosen.workers)
+        validation, damaged = material.validation_patches() if team.leads else material.no_patches()
+        feed = Feed(material.training_patches(), chosen.batch_size, chosen.workers, share)
         feed.damaged.update(damaged)
         data = material.describe(feed.patches_per_epoch)
 
         def card(outcome: Outcome) -> Card:
             spec = NetworkSpec(name=chosen.generator, width=chosen.width, refine=chosen.refine)
-            history = (stage("pretrain", chosen, data | {"damaged": len(feed.damaged)}, outcome, None, command),)
+            facts = data | {"damaged": len(feed.damaged)} | ({"processes": team.size} if team.size > 1 else {})
+            history = (stage("pretrain", chosen, facts, outcome, None, command),)
             label = name or chosen.generator
             return Card(name=label, task="reconstruct", network=spec, history=history, licence=licence)
 
-        learner = Pix2Pix(chosen, device, validation, card)
-        yield Started(device.label, device.reason, data["summary"])
-        yield from map(Warning, material.remarks())
-        told, plan = _Reading(feed, material), _plan(chosen, feed, autosave, data["summary"])
+        learner = Pix2Pix(chosen, device, validation, card, team)
         with closing(feed):
-            for number, event in enumerate(run_training(learner, plan, control, resume)):
-                if number == 0 and keep_split is not None:
-                    material.write_split(keep_split)
-                yield from told.warnings(event)
-                yield _tested(event, material, device, control) if isinstance(event, Finished) else event
+            if not team.leads:
+                return follow(team, learner, feed.batches, resume)
+            yield Started(f"{team.prefix}{device.label}", device.reason, data["summary"])
+            yield from map(Warning, material.remarks())
+            told, plan = _Reading(feed, material), _plan(chosen, feed, autosave, data["summary"])
+            with team.released():
+                for number, event in enumerate(run_training(learner, plan, control, resume)):
+                    if number == 0 and keep_split is not None:
+                        material.write_split(keep_split)
+                    yield from told.warnings(event)
+                    yield _tested(event, material, device, control) if isinstance(event, Finished) else event
 
     return Job(events)
 
@@ -107,8 +118,8 @@ class _Reading:
         if len(damaged) >= self._tell_at:
             self._tell_at = 10 ** len(str(len(damaged)))
             name = self._material.name_of(min(damaged))
-            images = "1 image is" if len(damaged) == 1 else f"{len(damaged)} images so far are"
-            yield Warning(f"{images} damaged and passed over, the first: {name}. Others are shown in their place.")
+            planes = counted(len(damaged), "damaged plane")
+            yield Warning(f"So far {planes} passed over, for example of {name}. Others are shown in their place.")
         if isinstance(event, Progress) and self._waits(event.seconds):
             self._waits_told = True
             share = self._feed.waited_seconds / event.seconds
@@ -150,4 +161,5 @@ def _plan(settings: PretrainSettings, feed: Feed, autosave: Path | None, data: s
         autosave_seconds=settings.autosave_seconds,
         epoch_steps=epoch_steps,
         data=data,
+        caption="a held-out patch, the same throughout",
     )
