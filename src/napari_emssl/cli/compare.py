@@ -47,8 +47,10 @@ def compare(
         overwrite=overwrite, command=shlex.join(["napari-emssl", *sys.argv[1:]]),
     )  # fmt: skip
     ending = follow(job, "Comparing", quiet=quiet)
-    print(ending.result.table())
-    print(f"All scores, their means and curves are in {output}.")
+    if ending.result.rows:
+        print(ending.result.table())
+        print(f"All scores, their means and curves are in {output}.")
     if ending.stopped:
-        print("Stopped early: complete runs are kept. To go on: the same command.")
+        kept = "complete runs are kept" if ending.result.rows else "no run was complete"
+        print(f"Stopped early: {kept}. To go on: the same command.")
     return ending.status

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..data.patches import PaintedPatches
 from ..data.scaling import IntensityScaling
-from ..errors import UserError
 from ..models.file import Card, NetworkSpec
 from ..models.tasks import network_of, task_of
 from .comparison import MAIN_SCORE, Row
@@ -68,7 +67,7 @@ def compare(
     Returns
     -------
     Job
-        Its result is a `Comparison`; stopped early, of the runs that are complete.
+        Its result is a `Comparison`; stopped early, of the runs that are complete, none perhaps.
 
     Raises
     ------
@@ -90,8 +89,6 @@ def compare(
         waiting = [_Run(one, seed) for one, seed in everything if (one.label, seed) not in done]
         yield Started(device.label, device.reason, _summary(everything, waiting, material))
         yield from _run_all(waiting, chosen, device, material, ledger, control)
-        if not ledger.rows:
-            raise UserError("Stopped before the first run was complete, so there is nothing to compare yet.")
         yield Finished(ledger.comparison, control.stopped)
 
     return Job(events)
