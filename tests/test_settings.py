@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from napari_emssl.jobs import settings as module
 from napari_emssl.jobs.settings import (
     ApplySettings,
+    CompareSettings,
     DownloadSettings,
     EvaluateSettings,
     FinetuneSettings,
@@ -23,7 +24,7 @@ from napari_emssl.jobs.settings import (
     Settings,
 )
 
-JOBS = [PretrainSettings, FinetuneSettings, ApplySettings, EvaluateSettings, DownloadSettings]
+JOBS = [PretrainSettings, FinetuneSettings, ApplySettings, EvaluateSettings, CompareSettings, DownloadSettings]
 FIELDS = [(job, name) for job in JOBS for name in job.model_fields]
 ROOT = Path(__file__).parents[1]
 
