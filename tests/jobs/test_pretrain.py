@@ -1,5 +1,8 @@
 """The GAN stage on small images: it learns, is reproducible, resumes bit for bit, and ends in an honest card."""
 
+import json
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 import tifffile
 import torch
 
+from napari_emssl.data.patches import UnlabelledPatches
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Event, Finished, Preview, Progress, Started, Warning
 from napari_emssl.jobs.pretrain import pretrain
@@ -129,7 +133,101 @@ def test_asking_for_more_images_than_there_are_is_said() -> None:
         events = list(pretrain(blobs(), small(steps=1, images=count)))
         asked[count] = [event.text for event in events if isinstance(event, Warning)]
     assert asked[2] == []
-    assert "Only 3" in asked[50][0]
+    assert "only 3" in asked[50][0]
+
+
+def tree(root: Path, sources: int = 5, each: int = 3) -> Path:
+    """Folders of tiles, of which one has a sound header and damaged pixels."""
+    rng = np.random.default_rng(0)
+    for source in range(sources):
+        for number in range(each):
+            path = root / f"cem500k/{source}" / f"{number}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(path, rng.integers(0, 255, (64, 64), np.uint8), compression="zlib")
+    return root / "cem500k"
+
+
+def damage(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(-900, 2)
+        file.write(bytes(900))
+
+
+def test_the_split_is_written_and_the_test_images_are_scored_at_the_end(tmp_path: Path) -> None:
+    kept = tmp_path / "deep" / "model-split.json"
+    asked = small(validation=2, test=3, images=6)
+    events = list(pretrain([tree(tmp_path)], asked, keep_split=kept))
+    split = json.loads(kept.read_text())
+    parts = {name: split[name] for name in ("training", "validation", "test")}
+    assert {name: len(part) for name, part in parts.items()} == {"training": 6, "validation": 2, "test": 3}
+    folders = [{name.split("/")[0] for name in part} for part in parts.values()]
+    assert not folders[0] & (folders[1] | folders[2]) | folders[1] & folders[2]
+    data = result(events).card.history[0].data
+    assert (data["test_images"], data["layouts"]) == (3, ["cem500k"])
+    assert 0 < data["test_l1"] < 2
+    assert "3 images kept for the test" in events[0].summary
+    again = list(pretrain([tree(tmp_path)], small(validation=None), split=kept))
+    assert losses(again)[-1] == losses(events)[-1]
+    assert result(again).card.history[0].data["test_l1"] == data["test_l1"]
+
+
+def test_damaged_tiles_are_passed_over_counted_and_told(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    for number in range(2):
+        damage(root / f"{number}" / "1.tif")
+    told = []
+    for workers in (0, 1):
+        events = list(pretrain([root], small(steps=12, validation=0, workers=workers, validation_interval=1)))
+        warnings = [event.text for event in events if isinstance(event, Warning)]
+        assert len(warnings) == 1
+        assert "damaged plane" in warnings[0]
+        assert "1.tif" in warnings[0]
+        assert result(events).card.history[0].data["damaged"] == 2
+        told.append(losses(events))
+    assert told[0] == told[1]
+
+
+def test_a_stopped_or_dropped_run_leaves_no_thread(tmp_path: Path) -> None:
+    before = threading.active_count()
+    for stop in (True, False):
+        job = pretrain([tree(tmp_path)], small(steps=1000))
+        for event in job:
+            if isinstance(event, Progress) and event.step:
+                if not stop:
+                    break
+                job.stop()
+        del job
+        assert threading.active_count() == before
+
+
+def test_slow_reading_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(self: UnlabelledPatches, number: int, rng: np.random.Generator) -> torch.Tensor:
+        time.sleep(0.1)
+        return quickly(self, number, rng)
+
+    quickly = UnlabelledPatches._cut
+    monkeypatch.setattr(UnlabelledPatches, "_cut", slowly)
+    monkeypatch.setattr("napari_emssl.jobs.pretrain._KNOWN_SECONDS", 0.1)
+    monkeypatch.setattr("napari_emssl.jobs.pretrain._KNOWN_BATCHES", 3)
+    events = list(pretrain(blobs(), small(steps=10, validation_interval=1, validation=0, batch_size=2)))
+    warnings = [event.text for event in events if isinstance(event, Warning)]
+    assert len(warnings) == 1
+    assert "waits for images" in warnings[0]
+
+
+def test_a_split_of_other_data_and_two_ways_to_split_are_refused(tmp_path: Path) -> None:
+    kept = tmp_path / "split.json"
+    list(pretrain([tree(tmp_path)], small(steps=1), keep_split=kept))
+    with pytest.raises(UserError, match="missing"):
+        list(pretrain(blobs(), small(steps=1, validation=None), split=kept))
+    with pytest.raises(UserError, match="Leave out --images"):
+        list(pretrain([tree(tmp_path)], small(steps=1, images=3, validation=None), split=kept))
+
+
+def test_too_few_sources_to_hold_out_what_is_asked_for_is_said(tmp_path: Path) -> None:
+    events = list(pretrain([tree(tmp_path, sources=2)], small(steps=1, validation=4)))
+    warnings = [event.text for event in events if isinstance(event, Warning)]
+    assert warnings == ["--validation 4 could hold out only 3 images: a source is never divided."]
 
 
 def test_an_hrnet_can_be_pretrained() -> None:

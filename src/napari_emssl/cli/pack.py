@@ -23,6 +23,7 @@ def pack(
     require_writable_file(output, overwrite)
     require_existing(paths)
     from ..jobs.pack import pack as start
+    from ..jobs.wording import counted
     from .follow import follow
 
     ending = follow(start(paths, output, settings, overwrite=overwrite), "Packing", quiet=quiet)
@@ -30,5 +31,6 @@ def pack(
         print("Stopped: nothing was written.", file=sys.stderr)
     else:
         made = ending.result
-        print(f"Wrote {output}: {made.planes} planes of {made.images} images, {made.bytes / 1e9:.3g} GB.")
+        held = f"{counted(made.planes, 'plane')} of {counted(made.images, 'image')}"
+        print(f"Wrote {output}: {held}, {made.bytes / 1e9:.3g} GB.")
     return ending.status

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..jobs.ranks import rank
 from ..jobs.settings import PretrainSettings
 from .files import require_existing, require_writable_file
 from .output import TrainingOutput
@@ -24,6 +25,8 @@ def pretrain(
     settings: Annotated[PretrainSettings, Parameter(name="*", group="Settings")] = PretrainSettings(),
 ) -> int:
     """Train a generator on unlabelled images: it learns to restore what was corrupted (GAN)."""
+    if rank() > 0:
+        return _work_along(paths, settings, output, split)
     if output.pictures is None:
         output = replace(output, pictures=output.output.with_name(f"{output.output.stem}-pictures"))
     output.check()
@@ -40,10 +43,19 @@ def pretrain(
     return status
 
 
+def _work_along(paths: list[Path], settings: PretrainSettings, output: TrainingOutput, split: Path | None) -> int:
+    """Train as one process of several; files and words are the first one's."""
+    from ..jobs.pretrain import pretrain as start
+    from .follower import work_along
+
+    return work_along(start(paths, settings, resume=output.resume, split=split))
+
+
 def _tell_test(path: Path) -> None:
     """Print the result on the test images, if there were any."""
+    from ..jobs.wording import counted
     from ..models.file import read_card
 
     data = read_card(path).history[-1].data
     if "test_l1" in data:
-        print(f"L1 on {data['test_images']} test images: {data['test_l1']:.4g}.")
+        print(f"L1 on {counted(data['test_images'], 'test image')}: {data['test_l1']:.4g}.")

@@ -176,7 +176,7 @@ def index_file(root: Path) -> Path:
 def _load(root: Path) -> Listing | None:
     """Read the index of a folder; None when there is none that can be used."""
     try:
-        with np.load(index_file(root), allow_pickle=False) as stored:
+        with index_file(root).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             version, where = int(stored["version"]), bytes(stored["root"])
             names, rows = stored["names"], stored["rows"]
             problems = dict(zip(stored["unreadable"].tolist(), stored["reasons"].tolist(), strict=True))

@@ -1,7 +1,8 @@
 """One file for very many planes: their plain values one after the other, then tables that say where each lies.
 
-The file begins with a fixed mark and a JSON header of fixed length; ``docs/data.md`` describes both. Tables are
-memory-mapped, so that reading processes share them.
+The file begins with a fixed mark and a JSON header of fixed length; ``docs/data.md`` describes both. Planes are read,
+not memory-mapped: processes share them in the system's file cache just as well, memory stays flat, and a file that is
+cut short while it is read is an error in a sentence, where a memory map would end the process.
 """
 
 import json
@@ -24,6 +25,7 @@ VERSION = 1
 _MARK = b"EMSSLPK\n"
 _HEADER_BYTES = 8192
 _ALIGNMENT = 64
+_AGAIN = "Make it again with 'napari-emssl pack'."
 _COLUMNS = {"offset": "<i8", "height": "<i4", "width": "<i4", "dtype": "S4", "black": "<f8", "white": "<f8"}
 """One value a plane; a plane that could not be read has the offset -1."""
 
@@ -46,9 +48,9 @@ class PackedPlanes:
         self._attach(path, _read_header(path))
 
     def _attach(self, path: Path, header: dict[str, Any]) -> None:
-        """Map the tables of a file whose header is known to be sound."""
+        """Load the tables of a file whose header is known to be sound: 36 bytes a plane."""
         self.path, self.header = path, header
-        self._tables = self._map_tables()
+        self._tables = {name: self._column(name) for name in _COLUMNS}
         self._scaling = IntensityScaling.model_validate(header["scaling"])
         self._file: Any = None
         self._lock = threading.Lock()
@@ -61,18 +63,18 @@ class PackedPlanes:
     @property
     def names(self) -> list[str]:
         """Name of each image, as it was found."""
-        return [_text(name) for name in self._tables["names"].tolist()]
+        return [_text(name) for name in self._column("names").tolist()]
 
     @property
     def sources(self) -> list[str]:
         """Name of what each image was cut from."""
-        sources = [_text(name) for name in self._tables["sources"].tolist()]
-        return [sources[number] for number in self._tables["source"].tolist()]
+        sources = [_text(name) for name in self._column("sources").tolist()]
+        return [sources[number] for number in self._column("source").tolist()]
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """Number of planes of each image."""
-        return np.asarray(self._tables["planes"], np.int64)
+        return self._column("planes").astype(np.int64)
 
     def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[Any]:
         """Return rows of a plane, see `PlaneStore`."""
@@ -86,7 +88,7 @@ class PackedPlanes:
                 self._file = self.path.open("rb", buffering=0)
             self._file.seek(start + top * width * dtype.itemsize)
             values = np.fromfile(self._file, dtype, rows * width)
-        if len(values) < rows * width:  # a memory map of a file that is cut short would end the process instead
+        if len(values) < rows * width:
             raise UserError(f"{self.path} was cut short while it was read.")
         return values.astype(dtype.newbyteorder("="), copy=False).reshape(rows, width)
 
@@ -100,15 +102,16 @@ class PackedPlanes:
         """Return True."""
         return True
 
-    def _map_tables(self) -> dict[str, NDArray[Any]]:
-        start = self.header["tables"]["offset"]
-        raw = np.memmap(self.path, np.uint8, "r", start, self.header["tables"]["bytes"])
-        tables, at = {}, 0
+    def _column(self, wanted: str) -> NDArray[Any]:
+        """Read one column of the tables."""
+        at = self.header["tables"]["offset"]
         for name, dtype, count in self.header["tables"]["columns"]:
-            end = at + np.dtype(dtype).itemsize * count
-            tables[name] = raw[at:end].view(dtype)
-            at = -(-end // _ALIGNMENT) * _ALIGNMENT
-        return tables
+            if name == wanted:
+                column = np.fromfile(self.path, dtype, count, offset=at)
+                if len(column) == count:
+                    return column
+            at += -(-np.dtype(dtype).itemsize * count // _ALIGNMENT) * _ALIGNMENT
+        raise UserError(f"{self.path} lacks a table ({wanted}). {_AGAIN}")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "header": self.header}
@@ -135,7 +138,6 @@ def is_pack(path: Path) -> bool:
 
 def _read_header(path: Path) -> dict[str, Any]:
     """Read and check the header and the tables' checksum."""
-    again = "Make it again with 'napari-emssl pack'."
     with path.open("rb") as file:
         start = file.read(_HEADER_BYTES)
         if not start.startswith(_MARK):
@@ -144,15 +146,15 @@ def _read_header(path: Path) -> dict[str, Any]:
             header: dict[str, Any] = json.loads(start[len(_MARK) :])
             version, expected, tables = header["version"], header["bytes"], header["tables"]
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"The header of {path} is damaged. {again}") from error
+            raise UserError(f"The header of {path} is damaged. {_AGAIN}") from error
         if version != VERSION:
-            raise UserError(f"{path} is a pack of version {version}; this program reads {VERSION}. {again}")
+            raise UserError(f"{path} is a pack of version {version}; this program reads {VERSION}. {_AGAIN}")
         size = path.stat().st_size
         if size != expected:
-            raise UserError(f"{path} has {size} bytes instead of {expected}: it was cut short or changed. {again}")
+            raise UserError(f"{path} has {size} bytes instead of {expected}: it was cut short or changed. {_AGAIN}")
         file.seek(tables["offset"])
         if zlib.crc32(file.read(tables["bytes"])) != tables["crc32"]:
-            raise UserError(f"The tables of {path} are damaged. {again}")
+            raise UserError(f"The tables of {path} are damaged. {_AGAIN}")
     return header
 
 

@@ -13,6 +13,7 @@ from .planes import replacing
 
 FORMAT = 1
 _PARTS = ("training", "validation", "test")
+_TAKE_ANOTHER = "Take one that a run wrote beside its model."
 _TEST_SALT = 7_919
 """Added to the seed of the test draw: otherwise the test set would be the validation set of a run without a test."""
 
@@ -128,11 +129,11 @@ def read_split(path: Path, names: Sequence[str]) -> Split:
     missing = [name for name in wanted if name not in place]
     if missing:
         raise UserError(
-            f"{len(missing)} images of the split {path} are not in the data, the first: '{missing[0]}'. "
+            f"Images of the split {path} are missing ({len(missing)} of {len(wanted)}), the first: '{missing[0]}'. "
             "Give the folders of the run that wrote it, in the same order and with the same --layout."
         )
     if len(set(wanted)) < len(wanted) or not parts["training"]:
-        raise UserError(f"The split {path} names an image twice, or none to learn from. Take one that a run wrote.")
+        raise UserError(f"The split {path} names an image twice, or none to learn from. {_TAKE_ANOTHER}")
     return Split(**{part: sorted(place[name] for name in listed) for part, listed in parts.items()})
 
 
@@ -140,13 +141,14 @@ def _read_parts(path: Path) -> dict[str, list[str]]:
     """Names of the images of each part."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise UserError(f"{path} is a split of format {content['format']}; this program reads {FORMAT}.")
-        parts = {part: list(content[part]) for part in _PARTS}
+        version = content["format"]
+        parts = {part: list(content.get(part, ())) for part in _PARTS}
     except OSError as error:
         raise UserError(f"The split {path} cannot be read ({error.strerror}). Check the name.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no split of napari-emssl, or is damaged. Take one that a run wrote.") from error
+        raise UserError(f"{path} is no split of napari-emssl, or is damaged. {_TAKE_ANOTHER}") from error
+    if version != FORMAT:
+        raise UserError(f"{path} is a split of format {version}; this program reads {FORMAT}. {_TAKE_ANOTHER}")
     if not all(isinstance(name, str) for part in parts.values() for name in part):
-        raise UserError(f"{path} is damaged: its parts should be lists of names. Take one that a run wrote.")
+        raise UserError(f"{path} is damaged: its parts should be lists of names. {_TAKE_ANOTHER}")
     return parts

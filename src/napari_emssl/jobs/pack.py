@@ -9,6 +9,8 @@ from ..data.catalogue import Catalogue, Source, open_sources
 from ..data.packed import write_pack
 from .events import Control, Event, Finished, Job, Progress, Warning
 from .settings import PackSettings
+from .unlabelled import left_out
+from .wording import counted
 
 _SECONDS_BETWEEN_EVENTS = 0.1
 
@@ -59,15 +61,14 @@ def pack(
     def events(control: Control) -> Iterator[Event]:
         catalogue = open_sources(sources, chosen.layout, chosen.hot_pixels)
         if catalogue.skipped:
-            count = len(catalogue.skipped)
-            yield Warning(f"{count} files could not be read and were left out, the first: {catalogue.skipped[0]}")
+            yield Warning(left_out(catalogue.skipped))
         problems: list[str] = []
         yield from _write(path, catalogue, chosen, overwrite, control, problems)
         if control.stopped:
             yield Finished(None, stopped=True)
             return
         if problems:
-            yield Warning(f"{len(problems)} planes are damaged and marked as such, the first: {problems[0]}")
+            yield Warning(f"{counted(len(problems), 'damaged plane')} marked as such, the first: {problems[0]}")
         planes = int(catalogue.counts.sum())
         yield Finished(Packed(path, len(catalogue), planes, len(problems), path.stat().st_size))
 

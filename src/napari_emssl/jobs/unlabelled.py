@@ -15,6 +15,7 @@ from ..data.scaling import IntensityScaling
 from ..data.splits import Split, make_split, read_split, write_split
 from ..errors import UserError
 from .settings import PretrainSettings
+from .wording import counted
 
 VALIDATION_LIMIT = 5000
 _CACHE_BYTES = 2**31
@@ -46,6 +47,10 @@ class Unlabelled:
             damaged.update(drawn.damaged)
         return stacked, tuple(sorted(damaged))
 
+    def no_patches(self) -> tuple[Tensor, tuple[int, ...]]:
+        """Return what `validation_patches` returns where there are none."""
+        return torch.empty(0, 1, self.settings.patch, self.settings.patch), ()
+
     def test_patches(self) -> UnlabelledPatches:
         """Return one fixed patch of every test plane."""
         return self._patches(self.split.test, visits="once", cache_bytes=0)
@@ -65,10 +70,11 @@ class Unlabelled:
         planes = {name: len(self.catalogue.planes_of(part)) for name, part in vars(self.split).items()}
         parts = vars(self.split)
         summary = (
-            f"Learning from {planes['training']} planes of {len(parts['training'])} images ({patches} patches an "
-            f"epoch), validating on {planes['validation']} planes of {len(parts['validation'])} images"
+            f"Learning from {counted(planes['training'], 'plane')} of {counted(len(parts['training']), 'image')} "
+            f"({counted(patches, 'patch', 'patches')} an epoch), validating on "
+            f"{counted(planes['validation'], 'plane')} of {counted(len(parts['validation']), 'image')}"
         )
-        kept = f", {len(parts['test'])} images kept for the test" if parts["test"] else ""
+        kept = f", {counted(len(parts['test']), 'image')} kept for the test" if parts["test"] else ""
         return {
             "summary": f"{summary}{kept}.",
             "layouts": sorted(set(self.catalogue.layouts)),
@@ -84,20 +90,25 @@ class Unlabelled:
         """Say what is not as asked for."""
         skipped, chosen = self.catalogue.skipped, self.settings
         if skipped:
-            yield f"{len(skipped)} files could not be read and were left out, the first: {skipped[0]}"
+            yield left_out(skipped)
         there = len(self.split.training)
         if chosen.images is not None and chosen.images > there:
-            yield f"Only {there} training images are there; --images {chosen.images} asks for more."
+            yield f"There are only {counted(there, 'training image')}; --images {chosen.images} asks for more."
         for name in ("validation", "test"):
             held, asked = len(getattr(self.split, name)), getattr(chosen, name) or 0
-            if 0 < held < asked or (asked and not held):
-                yield f"Only {held} images could be held out for --{name} {asked}: a source is never divided."
+            if held < asked and held < VALIDATION_LIMIT:
+                yield f"--{name} {asked} could hold out only {counted(held, 'image')}: a source is never divided."
 
     def write_split(self, path: Path) -> None:
         """Write the split, replacing what is there."""
         catalogue = self.catalogue
         facts = {"seed": self.settings.seed, "layouts": catalogue.layouts}
         write_split(path, self.split, catalogue.names, catalogue.sources, facts, overwrite=True)
+
+
+def left_out(skipped: Sequence[str]) -> str:
+    """Return a sentence about files that cannot be read, from the sentences about each."""
+    return f"{counted(len(skipped), 'file')} could not be read and left out, the first: {skipped[0]}"
 
 
 def gather_unlabelled(sources: Sequence[Source], settings: PretrainSettings, split: Path | None = None) -> Unlabelled:
