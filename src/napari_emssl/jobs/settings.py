@@ -206,6 +206,45 @@ class EvaluateSettings(ApplySettings, TargetSettings):
     """How a model is scored against targets."""
 
 
+class MeasureSettings(Settings):
+    """How particles are told apart and which of them count."""
+
+    labels: Literal["auto", "mask", "numbered"] = Field(
+        "auto",
+        description="What the values mean: one class each (mask) or one particle each (numbered). "
+        "auto: a mask where there is a single value beside 0.",
+    )
+    split: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="In masks, separate particles where the neck between them is narrower than this share of the "
+        "narrower one's width; 0 never separates.",
+    )
+    min_diameter: float = Field(
+        0.0,
+        ge=0,
+        description="Leave out particles of a smaller equivalent diameter, in nm where the pixel size is known, "
+        "else in pixels.",
+    )
+    max_diameter: float | None = Field(
+        None, gt=0, description="Leave out particles of a larger equivalent diameter, in the same unit."
+    )
+    exclude_border: bool = Field(False, description="Leave out particles that touch the edge of the image.")
+    pixel_size: float | None = Field(
+        None, gt=0, le=1e5, description="Pixel size in nm, for images that carry none; calibrated ones keep theirs."
+    )
+    correct_pixel_size: bool = Field(
+        False, description="Use the pixel size given also for images that carry another one."
+    )
+
+    @model_validator(mode="after")
+    def _diameters_ascend(self) -> "MeasureSettings":
+        if self.max_diameter is not None and self.max_diameter < self.min_diameter:
+            raise ValueError("min_diameter is greater than max_diameter. Swap them.")
+        return self
+
+
 class DownloadSettings(Settings):
     """How patient a download is."""
 
