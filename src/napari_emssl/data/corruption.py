@@ -13,6 +13,7 @@ def corrupt(
     noise: tuple[float, float],
     blur: tuple[float, float],
     generator: torch.Generator | None = None,
+    batch: tuple[int, int] | None = None,
 ) -> Tensor:
     """Blur every image of a batch, then add Gaussian noise, as a microscope and its detector do.
 
@@ -26,6 +27,9 @@ def corrupt(
         Least and most standard deviation of the blur, in pixels.
     generator
         Source of randomness on the device of `clean`.
+    batch
+        When `clean` is a part of a larger batch: where it begins there, and the size of the whole. The part is then
+        corrupted as it would be within the whole.
 
     Returns
     -------
@@ -33,11 +37,13 @@ def corrupt(
         ``(b, 1, h, w)``, not clipped.
 
     """
-    count = len(clean)
-    sigmas = _uniform(count, blur, clean, generator)
-    strengths = _uniform(count, noise, clean, generator)
+    first, count = batch or (0, len(clean))
+    part = slice(first, first + len(clean))
+    sigmas = _uniform(count, blur, clean, generator)[part]
+    strengths = _uniform(count, noise, clean, generator)[part]
     blurred = gaussian_blur(clean, sigmas, blur[1]) if blur[1] > 0 else clean
-    white = torch.randn(clean.shape, generator=generator, device=clean.device, dtype=clean.dtype)
+    whole = (count, *clean.shape[1:])
+    white = torch.randn(whole, generator=generator, device=clean.device, dtype=clean.dtype)[part]
     return blurred + strengths.view(-1, 1, 1, 1) * white
 
 
