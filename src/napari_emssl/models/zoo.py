@@ -4,12 +4,12 @@ Nothing here goes to the network: what can be downloaded stands in `registry`, a
 """
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..data.home import home as home
 from ..errors import UserError
 from .file import Card, Model, Storage, read_card, read_model, save_model
 
@@ -27,16 +27,6 @@ class ZooEntry:
     card: Card
     bytes: int
     origin: Literal["shipped", "own"]
-
-
-def home() -> Path:
-    """Return the user's folder: ``$NAPARI_EMSSL_HOME`` or the platform's place for application data."""
-    override = os.environ.get("NAPARI_EMSSL_HOME")
-    if override:
-        return Path(override)
-    from platformdirs import user_data_path
-
-    return user_data_path("napari-emssl", appauthor=False)
 
 
 def own_folder() -> Path:
