@@ -55,6 +55,13 @@ def told(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, 
     return status, *capsys.readouterr()
 
 
+def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = told(capsys, "--help")
+    assert status == 0
+    for flag in ("starts", "test-images", "test-targets", "seeds", "steps", "train-count", "paint", "no-random-twins"):
+        assert f"--{flag}" in out
+
+
 def test_a_table_is_printed_and_everything_is_in_the_folder(
     data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,11 +48,9 @@ def compare(
     Parameters
     ----------
     images, targets
-        Lists, in the same order, of arrays ``(h, w)`` or ``(n, h, w)``, files or `Image`; or two folders whose files
-        pair up by name. What 0 means in targets is ``settings.zero``; every plane counts as an image.
+        As for `finetune`; what 0 means is ``settings.zero``, and every plane counts as an image.
     folder
-        Gets ``results.csv`` (a row for each start, seed and step), ``summary.csv`` and ``summary.json`` (means,
-        standard deviations, leads over random weights), ``curves.png`` and ``compare.json`` (what was compared).
+        Gets ``results.csv``, ``summary.csv``, ``summary.json``, ``curves.png`` and ``compare.json``.
     starts
         Names from the zoo, model files, `Model`s, and ``scratch:NETWORK`` for random weights.
     settings
@@ -78,20 +76,25 @@ def compare(
     """
     chosen = settings or CompareSettings()
 
-    def events(control: Control) -> Iterator[Event]:
+    def prepare() -> tuple[list[Contender], Material, Ledger]:
         contenders = contenders_of(starts, chosen.random_twins)
         _build_all(contenders)
-        device = choose_device(chosen)
         material = gather_material(images, targets, chosen, test_images, test_targets)
-        ledger = Ledger(Path(folder), _record(chosen, contenders, material, command), overwrite)
-        everything = [(one, chosen.seed + number) for number in range(chosen.seeds) for one in contenders]
-        done = ledger.comparison.runs()
-        waiting = [_Run(one, seed) for one, seed in everything if (one.label, seed) not in done]
-        yield Started(device.label, device.reason, _summary(everything, waiting, material))
-        yield from _run_all(waiting, chosen, device, material, ledger, control)
-        yield Finished(ledger.comparison, control.stopped)
+        return contenders, material, Ledger(Path(folder), _record(chosen, contenders, material, command), overwrite)
 
-    return Job(events)
+    return Job(lambda control: _events(control, chosen, *prepare()))
+
+
+def _events(
+    control: Control, settings: CompareSettings, contenders: Sequence[Contender], material: Material, ledger: Ledger
+) -> Iterator[Event]:
+    device = choose_device(settings)
+    everything = [(one, settings.seed + number) for number in range(settings.seeds) for one in contenders]
+    done = ledger.comparison.runs()
+    waiting = [_Run(one, seed) for one, seed in everything if (one.label, seed) not in done]
+    yield Started(device.label, device.reason, _summary(len(everything), len(waiting), material))
+    yield from _run_all(waiting, settings, device, material, ledger, control)
+    yield Finished(ledger.comparison, control.stopped)
 
 
 @dataclass(frozen=True)
@@ -187,10 +190,9 @@ def _digest(material: Material) -> str:
     return found.hexdigest()
 
 
-def _summary(everything: Sequence[Any], waiting: Sequence[Any], material: Material) -> str:
-    done = len(everything) - len(waiting)
-    kept = f", {done} of them complete already" if done else ""
-    return f"{len(everything)} runs{kept}. {material.summary}"
+def _summary(runs: int, waiting: int, material: Material) -> str:
+    kept = f", {runs - waiting} of them complete already" if waiting < runs else ""
+    return f"{runs} runs{kept}. {material.summary}"
 
 
 class _Meter:
