@@ -119,6 +119,7 @@ def test_the_folder_holds_all_scores_the_summary_and_the_curves(tmp_path: Path) 
     assert str(read_results(ledger.folder / "results.csv")) == str(list(found().rows))
     with (ledger.folder / "summary.csv").open(newline="") as file:
         line = next(line for line in csv.DictReader(file) if line["start"] == "p" and line["step"] == "100")
+    assert (float(line["median"]), float(line["quantile_10"])) == (pytest.approx(0.9), pytest.approx(0.82))
     assert (line["score"], line["twin"], line["wins"], line["pairs"]) == ("dice", "scratch:unet-2-44", "3", "3")
     assert float(line["gain"]) == pytest.approx(0.7 / 3, abs=1e-6)
     summary = json.loads((ledger.folder / "summary.json").read_text())

@@ -133,7 +133,10 @@ class Comparison:
     def _summary_row(self, start: str, score: str, step: int) -> dict[str, Any]:
         mean, gain = self.mean(start, step, score), self.gain(start, step, score)
         row: dict[str, Any] = {"start": start, "score": score, "step": step, "seeds": mean.count}
-        row |= {"mean": mean.mean, "standard_deviation": mean.spread, "twin": self.twin(start)}
+        row |= {"mean": mean.mean, "standard_deviation": mean.spread}
+        values = list(self.values(start, step, score).values()) or [math.nan]
+        row |= {"median": float(np.median(values)), "quantile_10": float(np.quantile(values, 0.1))}
+        row["twin"] = self.twin(start)
         if gain is None:
             return row | {"gain": math.nan, "gain_standard_error": math.nan, "wins": 0, "pairs": 0}
         found = gain.difference
