@@ -35,7 +35,7 @@ def test_a_healthy_run_is_not_disturbed(mean: float) -> None:
     assert watched(gan([*start, *noisy(mean, 2000)])) == []
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e7, -1e20])
 @pytest.mark.parametrize("kind", [float, torch.tensor])
 def test_losses_that_are_not_finite_are_said_once_and_end_the_run(bad: float, kind: Any) -> None:
     watch = Watch()

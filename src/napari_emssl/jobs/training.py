@@ -190,7 +190,8 @@ class _Run:
         """After a step: validate, tell, show and save where it is time."""
         validate = self.step % self.plan.validation_interval == 0
         tell = time.monotonic() - self.told >= _EVENT_SECONDS
-        if validate or tell or self.watch.full:
+        save = time.monotonic() - self.saved >= self.plan.autosave_seconds
+        if validate or tell or save or self.watch.full:
             yield from map(Warning, self.watch.read())
         if validate:
             yield from self._validate()
@@ -199,7 +200,7 @@ class _Run:
         curious = validate and self.watch.wants_pictures(self.step, self._done())
         if curious or time.monotonic() - self.shown >= self.plan.preview_seconds:
             yield from self._preview()
-        if time.monotonic() - self.saved >= self.plan.autosave_seconds:
+        if save:
             yield from self._autosave()
 
     def _tell(self, metrics: Mapping[str, float]) -> Iterator[Event]:
@@ -243,7 +244,7 @@ class _Run:
         if self.best is not None and score <= self.best.score:
             return
         weights = self.learner.weights()
-        if all_finite(weights):  # Dice can be computed from anything
+        if self.watch.sound and all_finite(weights):  # Dice can be computed from anything
             self.best = Best(score, self.step, weights, metrics)
 
     def _preview(self) -> Iterator[Event]:
@@ -288,7 +289,7 @@ class _Run:
         if self.plan.autosave is None:
             return
         content = self._state()
-        if not all_finite(content["learner"]):
+        if not self.watch.sound or not all_finite(content["learner"]):
             return  # the autosave of better times is worth more; the losses will tell
         try:
             write_autosave(self.plan.autosave, content)

@@ -3,7 +3,6 @@
 A `Watch` is told the losses of every step and reads them a few at a time: reading a loss waits for the GPU.
 """
 
-import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,9 @@ from torch import Tensor
 READ_EVERY = 16
 """Steps whose losses may wait to be read."""
 PATIENCE = 10
-"""Steps in a row without finite losses after which a run ends: weights that are not finite never recover."""
+"""Steps in a row without sound losses after which a run ends: weights that are not finite never recover."""
+SOUND = 1e6
+"""A loss beyond this, or that is no number, is lost: images are scaled to 0..1, so losses start at 1000 at most."""
 WINDOW = 300
 """Steps over which the discriminator is judged."""
 _WON, _UNDECIDED = 0.005, 0.245
@@ -47,6 +48,11 @@ class Watch:
     def full(self) -> bool:
         """Whether the losses told should be read now."""
         return len(self._waiting) >= READ_EVERY
+
+    @property
+    def sound(self) -> bool:
+        """Whether the last losses read were sound: only then weights are worth keeping."""
+        return not self._bad
 
     def tell(self, step: int, losses: Losses) -> None:
         """Take the losses of a step, without waiting for their values."""
@@ -81,19 +87,22 @@ class Watch:
             )
 
     def _judge(self, step: int, losses: dict[str, float]) -> Iterator[str]:
-        if all(map(math.isfinite, losses.values())):
+        bad = [name for name, value in losses.items() if not abs(value) < SOUND]
+        if not bad:
             self._bad.clear()
             yield from self._judge_discriminator(losses)
             return
         self._bad.append(step)
-        names = " and ".join(name for name, value in losses.items() if not math.isfinite(value))
         yield from self._once(
             "diverged",
-            f"Training diverges: since step {self._bad[0]} a loss is not finite ({names}). The run ends by itself "
-            f"after {PATIENCE} such steps. Start anew with a lower learning rate, or in fp32 where it was bf16.",
+            f"Training diverges: since step {self._bad[0]} a loss is not finite or beyond all measure "
+            f"({', '.join(bad)}). The run ends by itself after {PATIENCE} such steps. Start anew with a lower learning "
+            "rate, or in fp32 where it was bf16.",
         )
         if len(self._bad) >= PATIENCE:
-            self.failure = f"Training has diverged: from step {self._bad[0]} on the losses were not finite."
+            self.failure = (
+                f"Training has diverged: from step {self._bad[0]} on the losses were not finite or beyond all measure."
+            )
 
     def _judge_discriminator(self, losses: Mapping[str, float]) -> Iterator[str]:
         if "discriminator" not in losses:
