@@ -23,7 +23,7 @@ Sources = Source | Sequence[Source]
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """One plane with its core target ``(h, w)`` and a number for each of its objects ``(h, w)``."""
+    """One plane with its core target ``(h, w)``."""
 
     name: str
     source: str
@@ -31,7 +31,15 @@ class Plane:
     image: Image
     index: int
     target: Target
-    numbers: NDArray[Any]
+    mask: NDArray[Any] | None
+    """Numbers its objects ``(h, w)``; None: objects are connected regions of a class."""
+
+    @property
+    def numbers(self) -> NDArray[Any]:
+        """A number for each object ``(h, w)``, 0 where there is none."""
+        if self.mask is None:
+            return numbered_objects(self.target)[0]
+        return np.where(self.target > 1, self.mask, 0)
 
     def scaled(self, scaling: IntensityScaling, target: Target) -> Annotated:
         """Return the scaled plane with this target."""
@@ -171,9 +179,8 @@ def _planes(images: Sequence[Image], cores: Sequence[Target], masks: Sequence[ND
             number = len(found)
             name = f"{position} {image.name}" + (f" [{index}]" if len(image) > 1 else "")
             source = source_of(image.path) if image.path else str(position)
-            numbers = masks[number] if masks is not None else numbered_objects(cores[number])[0]
-            numbers = np.where(cores[number] > 1, numbers, 0)
-            found.append(Plane(name, source, image, index, cores[number], numbers))
+            mask = masks[number] if masks is not None else None
+            found.append(Plane(name, source, image, index, cores[number], mask))
     return found
 
 
