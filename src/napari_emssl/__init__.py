@@ -20,7 +20,9 @@ _HOMES = {
     "HRTEMSettings": "data.hrtem_settings",
     "Image": "data.planes",
     "Job": "jobs.events",
+    "MeasureSettings": "jobs.settings",
     "Model": "models.file",
+    "ParticleTable": "particles.table",
     "PretrainSettings": "jobs.settings",
     "Preview": "jobs.events",
     "Progress": "jobs.events",
@@ -33,6 +35,7 @@ _HOMES = {
     "evaluate": "jobs.evaluate",
     "finetune": "jobs.finetune",
     "load_model": "models.zoo",
+    "measure_particles": "particles.measure",
     "pretrain": "jobs.pretrain",
     "read_image": "data.planes",
     "save_model": "models.file",
@@ -53,10 +56,19 @@ if TYPE_CHECKING:
     from .jobs.events import Finished, Job, Preview, Progress, Started, Warning
     from .jobs.finetune import finetune
     from .jobs.pretrain import pretrain
-    from .jobs.settings import ApplySettings, CompareSettings, EvaluateSettings, FinetuneSettings, PretrainSettings
+    from .jobs.settings import (
+        ApplySettings,
+        CompareSettings,
+        EvaluateSettings,
+        FinetuneSettings,
+        MeasureSettings,
+        PretrainSettings,
+    )
     from .models.file import Card, Model, save_model
     from .models.zoo import load_model
     from .networks.generators import build_generator
+    from .particles.measure import measure_particles
+    from .particles.table import ParticleTable
 
 
 def __getattr__(name: str) -> Any:

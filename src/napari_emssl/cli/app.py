@@ -29,6 +29,9 @@ _COMMANDS = {
     "compare": "Compare pretrained starts with random weights: the same recipe, images and seeds.\n\n"
     "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
     "that are complete; the same command goes on.",
+    "measure": "Measure the particles in masks or numbered labels: sizes, shapes, statistics.\n\n"
+    "Touching particles of a mask are separated. Writes a CSV table, one row a particle, in nm where the pixel size is "
+    "known, and prints mean, median, standard deviation and a log-normal fit of the equivalent diameters.",
     "simulate": "Make images whose truth is known.",
     "models": "List, describe, download, import and export models.",
     "demo": "Try everything on simulated data.",

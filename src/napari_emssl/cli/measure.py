@@ -1,0 +1,103 @@
+"""``napari-emssl measure``."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ..errors import UserError
+from ..jobs.settings import MeasureSettings
+from .files import require_existing, require_writable_file
+
+if TYPE_CHECKING:
+    from ..data.planes import Image
+    from ..particles.table import ParticleTable
+
+
+def measure(
+    labels: Annotated[list[Path], Parameter(help="Files and folders of masks or numbered particles, stacks too.")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The table to write (.csv).")],
+    images: Annotated[
+        Path | None, Parameter(help="An image, or a folder of images paired by name, for the mean intensity.")
+    ] = None,
+    histogram: Annotated[
+        Path | None, Parameter(group="Output", help="Draw a histogram of the diameters to this file (.png).")
+    ] = None,
+    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
+    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    settings: Annotated[MeasureSettings, Parameter(name="*", group="Settings")] = MeasureSettings(),
+) -> int:
+    """Measure particles; prints the statistics of their equivalent diameters."""
+    for path in (output, histogram):
+        if path is not None:
+            require_writable_file(path, overwrite)
+    _require_suffix(histogram)
+    require_existing([*labels, *([] if images is None else [images])])
+    from ..particles.measure import measure_job
+    from .follow import follow
+
+    masks, shown = _opened(labels, images)
+    _refuse_inputs([image.path for image in (*masks, *shown) if image is not None], (output, histogram))
+    ending = follow(measure_job(masks, shown, settings), "Measuring", quiet=quiet)
+    if ending.stopped:
+        return ending.status
+    _write(ending.result, output, histogram, overwrite)
+    return ending.status
+
+
+def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwrite: bool) -> None:
+    """Write table and picture and say what they hold."""
+    table.write_csv(output, overwrite)
+    if histogram is not None:
+        from ..particles.picture import write_histogram
+
+        write_histogram(histogram, table, overwrite)
+    if not len(table):
+        print(f"No particle was found; {output} holds the header only.")
+        return
+    for summary in table.summaries():
+        print(summary.sentence)
+    print(output)
+
+
+def _opened(labels: list[Path], images: Path | None) -> tuple[list["Image"], list["Image | None"]]:
+    """Open the labels, and for each its image where images are given."""
+    from ..data.planes import find_images, read_image
+
+    files = find_images(labels)
+    masks = [read_image(path) for path in files]
+    if images is None:
+        return masks, [None] * len(masks)
+    partner = _partners(labels, files, images)
+    return masks, [read_image(partner[path]) for path in files]
+
+
+def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path, Path]:
+    """Return the image of each label file; raises `UserError` where one has none."""
+    from ..data.datasets import find_pairs
+
+    pairs = [pair for root in labels for pair in find_pairs(images, root).pairs]
+    partner = {labels_file: image for image, labels_file in pairs}
+    alone = [path for path in files if path not in partner]
+    if alone:
+        raise UserError(f"{alone[0]} has no image of the same name in {images}. Add it, or measure without --images.")
+    return partner
+
+
+def _require_suffix(histogram: Path | None) -> None:
+    if histogram is not None and histogram.suffix.lower() != ".png":
+        raise UserError(f"A histogram is a PNG picture, not '{histogram.name}'. Name a file that ends in .png.")
+
+
+def _refuse_inputs(inputs: list[Path | None], outputs: tuple[Path | None, ...]) -> None:
+    """Raise `UserError` when an output would take the place of an input or of the other output."""
+    taken = {os.path.realpath(path) for path in inputs if path is not None}
+    for path in outputs:
+        if path is None:
+            continue
+        if os.path.realpath(path) in taken:
+            raise UserError(f"'{path}' would replace a file that is read or written here. Choose another name.")
+        taken.add(os.path.realpath(path))

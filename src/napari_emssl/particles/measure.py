@@ -1,0 +1,178 @@
+"""Particles of arrays and files: one table of them all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.planes import Image, as_image, find_images, read_image
+from ..errors import UserError
+from ..jobs.events import Control, Event, Finished, Job, Progress, Started, Warning
+from ..jobs.settings import MeasureSettings
+from .planes import Particles, is_mask, measure_plane, plain_labels
+from .table import ParticleTable, joined
+
+Source = Path | str | Image | NDArray[Any]
+
+
+def measure_particles(
+    labels: Source | Sequence[Source],
+    images: Source | Sequence[Source] | None = None,
+    settings: MeasureSettings | None = None,
+) -> ParticleTable:
+    """Measure the particles in masks or numbered labels.
+
+    Parameters
+    ----------
+    labels
+        Arrays ``(h, w)`` or ``(n, h, w)``, `Image` objects, files or folders; one or a list. Stacks are measured plane by
+        plane.
+    images
+        Images of the same shapes for the mean intensity, in the same order; by default none.
+    settings
+        How particles are separated, which count, the pixel size.
+
+    Returns
+    -------
+    ParticleTable
+        One row a particle; see ``docs/particles.md`` for the columns.
+
+    Raises
+    ------
+    UserError
+        When an input is no image or holds no labels, shapes differ, or some are calibrated and others not while a limit
+        of the diameter is set.
+
+    """
+    shown = None if images is None else _images(images)
+    result: ParticleTable = measure_job(_images(labels), shown, settings).result()
+    return result
+
+
+def measure_job(
+    labels: Sequence[Image], images: Sequence[Image | None] | None = None, settings: MeasureSettings | None = None
+) -> Job:
+    """Return the job behind `measure_particles`; its result is the table, of the planes done so far when stopped."""
+    settings = settings or MeasureSettings()
+    shown = [None] * len(labels) if images is None else list(images)
+    if len(shown) != len(labels):
+        raise UserError(f"There are {len(labels)} labels but {len(shown)} images. Give an image for each, or none.")
+
+    def events(control: Control) -> Iterator[Event]:
+        calibrated = [_calibrated(image, settings) for image in labels]
+        _check_limits(calibrated, settings)
+        yield from _warnings(labels, calibrated, settings)
+        yield from _measure(control, calibrated, shown, settings)
+
+    return Job(events)
+
+
+def _measure(
+    control: Control, labels: Sequence[Image], images: Sequence[Image | None], settings: MeasureSettings
+) -> Iterator[Event]:
+    """Go through all planes."""
+    masks = [is_mask((image.plane(i) for i in range(len(image))), settings) for image in labels]
+    yield Started("cpu", summary=_what(masks))
+    tables, done, total = [_none_of(image) for image in labels], 0, sum(map(len, labels))
+    for image, mask, shown in zip(labels, masks, images, strict=True):
+        _check_shape(image, shown)
+        for i in range(len(image)):
+            if control.stopped:
+                break
+            tables.append(_rows(image, i, mask, shown, settings))
+            done += 1
+            yield Progress(done, total)
+    yield Finished(joined(tables), stopped=done < total)
+
+
+def _rows(image: Image, i: int, mask: bool, shown: Image | None, settings: MeasureSettings) -> ParticleTable:
+    """Table of one plane, with the columns that say where it is."""
+    intensity = None if shown is None else shown.plane(i)
+    plane = plain_labels(image.plane(i), _name(image))
+    found = measure_plane(plane, mask, settings, intensity, image.pixel_size_nm)
+    return placed(found, _name(image), i).table
+
+
+def placed(found: Particles, name: str, plane: int) -> Particles:
+    """Add the columns of the file and the plane."""
+    n = len(found.table)
+    where = {"file": np.full(n, name, object), "plane": np.full(n, plane, np.int64)}
+    return replace(found, table=replace(found.table, columns={**where, **found.table.columns}))
+
+
+def _none_of(image: Image) -> ParticleTable:
+    """An empty table with all columns, so that an image without particles has its say on the units."""
+    empty = Image(image.name, np.zeros((1, 1, 1), np.uint8), (), image.pixel_size_nm, image.path)
+    return _rows(empty, 0, True, None, MeasureSettings())
+
+
+def _calibrated(image: Image, settings: MeasureSettings) -> Image:
+    """Give an image the pixel size of the settings where that is wanted."""
+    if settings.pixel_size is None or (image.pixel_size_nm is not None and not settings.correct_pixel_size):
+        return image
+    return replace(image, pixel_size_nm=settings.pixel_size)
+
+
+def _check_limits(labels: Sequence[Image], settings: MeasureSettings) -> None:
+    limited = settings.min_diameter > 0 or settings.max_diameter is not None
+    if limited and len({image.pixel_size_nm is None for image in labels}) > 1:
+        bare = next(image for image in labels if image.pixel_size_nm is None)
+        raise UserError(
+            f"A limit of the diameter would mean nm for some files and pixels for others: {_name(bare)} carries no pixel "
+            "size. Give it with --pixel-size, or measure these files on their own."
+        )
+
+
+def _warnings(given: Sequence[Image], labels: Sequence[Image], settings: MeasureSettings) -> Iterator[Warning]:
+    """Say what the table mixes, and what the pixel size that was given did not change."""
+    bare = [image for image in labels if image.pixel_size_nm is None]
+    if bare and len(bare) < len(labels):
+        yield Warning(
+            f"{len(bare)} of {len(labels)} files carry no pixel size ({_name(bare[0])}): the table has columns in nm and "
+            "in pixels, and a summary of each. Give the pixel size with --pixel-size."
+        )
+    sizes = [image.pixel_size_nm for image in given if image.pixel_size_nm is not None]
+    other = [size for size in sizes if settings.pixel_size and abs(size / settings.pixel_size - 1) > 1e-3]
+    if other and not settings.correct_pixel_size:
+        yield Warning(
+            f"{len(other)} files carry another pixel size ({other[0]:g} nm) than the one given; theirs is used. "
+            "Pass --correct-pixel-size to replace it."
+        )
+
+
+def _what(masks: Sequence[bool]) -> str:
+    parts = [f"{n} {word}{'s' * (n > 1)}" for n, word in ((sum(masks), "mask"),) if n]
+    numbered = len(masks) - sum(masks)
+    parts += [f"{numbered} file{'s' * (numbered > 1)} of numbered particles"] if numbered else []
+    return f"Measuring {' and '.join(parts)}."
+
+
+def _check_shape(labels: Image, shown: Image | None) -> None:
+    if shown is not None and (len(shown), shown.plane_shape) != (len(labels), labels.plane_shape):
+        raise UserError(
+            f"{_name(shown)} ({_shape(shown)}) does not fit {_name(labels)} ({_shape(labels)}). "
+            "Give the image the labels belong to."
+        )
+
+
+def _shape(image: Image) -> str:
+    height, width = image.plane_shape
+    return f"{len(image)} x {height} x {width}"
+
+
+def _name(image: Image) -> str:
+    return image.path.name if image.path else image.name
+
+
+def _images(sources: Source | Sequence[Source]) -> list[Image]:
+    """Open what was given; folders are searched."""
+    found: list[Image] = []
+    for source in sources if isinstance(sources, list | tuple) else [sources]:
+        if isinstance(source, str | Path):
+            found += [read_image(path) for path in find_images(source)]
+        else:
+            found.append(as_image(source, "labels"))
+    return found
