@@ -3,8 +3,8 @@
 ``python benchmarks/particle_sizes.py [--repeats N] [--seed S]`` prints the tables of ``docs/particles.md``.
 
 Shapes are drawn with soft edges (8 x 8 points in a pixel) at random places and angles; a pixel belongs to the mask
-where at least half of it is covered. A rough border is moved in and out by noise of the given standard deviation, smooth
-over about a pixel; the largest piece is kept.
+where at least half of it is covered. A rough border is moved in and out by noise of the given standard deviation,
+smooth over about a pixel; the largest piece is kept.
 """
 
 import argparse
@@ -68,9 +68,7 @@ def sizes(rng, repeats, rough):
 def ellipses(rng, repeats):
     """Print bias and scatter of the axes of ellipses."""
     print("\nEllipses, long axis twice the short one: bias +- scatter in %; eccentricity (true: 0.866)")
-    print(
-        "| short axis, px | equivalent diameter | major axis | minor axis | Feret, largest | perimeter | eccentricity |"
-    )
+    print("| short axis, px | diameter | major axis | minor axis | Feret, largest | perimeter | eccentricity |")
     print("|---|---|---|---|---|---|---|")
     for short in DIAMETERS[1:-1]:
         tables = measured([shape(rng, (2 * short, short)) for _ in range(repeats)])
@@ -113,9 +111,7 @@ def counted(what, neck, masks, count):
 
 def separated(rng, repeats, rough):
     """Print bias and scatter of the diameters of two discs that touch, where both were found."""
-    print(
-        f"\nDiscs of touching pairs, split 0.85, border rough by {rough:g} px: equivalent diameter, bias +- scatter in %"
-    )
+    print(f"\nDiscs of touching pairs, split 0.85, border rough by {rough:g} px: diameter, bias +- scatter in %")
     print("| diameter, px | centres 0.95 diameters apart | 0.8 |")
     print("|---|---|---|")
     for diameter in (10, 20, 40):

@@ -1,4 +1,4 @@
-"""Telling touching particles apart: a mask is cut at every neck once, then parts are joined again where the neck is wide.
+"""Telling touching particles apart: a mask is cut at every neck, then parts are joined again where the neck is wide.
 
 The cutting takes the time; joining is quick, so how strongly particles are separated can be changed live.
 """
@@ -35,8 +35,8 @@ class Fragments:
 def cut(mask: NDArray[Any]) -> Fragments:
     """Cut a mask ``(h, w)`` of one or several classes (0 is background) into its fragments.
 
-    Pixels that touch at a corner belong together. Each fragment is the surroundings of one maximum of the distance to the
-    background (a watershed); the edge of the image does not count as background.
+    Pixels that touch at a corner belong together. Each fragment is the surroundings of one maximum of the distance to
+    the background (a watershed); the edge of the image does not count as background.
     """
     labels, width = np.zeros(mask.shape, np.int32), np.zeros(mask.shape)
     classes = [0]

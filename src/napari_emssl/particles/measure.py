@@ -12,7 +12,7 @@ from ..data.planes import Image, as_image, find_images, read_image
 from ..errors import UserError
 from ..jobs.events import Control, Event, Finished, Job, Progress, Started, Warning
 from ..jobs.settings import MeasureSettings
-from .planes import Particles, is_mask, measure_plane, plain_labels
+from .planes import Particles, is_mask, looks_grey, measure_plane, plain_labels
 from .table import ParticleTable, joined
 
 Source = Path | str | Image | NDArray[Any]
@@ -28,8 +28,8 @@ def measure_particles(
     Parameters
     ----------
     labels
-        Arrays ``(h, w)`` or ``(n, h, w)``, `Image` objects, files or folders; one or a list. Stacks are measured plane by
-        plane.
+        Arrays ``(h, w)`` or ``(n, h, w)``, `Image` objects, files or folders; one or a list. Stacks are measured plane
+        by plane.
     images
         Images of the same shapes for the mean intensity, in the same order; by default none.
     settings
@@ -74,7 +74,7 @@ def _measure(
     control: Control, labels: Sequence[Image], images: Sequence[Image | None], settings: MeasureSettings
 ) -> Iterator[Event]:
     """Go through all planes."""
-    masks = [is_mask((image.plane(i) for i in range(len(image))), settings) for image in labels]
+    masks = [_is_mask(image, settings) for image in labels]
     yield Started("cpu", summary=_what(masks))
     tables, done, total = [_none_of(image) for image in labels], 0, sum(map(len, labels))
     for image, mask, shown in zip(labels, masks, images, strict=True):
@@ -86,6 +86,17 @@ def _measure(
             done += 1
             yield Progress(done, total)
     yield Finished(joined(tables), stopped=done < total)
+
+
+def _is_mask(image: Image, settings: MeasureSettings) -> bool:
+    """Whether the values of an image are classes; raises `UserError` where they are grey values."""
+    mask = is_mask((image.plane(i) for i in range(len(image))), settings)
+    if not mask and settings.labels == "auto" and looks_grey(image.plane(0)):
+        raise UserError(
+            f"{_name(image)} looks like a grey image, not like labels. Give its mask; if its values do number particles, "
+            "pass --labels numbered."
+        )
+    return mask
 
 
 def _rows(image: Image, i: int, mask: bool, shown: Image | None, settings: MeasureSettings) -> ParticleTable:
@@ -121,8 +132,8 @@ def _check_limits(labels: Sequence[Image], settings: MeasureSettings) -> None:
     if limited and len({image.pixel_size_nm is None for image in labels}) > 1:
         bare = next(image for image in labels if image.pixel_size_nm is None)
         raise UserError(
-            f"A limit of the diameter would mean nm for some files and pixels for others: {_name(bare)} carries no pixel "
-            "size. Give it with --pixel-size, or measure these files on their own."
+            f"A limit of the diameter would mean nm for some files and pixels for others: {_name(bare)} carries no "
+            "pixel size. Give it with --pixel-size, or measure these files on their own."
         )
 
 
@@ -131,8 +142,8 @@ def _warnings(given: Sequence[Image], labels: Sequence[Image], settings: Measure
     bare = [image for image in labels if image.pixel_size_nm is None]
     if bare and len(bare) < len(labels):
         yield Warning(
-            f"{len(bare)} of {len(labels)} files carry no pixel size ({_name(bare[0])}): the table has columns in nm and "
-            "in pixels, and a summary of each. Give the pixel size with --pixel-size."
+            f"{len(bare)} of {len(labels)} files carry no pixel size ({_name(bare[0])}): the table has columns in nm "
+            "and in pixels, and a summary of each. Give the pixel size with --pixel-size."
         )
     sizes = [image.pixel_size_nm for image in given if image.pixel_size_nm is not None]
     other = [size for size in sizes if settings.pixel_size and abs(size / settings.pixel_size - 1) > 1e-3]

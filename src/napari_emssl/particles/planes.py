@@ -13,6 +13,9 @@ from .fragments import Fragments, cut, join
 from .properties import properties_of
 from .table import ParticleTable
 
+_SAME_NEIGHBOUR = 0.3
+"""Least share of labelled pixels whose neighbour has the same label; particles of 2 px have about 0.5."""
+
 
 @dataclass(frozen=True)
 class Particles:
@@ -51,6 +54,12 @@ def is_mask(planes: Iterable[NDArray[Any]], settings: MeasureSettings) -> bool:
         if low < high:
             return False
     return True
+
+
+def looks_grey(plane: NDArray[Any]) -> bool:
+    """Whether most pixels differ from their neighbour, as in an image and unlike in labels."""
+    same = (plane[:, 1:] == plane[:, :-1])[plane[:, 1:] != 0]
+    return bool(same.size and same.mean() < _SAME_NEIGHBOUR)
 
 
 def measure_mask(

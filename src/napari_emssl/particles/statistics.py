@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST_BINS = 60
+_LEAST_BINS, _MOST_BINS = 8, 60
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,12 @@ def summary_of(diameters: NDArray[np.float64], unit: str) -> Summary:
 def histogram_of(diameters: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return counts ``(n,)`` and edges ``(n + 1,)`` of a histogram of at least one diameter.
 
-    Bins are as wide as Freedman and Diaconis (1981) advise, 60 at most.
+    Bins are as wide as Freedman and Diaconis (1981) advise, but at least 8 and at most 60.
     """
     low, high = float(diameters.min()), float(diameters.max())
     if high - low < 1e-9 * high:
         low, high = 0.95 * low, 1.05 * high
     edges = np.histogram_bin_edges(diameters, "fd", (low, high))
-    if not 4 <= len(edges) - 1 <= _MOST_BINS:
-        edges = np.linspace(low, high, int(np.clip(len(edges) - 1, 4, _MOST_BINS)) + 1)
-    counts, edges = np.histogram(diameters, edges)
+    bins = int(np.clip(len(edges) - 1, _LEAST_BINS, _MOST_BINS))
+    counts, edges = np.histogram(diameters, np.linspace(low, high, bins + 1))
     return counts.astype(np.float64), edges
