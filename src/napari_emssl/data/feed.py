@@ -1,9 +1,11 @@
 """Batches of patches, read ahead of the training: by a thread, or by processes that share nothing but the files."""
 
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -35,7 +37,7 @@ class Batch:
 
 
 class Positions:
-    """Positions of the patches of each batch, from step `first` on, without end.
+    """Positions of the patches of each batch, from step `first` on, until it is `over`.
 
     Parameters
     ----------
@@ -50,9 +52,13 @@ class Positions:
 
     def __init__(self, first: int, batch_size: int, share: slice = _ALL) -> None:
         self._first, self._batch_size, self._share = first, batch_size, share
+        self.over = False
+        """Set to end the iteration."""
 
     def __iter__(self) -> Iterator[list[int]]:
         for step in count(self._first):
+            if self.over:
+                return
             start = step * self._batch_size
             yield list(range(start, start + self._batch_size))[self._share]
 
@@ -150,16 +156,29 @@ def _by_processes(patches: UnlabelledPatches, positions: Positions, workers: int
         num_workers=workers,
         collate_fn=_as_it_is,
         multiprocessing_context="spawn",
+        worker_init_fn=_leave_interrupts,
         prefetch_factor=2,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its own: that of torch belongs to the training
     )
+    batches = iter(loader)
     try:
-        yield from loader
+        while True:
+            yield next(batches)
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
         raise UserError("A process that reads images died; memory may be full. Use fewer --workers.") from error
+    finally:
+        positions.over = True
+        with suppress(RuntimeError):
+            for _ in batches:  # a process that ends while it hands over a batch aborts
+                continue
+
+
+def _leave_interrupts(_worker: int) -> None:
+    """Ctrl-C reaches all processes of a terminal; the training says when reading ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _by_thread(patches: UnlabelledPatches, positions: Positions) -> Iterator[Batch]:
