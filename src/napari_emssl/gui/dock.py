@@ -12,10 +12,8 @@ from .job_panel import JobPanel
 _SIZE = QSize(370, 640)
 
 
-class Dock(QScrollArea):
-    """Base of the docks: layer pickers that refresh, one job panel, and no orphan left behind."""
-
-    panel: JobPanel
+class Column(QScrollArea):
+    """A body that scrolls, with a form at its top; `leave` is called when the dock is taken away."""
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -34,7 +32,6 @@ class Dock(QScrollArea):
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         self.column.addLayout(self.form)
         self.setWidget(self.body)
-        threading.Thread(target=child.warm_up, daemon=True).start()
 
     def sizeHint(self) -> QSize:
         """Ask for a dock that leaves most of a small screen to the image."""
@@ -51,11 +48,29 @@ class Dock(QScrollArea):
             widget.setToolTip(tooltip)
             self.form.labelForField(widget).setToolTip(tooltip)
 
+    def leave(self) -> None:
+        """End what runs: the dock is gone."""
+        raise NotImplementedError
+
     def event(self, event: Any) -> bool:
-        """End the job when napari takes the dock out of its window."""
+        """Notice when napari takes the dock out of its window."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.panel.runner.close()
+            self.leave()
         return bool(super().event(event))
+
+
+class Dock(Column):
+    """Base of the docks of jobs: layer pickers that refresh, one job panel, and no orphan left behind."""
+
+    panel: JobPanel
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__(viewer)
+        threading.Thread(target=child.warm_up, daemon=True).start()
+
+    def leave(self) -> None:
+        """End the job."""
+        self.panel.runner.close()
 
 
 def beside(*widgets: Any) -> QWidget:

@@ -100,9 +100,19 @@ def pixel_size_nm(layer: Any) -> float | None:
 def plane_in_view(layer: Any, viewer: Any) -> tuple[int, ...]:
     """Return the index of the plane of `layer` that the sliders of `viewer` point at; empty for a 2-D layer."""
     shape = source_of(layer).leading
-    point = np.asarray(viewer.dims.point, float)[-layer.ndim :] * _unit_factors(layer, viewer)
-    at = np.round(layer.world_to_data(point)[: len(shape)]).astype(int)
+    at = pixel_at(layer, viewer, viewer.dims.point)[: len(shape)]
     return tuple(int(i) for i in np.clip(at, 0, np.asarray(shape, int) - 1))
+
+
+def pixel_at(layer: Any, viewer: Any, point: Any) -> tuple[int, ...]:
+    """Return the index of the pixel of `layer`, which may lie outside of it, at a point of the viewer's world."""
+    own = np.asarray(point, float)[-layer.ndim :] * _unit_factors(layer, viewer)
+    return tuple(int(i) for i in np.round(layer.world_to_data(own)))
+
+
+def point_of(layer: Any, viewer: Any, pixel: Any) -> tuple[float, ...]:
+    """Return where a pixel ``(..., y, x)`` of `layer` lies in the viewer's world."""
+    return tuple(float(x) for x in np.asarray(layer.data_to_world(pixel)) / _unit_factors(layer, viewer))
 
 
 def _unit_factors(layer: Any, viewer: Any) -> NDArray[np.float64] | float:

@@ -93,8 +93,8 @@ def _is_mask(image: Image, settings: MeasureSettings) -> bool:
     mask = is_mask((image.plane(i) for i in range(len(image))), settings)
     if not mask and settings.labels == "auto" and looks_grey(image.plane(0)):
         raise UserError(
-            f"{_name(image)} looks like a grey image, not like labels. Give its mask; if its values do number particles, "
-            "pass --labels numbered."
+            f"{_name(image)} looks like a grey image, not like labels. Give its mask; if its values do number "
+            "particles, pass --labels numbered."
         )
     return mask
 
