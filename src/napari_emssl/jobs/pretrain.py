@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..data.catalogue import Source
 from ..data.feed import Feed
@@ -67,42 +69,62 @@ def pretrain(
 
     """
     chosen = settings or PretrainSettings()
+    asked = _Request(sources, chosen, name or chosen.generator, resume, autosave, licence, command, split, keep_split)
+    return Job(asked.events)
 
-    def events(control: Control) -> Iterator[Event]:
-        device = choose_device(with_own_device(chosen))
+
+@dataclass(frozen=True)
+class _Request:
+    """What a pretraining was asked for; see `pretrain`."""
+
+    sources: Sequence[Source]
+    settings: PretrainSettings
+    name: str
+    resume: Path | None
+    autosave: Path | None
+    licence: str
+    command: str
+    split: Path | None
+    keep_split: Path | None
+
+    def events(self, control: Control) -> Iterator[Event]:
+        """Yield the events of the job, in each process of a team."""
+        device = choose_device(with_own_device(self.settings))
         with teamwork(device.torch_device) as team:
-            yield from train(control, device, team)
+            yield from self._train(control, device, team)
 
-    def train(control: Control, device: Device, team: Team) -> Iterator[Event]:
+    def _train(self, control: Control, device: Device, team: Team) -> Iterator[Event]:
+        chosen = self.settings
         share = team.share_of(chosen.batch_size)
-        material = gather_unlabelled(sources, chosen, split)
+        material = gather_unlabelled(self.sources, chosen, self.split)
         validation, damaged = material.validation_patches() if team.leads else material.no_patches()
         feed = Feed(material.training_patches(), chosen.batch_size, chosen.workers, share)
         feed.damaged.update(damaged)
-        data = material.describe(feed.patches_per_epoch)
-
-        def card(outcome: Outcome) -> Card:
-            spec = NetworkSpec(name=chosen.generator, width=chosen.width, refine=chosen.refine)
-            facts = data | {"damaged": len(feed.damaged)} | ({"processes": team.size} if team.size > 1 else {})
-            history = (stage("pretrain", chosen, facts, outcome, None, command),)
-            label = name or chosen.generator
-            return Card(name=label, task="reconstruct", network=spec, history=history, licence=licence)
-
-        learner = Pix2Pix(chosen, device, validation, card, team)
+        data = material.describe(feed.patches_per_epoch) | ({"processes": team.size} if team.size > 1 else {})
+        learner = Pix2Pix(chosen, device, validation, partial(self._card, data, feed), team)
         with closing(feed):
             if not team.leads:
-                return follow(team, learner, feed.batches, resume)
+                return follow(team, learner, feed.batches, self.resume)
             yield Started(f"{team.prefix}{device.label}", device.reason, data["summary"])
             yield from map(Warning, material.remarks())
-            told, plan = _Reading(feed, material), _plan(chosen, feed, autosave, data["summary"])
+            told, plan = _Reading(feed, material), _plan(chosen, feed, self.autosave, data["summary"])
             with team.released():
-                for number, event in enumerate(run_training(learner, plan, control, resume)):
-                    if number == 0 and keep_split is not None:
-                        material.write_split(keep_split)
+                for number, event in enumerate(run_training(learner, plan, control, self.resume)):
+                    if number == 0 and self.keep_split is not None:
+                        material.write_split(self.keep_split)
                     yield from told.warnings(event)
                     yield _tested(event, material, device, control) if isinstance(event, Finished) else event
 
-    return Job(events)
+    def _card(self, data: dict[str, Any], feed: Feed, outcome: Outcome) -> Card:
+        chosen = self.settings
+        facts = data | {"damaged": len(feed.damaged)}
+        return Card(
+            name=self.name,
+            task="reconstruct",
+            network=NetworkSpec(name=chosen.generator, width=chosen.width, refine=chosen.refine),
+            history=(stage("pretrain", chosen, facts, outcome, None, self.command),),
+            licence=self.licence,
+        )
 
 
 class _Reading:
