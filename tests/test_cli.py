@@ -469,6 +469,12 @@ def test_follow_tells_and_returns(capsys: pytest.CaptureFixture[str]) -> None:
     assert "100%" in err.splitlines()[-1]
 
 
+def test_the_line_of_a_training_tells_where_it_is() -> None:
+    begun = Progress(20, 100, seconds_left=61.0, epoch=2.5)
+    assert follow.pace_of(begun) == "step 20/100  epoch 2.5  1 min 1 s left"
+    assert follow.pace_of(Progress(3, 9, seconds_left=5.0)) == "5 s left", "parts of other jobs are no steps"
+
+
 def test_follow_quietly_warns_only(capsys: pytest.CaptureFixture[str]) -> None:
     follow.follow(job_of(*EVENTS), "Job", quiet=True)
     assert capsys.readouterr().err == "Warning: Mind the gap.\n"

@@ -17,6 +17,15 @@ def test_panel_is_as_wide_as_its_images(tmp_path: Path) -> None:
     assert three[1] == pytest.approx(3 * one[1], rel=0.02)
 
 
+def test_an_offset_from_the_clean_image_is_seen(tmp_path: Path) -> None:
+    clean = np.random.default_rng(0).random((32, 32))
+    panels = {"restored": clean + 0.5, "clean": clean}
+    both = read_image(write_panel(tmp_path / "a.png", panels)).plane(0)
+    alone = read_image(write_panel(tmp_path / "b.png", {"restored": clean + 0.5, "other": clean})).plane(0)
+    left = (slice(100, -60), slice(60, both.shape[1] // 2 - 60))
+    assert both[left].mean() > alone[left].mean() + 40
+
+
 def test_overlay_draws_what_was_found_and_what_is_true(tmp_path: Path) -> None:
     image, empty = np.random.default_rng(0).random((64, 64)), np.zeros((64, 64), np.uint8)
     mask = empty.copy()

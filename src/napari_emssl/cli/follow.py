@@ -200,7 +200,7 @@ def words_of(event: Event) -> str:
 
 def pace_of(event: Progress) -> str:
     """Return the step of a training, time left and speed in one line; other jobs count parts that mean nothing."""
-    training = event.losses or event.metrics
+    training = event.losses or event.metrics or event.epoch is not None
     parts = [f"step {event.step}" + (f"/{event.total}" if event.total else "")] if training else []
     if event.epoch is not None:
         parts.append(f"epoch {event.epoch:.1f}")

@@ -11,12 +11,16 @@ _INK = "#333333"
 
 
 def write_panel(path: Path, images: Mapping[str, NDArray[Any]], title: str = "") -> Path:
-    """Write images ``(h, w)`` side by side, each under its name, as one PNG; integer images are shown as labels."""
+    """Write images ``(h, w)`` side by side, each under its name, as one PNG.
+
+    Integer images are shown as labels. Beside an image that is called ``clean`` the others are shown in its range of
+    grey, so that an offset is seen.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.2 * len(images), 3.2 + 0.35), dpi=120, layout="constrained")
     for axes, (name, image) in zip(figure.subplots(1, len(images), squeeze=False)[0], images.items(), strict=True):
-        _show(axes, image)
+        _show(axes, image, images.get("clean", image))
         axes.set_title(name, fontsize=10, color=_INK)
     if title:
         figure.suptitle(title, fontsize=10, color=_INK)
@@ -39,12 +43,13 @@ def write_overlay(
     return _save(figure, path)
 
 
-def _show(axes: Any, image: NDArray[Any]) -> None:
+def _show(axes: Any, image: NDArray[Any], measure: NDArray[Any] | None = None) -> None:
+    """Show labels in colours, an image in grey over the range of `measure`, a few outliers left out."""
     axes.set_axis_off()
     if image.dtype.kind in "iub":
         axes.imshow(image, cmap="viridis", interpolation="nearest")
         return
-    low, high = np.percentile(image, (0.5, 99.5))
+    low, high = np.percentile(image if measure is None else measure, (0.5, 99.5))
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
 
 
