@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from .norm import BatchNorm
 
+_QUIET = 0.001
+"""Spread of the head's first weights, that of all weights in the authors' code: the first outputs are near zero."""
 _DETAIL = 16
 """Channels of the refinement at full resolution."""
 
@@ -161,6 +163,7 @@ class HRNet(nn.Module):
         self.refinement = _Refinement(total, out_channels) if refine else None
         self.receptive_field = receptive_field(layout, refine)
         self.apply(_initialise)
+        nn.init.normal_(self.head.weight, std=_QUIET)
         if self.refinement is not None:
             nn.init.zeros_(self.refinement.head.weight)
 
