@@ -54,7 +54,7 @@ def sizes(rng, repeats, rough):
     print(f"\nDiscs, border rough by {rough:g} px: bias +- scatter of one particle in %; circularity")
     print("| diameter, px | equivalent diameter | Feret, largest | Feret, smallest | perimeter | circularity |")
     print("|---|---|---|---|---|---|")
-    for diameter in DIAMETERS:
+    for diameter in (d for d in DIAMETERS if d > 8 * rough):
         tables = measured([shape(rng, (diameter, diameter), rough=rough) for _ in range(repeats)])
         cells = []
         for name in names:

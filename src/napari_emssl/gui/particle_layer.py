@@ -1,0 +1,106 @@
+"""The layer of measured particles: one beside its source, updated in place, with the table as its features."""
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..particles.table import ParticleTable
+from .layers import METADATA_KEY, Source, pixel_at, point_of
+
+_OPACITY = 0.7
+_LARGEST_BYTES = 8 * 2**30
+_KEY = "particles_of"
+
+
+def is_particle_layer(layer: Any) -> bool:
+    """Whether a layer was made here: it is a result and no source."""
+    return _KEY in layer.metadata.get(METADATA_KEY, {})
+
+
+class ParticleLayer:
+    """Shows the particles of one source at a time; the user may rename, hide or delete the layer."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self.layer: Any = None
+        self._source: Any = None
+        self._filled: set[tuple[int, ...]] = set()
+
+    def begin(self, source_layer: Any, source: Source) -> None:
+        """Get the layer of `source_layer` ready: the one that is there, or a new one once something is found."""
+        if source_layer is not self._source:
+            self.layer, self._source = None, source_layer
+        if self.layer is None or self.layer not in self._viewer.layers or self.layer.data.shape != source.shape:
+            self.layer, self._filled = self._earlier(source), set()
+
+    def put(self, source: Source, index: tuple[int, ...], instances: NDArray[np.int32], first: bool) -> None:
+        """Show the particles of a plane; with the `first` one of an answer, all other planes are emptied."""
+        if self.layer is None:
+            self.layer = self._add(source)
+        if first:
+            for other in self._filled - {index}:
+                self.layer.data[other] = 0
+            self._filled = set()
+        self.layer.data[index or ...] = instances
+        self._filled.add(index)
+        self.layer.refresh()
+
+    def describe(self, table: ParticleTable) -> None:
+        """Put the table into the layer's features, where a row finds its label by the column ``index``."""
+        if self.layer is None:
+            return
+        columns = {name: values for name, values in table.outside().items() if name not in ("file", "label")}
+        self.layer.features = {"index": table.columns["label"], **columns}
+
+    def go_to(self, label: int, index: tuple[int, ...], y: float, x: float) -> None:
+        """Bring a particle into the middle of the view and select its label."""
+        if self.layer is None or self.layer not in self._viewer.layers:
+            return
+        point = point_of(self.layer, self._viewer, (*index, y, x))
+        skipped = self._viewer.dims.ndim - self.layer.ndim
+        for axis in range(len(index)):
+            self._viewer.dims.set_point(axis + skipped, point[axis])
+        self._viewer.camera.center = (0.0, *point[-2:])
+        self.layer.selected_label = label
+        self._viewer.layers.selection.active = self.layer
+
+    def label_at(self, point: Any) -> int:
+        """Return the number of the particle at a point of the viewer's world; 0 where there is none."""
+        if self.layer is None or self.layer not in self._viewer.layers or not self.layer.visible:
+            return 0
+        at = pixel_at(self.layer, self._viewer, point)
+        inside = all(0 <= i < n for i, n in zip(at, self.layer.data.shape, strict=True))
+        return int(self.layer.data[at]) if inside else 0
+
+    def _earlier(self, source: Source) -> Any:
+        """Find the layer that another dock, or this one before, made of this source."""
+        for layer in self._viewer.layers:
+            same = is_particle_layer(layer) and layer.metadata[METADATA_KEY][_KEY] == source.name
+            if same and getattr(layer.data, "shape", ()) == source.shape:
+                layer.data[...] = 0
+                return layer
+        return None
+
+    def _add(self, source: Source) -> Any:
+        """Add the layer above its source, which is hidden unless it is being painted: colours would mix."""
+        if np.prod(source.shape, dtype=float) * 4 > _LARGEST_BYTES:
+            raise UserError(
+                f"'{source.name}' is too large to number its particles in memory. Measure it in the terminal with "
+                "'napari-emssl measure', or duplicate a few of its planes into a layer of their own."
+            )
+        layers, active = self._viewer.layers, self._viewer.layers.selection.active
+        layer = Labels(
+            np.zeros(source.shape, np.int32), name=f"{source.name} | particles", opacity=_OPACITY,
+            metadata={METADATA_KEY: {_KEY: source.name}}, **source.placement,
+        )  # fmt: skip
+        if self._source in layers:
+            self._source.visible = self._source.mode != "pan_zoom"
+            layers.insert(layers.index(self._source) + 1, layer)
+        else:
+            layers.append(layer)
+        if active is not None and active in layers:
+            layers.selection.active = active
+        return layer
