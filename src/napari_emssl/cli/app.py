@@ -39,7 +39,10 @@ _COMMANDS = {
 _SUBCOMMANDS = {
     "simulate": {
         "hrtem": "HRTEM images of gold nanoparticles on amorphous carbon, with their truth.\n\n"
-        "Writes OUTPUT/images, OUTPUT/targets (1 on particles) and OUTPUT/instances (a number for each particle)."
+        "Writes OUTPUT/images, OUTPUT/targets (1 on particles) and OUTPUT/instances (a number for each particle).",
+        "stem": "ADF-STEM images of crystals, with their truth, in the folders of TEM-ImageNet.\n\n"
+        "Writes OUTPUT/image and, under the same names, labels for denoising, background removal, super-resolution and "
+        "masks, and the positions of the columns. What is not given varies from image to image.",
     },
     "models": {
         "list": "List the models that can be picked by name, the recommended start first, then those to download.",

@@ -1,53 +1,104 @@
-"""``napari-emssl simulate hrtem``."""
+"""``napari-emssl simulate hrtem`` and ``napari-emssl simulate stem``."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from ..data.hrtem_settings import HRTEMSettings
+from ..data.stem_settings import STEMSettings
 from ..errors import UserError
 from .files import require_empty_folder
 
 if TYPE_CHECKING:
     from ..jobs.events import Job
 
+Output = Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")]
+Count = Annotated[int, Parameter(group="Output", help="Number of images.")]
+Seed = Annotated[int, Parameter(group="Output", help="Seed of everything random.")]
+Overwrite = Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")]
+Quiet = Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")]
+Size = Annotated[int, Parameter(name=("--size", "--size-px"))]
+Steps = Callable[[], Iterator[tuple[int, int]]]
+
 
 class HRTEMFlags(HRTEMSettings):
     """The settings, with the size under its short name too."""
 
-    size_px: Annotated[int, Parameter(name=("--size", "--size-px"))] = HRTEMSettings.model_fields["size_px"]  # type: ignore[assignment]
+    size_px: Size = HRTEMSettings.model_fields["size_px"]  # type: ignore[assignment]
+
+
+class STEMFlags(STEMSettings):
+    """The settings, with the size under its short name too."""
+
+    size_px: Size = STEMSettings.model_fields["size_px"]  # type: ignore[assignment]
 
 
 def hrtem_(
     *,
-    output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")],
-    count: Annotated[int, Parameter(group="Output", help="Number of images.")] = 10,
-    seed: Annotated[int, Parameter(group="Output", help="Seed of everything random.")] = 0,
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
-    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    output: Output,
+    count: Count = 10,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
     settings: Annotated[HRTEMFlags, Parameter(name="*", group="Settings")] = HRTEMFlags(),
 ) -> int:
     """Simulate HRTEM images of gold nanoparticles on amorphous carbon, with their truth."""
+
+    def steps() -> Iterator[tuple[int, int]]:
+        from ..data.simulate import write_hrtem
+
+        return write_hrtem(output, count, settings, seed, overwrite)
+
+    return _simulate(steps, output, count, overwrite, quiet)
+
+
+def stem_(
+    *,
+    output: Output,
+    count: Count = 10,
+    seed: Seed = 0,
+    format: Annotated[
+        Literal["png", "tiff"],
+        Parameter(group="Output", help="png: 8 bits, as TEM-ImageNet; tiff: float32 electrons per pixel."),
+    ] = "png",
+    workers: Annotated[int, Parameter(group="Output", help="Images that are made at the same time.")] = 2,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    settings: Annotated[STEMFlags, Parameter(name="*", group="Settings")] = STEMFlags(),
+) -> int:
+    """Simulate ADF-STEM images of crystals, with their truth."""
+    if workers < 1:
+        raise UserError(f"--workers must be at least 1 (got {workers}).")
+
+    def steps() -> Iterator[tuple[int, int]]:
+        from ..data.stem_files import write_stem
+
+        return write_stem(output, count, settings, seed, form=format, workers=workers, overwrite=overwrite)
+
+    return _simulate(steps, output, count, overwrite, quiet)
+
+
+def _simulate(steps: Steps, output: Path, count: int, overwrite: bool, quiet: bool) -> int:
+    """Check the folder, write the images under a bar, return the exit status."""
     require_empty_folder(output, overwrite)
     if count < 1:
         raise UserError(f"--count must be at least 1 (got {count}).")
     from .follow import follow
 
-    ending = follow(_job(output, count, settings, seed, overwrite), "Simulating", quiet=quiet)
+    ending = follow(_job(steps, count), "Simulating", quiet=quiet)
     print(f"Wrote {ending.result} images with their truth to {output}.")
     return ending.status
 
 
-def _job(output: Path, count: int, settings: HRTEMSettings, seed: int, overwrite: bool) -> "Job":
+def _job(steps: Steps, count: int) -> "Job":
     """The simulation as a job, so that it shows a bar and stops as the others do."""
-    from ..data.simulate import write_hrtem
     from ..jobs.events import Control, Event, Finished, Job, Progress
 
     def events(control: Control) -> Iterator[Event]:
         done = 0
-        for done, total in write_hrtem(output, count, settings, seed, overwrite):
+        for done, total in steps():
             yield Progress(done, total)
             if control.stopped:
                 break

@@ -1,0 +1,130 @@
+"""How a scanned image is recorded: the beam's path, its electrons, the detector.
+
+Sources: L. Jones, P. D. Nellist, *Microsc. Microanal.* 19 (2013) 1050 (scan noise, flyback); X. Sang, J. M. LeBeau,
+*Ultramicroscopy* 138 (2014) 28 (drift); I. Lobato, T. Friedrich, S. Van Aert, *npj Comput. Mater.* 10 (2024) 10
+(noise and distortions of scanned images, for learning).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+
+_SETTLING_SHARE = 0.06
+_STEADINESS = 0.6
+_JITTER_DOWN = 0.4
+
+
+@dataclass(frozen=True)
+class Path:
+    """Where the beam really is, slowly varying: the pixel at (y, x) shows what lies at (y, x) plus a displacement."""
+
+    field_nm: float
+    drift_nm: tuple[float, float] = (0.0, 0.0)
+    """Displacement (y, x) of the last line against the first."""
+    flyback_nm: float = 0.0
+    """Displacement along x at the start of each line, that fades with 0.06 of its length."""
+
+    def displacement(self, points: Floats) -> Floats:
+        """Displacements (y, x) of image points ``(n, 2)`` in nm."""
+        later = points[:, :1] / self.field_nm
+        moved: Floats = later * np.array([self.drift_nm])
+        settling = np.exp(-np.maximum(points[:, 1], 0) / (_SETTLING_SHARE * self.field_nm))
+        moved[:, 1] += self.flyback_nm * settling
+        return moved
+
+    def image_of(self, places: Floats) -> Floats:
+        """Where places ``(n, 2)`` of the specimen are seen, in nm from the first pixel."""
+        seen = places - self.displacement(places)
+        for _ in range(6):
+            seen = places - self.displacement(seen)
+        return seen
+
+
+def line_noise(lines: int, rng: np.random.Generator) -> Floats:
+    """Random numbers of mean 0 and standard deviation 1, one a line; partly new, partly a fading memory."""
+    from scipy.signal import lfilter
+
+    fresh, old = rng.standard_normal((2, lines + 20))
+    memory = lfilter([np.sqrt(1 - _STEADINESS**2)], [1, -_STEADINESS], old)
+    return np.asarray(((fresh + memory) / np.sqrt(2))[20:])
+
+
+def jittered(spectrum: NDArray[Any], n: int, rows: NDArray[Any], shift_px: NDArray[Any]) -> Floats32:
+    """Sample a periodic image along displaced lines.
+
+    Fourier interpolation, exact for an image without frequencies above Nyquist's.
+
+    Parameters
+    ----------
+    spectrum
+        Transform ``(n, n // 2 + 1)`` by rfft2 of the image.
+    n
+        Edge of the image.
+    rows
+        Positions of the lines along y in pixels, ``(m,)``.
+    shift_px
+        How far each line is displaced along x, ``(m,)``.
+
+    Returns
+    -------
+    Image ``(m, n)``.
+
+    """
+    k_y, k_x = np.fft.fftfreq(n), np.fft.rfftfreq(n)
+    wave = np.exp(2j * np.pi * np.outer(rows, k_y)).astype(np.complex64)
+    lines = (wave @ spectrum) / n
+    lines *= np.exp(2j * np.pi * np.outer(shift_px, k_x)).astype(np.complex64)
+    return np.asarray(scipy.fft.irfft(lines, n=n, axis=1), np.float32)
+
+
+def draw_jitter(lines: int, spread_px: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Displacements of the lines along y and x in pixels, each ``(lines,)``; those along y are 0.4 of those along x."""
+    along_x, along_y = line_noise(lines, rng), line_noise(lines, rng)
+    return spread_px * _JITTER_DOWN * along_y, spread_px * along_x
+
+
+def flickering(electrons: Floats32, spread: float, rng: np.random.Generator) -> Floats32:
+    """Let the beam current vary from line to line, by a factor of mean 1."""
+    current = np.maximum(1 + spread * line_noise(electrons.shape[0], rng), 0.1)
+    return electrons * current.astype(np.float32)[:, None]
+
+
+def detect(electrons: Floats32, gain_spread: float, read_noise: float, rng: np.random.Generator) -> Floats32:
+    """Count electrons: Poisson noise, the detector's uneven answer to each, and its own noise.
+
+    Parameters
+    ----------
+    electrons
+        Expected electrons in each pixel ``(h, w)``.
+    gain_spread
+        Standard deviation of the signal of one electron in units of its mean: the sum over n electrons is drawn from a
+        gamma distribution of mean n and variance n gain_spread^2.
+    read_noise
+        Standard deviation of the noise added to each pixel, in electrons.
+    rng
+        Source of the noise.
+
+    Returns
+    -------
+    Signal ``(h, w)`` whose mean is `electrons`.
+
+    """
+    signal = rng.poisson(np.maximum(electrons, 0)).astype(np.float32)
+    if gain_spread:
+        signal = rng.standard_gamma(signal / gain_spread**2, dtype=np.float32) * np.float32(gain_spread**2)
+    if read_noise:
+        signal += np.float32(read_noise) * rng.standard_normal(electrons.shape, np.float32)
+    return signal
+
+
+def heat(signal: Floats32, share: float, white: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Set a share of the pixels to bright values, of about `white`, in place; returns which."""
+    hot = rng.random(signal.shape, np.float32) < share
+    signal[hot] += white * rng.uniform(0.5, 1.5, int(hot.sum())).astype(np.float32)
+    return hot

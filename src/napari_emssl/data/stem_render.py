@@ -1,0 +1,203 @@
+"""Columns of atoms and what surrounds them, rendered on a grid. Lengths are in nm unless a name says px."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from . import scan
+from .multislice import hard_sphere_structure_factor
+from .stem_draw import Conditions
+
+Floats = NDArray[np.float32]
+Spectrum = NDArray[np.complex64]
+
+_CARBON_PER_NM3 = 100.0
+_CARBON_DISTANCE_NM = 0.14
+_CARBON_RELIEF_NM = 2.0
+_LEAST_SMOOTHING_PX = 0.2
+_LEAN_STEP_PX = 0.5
+
+
+@dataclass(frozen=True)
+class Field:
+    """A periodic grid with the image in its middle; the image's first pixel is the origin."""
+
+    size_px: int
+    margin_px: int
+    n: int
+    pixel_nm: float
+
+    @classmethod
+    def around(cls, size_px: int, pixel_nm: float, margin_nm: float) -> "Field":
+        """Return a grid that reaches at least so far beyond the image."""
+        margin = int(np.ceil(margin_nm / pixel_nm)) + 2
+        return cls(size_px, margin, scipy.fft.next_fast_len(size_px + 2 * margin, real=True), pixel_nm)
+
+    @property
+    def edges_nm(self) -> tuple[float, float]:
+        """First and last line of the grid."""
+        return -self.margin_px * self.pixel_nm, (self.n - 1 - self.margin_px) * self.pixel_nm
+
+    @cached_property
+    def frequencies(self) -> tuple[Floats, Floats]:
+        """Spatial frequencies in 1/nm along y ``(n, 1)`` and x ``(1, n // 2 + 1)``."""
+        k_y, k_x = np.fft.fftfreq(self.n, self.pixel_nm), np.fft.rfftfreq(self.n, self.pixel_nm)
+        return k_y.astype(np.float32)[:, None], k_x.astype(np.float32)[None]
+
+    def inner(self, whole: Floats, factor: int = 1) -> Floats:
+        """Cut out the image; the slight undershoot of a band-limited image is cut off too."""
+        inner = slice(factor * self.margin_px, factor * (self.margin_px + self.size_px))
+        return np.maximum(whole[inner, inner], 0)
+
+    def image(self, spectrum: Spectrum) -> Floats:
+        """The image ``(size_px, size_px)`` of a spectrum ``(n, n // 2 + 1)``."""
+        return self.inner(scipy.fft.irfft2(spectrum, s=(self.n, self.n)))
+
+    def doubled(self, spectrum: Spectrum) -> Floats:
+        """The image on half the step, ``(2 size_px, 2 size_px)``, same values: fine pixels are quarters of pixels."""
+        n, half, columns = self.n, (self.n + 1) // 2, spectrum.shape[1]
+        back_y, back_x = (np.exp(-0.5j * np.pi * k(n)).astype(np.complex64) for k in (np.fft.fftfreq, np.fft.rfftfreq))
+        shifted = spectrum * back_y[:, None] * back_x
+        wide = np.zeros((2 * n, n + 1), np.complex64)
+        wide[:half, :columns], wide[half - n :, :columns] = shifted[:half], shifted[half:]
+        return self.inner(scipy.fft.irfft2(wide, s=(2 * n, 2 * n)) * np.float32(4), 2)
+
+
+def transform(image: Floats) -> Spectrum:
+    """Spectrum ``(n, n // 2 + 1)`` of an image ``(n, n)``."""
+    return np.asarray(scipy.fft.rfft2(image), np.complex64)
+
+
+def deposited(places_px: NDArray[Any], weights: NDArray[Any], lean_px: NDArray[Any], field: Field) -> Spectrum:
+    """Spectrum ``(n, n // 2 + 1)`` of points with weights.
+
+    Each is shared among the four nearest grid points, and that blur is divided out. Columns that lean are lines.
+
+    Parameters
+    ----------
+    places_px
+        Points (y, x) ``(m, 2)`` in pixels of the image.
+    weights
+        Of each point, ``(m,)``.
+    lean_px
+        Extent (y, x) of each point's line, ``(m, 2)``.
+    field
+        The grid.
+
+    """
+    longest = float(np.linalg.norm(lean_px, axis=1).max(initial=0))
+    pieces = int(np.ceil(longest / _LEAN_STEP_PX)) + 1
+    along = (np.arange(pieces) + 0.5) / pieces - 0.5
+    points = (places_px + lean_px * along[:, None, None]).reshape(-1, 2) + field.margin_px
+    shares = np.tile(weights / pieces, pieces)
+    corner = np.floor(points).astype(np.int64)
+    rest = points - corner
+    grid = np.zeros(field.n**2)
+    for dy in (0, 1):
+        for dx in (0, 1):
+            share = np.abs(1 - dy - rest[:, 0]) * np.abs(1 - dx - rest[:, 1]) * shares
+            inside = ((corner >= 0) & (corner < field.n - 1)).all(axis=1)
+            at = (corner[:, 0] + dy) * field.n + corner[:, 1] + dx
+            grid += np.bincount(at[inside], share[inside], field.n**2)
+    spectrum = scipy.fft.rfft2(grid.astype(np.float32).reshape(field.n, field.n))
+    blur = np.sinc(np.fft.fftfreq(field.n))[:, None] ** 2 * np.sinc(np.fft.rfftfreq(field.n)) ** 2
+    return np.asarray(spectrum / blur.astype(np.float32), np.complex64)
+
+
+def carbon(thickness_nm: float, cross_section_nm2: float, field: Field, rng: np.random.Generator) -> Spectrum:
+    """Spectrum of the scattering power of an amorphous carbon film, before the probe.
+
+    Atoms are so many to a pixel that their number is about normally distributed; their spectrum is weighted by the
+    structure factor of hard spheres. The thickness varies by a fifth over some nanometres.
+    """
+    k = np.sqrt(field.frequencies[0] ** 2 + field.frequencies[1] ** 2)
+    steps = np.linspace(0, float(k.max()), 512)
+    order = np.interp(k, steps, hard_sphere_structure_factor(steps, _CARBON_PER_NM3, _CARBON_DISTANCE_NM))
+    mean = _CARBON_PER_NM3 * thickness_nm * field.pixel_nm**2
+    shape = (field.n, field.n)
+    grains = scipy.fft.rfft2(rng.standard_normal(shape, np.float32)) * np.float32(np.sqrt(mean))
+    grains *= np.sqrt(order).astype(np.float32)
+    relief = 1 + 0.2 * slow_field(field, _CARBON_RELIEF_NM, rng)
+    return np.asarray((grains + scipy.fft.rfft2(relief) * np.float32(mean)) * cross_section_nm2, np.complex64)
+
+
+def slow_field(field: Field, period_nm: float, rng: np.random.Generator) -> Floats:
+    """Smooth random field ``(n, n)`` of mean 0 and standard deviation 1 without waves shorter than about a period."""
+    at = (np.arange(field.n) - field.margin_px) * field.pixel_nm
+    waves = rng.normal(0, 2 * np.pi / period_nm / np.sqrt(2), (8, 2))
+    phases = rng.uniform(0, 2 * np.pi, 8)
+    y, x = (np.exp(1j * np.outer(w, at)).astype(np.complex64) for w in waves.T)
+    y *= np.exp(1j * phases).astype(np.complex64)[:, None] / 2
+    return np.asarray((y.T @ x).real, np.float32)
+
+
+def recorded(
+    crystal: Spectrum, whole: Spectrum, field: Field, drawn: Conditions, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Record an image.
+
+    Parameters
+    ----------
+    crystal, whole
+        Spectra of the expected electrons, without and with what surrounds the crystal.
+    field
+        The grid.
+    drawn
+        Scan and detector.
+    rng
+        Source of the noise.
+
+    Returns
+    -------
+    image, no_noise, no_background
+        Each ``(size_px, size_px)`` in electrons.
+
+    """
+    image = scan.detect(_scanned(whole, field, drawn, rng), drawn.gain_spread, drawn.read_noise, rng)
+    planes = [image, field.image(whole), field.image(crystal)]
+    if drawn.smoothing_px > _LEAST_SMOOTHING_PX:
+        planes = [gaussian_filter(plane, drawn.smoothing_px) for plane in planes]
+    if drawn.hot_pixels:
+        scan.heat(planes[0], drawn.hot_pixels, float(planes[0].max()), rng)
+    return planes[0], planes[1], planes[2]
+
+
+def _scanned(whole: Spectrum, field: Field, drawn: Conditions, rng: np.random.Generator) -> Floats:
+    """Expected electrons in each pixel of a scan with jitter and flicker."""
+    down, aside = scan.draw_jitter(field.size_px, drawn.line_jitter_nm / field.pixel_nm, rng)
+    rows = field.margin_px + np.arange(field.size_px) + down
+    lines = scan.jittered(whole, field.n, rows, aside)
+    lines = lines[:, field.margin_px : field.margin_px + field.size_px]
+    return scan.flickering(lines, drawn.flicker, rng)
+
+
+def nearest_squared(points_px: NDArray[Any], reach_px: float, size_px: int) -> Floats:
+    """Squared distance ``(size_px, size_px)`` in px^2 of each pixel from the nearest point; infinite beyond a reach.
+
+    Parameters
+    ----------
+    points_px
+        Points (y, x) ``(m, 2)``.
+    reach_px
+        Pixels farther away than this are not looked at.
+    size_px
+        Edge of the result.
+
+    """
+    pad = int(np.ceil(reach_px)) + 1
+    wide = size_px + 2 * pad
+    around = np.stack(np.meshgrid(*[np.arange(-pad + 1, pad)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    around = around[(around**2).sum(axis=1) <= (reach_px + 1) ** 2]
+    points = points_px[((points_px > -pad + 1) & (points_px < size_px + pad - 2)).all(axis=1)]
+    pixel = np.round(points).astype(np.int64)
+    apart = ((pixel - points)[:, None] + around).astype(np.float32)
+    at = (pixel[:, None] + around + pad) @ np.array([wide, 1])
+    # Columns whose surroundings cross the padded edge would wrap; those pixels lie in the padding, which is cut off.
+    squared = np.full(wide * wide, np.inf, np.float32)
+    np.minimum.at(squared, at.ravel() % (wide * wide), (apart**2).sum(axis=-1).ravel())
+    return squared.reshape(wide, wide)[pad:-pad, pad:-pad]
