@@ -228,6 +228,7 @@ class ParticlesWidget(Column):
         summary = table.summaries()[0]
         for widget in (self.histogram, self.view, self.export_button):
             widget.show()
+        self.column.setStretch(self.column.count() - 1, 0)
         self.view.show_table(table, stack=len(self._request.indices) > 1)
         self.histogram.show_sizes(table.diameters(summary.unit), summary)
         self.output.describe(table)
