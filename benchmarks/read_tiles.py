@@ -72,9 +72,10 @@ def write_tree(root: Path, count: int) -> int:
 @contextmanager
 def timed(label: str) -> Iterator[None]:
     """Print how long it took, and the memory of the process afterwards."""
-    mark = time.perf_counter()
+    marks = time.perf_counter(), time.process_time()
     yield
-    print(f"{label:34s} {time.perf_counter() - mark:8.2f} s   memory {memory()}", flush=True)
+    wall, busy = time.perf_counter() - marks[0], time.process_time() - marks[1]
+    print(f"{label:34s} {wall:8.2f} s, {busy:.2f} of them on the CPU   memory {memory()}", flush=True)
 
 
 def memory() -> str:
