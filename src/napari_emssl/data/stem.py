@@ -128,9 +128,10 @@ def simulate_stem(settings: STEMSettings | None = None, seed: int | Sequence[int
     dose = _dose(settings, view, peak, streams[2])
     carbon_nm = _carbon_nm(settings, view.scene, streams[2])
     crystal = view.crystal * np.float32(dose)
-    around = _surroundings(view, carbon_nm, streams[3]) * np.float32(dose)
+    around = _carbon(view, carbon_nm, streams[3]) * np.float32(dose)
     around += _background(drawn.background * peak * dose, field, streams[3])
-    image, no_noise, no_background = stem_render.recorded(crystal, crystal + around, field, drawn, streams[4])
+    whole = crystal + stem_render.transform(around)
+    image, no_noise, no_background = stem_render.recorded(crystal, whole, field, drawn, streams[4])
     smooth = gaussian(*field.frequencies, drawn.smoothing_px * field.pixel_nm * FWHM_PER_SIGMA)
     columns = view.scene.columns
     inside = ((view.places_px > -0.5) & (view.places_px < settings.size_px - 0.5)).all(axis=1)
@@ -218,18 +219,18 @@ def _carbon_nm(settings: STEMSettings, scene: Scene, rng: np.random.Generator) -
     return 1 + 5 * share if scene.details["specimen"] == "particles" else 3 * share**2
 
 
-def _surroundings(view: _View, carbon_nm: float, rng: np.random.Generator) -> Spectrum:
-    """Amorphous carbon through the probe, at 1 electron per nm^2."""
+def _carbon(view: _View, carbon_nm: float, rng: np.random.Generator) -> Floats:
+    """Amorphous carbon through the probe, at 1 electron per nm^2, ``(n, n)``."""
     cross_section = GOLD_CROSS_SECTION_NM2 * (6 / 79) ** view.drawn.z_exponent
-    film = stem_render.carbon(carbon_nm, cross_section, view.field, rng)
-    return film * view.probe.transfer(*view.field.frequencies)
+    transfer = view.probe.transfer(*view.field.frequencies)
+    return stem_render.carbon(carbon_nm, cross_section, view.field, transfer, rng)
 
 
-def _background(height: float, field: Field, rng: np.random.Generator) -> Spectrum:
-    """Slowly varying background between 0 and `height` electrons."""
+def _background(height: float, field: Field, rng: np.random.Generator) -> Floats:
+    """Slowly varying background between 0 and `height` electrons, ``(n, n)``."""
     period = _BACKGROUND_PERIOD * field.size_px * field.pixel_nm
     wave = 1 / (1 + np.exp(-1.5 * stem_render.slow_field(field, period, rng)))
-    return stem_render.transform(wave * np.float32(height))
+    return np.asarray(height * wave, np.float32)
 
 
 def _sharp(view: _View, peak: float) -> Floats:

@@ -4,8 +4,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,7 +89,7 @@ def write_stem(
     form
         ``png`` for 8 bits, ``tiff`` for float32: electrons per pixel, and the pixel size.
     workers
-        Images that are made at the same time.
+        Images that are made at the same time, at least 1.
     overwrite
         Take the place of an earlier simulation in this folder: its numbered files are deleted first.
 
@@ -112,15 +112,22 @@ def write_stem(
     _write_text(folder / "settings.json", json.dumps(record, indent=2) + "\n", overwrite)
     _write_one(folder, 0, first, form, overwrite)
     yield 1, count
-    pool = ThreadPoolExecutor(max(workers, 1))
+
+    def make(number: int) -> None:
+        _write_one(folder, number, simulate_stem(settings, [seed, number]), form, overwrite)
+
+    for done in _side_by_side(make, range(1, count), workers):
+        yield 1 + done, count
+
+
+def _side_by_side(make: Callable[[int], None], numbers: range, workers: int) -> Iterator[int]:
+    """Make several at a time and count them; what has not begun is given up with the iteration."""
+    pool = ThreadPoolExecutor(workers)
     try:
-        waiting: list[Future[None]] = [
-            pool.submit(lambda i: _write_one(folder, i, simulate_stem(settings, [seed, i]), form, overwrite), i)
-            for i in range(1, count)
-        ]
-        for i, one in enumerate(waiting, start=2):
+        waiting = [pool.submit(make, number) for number in numbers]
+        for done, one in enumerate(waiting, start=1):
             one.result()
-            yield i, count
+            yield done
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -109,21 +109,24 @@ def deposited(places_px: NDArray[Any], weights: NDArray[Any], lean_px: NDArray[A
     return np.asarray(spectrum / blur.astype(np.float32), np.complex64)
 
 
-def carbon(thickness_nm: float, cross_section_nm2: float, field: Field, rng: np.random.Generator) -> Spectrum:
-    """Spectrum of the scattering power of an amorphous carbon film, before the probe.
+def carbon(
+    thickness_nm: float, cross_section_nm2: float, field: Field, transfer: Floats, rng: np.random.Generator
+) -> Floats:
+    """Image ``(n, n)`` of an amorphous carbon film at 1 electron per nm^2.
 
-    Atoms are so many to a pixel that their number is about normally distributed; their spectrum is weighted by the
-    structure factor of hard spheres. The thickness varies by a fifth over some nanometres.
+    The number of atoms in a pixel is about normally distributed; its spectrum is weighted by the structure factor of
+    hard spheres and the probe's `transfer`. The thickness varies by a fifth over some nanometres. A film so thin that
+    this would turn negative in places is cut there and has the asked mean.
     """
     k = np.sqrt(field.frequencies[0] ** 2 + field.frequencies[1] ** 2)
     steps = np.linspace(0, float(k.max()), 512)
     order = np.interp(k, steps, hard_sphere_structure_factor(steps, _CARBON_PER_NM3, _CARBON_DISTANCE_NM))
     mean = _CARBON_PER_NM3 * thickness_nm * field.pixel_nm**2
     shape = (field.n, field.n)
-    grains = scipy.fft.rfft2(rng.standard_normal(shape, np.float32)) * np.float32(np.sqrt(mean))
-    grains *= np.sqrt(order).astype(np.float32)
-    relief = 1 + 0.2 * slow_field(field, _CARBON_RELIEF_NM, rng)
-    return np.asarray((grains + scipy.fft.rfft2(relief) * np.float32(mean)) * cross_section_nm2, np.complex64)
+    noise = scipy.fft.rfft2(rng.standard_normal(shape, np.float32)) * np.sqrt(order * mean).astype(np.float32)
+    grains = scipy.fft.irfft2(noise * transfer, s=shape)
+    film = np.maximum(mean * (1 + 0.2 * slow_field(field, _CARBON_RELIEF_NM, rng)) + grains, 0)
+    return np.asarray(film * (mean * cross_section_nm2 / max(float(film.mean()), 1e-30)), np.float32)
 
 
 def slow_field(field: Field, period_nm: float, rng: np.random.Generator) -> Floats:
