@@ -1,7 +1,7 @@
 """Measuring in a thread while the sliders move: the newest request wins, older answers are dropped."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -89,12 +89,16 @@ class Finder(QObject):
         """The labels have changed: what is known of them no longer holds."""
         self._cuts = {}
 
-    def close(self) -> None:
-        """Drop everything."""
+    def drop(self) -> None:
+        """Answer nothing more of what was asked for."""
         self._timer.stop()
         self._next = None
         if self._worker is not None:
             self._worker.quit()
+
+    def close(self) -> None:
+        """Drop everything, what is known of the labels too."""
+        self.drop()
         self.forget()
 
     def _begin(self) -> None:
@@ -132,7 +136,7 @@ def _measure(request: MeasureRequest, cuts: dict[tuple[int, ...], Fragments]) ->
         known = _Cuts(cuts, index, plane.size)
         particles = measure_plane(plane, mask, request.settings, intensity, request.pixel_size_nm, known)
         number = int(np.ravel_multi_index(index, request.labels.leading)) if index else 0
-        particles = _numbered_on(placed(particles, request.labels.name, number), count)
+        particles = placed(particles, request.labels.name, number).numbered_from(count + 1)
         count += len(particles.table)
         yield FoundPlane(request, index, particles, done)
 
@@ -149,16 +153,6 @@ def _is_mask(request: MeasureRequest) -> bool:
 def _fitting(intensity: Source, index: tuple[int, ...]) -> tuple[int, ...]:
     """Index of the plane of the image that belongs to a plane of the labels; one plane may serve all."""
     return index[len(index) - len(intensity.leading) :]
-
-
-def _numbered_on(particles: Particles, count: int) -> Particles:
-    """Number the particles of a later plane on, so that every number in the layer stands for one row."""
-    columns = dict(particles.table.columns)
-    columns["label"] = np.arange(1, len(particles.table) + 1) + count
-    instances = particles.instances
-    if count:
-        instances = np.where(instances > 0, instances + np.int32(count), np.int32(0))
-    return Particles(instances, replace(particles.table, columns=columns))
 
 
 class _Cuts:

@@ -20,6 +20,11 @@ def is_particle_layer(layer: Any) -> bool:
     return _KEY in layer.metadata.get(METADATA_KEY, {})
 
 
+def camera_of(viewer: Any) -> Any:
+    """Return the camera of a viewer; since napari 0.9 it belongs to the scene."""
+    return getattr(viewer, "scene", viewer).camera
+
+
 class ParticleLayer:
     """Shows the particles of one source at a time; the user may rename, hide or delete the layer."""
 
@@ -63,7 +68,7 @@ class ParticleLayer:
         skipped = self._viewer.dims.ndim - self.layer.ndim
         for axis in range(len(index)):
             self._viewer.dims.set_point(axis + skipped, point[axis])
-        self._viewer.camera.center = (0.0, *point[-2:])
+        camera_of(self._viewer).center = (0.0, *point[-2:])
         self.layer.selected_label = label
         self._viewer.layers.selection.active = self.layer
 

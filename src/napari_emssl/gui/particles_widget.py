@@ -175,10 +175,17 @@ class ParticlesWidget(Column):
         try:
             self._request = self._make_request()
         except UserError as error:
-            self.message.show_text(str(error), trouble=True)
+            self._give_up(error)
             return
         self.output.begin(self._live, self._request.labels)
         self.finder.ask(self._request)
+
+    def _give_up(self, error: UserError) -> None:
+        """Leave what is shown as it is and say why."""
+        self._request = None
+        self.finder.drop()
+        self._redraw.stop()
+        self.message.show_text(str(error), trouble=True)
 
     def _make_request(self) -> MeasureRequest:
         labels = source_of(self._live)
@@ -205,8 +212,7 @@ class ParticlesWidget(Column):
         try:
             self.output.put(found.request.labels, found.index, found.particles.instances, first=found.done == 1)
         except UserError as error:
-            self.finder.close()
-            self.message.show_text(str(error), trouble=True)
+            self._give_up(error)
             return
         self._tables.append(found.particles.table)
         if len(found.request.indices) > 1:

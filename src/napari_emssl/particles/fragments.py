@@ -104,6 +104,8 @@ def _watershed(distance: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDAr
     from skimage.morphology import local_maxima
     from skimage.segmentation import watershed
 
+    if distance.min() == distance.max():  # no background at all: a plateau without an edge is no maximum
+        return inside.astype(np.int32)
     peaks = label(local_maxima(distance, connectivity=2), connectivity=2)
     pieces: NDArray[np.int32] = watershed(-distance, peaks, connectivity=2, mask=inside).astype(np.int32)
     return pieces

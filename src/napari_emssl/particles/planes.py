@@ -22,7 +22,7 @@ class Particles:
     """The particles of one plane."""
 
     instances: NDArray[np.int32]
-    """Numbers ``(h, w)`` from 1 on without gaps, 0 on the background; the rows of `table` are in their order."""
+    """Numbers ``(h, w)``, ascending without gaps, 0 on the background; the rows of `table` are in their order."""
     table: ParticleTable
 
     def kept(self, settings: MeasureSettings) -> "Particles":
@@ -31,6 +31,14 @@ class Particles:
         numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
         columns = {name: values[keep] for name, values in self.table.columns.items()}
         return Particles(numbers[self.instances], replace(self.table, columns=columns))
+
+    def numbered_from(self, first: int) -> "Particles":
+        """Return the same with numbers that count up from `first`, in the layer and in the table."""
+        columns = dict(self.table.columns)
+        columns["label"] = np.arange(first, first + len(self.table))
+        numbers = np.concatenate([[0], columns["label"]]).astype(np.int32)
+        instances = self.instances if first == 1 else numbers[self.instances]
+        return Particles(instances, replace(self.table, columns=columns))
 
 
 def plain_labels(plane: NDArray[Any], name: str) -> NDArray[np.int64]:
@@ -105,7 +113,7 @@ def measure_plane(
 
     """
     if mask:
-        return measure_mask(fragments(plane), settings.split, intensity, pixel_size_nm).kept(settings)
+        return measure_mask(fragments(plane), settings.split, intensity, pixel_size_nm).kept(settings).numbered_from(1)
     return measure_numbered(plane, intensity, pixel_size_nm).kept(settings)
 
 
