@@ -1,6 +1,7 @@
 """Bias and scatter of particle sizes, and of counting touching ones, on masks whose truth is known.
 
-``python benchmarks/particle_sizes.py [--repeats N] [--seed S]`` prints the tables of ``docs/particles.md``.
+``python benchmarks/particle_sizes.py [--repeats N] [--seed S]`` prints the tables of ``docs/particles.md``;
+``--instances FOLDER`` makes masks of numbered particles and tells how well these come back.
 
 Shapes are drawn with soft edges (8 x 8 points in a pixel) at random places and angles; a pixel belongs to the mask
 where at least half of it is covered. A rough border is moved in and out by noise of the given standard deviation,
@@ -8,15 +9,19 @@ smooth over about a pixel; the largest piece is kept.
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
+from napari_emssl.data.planes import find_images, read_image
 from napari_emssl.jobs.settings import MeasureSettings
 from napari_emssl.particles import measure_particles
+from napari_emssl.particles.fragments import cut, join
 
 FINE = 8
 DIAMETERS = (3, 5, 8, 12, 20, 40, 80)
+DEFAULT = MeasureSettings().split
 SPLITS = (0.7, 0.8, 0.85, 0.9, 0.95)
 
 
@@ -111,18 +116,42 @@ def counted(what, neck, masks, count):
 
 def separated(rng, repeats, rough):
     """Print bias and scatter of the diameters of two discs that touch, where both were found."""
-    print(f"\nDiscs of touching pairs, split 0.85, border rough by {rough:g} px: diameter, bias +- scatter in %")
+    print(f"\nDiscs of touching pairs, split {DEFAULT:g}, border rough by {rough:g} px: diameter, bias +- scatter in %")
     print("| diameter, px | centres 0.95 diameters apart | 0.8 |")
     print("|---|---|---|")
     for diameter in (10, 20, 40):
         cells = []
         for distance in (0.95, 0.8):
             halves = ((-distance * diameter / 2, 0.0), (distance * diameter / 2, 0.0))
-            tables = measured([shape(rng, (diameter, diameter), halves, rough) for _ in range(repeats)], 0.85)
+            tables = measured([shape(rng, (diameter, diameter), halves, rough) for _ in range(repeats)], DEFAULT)
             found = [t.columns["equivalent_diameter"] for t in tables if len(t) == 2]
             error = 100 * (np.concatenate(found) / diameter - 1)
             cells.append(f"{error.mean():+.1f} ± {error.std():.1f}")
         print(f"| {diameter} | {' | '.join(cells)} |")
+
+
+def recovered(folder):
+    """Print how well numbered particles come back from the mask that they make up together."""
+    planes = [image.plane(i) for image in map(read_image, find_images(folder)) for i in range(len(image))]
+    planes = [np.unique(plane, return_inverse=True)[1].reshape(plane.shape) for plane in planes]
+    fragments = [cut(plane > 0) for plane in planes]
+    true = sum(int(plane.max()) for plane in planes)
+    print(f"\nNumbered particles in {len(planes)} planes, from their mask ({true} particles)")
+    print("| strength | found | true ones found again (IoU > 0.5), % | of those found, % |")
+    print("|---|---|---|---|")
+    for split in (0.0, *SPLITS):
+        found = [join(cut_mask, split)[0] for cut_mask in fragments]
+        count = sum(int(instances.max()) for instances in found)
+        good = sum(matches(plane, instances) for plane, instances in zip(planes, found, strict=True))
+        print(f"| {split:g} | {count} | {100 * good / true:.1f} | {100 * good / count:.1f} |")
+
+
+def matches(one, other):
+    """Count the pairs of particles that overlap by more than half of their union."""
+    sizes = [np.bincount(numbers.ravel()) for numbers in (one, other)]
+    pairs, shared = np.unique(np.stack([one.ravel(), other.ravel()]), axis=1, return_counts=True)
+    union = sizes[0][pairs[0]] + sizes[1][pairs[1]] - shared
+    return int(((shared > 0.5 * union) & (pairs > 0).all(0)).sum())
 
 
 def main():
@@ -130,7 +159,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--instances", type=Path, help="measure these numbered particles only")
     options = parser.parse_args()
+    if options.instances:
+        return recovered(options.instances)
     rng = np.random.default_rng(options.seed)
     for rough in (0.0, 0.5, 1.0):
         sizes(rng, options.repeats, rough)

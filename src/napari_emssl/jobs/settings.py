@@ -215,7 +215,7 @@ class MeasureSettings(Settings):
         "auto: a mask where there is a single value beside 0.",
     )
     split: float = Field(
-        0.85,
+        0.9,
         ge=0,
         le=1,
         description="In masks, separate particles where the neck between them is narrower than this share of the "
