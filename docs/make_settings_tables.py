@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from napari_emssl.data import hrtem_settings
+from napari_emssl.data import hrtem_settings, stem_settings
 from napari_emssl.jobs import settings
 
 PAGE = Path(__file__).with_name("terminal.md")
@@ -17,7 +17,7 @@ _WORDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "belo
 
 def updated(text: str) -> str:
     """Return the page with every table between its marks made anew."""
-    models = vars(settings) | vars(hrtem_settings)
+    models = vars(settings) | vars(hrtem_settings) | vars(stem_settings)
     return _TABLE.sub(lambda match: match[1] + table_of(models[match[2]]) + match[3], text)
 
 

@@ -20,11 +20,20 @@ from napari_emssl.jobs.settings import (
     DownloadSettings,
     EvaluateSettings,
     FinetuneSettings,
+    MeasureSettings,
     PretrainSettings,
     Settings,
 )
 
-JOBS = [PretrainSettings, FinetuneSettings, ApplySettings, EvaluateSettings, CompareSettings, DownloadSettings]
+JOBS = [
+    PretrainSettings,
+    FinetuneSettings,
+    ApplySettings,
+    EvaluateSettings,
+    CompareSettings,
+    MeasureSettings,
+    DownloadSettings,
+]
 FIELDS = [(job, name) for job in JOBS for name in job.model_fields]
 ROOT = Path(__file__).parents[1]
 
@@ -108,6 +117,8 @@ def valid(job: type[Settings]) -> st.SearchStrategy[Settings]:
         for low in [name for name in values if name.endswith("_min")]:
             high = low.removesuffix("min") + "max"
             values[low], values[high] = sorted((values[low], values[high]))
+        if values.get("min_diameter") and values.get("max_diameter"):
+            values["min_diameter"], values["max_diameter"] = sorted((values["min_diameter"], values["max_diameter"]))
         return job.model_validate(values)
 
     fields = {name: values_of(field) for name, field in job.model_fields.items()}
