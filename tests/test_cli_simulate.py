@@ -62,5 +62,5 @@ def test_a_folder_with_files_is_kept(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_help_names_units_and_ranges(capsys: pytest.CaptureFixture[str]) -> None:
     assert tell("simulate", "stem", "--help") == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "Pixel size in nm; none: from 0.01 to 0.035" in told
+    assert "Pixel size in nm; none: from 0.007 to 0.035" in told
     assert "Electrons per nm^2" in told

@@ -18,7 +18,7 @@ from napari_emssl.data.stem_settings import STEMSettings
 
 QUIET = dict.fromkeys(
     ("tilt_deg", "vacancies", "disorder_nm", "probe_ellipticity", "probe_tails", "defocus_nm", "focal_spread_nm",
-     "background", "carbon_nm", "flicker", "gain_spread", "read_noise", "smoothing_px", "hot_pixels",
+     "background", "carbon_nm", "flicker", "gain_spread", "read_noise", "lag", "smoothing_px", "hot_pixels",
      "line_jitter_nm", "drift_nm", "flyback_nm"),
     0.0,
 )  # fmt: skip
@@ -110,7 +110,13 @@ def conditions(**more: float) -> Conditions:
 
 @pytest.mark.parametrize(
     "noise",
-    [{}, {"gain_spread": 0.6}, {"read_noise": 1.5, "flicker": 0.05}, {"smoothing_px": 0.7, "gain_spread": 0.4}],
+    [
+        {},
+        {"gain_spread": 0.6},
+        {"read_noise": 1.5, "flicker": 0.05},
+        {"smoothing_px": 0.7, "gain_spread": 0.4},
+        {"lag": 0.5},
+    ],
     ids=str,
 )
 def test_the_mean_of_many_recordings_is_the_clean_image(noise: dict[str, float]) -> None:
@@ -122,6 +128,18 @@ def test_the_mean_of_many_recordings_is_the_clean_image(noise: dict[str, float])
     assert seen.sum() > 200
     assert (np.abs(images.mean(axis=0) - clean)[seen] / spread[seen]).max() < 5
     assert np.abs(images.mean(axis=0) - clean).mean() < 0.02 * clean.max()
+
+
+def test_a_slow_detector_smears_lines_and_moves_nothing() -> None:
+    plain, (field, crystal) = field_of(Probe(0.07)), one_column(Probe(0.07), 1.0)
+    lagged = field.image(crystal * scan.lag_transfer(np.fft.rfftfreq(field.n), 0.5))
+    assert lagged.sum() == pytest.approx(plain.sum(), rel=1e-3)
+    np.testing.assert_allclose(ndimage.center_of_mass(lagged), ndimage.center_of_mass(plain), atol=0.02)
+    assert width(lagged[24]) > 1.03 * width(plain[24])
+    assert width(lagged[:, 24]) == pytest.approx(width(plain[:, 24]), rel=0.01)
+    noise = scan.lagging(np.random.default_rng(0).standard_normal((300, 300), np.float32), 0.5)
+    assert np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1] == pytest.approx(0.5, abs=0.02)
+    assert np.corrcoef(noise[1:].ravel(), noise[:-1].ravel())[0, 1] == pytest.approx(0, abs=0.02)
 
 
 def test_line_jitter_blurs_the_mean_along_x() -> None:
@@ -246,7 +264,7 @@ def test_no_two_columns_of_a_boundary_collide(crystal: str) -> None:
         made = simulate_stem(quiet(specimen="boundary", crystal=crystal, layers=1, pixel_size_nm=0.02), seed)
         apart = cKDTree(made.places_px).query(made.places_px, k=2)[0][:, 1] * 0.02
         spacing = np.median(apart)
-        assert apart.min() > 0.7 * min(spacing, 0.26)
+        assert apart.min() > 0.6 * min(spacing, 0.26)
         assert made.no_background[:, :20].max() > 0
         covered = ndimage.distance_transform_edt(np.logical_not(made.circular_mask)).max() * 0.02
         assert covered < 2 * 0.4
@@ -298,6 +316,29 @@ def test_drawn_values_lie_where_the_help_says(seed: int) -> None:
         assert getattr(drawn, name) <= high
         assert getattr(drawn, name) >= low or name in ("pixel_size_nm", "diameter_nm")
     assert drawn.probe_fwhm_nm >= 2 * drawn.pixel_size_nm - 1e-12
+
+
+def test_masks_are_discs_and_gaussians_around_the_columns() -> None:
+    made = simulate_stem(quiet(crystal="Si", zone_axis="110", thickness_nm=4, mask_radius_nm=0.04))
+    pixels = np.stack(np.indices((256, 256)), axis=-1).reshape(-1, 2)
+    distance = cKDTree(made.mask_places_px).query(pixels)[0].reshape(256, 256)
+    clear = np.abs(distance - 4) > 1e-3
+    np.testing.assert_array_equal(made.circular_mask[clear], (distance <= 4)[clear])
+    near = distance < 8
+    np.testing.assert_allclose(made.gaussian_mask[near], np.exp(-(distance[near] ** 2) / 8), atol=1e-5)
+    assert made.gaussian_mask[~near].max() < 1e-3
+    outside = ((made.mask_places_px < -0.5) | (made.mask_places_px > 255.5)).any(axis=1)
+    assert outside.any()
+    inside = {tuple(place) for place in made.places_px[made.in_masks]}
+    assert inside == {tuple(place) for place in made.mask_places_px[~outside]}
+
+
+def test_faint_columns_are_left_out_of_the_masks() -> None:
+    settings = {"crystal": "SrTiO3", "zone_axis": "100", "thickness_nm": 4}
+    made, all_of_them = (simulate_stem(quiet(mask_least=least, **settings)) for least in (0.1, 0.0))
+    assert set(made.mean_z[made.in_masks]) == {38.0} | {z for z in made.mean_z if 8 < z < 22}
+    assert not made.in_masks[made.mean_z == 8].any()
+    assert all_of_them.in_masks.all()
 
 
 def test_fine_pixels_are_quarters_of_pixels() -> None:

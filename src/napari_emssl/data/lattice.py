@@ -28,7 +28,6 @@ SYMBOLS = tuple(_NAMES.split())
 
 _SAME_COLUMN_NM = 0.02
 _LARGEST_INDEX = 5
-_CANDIDATES = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,16 +171,15 @@ def _plane_basis(axis: ZoneAxis, plane: Floats, name: str) -> NDArray[Any]:
     """Two lattice directions ``(2, 3)`` that make up a whole cell with the axis and are shortest in projection."""
     reach = max(map(abs, axis)) + 1
     index = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    length = np.linalg.norm(index @ plane, axis=1)
+    index = index[np.argsort(np.abs(index).sum(axis=1), kind="stable")]
+    seen, first = np.unique(np.round(index @ plane, 7), axis=0, return_index=True)
+    index, length = index[first], np.linalg.norm(seen, axis=1)
     index, length = index[length > 1e-6], length[length > 1e-6]
-    near = np.lexsort((np.abs(index).sum(axis=1), length.round(6)))[:_CANDIDATES]
-    index, length = index[near], length[near]
     volume = np.einsum("pi,qi->pq", index, np.cross(index, np.asarray(axis)))
     cost = np.where(np.abs(volume) == 1, length[:, None] + length[None, :], np.inf)
     if not np.isfinite(cost).any():
         raise UserError(f"'{name}' cannot be drawn along {axis}. Choose a zone axis with smaller indices.")
-    first, second = np.unravel_index(np.argmin(cost), cost.shape)
-    chosen: NDArray[Any] = index[[first, second]]
+    chosen: NDArray[Any] = index[list(np.unravel_index(np.argmin(cost), cost.shape))]
     return chosen
 
 

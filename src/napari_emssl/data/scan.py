@@ -46,6 +46,24 @@ class Path:
         return seen
 
 
+def lagging(signal: Floats32, lag: float) -> Floats32:
+    """Smear lines ``(h, w)`` as a detector that is slower than the scan: each pixel keeps `lag` of the one before."""
+    from scipy.signal import lfilter
+
+    return np.asarray(lfilter([1 - lag], [1, -lag], signal, axis=1), np.float32)
+
+
+def delay_px(lag: float) -> float:
+    """By how many pixels `lagging` moves an image to the right."""
+    return lag / (1 - lag)
+
+
+def lag_transfer(cycles_per_px: NDArray[Any], lag: float) -> NDArray[np.complex64]:
+    """Transfer function along x of `lagging` with its delay taken back."""
+    phase = 2j * np.pi * cycles_per_px
+    return np.asarray((1 - lag) / (1 - lag * np.exp(-phase)) * np.exp(phase * delay_px(lag)), np.complex64)
+
+
 def line_noise(lines: int, rng: np.random.Generator) -> Floats:
     """Random numbers of mean 0 and standard deviation 1, one a line; partly new, partly a fading memory."""
     from scipy.signal import lfilter

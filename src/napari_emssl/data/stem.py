@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import stem_render
 from .probe import FWHM_PER_SIGMA, Probe, gaussian
-from .scan import Path
+from .scan import Path, lag_transfer
 from .stem_draw import Conditions, draw_conditions, resolving
 from .stem_render import Field, Floats, Spectrum
 from .stem_settings import STEMSettings
@@ -62,6 +62,8 @@ class STEMImage:
     """Mean atomic number of each column, ``(n,)``."""
     in_masks: NDArray[np.bool_]
     """Which columns are bright enough for the masks, ``(n,)``."""
+    mask_places_px: NDArray[np.float64]
+    """All columns of the masks (y, x), ``(m, 2)``, with those outside the image whose discs reach into it."""
     pixel_size_nm: float
     mask_radius_px: float
     parameters: dict[str, Any]
@@ -70,8 +72,7 @@ class STEMImage:
     @cached_property
     def _squared(self) -> Floats:
         """Squared distance of each pixel from the nearest column of the masks."""
-        chosen = self.places_px[self.in_masks]
-        return stem_render.nearest_squared(chosen, 2 * self.mask_radius_px, self.image.shape[0])
+        return stem_render.nearest_squared(self.mask_places_px, 2 * self.mask_radius_px, self.image.shape[0])
 
     @property
     def circular_mask(self) -> NDArray[np.uint8]:
@@ -132,7 +133,7 @@ def simulate_stem(settings: STEMSettings | None = None, seed: int | Sequence[int
     around += _background(drawn.background * peak * dose, field, streams[3])
     whole = crystal + stem_render.transform(around)
     image, no_noise, no_background = stem_render.recorded(crystal, whole, field, drawn, streams[4])
-    smooth = gaussian(*field.frequencies, drawn.smoothing_px * field.pixel_nm * FWHM_PER_SIGMA)
+    blur = gaussian(*field.frequencies, drawn.smoothing_px * field.pixel_nm * FWHM_PER_SIGMA)
     columns = view.scene.columns
     inside = ((view.places_px > -0.5) & (view.places_px < settings.size_px - 0.5)).all(axis=1)
     bright = view.cross_sections >= settings.mask_least * view.cross_sections[inside].max(initial=0)
@@ -141,12 +142,13 @@ def simulate_stem(settings: STEMSettings | None = None, seed: int | Sequence[int
         no_noise=no_noise,
         no_background=no_background,
         sharp=_sharp(view, float(no_background.max())),
-        fine=field.doubled(crystal * smooth),
+        fine=field.doubled(crystal * blur * lag_transfer(np.fft.rfftfreq(field.n), drawn.lag)),
         places_px=view.places_px[inside],
         electrons=view.cross_sections[inside] * dose,
         atoms=columns.atoms[inside],
         mean_z=columns.mean_z[inside],
         in_masks=bright[inside],
+        mask_places_px=view.places_px[bright],
         pixel_size_nm=drawn.pixel_size_nm,
         mask_radius_px=_mask_radius_px(settings, view),
         parameters=_parameters(view, dose, carbon_nm),
@@ -215,7 +217,7 @@ def _carbon_nm(settings: STEMSettings, scene: Scene, rng: np.random.Generator) -
     if settings.carbon_nm is not None:
         return settings.carbon_nm
     if scene.layered:
-        return 0.3 * share**2
+        return 0.15 * share**2
     return 1 + 5 * share if scene.details["specimen"] == "particles" else 3 * share**2
 
 

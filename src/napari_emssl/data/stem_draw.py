@@ -34,6 +34,7 @@ class Conditions:
     flicker: float
     gain_spread: float
     read_noise: float
+    lag: float
     smoothing_px: float
     hot_pixels: float
     line_jitter_nm: float

@@ -21,6 +21,7 @@ _CARBON_DISTANCE_NM = 0.14
 _CARBON_RELIEF_NM = 2.0
 _LEAST_SMOOTHING_PX = 0.2
 _LEAN_STEP_PX = 0.5
+_MOST_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,8 @@ def recorded(
         Each ``(size_px, size_px)`` in electrons.
 
     """
-    image = scan.detect(_scanned(whole, field, drawn, rng), drawn.gain_spread, drawn.read_noise, rng)
-    planes = [image, field.image(whole), field.image(crystal)]
+    lag = scan.lag_transfer(np.fft.rfftfreq(field.n), drawn.lag)
+    planes = [_scanned(whole, field, drawn, rng), field.image(whole * lag), field.image(crystal * lag)]
     if drawn.smoothing_px > _LEAST_SMOOTHING_PX:
         planes = [gaussian_filter(plane, drawn.smoothing_px) for plane in planes]
     if drawn.hot_pixels:
@@ -171,12 +172,15 @@ def recorded(
 
 
 def _scanned(whole: Spectrum, field: Field, drawn: Conditions, rng: np.random.Generator) -> Floats:
-    """Expected electrons in each pixel of a scan with jitter and flicker."""
+    """A scan with jitter and flicker, its electrons counted by a detector; delayed no more than the truth."""
     down, aside = scan.draw_jitter(field.size_px, drawn.line_jitter_nm / field.pixel_nm, rng)
     rows = field.margin_px + np.arange(field.size_px) + down
-    lines = scan.jittered(whole, field.n, rows, aside)
-    lines = lines[:, field.margin_px : field.margin_px + field.size_px]
-    return scan.flickering(lines, drawn.flicker, rng)
+    lines = scan.flickering(scan.jittered(whole, field.n, rows, aside + scan.delay_px(drawn.lag)), drawn.flicker, rng)
+    lines = lines[:, : field.margin_px + field.size_px]
+    if not drawn.lag:
+        return scan.detect(lines[:, field.margin_px :], drawn.gain_spread, drawn.read_noise, rng)
+    signal = scan.lagging(scan.detect(lines, drawn.gain_spread, drawn.read_noise, rng), drawn.lag)
+    return np.ascontiguousarray(signal[:, field.margin_px :])
 
 
 def nearest_squared(points_px: NDArray[Any], reach_px: float, size_px: int) -> Floats:
@@ -197,10 +201,12 @@ def nearest_squared(points_px: NDArray[Any], reach_px: float, size_px: int) -> F
     around = np.stack(np.meshgrid(*[np.arange(-pad + 1, pad)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
     around = around[(around**2).sum(axis=1) <= (reach_px + 1) ** 2]
     points = points_px[((points_px > -pad + 1) & (points_px < size_px + pad - 2)).all(axis=1)]
-    pixel = np.round(points).astype(np.int64)
-    apart = ((pixel - points)[:, None] + around).astype(np.float32)
-    at = (pixel[:, None] + around + pad) @ np.array([wide, 1])
-    # Columns whose surroundings cross the padded edge would wrap; those pixels lie in the padding, which is cut off.
     squared = np.full(wide * wide, np.inf, np.float32)
-    np.minimum.at(squared, at.ravel() % (wide * wide), (apart**2).sum(axis=-1).ravel())
+    at_once = max(1, _MOST_AT_ONCE // len(around))
+    for some in np.split(points, range(at_once, len(points), at_once)):
+        pixel = np.round(some).astype(np.int64)
+        apart = ((pixel - some)[:, None] + around).astype(np.float32)
+        at = (pixel[:, None] + around + pad) @ np.array([wide, 1])
+        # What lies beyond the padded edge wraps into the padding of the other side, which is cut off.
+        np.minimum.at(squared, at.ravel() % (wide * wide), (apart**2).sum(axis=-1).ravel())
     return squared.reshape(wide, wide)[pad:-pad, pad:-pad]

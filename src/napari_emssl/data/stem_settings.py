@@ -25,7 +25,7 @@ class STEMSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size_px: int = Field(256, ge=32, le=2048, description="Edge of an image in pixels.")
-    pixel_size_nm: float | None = _drawn(0.01, 0.035, "log", "Pixel size in nm", ge=0.002, le=0.1)
+    pixel_size_nm: float | None = _drawn(0.007, 0.035, "log", "Pixel size in nm", ge=0.002, le=0.1)
     crystal: str = Field(
         "varied",
         description="A built-in crystal (such as Au, SrTiO3, MoS2), a CIF file, a kind of structure (fcc, bcc, hcp, "
@@ -76,23 +76,26 @@ class STEMSettings(BaseModel):
         None,
         ge=0,
         le=50,
-        description="Amorphous carbon above and below in nm; none: 1 to 6 with particles, else 0 to 3, 0.3 at most on "
+        description="Amorphous carbon above and below in nm; none: 1 to 6 with particles, else 0 to 3, 0.15 at most on "
         "atomic sheets, drawn for each image.",
     )
     flicker: float | None = _drawn(0, 0.04, "low", "Spread of the beam current from line to line", ge=0, le=0.5)
     gain_spread: float | None = _drawn(0, 0.6, "low", "Spread of the detector's answer to one electron", ge=0, le=2)
     read_noise: float | None = _drawn(0, 0.6, "low", "Noise of the detector in electrons per pixel", ge=0, le=1000)
-    smoothing_px: float | None = _drawn(
-        0, 0.7, "low", "Blur of image and noise alike, as by resampling, in pixels", ge=0, le=3
+    lag: float | None = _drawn(
+        0, 0.5, "low", "Share of a pixel's signal that the slow detector took from the pixel before", ge=0, le=0.8
     )
-    hot_pixels: float | None = _drawn(0, 4e-4, "low", "Share of the pixels that are hot", ge=0, le=0.1)
-    line_jitter_nm: float | None = _drawn(0, 0.018, "low", "Spread of the lines' displacements in nm", ge=0, le=0.5)
+    smoothing_px: float | None = _drawn(
+        0, 1.2, "low", "Blur of image and noise alike, as by resampling, in pixels", ge=0, le=3
+    )
+    hot_pixels: float | None = _drawn(0, 2e-4, "low", "Share of the pixels that are hot", ge=0, le=0.1)
+    line_jitter_nm: float | None = _drawn(0, 0.03, "low", "Spread of the lines' displacements in nm", ge=0, le=0.5)
     drift_nm: float | None = _drawn(0, 0.15, "low", "Drift of the specimen during the scan in nm", ge=0, le=5)
     flyback_nm: float | None = _drawn(0, 0.1, "low", "Displacement at the start of each line in nm", ge=0, le=2)
     mask_radius_nm: float | None = Field(
         None,
         gt=0,
-        le=1,
+        le=0.3,
         description="Radius of the discs of the circular mask in nm; none: 0.4 of the least distance of two columns, "
         "0.06 at most.",
     )

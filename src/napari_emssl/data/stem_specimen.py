@@ -18,9 +18,11 @@ from .stem_settings import STEMSettings
 
 _KINDS = {"crystal": 0.35, "edge": 0.2, "boundary": 0.2, "particles": 0.25}
 """How often each kind of specimen is drawn."""
-_CLOSEST, _CLOSEST_NM = 0.75, 0.2
+_CLOSEST, _CLOSEST_NM = 0.65, 0.2
 _TWINS = 0.4
 _ON_LINE_NM = 0.03
+_SHEET_TAPER = 0.1
+"""Sheets end in steps close to each other."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _edge(order: _Order, rng: np.random.Generator) -> Scene:
     axis, grain = _oriented(order, rng)
     slab = forms.slab(order.cell, order.drawn, order.field, rng)
     inside = forms.line(order.field, 0.3, 0.25, rng)
-    taper = float(rng.uniform(0.05, 0.6) * order.edge_nm)
+    taper = float(rng.uniform(0.05, 0.6) * order.edge_nm) * (_SHEET_TAPER if order.cell.layer_nm else 1)
 
     def surfaces(points: Floats) -> tuple[Floats, Floats]:
         bottom, top = slab(points)
