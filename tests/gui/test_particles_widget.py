@@ -7,7 +7,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 
 from napari_emssl.gui.calibration import set_pixel_size
-from napari_emssl.gui.layers import METADATA_KEY, pixel_at, point_of
+from napari_emssl.gui.layers import METADATA_KEY, pixel_at, point_of, source_of
 from napari_emssl.gui.particle_layer import camera_of
 from napari_emssl.gui.particle_table import ParticleModel, text_of, title_of
 from napari_emssl.gui.theme import theme_colours
@@ -285,6 +285,17 @@ def test_the_newest_request_wins(qtbot, widget, viewer, mask):
     settle(qtbot, widget)
     assert len(widget.table) == 18
     assert viewer.layers["film | particles"].data.max() == 18
+
+
+def test_more_particles_than_16_bits_can_number(qtbot, widget, viewer):
+    numbered = np.arange(1, 66049).reshape(258, 256)
+    source = viewer.add_labels(np.ones(numbered.shape, np.uint8), name="dots")
+    widget.output.begin(source, source_of(source))
+    for instances, dtype in ((np.minimum(numbered, 65535), np.uint16), (numbered, np.int32)):
+        widget.output.put(source_of(source), (), instances, first=True)
+        layer = viewer.layers["dots | particles"]
+        assert layer.data.dtype == dtype
+        np.testing.assert_array_equal(layer.data, instances)
 
 
 def test_export(qtbot, widget, viewer, mask, tmp_path):
