@@ -104,6 +104,16 @@ def test_diameters_of_discs_are_unbiased(diameter, percent):
     assert table.columns["perimeter"].mean() == pytest.approx(np.pi * diameter, rel=2 * percent / 100)
 
 
+@pytest.mark.parametrize("diameter", [5, 80])
+def test_croftons_perimeter_is_the_less_biased_one(diameter):
+    rng, size = np.random.default_rng(0), diameter + 6
+    masks = [disc((size, size), *(size / 2 + rng.uniform(-0.5, 0.5, 2)), diameter) for _ in range(40)]
+    plain = np.mean([regionprops_table(mask.astype(int), properties=["perimeter"])["perimeter"][0] for mask in masks])
+    ours = np.mean([properties_of(mask.astype(int))["perimeter"][0] for mask in masks])
+    assert abs(plain / (np.pi * diameter) - 1) > 0.04
+    assert ours == pytest.approx(np.pi * diameter, rel=0.025)
+
+
 def test_intensities_that_are_not_finite_do_not_count():
     instances = np.array([[1, 1, 2]])
     found = properties_of(instances, np.array([[4.0, np.nan, np.inf]]))["mean_intensity"]
