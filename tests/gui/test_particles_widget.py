@@ -206,6 +206,24 @@ def test_the_plane_in_view_of_a_lazy_stack(qtbot, widget, viewer, stack):
     assert not layer.data[2].any()
 
 
+@pytest.mark.parametrize("kind", ["four axes", "multiscale", "bool"])
+def test_every_kind_of_layer(qtbot, widget, viewer, stack, kind):
+    if kind == "four axes":
+        viewer.add_labels(np.stack([stack, stack * 0]), name="film")
+    elif kind == "multiscale":
+        viewer.add_labels([stack, stack[:, ::2, ::2]], multiscale=True, name="film")
+    else:
+        viewer.add_labels(stack > 0, name="film")
+    widget.scope.setCurrentIndex(1)
+    measure(qtbot, widget)
+    assert column(widget, "plane") == [0] * 4 + [2] * 4
+    result = viewer.layers["film | particles"].data
+    assert result.shape == ((2, *stack.shape) if kind == "four axes" else stack.shape)
+    assert len(np.unique(result)) == 9
+    widget.view.selectRow(5)
+    assert viewer.dims.current_step[-3] == 2
+
+
 def test_calibration_by_hand_changes_the_layer_only_when_asked(qtbot, widget, viewer, mask):
     source = viewer.add_labels(mask, name="mask")
     image = viewer.add_image(mask, name="image")
