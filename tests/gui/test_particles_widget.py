@@ -316,6 +316,22 @@ def test_more_particles_than_16_bits_can_number(qtbot, widget, viewer):
         np.testing.assert_array_equal(layer.data, instances)
 
 
+def test_what_is_corrected_by_hand_is_never_overwritten(qtbot, widget, viewer, mask):
+    viewer.add_labels(mask, name="mask")
+    measure(qtbot, widget)
+    mine = viewer.layers["mask | particles"]
+    mine.paint((80, 20), 9)
+    corrected = mine.data.copy()
+    widget.form_of_settings.split.setValue(0)
+    settle(qtbot, widget)
+    np.testing.assert_array_equal(mine.data, corrected)
+    assert len(viewer.layers) == 3
+    widget.reset_choices()
+    widget.labels.value = mine
+    measure(qtbot, widget)
+    assert column(widget, "area") == [(corrected == number).sum() for number in np.unique(corrected[corrected > 0])]
+
+
 def test_export(qtbot, widget, viewer, mask, tmp_path):
     viewer.add_labels(mask, name="mask", **NM)
     measure(qtbot, widget)

@@ -22,13 +22,20 @@ def is_particle_layer(layer: Any) -> bool:
     return _KEY in layer.metadata.get(METADATA_KEY, {})
 
 
+def _name_for(source: Source) -> str:
+    return f"{source.name} | particles"
+
+
 def camera_of(viewer: Any) -> Any:
     """Return the camera of a viewer; since napari 0.9 it belongs to the scene."""
     return getattr(viewer, "scene", viewer).camera
 
 
 class ParticleLayer:
-    """Shows the particles of one source at a time; the user may rename, hide or delete the layer."""
+    """Shows the particles of one source at a time; the user may rename, hide or delete the layer.
+
+    Once something is painted into it, it is the user's: it becomes a layer like any other and is not written to again.
+    """
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
@@ -47,6 +54,7 @@ class ParticleLayer:
         """Show the particles of a plane; with the `first` one of an answer, all other planes are emptied."""
         if self.layer is None:
             self.layer = self._add(source)
+            self.layer.events.paint.connect(self._hand_over)
         if instances.max(initial=0) > np.iinfo(self.layer.data.dtype).max:
             self.layer.data = self.layer.data.astype(np.int32)
         if first:
@@ -84,12 +92,21 @@ class ParticleLayer:
         inside = all(0 <= i < n for i, n in zip(at, self.layer.data.shape, strict=True))
         return int(self.layer.data[at]) if inside else 0
 
+    def _hand_over(self, event: Any) -> None:
+        """The user has corrected a layer by hand: leave it alone."""
+        layer = event.source
+        layer.events.paint.disconnect(self._hand_over)
+        layer.metadata.pop(METADATA_KEY, None)
+        if layer is self.layer:
+            self.layer = None
+
     def _earlier(self, source: Source) -> Any:
         """Find the layer that another dock, or this one before, made of this source."""
         for layer in self._viewer.layers:
             same = is_particle_layer(layer) and layer.metadata[METADATA_KEY][_KEY] == source.name
-            if same and getattr(layer.data, "shape", ()) == source.shape:
+            if same and layer.name == _name_for(source) and getattr(layer.data, "shape", ()) == source.shape:
                 layer.data[...] = 0
+                layer.events.paint.connect(self._hand_over)
                 return layer
         return None
 
@@ -102,7 +119,7 @@ class ParticleLayer:
             )
         layers, active = self._viewer.layers, self._viewer.layers.selection.active
         layer = Labels(
-            np.zeros(source.shape, _DTYPE), name=f"{source.name} | particles", opacity=_OPACITY,
+            np.zeros(source.shape, _DTYPE), name=_name_for(source), opacity=_OPACITY,
             metadata={METADATA_KEY: {_KEY: source.name}}, **source.placement,
         )  # fmt: skip
         if self._source in layers:
