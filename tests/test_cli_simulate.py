@@ -40,6 +40,8 @@ def test_simulate_stem_writes_the_folders(tmp_path: Path, capsys: pytest.Capture
         (["--workers", "0"], "--workers must be at least 1"),
         (["--pixel-size-nm", "7"], "--pixel-size-nm"),
         (["--format", "jpeg"], "jpeg"),
+        (["--a-nm", "0.4"], "needs a crystal"),
+        (["--crystal", "own.cif", "--elements", "Au"], "needs a crystal"),
     ],
 )
 def test_bad_words_are_a_sentence_and_leave_nothing(

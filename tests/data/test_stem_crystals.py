@@ -130,6 +130,7 @@ def test_what_is_no_zone_axis_is_refused(text: str) -> None:
         (("fcc",), "needs elements and a_nm"),
         (("rock-salt", "Na", 0.56), "has 2 kinds of sites, but 1 elements"),
         (("fcc", "Xx", 0.4), "There is no element 'Xx'"),
+        (("Au", "Pt"), "'Au' has its elements already"),
     ],
 )
 def test_crystals_that_cannot_be_made_say_why(arguments: tuple[str, ...], sentence: str) -> None:

@@ -187,4 +187,5 @@ def check(made: STEMImage, size: int) -> None:
     assert {plane.dtype for plane in planes.values()} == {np.dtype(np.uint8)}
     count = len(made.atoms)
     assert {len(made.places_px), len(made.electrons), len(made.mean_z), len(made.in_masks)} == {count}
-    assert (made.no_noise >= made.no_background - 1e-3 * made.no_noise.max()).all()
+    assert (made.no_noise >= made.no_background - 2e-3 * made.no_noise.max()).all()
+    assert made.no_background.max() < 3500 or made.parameters["dose_per_nm2"] == 1e10

@@ -237,6 +237,14 @@ def test_background_is_what_no_background_lacks() -> None:
     assert rough.std() < 0.2 * behind.mean()
 
 
+def test_a_background_does_not_ring() -> None:
+    made = simulate_stem(quiet(specimen="particles", crystal="Au", diameter_nm=0.6, background=10, lag=0.35), 4)
+    far = ndimage.distance_transform_edt(made.circular_mask == 0) > 60
+    wiggles = np.abs(np.diff(made.no_noise, n=4, axis=1))
+    assert far.sum() > 200
+    assert wiggles[far[:, 2:-2]].max() < 1e-3 * made.no_noise[far].mean()
+
+
 def test_carbon_scatters_as_its_thickness_says() -> None:
     made = simulate_stem(quiet(specimen="particles", crystal="Au", diameter_nm=0.6, carbon_nm=10, pixel_size_nm=0.03))
     far = ndimage.distance_transform_edt(made.circular_mask == 0) > 20

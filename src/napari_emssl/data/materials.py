@@ -140,7 +140,9 @@ def find_cell(name: str, elements: str = "", a_nm: float | None = None, c_nm: fl
         return read_cif(path, path.stat().st_mtime_ns if path.is_file() else 0)
     if name in _MATERIALS:
         kind, symbols, a, c = _MATERIALS[name]
-        return _built(name, kind, elements or symbols, a_nm or a, c_nm or (c if a_nm is None else None))
+        if elements:
+            raise UserError(f"'{name}' has its elements already. Name a kind of structure, {kind}, to choose others.")
+        return _built(name, kind, symbols, a_nm or a, c_nm or (c if a_nm is None else None))
     if name not in PROTOTYPES:
         raise UserError(
             f"There is no crystal '{name}'. Name a built-in one ({', '.join(MATERIALS)}), a CIF file, or a kind of "

@@ -125,7 +125,7 @@ def simulate_stem(settings: STEMSettings | None = None, seed: int | Sequence[int
     streams = [np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(5)]
     view = _view(settings, streams[0], streams[1])
     drawn, field = view.drawn, view.field
-    peak = float(field.image(view.crystal).max())
+    peak = field.highest(view.crystal)
     dose = _dose(settings, view, peak, streams[2])
     carbon_nm = _carbon_nm(settings, view.scene, streams[2])
     crystal = view.crystal * np.float32(dose)
@@ -136,7 +136,7 @@ def simulate_stem(settings: STEMSettings | None = None, seed: int | Sequence[int
     blur = gaussian(*field.frequencies, drawn.smoothing_px * field.pixel_nm * FWHM_PER_SIGMA)
     columns = view.scene.columns
     inside = ((view.places_px > -0.5) & (view.places_px < settings.size_px - 0.5)).all(axis=1)
-    bright = view.cross_sections >= settings.mask_least * view.cross_sections[inside].max(initial=0)
+    bright = view.cross_sections >= settings.mask_least * view.cross_sections.max(initial=0)
     return STEMImage(
         image=image,
         no_noise=no_noise,
@@ -202,10 +202,10 @@ def _dose(settings: STEMSettings, view: _View, peak: float, rng: np.random.Gener
     wanted = low * (high / low) ** float(rng.random())
     if settings.dose_per_nm2 is not None:
         return settings.dose_per_nm2
-    if peak <= 0:
+    if not view.scene.columns.atoms.size:
         return _DOSE_WITHOUT_ATOMS
     local = view.crystal * (1 - gaussian(*view.field.frequencies, _LOCAL_NM))
-    height = max(float(view.field.image(local).max()), 1e-6 * peak)
+    height = max(view.field.highest(local), 1e-6 * peak)
     pixels = np.pi / (4 * np.log(2)) * (view.drawn.probe_fwhm_nm / view.field.pixel_nm) ** 2
     electrons = wanted**2 * (1 + view.drawn.background) * (peak / height) ** 2 / pixels
     return float(np.clip(electrons, *_PEAK_ELECTRONS)) / peak

@@ -59,6 +59,10 @@ class Field:
         """The image ``(size_px, size_px)`` of a spectrum ``(n, n // 2 + 1)``."""
         return self.inner(scipy.fft.irfft2(spectrum, s=(self.n, self.n)))
 
+    def highest(self, spectrum: Spectrum) -> float:
+        """Largest value on the whole grid, in view or just out of it."""
+        return float(scipy.fft.irfft2(spectrum, s=(self.n, self.n)).max())
+
     def doubled(self, spectrum: Spectrum) -> Floats:
         """The image on half the step, ``(2 size_px, 2 size_px)``, same values: fine pixels are quarters of pixels."""
         n, half, columns = self.n, (self.n + 1) // 2, spectrum.shape[1]
@@ -131,11 +135,14 @@ def carbon(
 
 
 def slow_field(field: Field, period_nm: float, rng: np.random.Generator) -> Floats:
-    """Smooth random field ``(n, n)`` of mean 0 and standard deviation 1 without waves shorter than about a period."""
-    at = (np.arange(field.n) - field.margin_px) * field.pixel_nm
-    waves = rng.normal(0, 2 * np.pi / period_nm / np.sqrt(2), (8, 2))
+    """Smooth random field ``(n, n)`` of standard deviation 1 with waves of about a period.
+
+    The waves fit the grid: a jump at its edge would ring in every line that is sampled between the grid's points.
+    """
+    cycles = np.round(rng.normal(0, field.n * field.pixel_nm / period_nm / np.sqrt(2), (8, 2)))
     phases = rng.uniform(0, 2 * np.pi, 8)
-    y, x = (np.exp(1j * np.outer(w, at)).astype(np.complex64) for w in waves.T)
+    at = 2 * np.pi * np.arange(field.n) / field.n
+    y, x = (np.exp(1j * np.outer(w, at)).astype(np.complex64) for w in cycles.T)
     y *= np.exp(1j * phases).astype(np.complex64)[:, None] / 2
     return np.asarray((y.T @ x).real, np.float32)
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Law = Literal["even", "log", "low"]
 
@@ -102,3 +102,10 @@ class STEMSettings(BaseModel):
     mask_least: float = Field(
         0.1, ge=0, le=1, description="Columns fainter than this share of the brightest are left out of the masks."
     )
+
+    @model_validator(mode="after")
+    def _parameters_have_a_crystal(self) -> "STEMSettings":
+        own = [name for name in ("elements", "a_nm", "c_nm") if getattr(self, name)]
+        if own and (self.crystal == "varied" or self.crystal.lower().endswith(".cif")):
+            raise ValueError(f"{own[0]} needs a crystal that it belongs to. Name one, such as fcc.")
+        return self
