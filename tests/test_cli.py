@@ -194,13 +194,33 @@ def test_output_that_is_there_stays(tell: Tell, tmp_path: Path, images: Path, ma
     refused(tell("pretrain", images, "-o", taken), "taken", "--overwrite")
     refused(tell("finetune", "--images", images, "--targets", masks, "-o", taken), "taken", "--overwrite")
     refused(tell("pretrain", images, "-o", tmp_path / "x", "--log", taken), "taken", "--overwrite")
-    refused(tell("pretrain", images, "-o", tmp_path / "x", "--pictures", images), "not empty", "--overwrite")
+    refused(tell("pretrain", images, "-o", tmp_path / "x", "--pictures", masks), "not empty", "--overwrite")
     refused(tell("pretrain", images, "-o", tmp_path), "is a folder")
     refused(tell("pretrain", images, "-o", taken / "x"), "is a file")
     refused(tell("demo", "--headless", images), "not empty")
     refused(tell("simulate", "hrtem", "-o", images), "not empty")
     assert taken.read_text() == "mine"
     assert not list(tmp_path.glob("x*"))
+
+
+def test_overwrite_never_replaces_what_is_read(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
+    image, model = images / "0.npy", tmp_path / "m.safetensors"
+    before = image.read_bytes()
+    pretrain, finetune = ["pretrain", images], ["finetune", "--images", images, "--targets", masks]
+    for words in (
+        [*pretrain, "-o", image],
+        ["pretrain", image, "-o", image],
+        [*pretrain, "-o", model, "--log", image],
+        [*pretrain, "-o", model, "--pictures", images],
+        [*pretrain, "-o", model, "--log", model],
+        [*pretrain, "-o", model, "--log", tmp_path / "m-split.json"],
+        [*finetune, "-o", masks / "0.npy"],
+        ["pack", images, "-o", image],
+        ["compare", "--starts", "scratch:unet-2-44", "--images", images, "--targets", masks, "-o", masks],
+    ):
+        refused(tell(*words, "--overwrite"), str(words[-1]), "would replace", "another name")
+    assert image.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "masks"]
 
 
 def test_folder_that_cannot_be_written(tell: Tell, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:

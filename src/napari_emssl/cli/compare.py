@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import CompareSettings
-from .files import require_existing, require_writable_folder
+from .files import refuse_inputs, require_existing, require_writable_folder
 
 
 def compare(
@@ -37,7 +37,9 @@ def compare(
     settings: Annotated[CompareSettings, Parameter(name="*", group="Settings")] = CompareSettings(),
 ) -> int:
     """Compare pretrained starts with random weights: the same recipe, images and seeds."""
-    require_existing(path for path in (images, targets, test_images, test_targets) if path is not None)
+    inputs = [path for path in (images, targets, test_images, test_targets) if path is not None]
+    require_existing(inputs)
+    refuse_inputs([output], inputs)
     require_writable_folder(output)
     from ..jobs.compare import compare as begin
     from .follow import follow

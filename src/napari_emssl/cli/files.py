@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -46,6 +47,35 @@ def require_empty_folder(folder: Path, overwrite: bool) -> None:
     require_writable_folder(folder)
     if folder.is_dir() and not overwrite and any(folder.iterdir()):
         raise UserError(f"Folder '{folder}' is not empty. Choose another one, or pass --overwrite.")
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise `UserError` when an output would take the place of an input or of another output.
+
+    Parameters
+    ----------
+    outputs
+        Files and folders to be written, there or not.
+    inputs
+        Files that are read, and folders: the images in them are read.
+
+    """
+    read = [Path(os.path.realpath(path)) for path in inputs]
+    taken = set(read)
+    for path in outputs:
+        real = Path(os.path.realpath(path))
+        if real in taken or _image_of(real, read):
+            raise UserError(f"'{path}' would replace a file that is read or written here. Choose another name.")
+        taken.add(real)
+
+
+def _image_of(file: Path, folders: list[Path]) -> bool:
+    """Return whether `file` is there and is an image by its name in one of `folders`."""
+    if not file.is_file() or not any(folder in file.parents for folder in folders):
+        return False
+    from ..data.planes import is_image_name  # late: it reads files of many formats
+
+    return is_image_name(file.name)
 
 
 def write_json(path: Path, content: Any) -> None:

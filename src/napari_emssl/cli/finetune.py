@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import FinetuneSettings
-from .files import require_existing
+from .files import refuse_inputs, require_existing
 from .output import TrainingOutput
 
 
@@ -22,6 +22,7 @@ def finetune(
     settings: Annotated[FinetuneSettings, Parameter(name="*", group="Settings")] = FinetuneSettings(),
 ) -> int:
     """Train a model on few labels, starting from a pretrained generator."""
+    refuse_inputs(output.written, [images, targets])
     output.check()
     require_existing([images, targets])
     from ..jobs.finetune import finetune as begin

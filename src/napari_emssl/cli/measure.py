@@ -1,6 +1,5 @@
 """``napari-emssl measure``."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +7,7 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from ..jobs.settings import MeasureSettings
-from .files import require_existing, require_writable_file
+from .files import refuse_inputs, require_existing, require_writable_file
 
 if TYPE_CHECKING:
     from ..data.planes import Image
@@ -40,7 +39,8 @@ def measure(
     from .follow import follow
 
     masks, shown = _opened(labels, images)
-    _refuse_inputs([image.path for image in (*masks, *shown) if image is not None], (output, histogram))
+    outputs = [path for path in (output, histogram) if path is not None]
+    refuse_inputs(outputs, [image.path for image in (*masks, *shown) if image is not None and image.path is not None])
     ending = follow(measure_job(masks, shown, settings), "Measuring", quiet=quiet)
     if ending.stopped:
         return ending.status
@@ -90,14 +90,3 @@ def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path,
 def _require_suffix(histogram: Path | None) -> None:
     if histogram is not None and histogram.suffix.lower() != ".png":
         raise UserError(f"A histogram is a PNG picture, not '{histogram.name}'. Name a file that ends in .png.")
-
-
-def _refuse_inputs(inputs: list[Path | None], outputs: tuple[Path | None, ...]) -> None:
-    """Raise `UserError` when an output would take the place of an input or of the other output."""
-    taken = {os.path.realpath(path) for path in inputs if path is not None}
-    for path in outputs:
-        if path is None:
-            continue
-        if os.path.realpath(path) in taken:
-            raise UserError(f"'{path}' would replace a file that is read or written here. Choose another name.")
-        taken.add(os.path.realpath(path))

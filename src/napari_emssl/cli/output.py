@@ -46,6 +46,11 @@ class TrainingOutput:
         """The file a run is resumed from, beside the output."""
         return self.output.with_name(self.output.name + ".autosave")
 
+    @property
+    def written(self) -> list[Path]:
+        """The files and folders this run alone may write."""
+        return [path for path in (self.output, self.log, self.pictures) if path is not None]
+
     def check(self) -> None:
         """Raise `UserError` unless everything can be written without replacing what nobody gave up.
 
@@ -60,8 +65,7 @@ class TrainingOutput:
 
         Of processes that `torchrun` started together only the first one writes.
         """
-        paths = [path for path in (self.output, self.log, self.pictures) if path is not None]
-        with claimed(*(paths if os.environ.get("RANK", "0") == "0" else [])):
+        with claimed(*(self.written if os.environ.get("RANK", "0") == "0" else [])):
             self._check()
             yield
 

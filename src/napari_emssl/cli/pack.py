@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import PackSettings
-from .files import require_existing, require_writable_file
+from .files import refuse_inputs, require_existing, require_writable_file
 
 
 def pack(
@@ -22,6 +22,7 @@ def pack(
     """Put very many images into one file, from which pretraining reads much faster."""
     require_writable_file(output, overwrite)
     require_existing(paths)
+    refuse_inputs([output], paths)
     from ..jobs.pack import pack as start
     from ..jobs.wording import counted
     from .follow import follow

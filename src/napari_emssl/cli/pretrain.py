@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ..jobs.ranks import rank
 from ..jobs.settings import PretrainSettings
-from .files import require_existing, require_writable_file
+from .files import refuse_inputs, require_existing, require_writable_file
 from .output import TrainingOutput
 
 
@@ -29,9 +29,11 @@ def pretrain(
         return _work_along(paths, settings, output, split)
     if output.pictures is None:
         output = replace(output, pictures=output.output.with_name(f"{output.output.stem}-pictures"))
-    output.check()
     kept = output.output.with_name(f"{output.output.stem}-split.json")
-    if split is None or split.resolve() != kept.resolve():
+    goes_on = split is not None and split.resolve() == kept.resolve()
+    refuse_inputs([*output.written, kept], [*paths, *([split] if split and not goes_on else [])])
+    output.check()
+    if not goes_on:
         require_writable_file(kept, output.overwrite or output.resume is not None)
     require_existing([*paths, *([split] if split else [])])
     from ..jobs.pretrain import pretrain as start
