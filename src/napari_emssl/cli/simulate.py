@@ -85,10 +85,11 @@ def _simulate(steps: Steps, output: Path, count: int, overwrite: bool, quiet: bo
     require_empty_folder(output, overwrite)
     if count < 1:
         raise UserError(f"--count must be at least 1 (got {count}).")
+    from ..jobs.wording import counted
     from .follow import follow
 
     ending = follow(_job(steps, count), "Simulating", quiet=quiet)
-    print(f"Wrote {ending.result} images with their truth to {output}.")
+    print(f"Wrote {counted(ending.result, 'image')} with {'its' if ending.result == 1 else 'their'} truth to {output}.")
     return ending.status
 
 
