@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .convolution import DilatedConv
 from .norm import BatchNorm
 
 
@@ -14,9 +15,9 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, dilation: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
+        self.conv1 = DilatedConv(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
         self.norm1 = BatchNorm(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=dilation, dilation=dilation)
+        self.conv2 = DilatedConv(out_channels, out_channels, 3, padding=dilation, dilation=dilation)
         self.norm2 = BatchNorm(out_channels)
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
 

@@ -1,0 +1,26 @@
+"""Dilated convolution, in float32 where bf16 on a CPU would go wrong."""
+
+import torch
+from torch import Tensor, nn
+
+
+class DilatedConv(nn.Conv2d):
+    """`torch.nn.Conv2d`, kept out of bf16 autocast on CPUs where its weights' gradient would be NaN.
+
+    Seen with torch 2.13 (oneDNN) on a CPU with AVX-512 BF16: whenever a dilated convolution has more than 16 input
+    channels and their number is no multiple of 16; ``tests/networks/test_convolution.py`` shows which.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map ``(b, in, h, w)`` to ``(b, out, h, w)``."""
+        if not (self._goes_wrong_in_bf16() and _learns_in_bf16_on_a_cpu(input)):
+            return super().forward(input)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(input.float())
+
+    def _goes_wrong_in_bf16(self) -> bool:
+        return max(self.dilation) > 1 and self.in_channels > 16 and self.in_channels % 16 != 0
+
+
+def _learns_in_bf16_on_a_cpu(x: Tensor) -> bool:
+    return x.device.type == "cpu" and torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
