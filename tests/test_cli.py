@@ -203,6 +203,14 @@ def test_output_that_is_there_stays(tell: Tell, tmp_path: Path, images: Path, ma
     assert not list(tmp_path.glob("x*"))
 
 
+def test_a_folder_is_no_output_file(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
+    for output in ("", ".", tmp_path.anchor, images):
+        refused(tell("pretrain", images, "-o", output), "is a folder")
+        refused(tell("pack", images, "-o", output), "is a folder")
+        refused(tell("measure", masks, "-o", output), "is a folder")
+        refused(tell("finetune", "--images", images, "--targets", masks, "-o", output), "Name a file")
+
+
 def test_overwrite_never_replaces_what_is_read(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
     image, model = images / "0.npy", tmp_path / "m.safetensors"
     before = image.read_bytes()

@@ -31,6 +31,16 @@ def test_a_claim_is_refused_while_another_holds_it_and_leaves_nothing(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_current_folder_can_be_held_and_the_root_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with claimed(Path()), pytest.raises(UserError, match="Another run"), claimed(tmp_path):
+        pytest.fail("two runs hold one folder")
+    with pytest.raises(UserError, match="Name a file"), claimed(Path(tmp_path.anchor)):
+        pytest.fail("nobody holds the root")
+
+
 def test_folders_that_were_written_to_stay(tmp_path: Path) -> None:
     with claimed(tmp_path / "new" / "m"):
         (tmp_path / "new" / "m").write_text("a model")

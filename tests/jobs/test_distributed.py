@@ -161,6 +161,28 @@ def test_a_batch_that_cannot_be_divided_is_refused() -> None:
         Team(rank=1, size=3).share_of(8)
 
 
+@pytest.mark.parametrize(
+    ("environment", "batch", "said"),
+    [
+        ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"}, 3, "multiple of 2"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, 4, "2 processes .* torchrun"),
+        ({"WORLD_SIZE": "2", "RANK": "first"}, 4, "RANK=first"),
+        ({"WORLD_SIZE": "many"}, 4, "WORLD_SIZE=many"),
+    ],
+)
+def test_an_environment_that_cannot_work_is_refused_without_waiting_for_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], batch: int, said: str
+) -> None:
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    begun = time.monotonic()
+    with pytest.raises(UserError, match=said):
+        list(pretrain([folder], PretrainSettings.model_validate(FIELDS | {"batch_size": batch})))
+    assert time.monotonic() - begun < 10
+
+
 def test_shares_make_up_the_batch() -> None:
     shares = [Team(rank=rank, size=4).share_of(12) for rank in range(4)]
     assert [number for share in shares for number in range(12)[share]] == list(range(12))

@@ -19,10 +19,15 @@ def require_existing(paths: Iterable[Path]) -> None:
             raise UserError(f"There is no file or folder '{path}'. Check the name.")
 
 
-def require_writable_file(path: Path, overwrite: bool = False) -> None:
-    """Raise `UserError` unless `path` can be written without harm; leaves nothing behind."""
+def require_no_folder(path: Path) -> None:
+    """Raise `UserError` when a file is to be written where a folder is."""
     if path.is_dir():
         raise UserError(f"'{path}' is a folder. Name a file in it.")
+
+
+def require_writable_file(path: Path, overwrite: bool = False) -> None:
+    """Raise `UserError` unless `path` can be written without harm; leaves nothing behind."""
+    require_no_folder(path)
     if path.exists() and not overwrite:
         raise UserError(f"'{path}' exists. Choose another name, or pass --overwrite to replace it.")
     require_writable_folder(path.parent)

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ..jobs.ranks import rank
 from ..jobs.settings import PretrainSettings
-from .files import refuse_inputs, require_existing, require_writable_file
+from .files import refuse_inputs, require_existing, require_no_folder, require_writable_file
 from .output import TrainingOutput
 
 
@@ -27,6 +27,7 @@ def pretrain(
     """Train a generator on unlabelled images: it learns to restore what was corrupted (GAN)."""
     if rank() > 0:
         return _work_along(paths, settings, output, split)
+    require_no_folder(output.output)
     if output.pictures is None:
         output = replace(output, pictures=output.output.with_name(f"{output.output.stem}-pictures"))
     kept = output.output.with_name(f"{output.output.stem}-split.json")

@@ -36,7 +36,10 @@ def claimed(*paths: Path) -> Iterator[None]:
 def _lock(path: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout  # late: it would be felt in --help
 
-    beside = path.with_name(f".{path.name}.lock")
+    place = path.absolute()  # '.' has a name there
+    if not place.name:
+        raise UserError(f"Nothing can be written to '{path}'. Name a file or folder in it.")
+    beside = place.with_name(f".{place.name}.lock")
     lock = FileLock(beside, thread_local=False)
     try:
         lock.acquire(timeout=0)

@@ -135,7 +135,7 @@ def teamwork(device: torch.device) -> Iterator[Team]:
     if size() == 1:
         yield Team()
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    _meet("nccl" if device.type == "cuda" else "gloo")
     try:
         control = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         yield Team(distributed.get_rank(), distributed.get_world_size(), control)
@@ -147,6 +147,18 @@ def teamwork(device: torch.device) -> Iterator[Team]:
         ) from error
     finally:
         distributed.destroy_process_group()
+
+
+def _meet(backend: str) -> None:
+    """Wait until all processes of the run are there."""
+    try:
+        distributed.init_process_group(backend)
+    except (ValueError, distributed.DistError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise UserError(
+            f"The {size()} processes of the run cannot meet ({reason}). Start them with torchrun; "
+            "for a single process unset WORLD_SIZE."
+        ) from error
 
 
 def follow(team: Team, learner: Follower, batches: Callable[[int], Iterator[Any]], resume: Path | None) -> None:

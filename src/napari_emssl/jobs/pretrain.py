@@ -16,6 +16,7 @@ from .events import Control, Event, Finished, Job, Progress, Started, Warning
 from .held_out import restoration_l1
 from .pix2pix import Pix2Pix
 from .provenance import stage
+from .ranks import rank, size
 from .settings import PretrainSettings
 from .training import Outcome, Plan, run_training
 from .unlabelled import Unlabelled, gather_unlabelled
@@ -90,6 +91,7 @@ class _Request:
     def events(self, control: Control) -> Iterator[Event]:
         """Yield the events of the job, in each process of a team."""
         device = choose_device(with_own_device(self.settings))
+        Team(rank(), size()).share_of(self.settings.batch_size)  # before the processes wait for each other
         with teamwork(device.torch_device) as team:
             yield from self._train(control, device, team)
 
