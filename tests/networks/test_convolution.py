@@ -13,8 +13,8 @@ def test_bf16_gives_the_gradients_of_float32(channels: int, dilation: int) -> No
     torch.manual_seed(0)
     convolution = DilatedConv(channels, 8, 3, padding=dilation, dilation=dilation)
     convolution.to(memory_format=torch.channels_last)
-    x = torch.rand(2, channels, 24, 24).contiguous(memory_format=torch.channels_last).requires_grad_()
-    slope = torch.randn(2, 8, 24, 24)
+    x = torch.rand(2, channels, 32, 32).contiguous(memory_format=torch.channels_last).requires_grad_()
+    slope = torch.randn(2, 8, 32, 32).contiguous(memory_format=torch.channels_last)
     found = []
     for enabled in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class DilatedConv(nn.Conv2d):
     """`torch.nn.Conv2d`, kept out of bf16 autocast on CPUs where its weights' gradient would be NaN.
 
-    Seen with torch 2.13 (oneDNN) on a CPU with AVX-512 BF16: whenever a dilated convolution has more than 16 input
-    channels and their number is no multiple of 16; ``tests/networks/test_convolution.py`` shows which.
+    Seen with torch 2.13 (oneDNN) on a CPU with AVX-512 BF16, channels last, when a dilated convolution has more than 16
+    input channels and their number is no multiple of 16; the process may even crash.
     """
 
     def forward(self, input: Tensor) -> Tensor:
