@@ -1,6 +1,6 @@
 """Picture of what pretrained generators do: simulated micrographs, corrupted and restored (docs/images/restored.png).
 
-    python benchmarks/figure_restored.py [NAME ...]
+python benchmarks/figure_restored.py [NAME ...]
 """
 
 import sys

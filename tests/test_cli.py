@@ -208,7 +208,8 @@ def test_a_folder_is_no_output_file(tell: Tell, images: Path, masks: Path, tmp_p
         refused(tell("pretrain", images, "-o", output), "is a folder")
         refused(tell("pack", images, "-o", output), "is a folder")
         refused(tell("measure", masks, "-o", output), "is a folder")
-        refused(tell("finetune", "--images", images, "--targets", masks, "-o", output), "Name a file")
+        what = "would replace" if output is images else "Name a file"
+        refused(tell("finetune", "--images", images, "--targets", masks, "-o", output), what)
 
 
 def test_overwrite_never_replaces_what_is_read(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
