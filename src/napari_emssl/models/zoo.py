@@ -15,7 +15,7 @@ from .file import Card, Model, Storage, read_card, read_model, save_model
 
 SHIPPED = Path(__file__).with_name("shipped")
 SUFFIX = ".safetensors"
-RECOMMENDED = "unet-3-96-w8"
+RECOMMENDED = "unet-4-200"
 
 
 @dataclass(frozen=True)
