@@ -19,12 +19,13 @@ from rich.console import Console
 
 from napari_emssl import __version__
 from napari_emssl.cli import demo as demo_module
-from napari_emssl.cli import files, follow, main, records
+from napari_emssl.cli import files, follow, records
 from napari_emssl.cli.app import guarded
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.curves import read_table
 from napari_emssl.jobs.events import Control, Event, Finished, Job, Preview, Progress, Started, Warning
 from napari_emssl.models.file import Card, Model, NetworkSpec, Stage, read_card, save_model
+from terminal import Tell, Told, teller
 
 SMALL = ["--device", "cpu", "--precision", "fp32", "--workers", "0"]
 PRETRAIN = [*SMALL, "--patch", "64", "--batch-size", "2", "--discriminator-width", "4", "--validation", "1", "--quiet"]
@@ -64,23 +65,9 @@ def model(tmp_path: Path) -> Path:
     return save_model(Model(card, weights), tmp_path / "tiny.safetensors")
 
 
-class Told:
-    """What one command line said."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-
-Tell = Callable[..., Told]
-
-
 @pytest.fixture
 def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    def run(*words: object) -> Told:
-        status = main([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return run
+    return teller(capsys)
 
 
 def refused(told: Told, *parts: str) -> None:

@@ -1,7 +1,6 @@
 """``napari-emssl measure``: what a user types and what comes back."""
 
 import csv
-from typing import Annotated, Any
 
 import numpy as np
 import pytest
@@ -9,8 +8,9 @@ import pytest
 from napari_emssl.data.planes import write_image
 from napari_emssl.jobs.settings import MeasureSettings
 
-cyclopts = pytest.importorskip("cyclopts")
-from napari_emssl.cli import main  # noqa: E402
+pytest.importorskip("cyclopts")
+from napari_emssl.cli import main
+from terminal import read_back
 
 
 @pytest.fixture
@@ -124,23 +124,8 @@ def test_bad_input_is_a_sentence_and_leaves_nothing(folder, capsys, words, said)
     ],
 )
 def test_settings_to_flags_to_settings(values):
-    app = cyclopts.App(result_action="return_value")
-
-    def read(*, settings: Any) -> Any:
-        return settings
-
-    read.__annotations__["settings"] = Annotated[MeasureSettings, cyclopts.Parameter(name="*")]
-    read.__kwdefaults__ = {"settings": MeasureSettings()}
-    app.default(read)
     settings = MeasureSettings(**values)
-    words = []
-    for name, value in settings.model_dump().items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        elif value is not None:
-            words.append(f"--{flag}={value}")
-    assert app(words, print_error=False, exit_on_error=False) == settings
+    assert read_back(settings) == settings
 
 
 def test_every_setting_says_what_it_is():

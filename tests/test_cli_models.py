@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ import pytest
 pytest.importorskip("cyclopts")
 
 from model_server import ModelServer, serving
-from napari_emssl.cli import main
 from napari_emssl.models.file import Card, Model, NetworkSpec, read_card, read_model, save_model
+from terminal import Tell, Told, teller
 
 
 @pytest.fixture(autouse=True)
@@ -43,23 +43,9 @@ def server(model: Path) -> Iterator[ModelServer]:
         yield served
 
 
-class Told:
-    """What one command line said."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-
-Tell = Callable[..., Told]
-
-
 @pytest.fixture
 def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    def run(*words: object) -> Told:
-        status = main([str(word) for word in words])
-        return Told(status, *capsys.readouterr())
-
-    return run
+    return teller(capsys)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import inspect
 import sys
 import types
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -133,33 +133,15 @@ def test_ranges_ascend(kind: str) -> None:
         PretrainSettings.model_validate({f"{kind}_min": 0.6, f"{kind}_max": 0.5})
 
 
-def words_of(settings: Settings) -> list[str]:
-    """The command line that says these settings; None is said by saying nothing."""
-    words = []
-    for name, value in settings.model_dump().items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        elif value is not None:
-            words.append(f"--{flag}={value}")
-    return words
-
-
 @pytest.mark.parametrize("job", JOBS)
 @hypothesis_settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_settings_to_flags_to_settings_is_the_identity(job: type[Settings], data: st.DataObject) -> None:
-    cyclopts = pytest.importorskip("cyclopts")
-    app = cyclopts.App(result_action="return_value")
+    pytest.importorskip("cyclopts")
+    from terminal import read_back
 
-    def read(*, settings: Any) -> Any:
-        return settings
-
-    read.__annotations__["settings"] = Annotated[job, cyclopts.Parameter(name="*")]
-    read.__kwdefaults__ = {"settings": job()}
-    app.default(read)
     settings = data.draw(valid(job))
-    assert app(words_of(settings), print_error=False, exit_on_error=False) == settings
+    assert read_back(settings) == settings
 
 
 def test_pretraining_defaults_are_the_papers() -> None:

@@ -5,7 +5,6 @@ index that is damaged or of another version is ignored and made anew.
 """
 
 import os
-import uuid
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from .home import home
 from .peek import Peek, peek
-from .planes import is_image_name, is_junk, natural_key
+from .planes import is_image_name, is_junk, natural_key, replacing
 
 VERSION = 1
 WORTH_AN_INDEX = 500
@@ -215,19 +214,13 @@ def _load(root: Path) -> Listing | None:
 def _save(listing: Listing) -> None:
     """Keep an index; where the user's folder cannot be written to, the next scan takes as long as this one."""
     path = index_file(listing.root)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.npz")
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            np.savez(
-                temporary,
-                version=np.int64(VERSION),
-                root=np.void(os.fsencode(listing.root.resolve())),
-                names=listing.names,
-                rows=listing.rows,
-                unreadable=np.array(list(listing.problems), np.bytes_),
-                reasons=np.array(list(listing.problems.values()), np.str_),
-            )
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with suppress(UserError), replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            version=np.int64(VERSION),
+            root=np.void(os.fsencode(listing.root.resolve())),
+            names=listing.names,
+            rows=listing.rows,
+            unreadable=np.array(list(listing.problems), np.bytes_),
+            reasons=np.array(list(listing.problems.values()), np.str_),
+        )

@@ -4,7 +4,6 @@ The physics stands in `crystals` and `specimen` (atoms), `multislice` (scatterin
 `docs/simulation.md` has it in one piece. Those rooms are entered on the first image only: they cost a second to load.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
 from .hrtem_settings import HRTEMSettings
 
 if TYPE_CHECKING:
@@ -185,36 +183,16 @@ def write_hrtem(
         `simulate_hrtem` refuses the settings.
 
     """
+    from .simulated_files import make_way, write_record
     from .specimen import check_field
 
     settings, folder = settings or HRTEMSettings(), Path(folder)
     check_field(settings)
-    _make_way(folder, overwrite)
-    _write_settings(folder / "settings.json", count, settings, seed, overwrite)
+    make_way(folder, _FOLDERS, r"\d{5}\.tif", overwrite)
+    write_record(folder, "hrtem", count, settings.model_dump(), seed, overwrite)
     for i in range(count):
         _write_one(folder, f"{i:05d}.tif", simulate_hrtem(settings, [seed, i]), overwrite)
         yield i + 1, count
-
-
-def _make_way(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds images, or delete those of an earlier simulation."""
-    there = [path for name in _FOLDERS if (folder / name).is_dir() for path in (folder / name).iterdir()]
-    if there and not overwrite:
-        raise UserError(f"{folder} holds images already ({there[0]}). Choose another folder, or allow overwriting.")
-    for path in there:
-        if re.fullmatch(r"\d{5}\.tif", path.name):
-            path.unlink()
-
-
-def _write_settings(path: Path, count: int, settings: HRTEMSettings, seed: int, overwrite: bool) -> None:
-    """Record beside the images how they were made."""
-    import json
-
-    from .writers import replacing
-
-    record = {"simulate": "hrtem", "count": count, "seed": seed, "settings": settings.model_dump()}
-    with replacing(path, overwrite) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def _write_one(folder: Path, name: str, made: HRTEMImage, overwrite: bool) -> None:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from .simulated_files import make_way, write_record, write_text
 from .stem import STEMImage, simulate_stem
 from .stem_settings import STEMSettings
-from .writers import replacing, write_image
+from .writers import write_image
 
 Format = Literal["png", "tiff"]
 
@@ -107,9 +106,8 @@ def write_stem(
     """
     settings, folder = settings or STEMSettings(), Path(folder)
     first = simulate_stem(settings, [seed, 0])  # refuses settings that cannot be used before anything is touched
-    _make_way(folder, overwrite)
-    record = {"simulate": "stem", "count": count, "seed": seed, "settings": settings.model_dump()}
-    _write_text(folder / "settings.json", json.dumps(record, indent=2) + "\n", overwrite)
+    make_way(folder, (*FOLDERS, "positions", "parameters"), r"\d{5,}\.(png|tif|csv|json)", overwrite)
+    write_record(folder, "stem", count, settings.model_dump(), seed, overwrite)
     _write_one(folder, 0, first, form, overwrite)
     yield 1, count
 
@@ -132,17 +130,6 @@ def _side_by_side(make: Callable[[int], None], numbers: range, workers: int) -> 
         pool.shutdown(cancel_futures=True)
 
 
-def _make_way(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds images, or delete those of an earlier simulation."""
-    names = (*FOLDERS, "positions", "parameters")
-    there = [path for name in names if (folder / name).is_dir() for path in sorted((folder / name).iterdir())]
-    if there and not overwrite:
-        raise UserError(f"{folder} holds images already ({there[0]}). Choose another folder, or allow overwriting.")
-    for path in there:
-        if re.fullmatch(r"\d{5,}\.(png|tif|csv|json)", path.name):
-            path.unlink()
-
-
 def _write_one(folder: Path, number: int, made: STEMImage, form: Format, overwrite: bool) -> None:
     """Write an image and all that is known of it."""
     name = f"{number:05d}"
@@ -154,8 +141,8 @@ def _write_one(folder: Path, number: int, made: STEMImage, form: Format, overwri
     for kind, plane in planes.items():
         step = made.pixel_size_nm * made.image.shape[0] / plane.shape[0]
         write_image(folder / kind / (name + _SUFFIX[form]), plane, step, overwrite)
-    _write_text(folder / "positions" / f"{name}.csv", _table(made), overwrite)
-    _write_text(folder / "parameters" / f"{name}.json", json.dumps(parameters, indent=2) + "\n", overwrite)
+    write_text(folder / "positions" / f"{name}.csv", _table(made), overwrite)
+    write_text(folder / "parameters" / f"{name}.json", json.dumps(parameters, indent=2) + "\n", overwrite)
 
 
 def _table(made: STEMImage) -> str:
@@ -167,8 +154,3 @@ def _table(made: STEMImage) -> str:
     for i, ((y, x), z, atoms, electrons, chosen) in enumerate(zip(*parts, strict=True)):
         writer.writerow((i, f"{x:.3f}", f"{y:.3f}", f"{z:.4g}", int(atoms), f"{electrons:.5g}", int(chosen)))
     return lines.getvalue()
-
-
-def _write_text(path: Path, text: str, overwrite: bool) -> None:
-    with replacing(path, overwrite) as temporary:
-        temporary.write_text(text, encoding="utf-8")

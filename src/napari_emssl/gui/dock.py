@@ -49,8 +49,7 @@ class Column(QScrollArea):
             self.form.labelForField(widget).setToolTip(tooltip)
 
     def leave(self) -> None:
-        """End what runs: the dock is gone."""
-        raise NotImplementedError
+        """End what runs, since the dock is gone; a column by itself runs nothing."""
 
     def event(self, event: Any) -> bool:
         """Notice when napari takes the dock out of its window."""

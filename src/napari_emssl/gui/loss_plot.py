@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
+
+from .plots import fill
 
 _LOW, _HIGH = 150, 240
 """Least height in pixels, of the losses alone and with the validation below."""
@@ -52,11 +54,7 @@ class LossPlot(QWidget):
         self.curves: dict[str, Curve] = {}
         self._set_up()
         self.set_colours("#262930", "#f0f1f2")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.view)
-        self.view.setMinimumSize(0, 0)
-        self.view.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        fill(self, self.view)
         self.setMinimumHeight(_LOW)
 
     def _set_up(self) -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from ..particles.statistics import Summary, histogram_of
+from .plots import fill
 
 _HEIGHT = 170
 _POINTS = 200
@@ -34,11 +35,7 @@ class SizeHistogram(QWidget):
         self._legend = self._item.addLegend(offset=(-4, 4), labelTextSize="8pt", verSpacing=-6)
         self._shown: tuple[NDArray[np.float64], Summary] | None = None
         self.set_colours("#262930", "#f0f1f2")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.plot)
-        self.plot.setMinimumSize(0, 0)
-        self.plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        fill(self, self.plot)
         self.setMinimumHeight(_HEIGHT)
 
     def show_sizes(self, diameters: NDArray[np.float64], summary: Summary) -> None:

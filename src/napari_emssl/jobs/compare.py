@@ -15,7 +15,7 @@ from ..models.tasks import network_of, task_of
 from .comparison import MAIN_SCORE, Row
 from .contenders import Contender, Start, contenders_of, network_label
 from .devices import Device, choose_device
-from .events import Control, Event, Finished, Job, Progress, Started
+from .events import EVENT_SECONDS, Control, Event, Finished, Job, Progress, Started
 from .finetuner import FineTuner, learner_of
 from .ledger import Ledger
 from .material import Draw, Material, Sources, gather_material
@@ -23,8 +23,6 @@ from .provenance import versions
 from .settings import CompareSettings, FinetuneSettings, RecipeSettings
 from .training import Outcome
 from .trial import Exam, Moment, score_steps, trial
-
-_SECONDS_BETWEEN_EVENTS = 0.1
 
 
 def compare(
@@ -204,7 +202,7 @@ class _Meter:
     def tick(self, step: int, moment: Moment) -> Iterator[Event]:
         """Yield an event when one is due; `step` counts over all runs."""
         now = time.monotonic()
-        if not moment.scores and now - self._told < _SECONDS_BETWEEN_EVENTS:
+        if not moment.scores and now - self._told < EVENT_SECONDS:
             return
         self._told, seconds = now, now - self._start
         left = seconds * (self._total - step) / step if step else None

@@ -15,11 +15,10 @@ from ..errors import UserError
 from ..models.file import Card
 from ..models.remote import Download, fetch_model
 from ..models.zoo import adopt_file, free_place, own_folder
-from .events import Control, Event, Finished, Job, Progress, Warning
+from .events import EVENT_SECONDS, Control, Event, Finished, Job, Progress, Warning
 from .settings import DownloadSettings
 
 _LOOK_SECONDS = 0.05
-_TELL_SECONDS = 0.1
 _STALE_SECONDS = 86400.0
 WAY_OUT = "Or fetch the file on any computer: 'napari-emssl models import FILE' takes it, without a network."
 
@@ -144,7 +143,7 @@ class _Teller:
         if self.control.stopped:
             raise _StoppedError
         now = time.monotonic()
-        if now - self.told < _TELL_SECONDS and done != total:
+        if now - self.told < EVENT_SECONDS and done != total:
             return
         self.told, seconds = now, now - self.begun
         left = seconds * (total - done) / done if total and done <= total else None

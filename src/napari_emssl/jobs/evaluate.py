@@ -13,14 +13,13 @@ from ..data.planes import Image
 from ..models.file import Model
 from ..models.zoo import load_model
 from .annotations import open_pairs
-from .events import Control, Event, Finished, Job, Preview, Progress, Started, Warning
+from .events import EVENT_SECONDS, Control, Event, Finished, Job, Preview, Progress, Started, Warning
 from .judges import judge_of
 from .predict import Predicted, Predictor
 from .scores import Scores
 from .settings import EvaluateSettings
 
 _DEFAULTS = EvaluateSettings()
-_SECONDS_BETWEEN_EVENTS = 0.1
 _SECONDS_BETWEEN_PREVIEWS = 1.0
 
 
@@ -141,7 +140,7 @@ class _Meter:
         """Count a plane; yield the events that are due."""
         self.done += 1
         now, last = time.monotonic(), self.done == self._total
-        if last or now - self._told >= _SECONDS_BETWEEN_EVENTS:
+        if last or now - self._told >= EVENT_SECONDS:
             self._told, seconds = now, max(now - self._start, 1e-9)
             left = seconds * (self._total - self.done) / self.done
             speed = self.done / seconds

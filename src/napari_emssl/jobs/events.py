@@ -11,6 +11,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+EVENT_SECONDS = 0.1
+"""The least time between two `Progress` events of a job."""
+
 
 @dataclass(frozen=True)
 class Started:

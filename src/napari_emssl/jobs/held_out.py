@@ -52,8 +52,7 @@ def restoration_l1(
             return None
         positions = range(start, min(start + settings.batch_size, count))
         clean = torch.stack([patches[position] for position in positions]).to(device.torch_device)
-        noise, blur = (settings.noise_min, settings.noise_max), (settings.blur_min, settings.blur_max)
         with torch.inference_mode(), device.autocast():
-            restored = network(corrupt(clean, noise, blur, source))
+            restored = network(corrupt(clean, settings.noise, settings.blur, source))
         total += float((restored.float() - clean).abs().mean()) * len(positions)
     return total / count if count else None

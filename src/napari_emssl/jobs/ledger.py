@@ -4,11 +4,11 @@ import csv
 import io
 import json
 import math
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..data.writers import replacing
 from ..errors import UserError
 from .comparison import Comparison, Row
 from .comparison_curves import write_comparison
@@ -69,9 +69,11 @@ class Ledger:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write()
-        except OSError as error:
+        except (OSError, UserError) as error:
+            reason = error.__cause__ if isinstance(error, UserError) else error
             raise UserError(
-                f"Cannot write to '{self.folder}': {error.strerror or error}. Make room; the same command then goes on."
+                f"Cannot write to '{self.folder}': {getattr(reason, 'strerror', None) or reason}. "
+                "Make room; the same command then goes on."
             ) from error
 
     def _write(self) -> None:
@@ -129,13 +131,9 @@ def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file under another name, then rename it: it is never half there."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
+    """Write a file anew; it is never half there."""
+    with replacing(path, overwrite=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from ..data.catalogue import Catalogue, Source, open_sources
 from ..data.packed import write_pack
-from .events import Control, Event, Finished, Job, Progress, Warning
+from .events import EVENT_SECONDS, Control, Event, Finished, Job, Progress, Warning
 from .settings import PackSettings
 from .unlabelled import left_out
 from .wording import counted
-
-_SECONDS_BETWEEN_EVENTS = 0.1
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def _write(
         if problem is not None:
             problems.append(problem)
         now = time.monotonic()
-        if now - told >= _SECONDS_BETWEEN_EVENTS:
+        if now - told >= EVENT_SECONDS:
             told, rate = now, done / max(now - start, 1e-9)
             yield Progress(done, total, seconds_left=(total - done) / rate, seconds=now - start, images_per_second=rate)
         if control.stopped:

@@ -158,9 +158,8 @@ class Pix2Pix:
 
     def _corrupt(self, clean: Tensor, step: int) -> Tensor:
         source = torch.Generator(clean.device).manual_seed(self.settings.seed * 1_000_003 + step + 1)
-        chosen = self.settings
-        part = (self.share.start, chosen.batch_size) if step >= 0 and self.team.size > 1 else None
-        return corrupt(clean, (chosen.noise_min, chosen.noise_max), (chosen.blur_min, chosen.blur_max), source, part)
+        part = (self.share.start, self.settings.batch_size) if step >= 0 and self.team.size > 1 else None
+        return corrupt(clean, self.settings.noise, self.settings.blur, source, part)
 
     def _place(self, network: nn.Module) -> nn.Module:
         return place(network, self.device).train()

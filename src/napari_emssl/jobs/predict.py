@@ -16,12 +16,10 @@ from ..errors import UserError
 from ..models.file import Model
 from ..models.tasks import build_network, task_of
 from .devices import choose_device, place
-from .events import Control, Progress, Warning
+from .events import EVENT_SECONDS, Control, Progress, Warning
 from .memory import bytes_per_pixel, is_out_of_memory, release, usable_bytes
 from .settings import ApplySettings
 from .tiles import Plan, Region, choose_tile, default_halo, fitted, padded, round_up, split
-
-_SECONDS_BETWEEN_EVENTS = 0.1
 
 
 class UnreadableError(UserError):
@@ -236,7 +234,7 @@ class _Clock:
     def progress(self, done: int, left: int, planes_done: float) -> Iterator[Progress]:
         """Yield an event when one is due."""
         now = time.monotonic()
-        if left and now - self._last < _SECONDS_BETWEEN_EVENTS:
+        if left and now - self._last < EVENT_SECONDS:
             return
         self._last = now
         seconds = max(now - self._start, 1e-9)

@@ -103,6 +103,16 @@ class PretrainSettings(TrainingSettings, PackSettings):
     discriminator_width: int = Field(64, ge=4, le=256, description="Filters of the discriminator's first layer.")
     autosave_seconds: float = Field(300.0, gt=0, description="Seconds between two autosaves.")
 
+    @property
+    def noise(self) -> tuple[float, float]:
+        """Least and most noise, see `corruption.corrupt`."""
+        return self.noise_min, self.noise_max
+
+    @property
+    def blur(self) -> tuple[float, float]:
+        """Least and most blur, pixels."""
+        return self.blur_min, self.blur_max
+
     @model_validator(mode="after")
     def _ranges_ascend(self) -> "PretrainSettings":
         for kind in ("noise", "blur"):

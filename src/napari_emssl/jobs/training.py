@@ -19,11 +19,9 @@ from ..errors import UserError
 from ..models.file import Model
 from .autosave import AUTOSAVE_FORMAT, all_finite, read_autosave, require_same_run, write_autosave
 from .claims import claimed
-from .events import Control, Event, Finished, Preview, Progress, Warning
+from .events import EVENT_SECONDS, Control, Event, Finished, Preview, Progress, Warning
 from .settings import Settings
 from .watch import Watch
-
-_EVENT_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ class _Run:
     def _look(self) -> Iterator[Event]:
         """After a step: validate, tell, show and save where it is time."""
         validate = self.step % self.plan.validation_interval == 0
-        tell = time.monotonic() - self.told >= _EVENT_SECONDS
+        tell = time.monotonic() - self.told >= EVENT_SECONDS
         save = time.monotonic() - self.saved >= self.plan.autosave_seconds
         if validate or tell or save or self.watch.full:
             yield from map(Warning, self.watch.read())
