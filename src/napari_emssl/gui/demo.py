@@ -2,7 +2,8 @@
 
 from typing import Any
 
-PLUGIN, DOCK = "napari-emssl", "EM SSL Fine-tune"
+from .docks import FINETUNE
+from .docks import PLUGIN as PLUGIN
 
 
 def open_demo(viewer: Any) -> Any:
@@ -14,7 +15,7 @@ def open_demo(viewer: Any) -> Any:
     for data, options, kind in painted_nanoparticles():
         viewer.add_layer(Layer.create(data, options, kind))
     viewer.dims.set_current_step(0, 0)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, FINETUNE)
     painting = viewer.layers[-1]
     viewer.layers.selection.active = painting
     widget.reset_choices()
