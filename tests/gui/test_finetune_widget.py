@@ -44,8 +44,8 @@ def ready(viewer, stack, no_torch):
     images, mask = stack
     viewer.add_image(images, name="film", scale=(1, 0.5, 0.5), units=("s", "nm", "nm"))
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "EM SSL Fine-tune")
-    widget.add_painting()
-    widget.painting.value.data[1, :48, :48] = mask[:48, :48]
+    widget.page.add_painting()
+    widget.page.painting.value.data[1, :48, :48] = mask[:48, :48]
     return widget
 
 
@@ -68,9 +68,9 @@ def gone(pid):
 def test_new_painting_is_picked_and_the_brush_is_in_the_hand(viewer, stack, no_torch):
     image = viewer.add_image(stack[0], name="film", scale=(1, 0.5, 0.5), translate=(0, 3, 4), units=("s", "nm", "nm"))
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "EM SSL Fine-tune")
-    widget.new_painting_button.click()
+    widget.page.new_painting_button.click()
     painting = viewer.layers["film | painting"]
-    assert widget.painting.value == painting
+    assert widget.page.painting.value == painting
     assert viewer.layers.selection.active == painting
     assert (painting.mode, painting.units) == ("paint", image.units)
     np.testing.assert_array_equal(painting.translate, image.translate)
@@ -78,17 +78,17 @@ def test_new_painting_is_picked_and_the_brush_is_in_the_hand(viewer, stack, no_t
 
 def test_nothing_to_start_with_is_said(viewer, no_torch):
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "EM SSL Fine-tune")
-    for action in (widget.begin, widget.add_painting):
+    for action in (widget.begin, widget.page.add_painting):
         action()
         assert "no image layer" in widget.panel.message.text
     assert not widget.panel.runner.running
 
 
 def test_wrong_grid_and_empty_painting_are_said(ready, viewer):
-    ready.painting.value.data[:] = 0
+    ready.page.painting.value.data[:] = 0
     ready.begin()
     assert "No pixel is painted in 'film | painting'" in ready.panel.message.text
-    ready.painting.value = viewer.add_labels(np.ones((5, 5), int))
+    ready.page.painting.value = viewer.add_labels(np.ones((5, 5), int))
     ready.begin()
     assert "not on one grid" in ready.panel.message.text
     assert ready.panel.start_button.isEnabled()
@@ -182,8 +182,8 @@ def test_closing_the_viewer_ends_the_child(qtbot, ready, viewer):
 def test_settings_on_screen_are_the_settings_of_the_job(ready):
     ready.device.setCurrentText("cpu")
     ready.basic.rows["max_seconds"].set(12.5)
-    ready.advanced.rows["learning_rate"].set(2e-4)
-    ready.advanced.rows["steps"].set(7)
+    ready.page.advanced.rows["learning_rate"].set(2e-4)
+    ready.page.advanced.rows["steps"].set(7)
     settings = ready.settings()
     assert (settings.device, settings.max_seconds, settings.learning_rate, settings.steps) == ("cpu", 12.5, 2e-4, 7)
 
@@ -223,11 +223,11 @@ def test_a_dock_in_a_viewer_fine_tunes_and_applies(qtbot, viewer, stack):
     images, mask = stack
     viewer.add_image(images, name="film", scale=(1, 0.5, 0.5), units=("s", "nm", "nm"))
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "EM SSL Fine-tune")
-    widget.add_painting()
-    widget.painting.value.data[1, :48, :48] = mask[:48, :48]
+    widget.page.add_painting()
+    widget.page.painting.value.data[1, :48, :48] = mask[:48, :48]
     widget.start.pick("scratch")
     for name, value in {"steps": 3, "batch_size": 2, "patch": 32, "generator": "unet-2-44"}.items():
-        widget.advanced.rows[name].set(value)
+        widget.page.advanced.rows[name].set(value)
     widget.begin()
     wait_for_end(qtbot, widget, 300)
     assert widget.trained is not None, widget.panel.message.text

@@ -69,6 +69,15 @@ class SettingsForm(QWidget):
             row.set(getattr(settings, name))
 
 
+def align_labels(*forms: QFormLayout) -> None:
+    """Give the labels of several forms one width, so that forms below each other look like one."""
+    rows = [form.itemAt(row, QFormLayout.ItemRole.LabelRole) for form in forms for row in range(form.rowCount())]
+    labels = [item.widget() for item in rows if item is not None]
+    width = max((label.sizeHint().width() for label in labels), default=0)
+    for label in labels:
+        label.setMinimumWidth(width)
+
+
 def _sentence(error: ValidationError) -> str:
     """Say what does not fit, and in which field if it is a single one."""
     first = error.errors()[0]
