@@ -1,5 +1,8 @@
 """The nine U-Nets: names, parameter counts, measured receptive fields."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +11,7 @@ from torch import nn
 
 from napari_emssl.errors import UserError
 from napari_emssl.networks.generators import HRNET_LAYOUTS, UNET_DILATIONS, build_generator, generator_names
-from napari_emssl.networks.unet import receptive_field
+from napari_emssl.networks.names import receptive_field_of, unet_receptive_field
 
 # FACTS of the method: parameters with the 2-class head, by number of down-samplings, at width 4 and 16
 PARAMETERS = {2: (8_074, 125_218), 3: (32_730, 515_682), 4: (130_682, 2_074_850)}
@@ -47,7 +50,7 @@ def _extent(network: nn.Module, rows: int, row: int) -> int:
 def test_receptive_field_measured_by_gradient_equals_the_name(name: str) -> None:
     promised = int(name.rsplit("-", 1)[1])
     rows = -(-(promised + 64) // 32) * 32
-    assert receptive_field(UNET_DILATIONS[name]) == promised
+    assert unet_receptive_field(UNET_DILATIONS[name]) == promised
     assert measured_receptive_field(build_generator(name, width=1).double(), rows) == promised
 
 
@@ -103,5 +106,13 @@ def test_hrnet_output_is_linear_and_every_weight_is_reached() -> None:
     assert all(weight.grad is not None for weight in network.parameters())
 
 
-def test_every_name_is_listed() -> None:
+def test_every_name_is_listed_with_its_reach() -> None:
     assert set(generator_names()) == {*UNET_DILATIONS, *HRNET_LAYOUTS}
+    assert all(build_generator(name).receptive_field == receptive_field_of(name) for name in generator_names())
+    with pytest.raises(UserError, match="Choose one of unet-2-44"):
+        receptive_field_of("unet-9-9")
+
+
+def test_names_need_no_torch() -> None:
+    code = "import sys, napari_emssl.networks.names; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

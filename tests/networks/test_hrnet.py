@@ -7,7 +7,7 @@ from torch import nn
 
 from napari_emssl.errors import UserError
 from napari_emssl.networks.generators import HRNET_LAYOUTS, UNET_DILATIONS, build_generator
-from napari_emssl.networks.hrnet import receptive_field
+from napari_emssl.networks.names import receptive_field_of
 
 
 def small(refine: bool, channels: int = 1) -> nn.Module:
@@ -24,7 +24,7 @@ def test_refinement_adds_few_weights_and_a_wider_reach(name: str) -> None:
     # 1x1 to 16 channels, 3x3 from 16 + 1 and from 16 channels, three norms, 1x1 head
     expected = features * 16 + 9 * 17 * 16 + 9 * 16 * 16 + 3 * 32 + 17
     assert sum(p.numel() for p in refined.parameters()) - sum(p.numel() for p in plain.parameters()) == expected
-    assert refined.receptive_field == plain.receptive_field + 4 == receptive_field(HRNET_LAYOUTS[name], refine=True)
+    assert refined.receptive_field == plain.receptive_field + 4 == receptive_field_of(name, refine=True)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

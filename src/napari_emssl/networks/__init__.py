@@ -1,1 +1,1 @@
-"""Ground floor: the networks, in torch only."""
+"""Ground floor: the networks, in torch only; their names need none."""

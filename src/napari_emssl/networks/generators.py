@@ -5,36 +5,13 @@ from dataclasses import replace
 from torch import nn
 
 from ..errors import UserError
-from .hrnet import HRNet, HRNetLayout
+from .hrnet import HRNet
+from .names import HRNET_LAYOUTS as HRNET_LAYOUTS
+from .names import UNET_DILATIONS as UNET_DILATIONS
+from .names import generator_names as generator_names
 from .unet import UNet
 
-UNET_DILATIONS: dict[str, tuple[int, ...]] = {
-    "unet-2-44": (1, 1, 1),
-    "unet-2-84": (2, 2, 2),
-    "unet-2-116": (2, 2, 4),
-    "unet-3-96": (1, 1, 1, 1),
-    "unet-3-176": (1, 2, 2, 2),
-    "unet-3-240": (1, 2, 2, 4),
-    "unet-4-200": (1, 1, 1, 1, 1),
-    "unet-4-360": (1, 1, 2, 2, 2),
-    "unet-4-424": (1, 1, 2, 2, 3),
-}
-"""unet-B-RF: B down-samplings, receptive field RF pixels. 44, 96 and 200 are the undilated networks of Sytwu et al.;
-which dilations give the other six is stated nowhere and is our derivation."""
-
-HRNET_LAYOUTS: dict[str, HRNetLayout] = {
-    "hrnet-w18-small": HRNetLayout(width=18, bottlenecks=2, modules=(1, 3, 2), blocks=2),
-    "hrnet-w18": HRNetLayout(width=18, bottlenecks=4, modules=(1, 4, 3), blocks=4),
-    "hrnet-w32": HRNetLayout(width=32, bottlenecks=4, modules=(1, 4, 3), blocks=4),
-    "hrnet-w48": HRNetLayout(width=48, bottlenecks=4, modules=(1, 4, 3), blocks=4),
-}
-
 PAPER_UNET_WIDTH = 4
-
-
-def generator_names() -> tuple[str, ...]:
-    """Return the names of all generators that can be built."""
-    return (*UNET_DILATIONS, *HRNET_LAYOUTS)
 
 
 def build_generator(name: str, width: int | None = None, out_channels: int = 1, refine: bool = False) -> nn.Module:

@@ -1,32 +1,18 @@
 """HRNet: parallel branches at 1/4, 1/8, 1/16 and 1/32 that exchange features (Wang et al. 2021, arXiv 1908.07919)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .names import HRNetLayout, hrnet_receptive_field
 from .norm import BatchNorm
 
 _QUIET = 0.001
 """Spread of the head's first weights, that of all weights in the authors' code: the first outputs are near zero."""
 _DETAIL = 16
 """Channels of the refinement at full resolution."""
-
-
-@dataclass(frozen=True)
-class HRNetLayout:
-    """What tells the members of the family apart."""
-
-    width: int
-    """Channels C of the branch at 1/4; the others have 2C, 4C and 8C."""
-    bottlenecks: int
-    """Residual bottlenecks of stage 1."""
-    modules: tuple[int, int, int]
-    """Modules of stages 2, 3 and 4."""
-    blocks: int
-    """Residual blocks of every branch in a module."""
 
 
 class _Norm(nn.Sequential):
@@ -161,7 +147,7 @@ class HRNet(nn.Module):
         self.merge = nn.Sequential(nn.Conv2d(total, total, 1), BatchNorm(total), nn.ReLU(inplace=True))
         self.head = nn.Conv2d(total, out_channels, 1)
         self.refinement = _Refinement(total, out_channels) if refine else None
-        self.receptive_field = receptive_field(layout, refine)
+        self.receptive_field = hrnet_receptive_field(layout, refine)
         self.apply(_initialise)
         nn.init.normal_(self.head.weight, std=_QUIET)
         if self.refinement is not None:
@@ -183,19 +169,6 @@ class HRNet(nn.Module):
         features = self.features(x)
         output = functional.interpolate(self.head(features), scale_factor=4.0, mode="bilinear")
         return output if self.refinement is None else output + self.refinement(features, x)
-
-
-def receptive_field(layout: HRNetLayout, refine: bool = False) -> int:
-    """Bound in pixels on the edge of what reaches one output pixel.
-
-    Along the coarsest way: 3x3 convolutions at every stride, two in each residual block, those of the deepest branch
-    of a stage at its own stride; fusions and bilinear up-sampling add one pixel of the coarser grid each; the two
-    convolutions of a refinement one pixel each.
-    """
-    reach = 1 + 2 + layout.bottlenecks * 4
-    for stride, modules in zip((8, 16, 32), layout.modules, strict=True):
-        reach += stride // 2 + modules * (2 * layout.blocks + 2) * stride
-    return 2 * (reach + 32 + (2 if refine else 0)) + 1
 
 
 def _firsts(count: int) -> list[bool]:

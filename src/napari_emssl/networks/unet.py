@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .convolution import DilatedConv
+from .names import unet_receptive_field
 from .norm import BatchNorm
 
 
@@ -52,7 +53,7 @@ class UNet(nn.Module):
         )
         self.head = nn.Conv2d(width, out_channels, 1)
         self.stride = 2 ** (len(dilations) - 1)
-        self.receptive_field = receptive_field(dilations)
+        self.receptive_field = unet_receptive_field(dilations)
         self.apply(_initialise)
 
     def features(self, x: Tensor) -> Tensor:
@@ -70,17 +71,6 @@ class UNet(nn.Module):
         """Map ``(b, in, h, w)`` to ``(b, out, h, w)``; h and w must be multiples of `stride`."""
         output: Tensor = self.head(self.features(x))
         return output
-
-
-def receptive_field(dilations: Sequence[int]) -> int:
-    """Edge in pixels of the square of input pixels that reach one output pixel.
-
-    RF = 1 + sum_{i<B} (4 d_i j_i + j_i + 4 d_i j_i) + 4 d_B j_B with j_i = 2^i: two 3x3 convolutions down and two up
-    at every level, a 2x2 max-pool between levels, two convolutions at the bottom.
-    """
-    *levels, bottom = dilations
-    reach = sum((8 * dilation + 1) << level for level, dilation in enumerate(levels))
-    return 1 + reach + (4 * bottom << len(levels))
 
 
 def _initialise(module: nn.Module) -> None:

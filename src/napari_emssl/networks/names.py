@@ -1,0 +1,83 @@
+"""Which generators there are, how they are laid out, and how far each one sees; needs no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class HRNetLayout:
+    """What tells the members of the HRNet family apart."""
+
+    width: int
+    """Channels C of the branch at 1/4; the others have 2C, 4C and 8C."""
+    bottlenecks: int
+    """Residual bottlenecks of stage 1."""
+    modules: tuple[int, int, int]
+    """Modules of stages 2, 3 and 4."""
+    blocks: int
+    """Residual blocks of every branch in a module."""
+
+
+UNET_DILATIONS: dict[str, tuple[int, ...]] = {
+    "unet-2-44": (1, 1, 1),
+    "unet-2-84": (2, 2, 2),
+    "unet-2-116": (2, 2, 4),
+    "unet-3-96": (1, 1, 1, 1),
+    "unet-3-176": (1, 2, 2, 2),
+    "unet-3-240": (1, 2, 2, 4),
+    "unet-4-200": (1, 1, 1, 1, 1),
+    "unet-4-360": (1, 1, 2, 2, 2),
+    "unet-4-424": (1, 1, 2, 2, 3),
+}
+"""unet-B-RF: B down-samplings, receptive field RF pixels. 44, 96 and 200 are the undilated networks of Sytwu et al.;
+which dilations give the other six is stated nowhere and is our derivation."""
+
+HRNET_LAYOUTS: dict[str, HRNetLayout] = {
+    "hrnet-w18-small": HRNetLayout(width=18, bottlenecks=2, modules=(1, 3, 2), blocks=2),
+    "hrnet-w18": HRNetLayout(width=18, bottlenecks=4, modules=(1, 4, 3), blocks=4),
+    "hrnet-w32": HRNetLayout(width=32, bottlenecks=4, modules=(1, 4, 3), blocks=4),
+    "hrnet-w48": HRNetLayout(width=48, bottlenecks=4, modules=(1, 4, 3), blocks=4),
+}
+
+
+def generator_names() -> tuple[str, ...]:
+    """Return the names of all generators that can be built."""
+    return (*UNET_DILATIONS, *HRNET_LAYOUTS)
+
+
+def receptive_field_of(name: str, refine: bool = False) -> int:
+    """Return the edge in pixels of what reaches one output pixel of a generator; raises `UserError` if there is none.
+
+    `refine` is whether an HRNet has its part at full resolution.
+    """
+    if name in HRNET_LAYOUTS:
+        return hrnet_receptive_field(HRNET_LAYOUTS[name], refine)
+    if name not in UNET_DILATIONS:
+        raise UserError(f"There is no generator '{name}'. Choose one of {', '.join(generator_names())}.")
+    return unet_receptive_field(UNET_DILATIONS[name])
+
+
+def unet_receptive_field(dilations: Sequence[int]) -> int:
+    """Edge in pixels of the square of input pixels that reach one output pixel.
+
+    RF = 1 + sum_{i<B} (4 d_i j_i + j_i + 4 d_i j_i) + 4 d_B j_B with j_i = 2^i: two 3x3 convolutions down and two up
+    at every level, a 2x2 max-pool between levels, two convolutions at the bottom.
+    """
+    *levels, bottom = dilations
+    reach = sum((8 * dilation + 1) << level for level, dilation in enumerate(levels))
+    return 1 + reach + (4 * bottom << len(levels))
+
+
+def hrnet_receptive_field(layout: HRNetLayout, refine: bool = False) -> int:
+    """Bound in pixels on the edge of what reaches one output pixel.
+
+    Along the coarsest way: 3x3 convolutions at every stride, two in each residual block, those of the deepest branch
+    of a stage at its own stride; fusions and bilinear up-sampling add one pixel of the coarser grid each; the two
+    convolutions of a refinement one pixel each.
+    """
+    reach = 1 + 2 + layout.bottlenecks * 4
+    for stride, modules in zip((8, 16, 32), layout.modules, strict=True):
+        reach += stride // 2 + modules * (2 * layout.blocks + 2) * stride
+    return 2 * (reach + 32 + (2 if refine else 0)) + 1
