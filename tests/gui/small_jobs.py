@@ -44,6 +44,21 @@ def long_training(images, targets, settings, start, **more):
     return steps(3000)
 
 
+def resumable(images, targets, settings, start, *, autosave, resume, **more):
+    """A training that writes an autosave, and ends at once where it resumes from it."""
+
+    def events(control):
+        if resume is None:
+            autosave.parent.mkdir(parents=True, exist_ok=True)
+            autosave.write_text(str(np.sum(targets)))
+            yield from steps(3000)
+        assert resume.read_text() == str(np.sum(targets)), "the painting is that of the first run"
+        made = model()
+        yield Finished(Model(made.card.model_copy(update={"description": "resumed"}), made.weights))
+
+    return Job(events)
+
+
 def crash(*_, **__):
     def events(control):
         yield Started("CPU", "", "Learning.")

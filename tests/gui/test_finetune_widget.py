@@ -161,6 +161,25 @@ def test_a_crash_in_the_job_is_said(qtbot, ready, monkeypatch):
     ready.begin()
     wait_for_end(qtbot, ready)
     assert "stopped unexpectedly" in ready.panel.message.text
+    assert not ready.resume_button.isVisibleTo(ready), "there is no autosave"
+
+
+def test_a_training_that_died_is_resumed_from_its_autosave(qtbot, ready, viewer, monkeypatch, home):
+    monkeypatch.setitem(child.VERBS, "finetune", "small_jobs:resumable")
+    ready.begin()
+    qtbot.waitUntil(lambda: "loss loss" in ready.panel.plot.curves, timeout=90000)
+    psutil.Process(pid_of(ready)).kill()
+    wait_for_end(qtbot, ready)
+    assert "The last autosave is at" in ready.panel.message.text
+    assert "Press 'Resume training'" in ready.panel.message.text
+    assert ready.resume_button.isVisibleTo(ready)
+    viewer.layers["film | painting"].data[:] = 0
+    ready.resume_button.click()
+    assert not ready.resume_button.isVisibleTo(ready)
+    wait_for_end(qtbot, ready)
+    assert ready.trained.card.description == "resumed"
+    assert list((home / "autosaves").iterdir()) == []
+    assert not ready.resume_button.isVisibleTo(ready)
 
 
 def test_closing_the_dock_ends_the_child(qtbot, ready, viewer):

@@ -12,7 +12,7 @@ from ..jobs.settings import ApplySettings, FinetuneSettings
 from ..models.zoo import recommended_start
 from .applying import start_applying
 from .dock import Dock
-from .finetuning import Draft, Order, Trained, free_name, put_into_zoo
+from .finetuning import Draft, Order, Trained, autosave_path, free_name, put_into_zoo
 from .form import SettingsForm, align_labels
 from .job_panel import JobPanel
 from .paintings import slug
@@ -40,6 +40,7 @@ class FinetuneWidget(Dock):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
         self.trained: Trained | None = None
+        self._ordered: Order | None = None
         self._trained_on: Any = None
         self.follower = PlaneFollower(napari_viewer, self)
         self.follower.moved.connect(self._on_plane)
@@ -93,6 +94,12 @@ class FinetuneWidget(Dock):
         self.apply_button = QPushButton("Apply to this layer")
         self.apply_button.clicked.connect(self.apply)
         self.apply_button.hide()
+        self.resume_button = QPushButton("Resume training")
+        self.resume_button.setToolTip("Go on from the last autosave, with the painting and settings of that run.")
+        self.resume_button.clicked.connect(self.resume)
+        self.resume_button.hide()
+        self.panel.runner.failed.connect(self._on_failure)
+        self.panel.extra.addWidget(self.resume_button)
         self.panel.extra.addWidget(self.apply_button)
         self.column.addWidget(self.panel, 1)
 
@@ -148,10 +155,20 @@ class FinetuneWidget(Dock):
             self.panel.complain(error)
             return
         self._running.remove_preview()
-        self._running, self.trained, self._trained_on = self.page, None, order.layer
-        self.page.begin_preview(order)
+        self._running = self.page
+        self._run(order)
+
+    def resume(self) -> None:
+        """Go on with a training that died, from its last autosave."""
+        if self._ordered is not None:
+            self._run(self._ordered.resumed())
+
+    def _run(self, order: Order) -> None:
+        self._ordered, self.trained, self._trained_on = order, None, order.layer
+        self._running.begin_preview(order)
+        self.resume_button.hide()
         self.panel.run(
-            order.make_job, lambda model: put_into_zoo(model, order.draft.name), self._on_trained,
+            order.make_job, lambda model: put_into_zoo(model, order.draft), self._on_trained,
             title="Starting; the first time this takes a few seconds …", training=True,
         )  # fmt: skip
         self.panel.note(*order.notes)
@@ -161,8 +178,9 @@ class FinetuneWidget(Dock):
         """Resolve what is on screen and in the layers; raises `UserError` with what is missing."""
         self._suggest_name()
         wanted = self.name.text().strip()
-        order = self.page.order(Draft(self.settings(), self.start.picked(), free_name(wanted) if wanted else ""))
-        if not wanted:
+        name = free_name(wanted) if wanted else ""
+        order = self.page.order(Draft(self.settings(), self.start.picked(), name, autosave_path(name)))
+        if not name:
             raise UserError("The model has no name. Write one into 'Save as'.")
         self._set_name(order.draft.name)
         return order
@@ -182,6 +200,12 @@ class FinetuneWidget(Dock):
         self.name.setModified(False)
         self.apply_button.setToolTip(self._running.apply_hint)
         self.panel.say(result.sentence(stopped))
+
+    def _on_failure(self, error: BaseException) -> None:
+        """Offer the last autosave of a training that died."""
+        if self.panel.training and self._ordered is not None and self._ordered.draft.autosave.is_file():
+            self.resume_button.show()
+            self.panel.say(f"{error} Press 'Resume training' to go on from it.", trouble=True)
 
     def _on_idle(self, idle: bool) -> None:
         self.apply_button.setVisible(self.trained is not None)

@@ -1,7 +1,7 @@
 """The part of a fine-tuning that runs in the worker thread: gather, save the painting, start, put into the zoo."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ from ..jobs import child
 from ..jobs.events import Job
 from ..jobs.settings import FinetuneSettings
 from ..models.file import Card, Model
-from ..models.zoo import add_model, list_models, own_folder
+from ..models.zoo import add_model, home, list_models, own_folder
 from .layers import Source
-from .paintings import save_painting, unused
+from .paintings import save_painting, slug, unused
 from .requests import TrainingRequest
 
 _SCORES = {"dice": "Dice on held-out painting: {:.2f}.", "l1": "L1 on what was held out: {:.3g}."}
+
+_KEPT_AUTOSAVES = 5
+"""Autosaves of trainings that came to no end, the newest ones, which stay on the disk."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Draft:
     settings: FinetuneSettings
     start: str | None
     name: str
+    autosave: Path
+    """Where the job writes its autosaves."""
+    resume: Path | None = None
+    """Autosave to go on from, for an order that is given once more."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +43,18 @@ class Order:
     """The image layer that previews and the new model are for; to be found again, not to be read."""
     source: Source
     """That layer as it was, whose planes are previewed."""
-    make_job: Callable[[], Job]
-    """Starts the job; called in the worker thread, so it may read files and take its time."""
+    start_job: Callable[[Draft], Job]
+    """Starts the job as the draft says; called in the worker thread, so it may read files and take its time."""
     notes: tuple[str, ...] = ()
     """Lines that stay on screen for the whole run."""
+
+    def make_job(self) -> Job:
+        """Start the job."""
+        return self.start_job(self.draft)
+
+    def resumed(self) -> "Order":
+        """Return the same order, to go on from its last autosave."""
+        return replace(self, draft=replace(self.draft, resume=self.draft.autosave))
 
 
 @dataclass(frozen=True)
@@ -58,25 +73,37 @@ class Trained:
         return f"{ending} model is in the zoo as '{self.name}'.{''.join(scores[:1])}"
 
 
-def start_segmenting(request: TrainingRequest, draft: Draft, painting_path: Path) -> Job:
+def start_segmenting(request: TrainingRequest, painting_path: Path, draft: Draft) -> Job:
     """Save the painting, read the images, and start the job in its process."""
     from ..data.painting import targets_from_painting  # brings scipy and scikit-image: too slow for opening a dock
 
-    save_painting(request, painting_path)
+    if draft.resume is None:
+        save_painting(request, painting_path)
     targets, values = targets_from_painting(list(request.painting), request.unpainted, request.background_label)
     source = request.source
     images = [Image(source.name, plane[None], (), source.pixel_size_nm) for plane in request.images()]
     return child.run(
         "finetune", images, targets, draft.settings, draft.start,
         name=draft.name, class_names=[f"label {value}" for value in values],
+        autosave=draft.autosave, resume=draft.resume,
     )  # fmt: skip
 
 
-def put_into_zoo(model: Model, wanted: str) -> Trained:
-    """Add the model to the user's zoo under the wanted name, or the next free one."""
-    name = free_name(wanted)
+def put_into_zoo(model: Model, draft: Draft) -> Trained:
+    """Add the model to the user's zoo under the wanted name, or the next free one; its autosave is done with."""
+    name = free_name(draft.name)
     path = add_model(model.renamed(name))
+    draft.autosave.unlink(missing_ok=True)
     return Trained(name, model.card.model_copy(update={"name": name}), path)
+
+
+def autosave_path(name: str) -> Path:
+    """Return where a training writes its autosaves, a file that does not exist yet; old ones are cleared away."""
+    folder = home() / "autosaves"
+    newest_first = sorted(folder.glob("*.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in newest_first[_KEPT_AUTOSAVES:]:
+        old.unlink(missing_ok=True)
+    return unused(folder, slug(name), ".pt")
 
 
 def free_name(wanted: str) -> str:

@@ -18,7 +18,7 @@ from .paintings import painting_path
 from .pickers import layer_picker
 from .requests import training_request
 from .results import Preview
-from .training_page import TrainingPage
+from .training_page import AUTOSAVE_SECONDS, TrainingPage
 
 _UNPAINTED = {
     "background near paint": "near",
@@ -27,7 +27,7 @@ _UNPAINTED = {
 }
 _ADVANCED = (
     "steps", "epochs", "batch_size", "patch", "learning_rate", "seed", "validation", "validation_interval",
-    "augment", "precision", "generator", "width",
+    "augment", "precision", "generator", "width", "autosave_seconds",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ class SegmentPage(TrainingPage):
     apply_hint = "Segment every plane of the image with the new model."
 
     def __init__(self, viewer: Any) -> None:
-        super().__init__(viewer, FinetuneSettings(task="segment"), _ADVANCED)
+        super().__init__(viewer, FinetuneSettings(task="segment", autosave_seconds=AUTOSAVE_SECONDS), _ADVANCED)
         self.preview = Preview(viewer)
         self.painting = layer_picker(viewer, "Labels")
         self.new_painting_button = QPushButton("New")
@@ -102,7 +102,7 @@ class SegmentPage(TrainingPage):
         request = training_request(self.image.value, self.painting.value, self.unpainted.currentData(), background)
         path = painting_path(request, datetime.now())
         return Order(
-            draft, self.image.value, request.source, partial(start_segmenting, request, draft, path),
+            draft, self.image.value, request.source, partial(start_segmenting, request, path),
             notes=(f"The painting is kept in {path}",),
         )  # fmt: skip
 

@@ -12,6 +12,9 @@ from .finetuning import Draft, Order
 from .form import SettingsForm
 from .pickers import layer_picker
 
+AUTOSAVE_SECONDS = 15.0
+"""Trainings in the viewer are short: most of one must not be lost."""
+
 
 class TrainingPage(QWidget):
     """Base of the pages of the fine-tune dock, one for each way of training; the class of a page is its whole contract.
@@ -20,9 +23,10 @@ class TrainingPage(QWidget):
     owns its inputs, at its top a picker of the image (`image`), and everything that depends on them. It joins the dock
     by its class standing in `finetune_widget.PAGES`.
 
-    A page sets `title` and `hint`, adds its inputs with `add_row` (or anything to `column`), gives `super().__init__`
-    the settings it begins with and the names of those it folds away, and overrides `order`, `show_preview`,
-    `blank_preview` and `remove_preview`; where inputs stand for settings (a task, say), also `settings`.
+    A page sets `title`, `hint` and `apply_hint`, adds its inputs with `add_row` (or anything to `column`), gives
+    `super().__init__` the settings it begins with (`AUTOSAVE_SECONDS` among them) and the names of those it folds away,
+    and overrides `order`, `begin_preview`, `show_preview`, `blank_preview` and `remove_preview`; where inputs stand for
+    settings (a task, say), also `settings`.
 
     Signals
     -------
@@ -83,7 +87,8 @@ class TrainingPage(QWidget):
         """Resolve layers and inputs, on the GUI thread, into a frozen order.
 
         Pixels that the user may edit while the job runs are copied here; everything slow belongs into the order's
-        `make_job`, which is called in a worker thread.
+        `start_job`, which is called in a worker thread with the draft, once more (`Draft.resume`) where a training that
+        died is resumed; it passes settings, start, name, autosave and resume of the draft to `child.run`.
 
         Raises
         ------
