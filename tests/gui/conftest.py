@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,3 +28,13 @@ def home(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("NAPARI_EMSSL_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def plugins(npe2pm) -> Iterator[None]:
+    """This plugin and napari's own readers and writers, and no other that may be installed."""
+    from importlib.resources import files
+
+    builtins, own = files("napari_builtins") / "builtins.yaml", files("napari_emssl") / "napari.yaml"
+    with npe2pm.tmp_plugin(manifest=str(builtins)), npe2pm.tmp_plugin(manifest=str(own)):
+        yield

@@ -1,5 +1,8 @@
 import subprocess
 import sys
+import tomllib
+import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +25,66 @@ def python(code, **environment):
     return done.stdout
 
 
+ROOT = Path(__file__).parents[2]
+MENUS = ("layers/segment", "layers/filter", "layers/measure", "layers/annotate", "file/io_utilities")
+
+
 def test_manifest_is_valid_and_every_command_resolves():
     manifest = PluginManifest.from_file(MANIFEST)
     manifest.validate_imports()
-    known = {command.id for command in manifest.contributions.commands}
-    used = [item.command for item in (*manifest.contributions.widgets, *manifest.contributions.sample_data)]
-    used += [item.command for menu in manifest.contributions.menus.values() for item in menu]
+    offers = manifest.contributions
+    known = {command.id for command in offers.commands}
+    parts = (*offers.widgets, *offers.sample_data, *offers.readers, *offers.writers)
+    used = [part.command for part in parts] + [item.command for menu in offers.menus.values() for item in menu]
     assert set(used) == known
-    assert manifest.contributions.widgets[0].display_name == "EM SSL Fine-tune"
+    assert offers.widgets[0].display_name == "EM SSL Fine-tune"
+    assert len({widget.display_name for widget in offers.widgets}) == len(offers.widgets) <= 6
+
+
+def test_npe2_validates_the_manifest():
+    done = subprocess.run(
+        [sys.executable, "-m", "npe2", "validate", str(MANIFEST)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("menu", MENUS)
+def test_menus_offer_what_belongs_there(menu):
+    from napari._app_model.constants._menus import is_menu_contributable
+
+    assert is_menu_contributable(f"napari/{menu}")
+    assert PluginManifest.from_file(MANIFEST).contributions.menus[f"napari/{menu}"]
+
+
+def test_every_widget_is_in_a_menu():
+    offers = PluginManifest.from_file(MANIFEST).contributions
+    in_menus = {item.command for menu in offers.menus.values() for item in menu}
+    assert {widget.command for widget in offers.widgets} <= in_menus
+
+
+def test_no_file_that_napari_reads_is_taken_from_it(npe2pm):
+    import napari_builtins
+
+    builtins = PluginManifest.from_file(Path(napari_builtins.__file__).parent / "builtins.yaml")
+    theirs = {p for reader in builtins.contributions.readers for p in reader.filename_patterns}
+    ours = {p for reader in PluginManifest.from_file(MANIFEST).contributions.readers for p in reader.filename_patterns}
+    assert {"*.dm3", "*.dm4", "*.emd", "*.ser", "*.mrc"} <= ours
+    assert not ours & theirs
+
+
+def test_the_installed_package_has_the_manifest():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["entry-points"]["napari.manifest"] == {"napari-emssl": "napari_emssl:napari.yaml"}
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"] == {"packages": ["src/napari_emssl"]}
+    assert (ROOT / "src" / "napari_emssl" / "napari.yaml").is_file()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_manifest(tmp_path):
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "-o", str(tmp_path), str(ROOT)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("napari_emssl/napari.yaml").decode() == MANIFEST.read_text()
 
 
 @pytest.mark.gui
@@ -72,6 +127,53 @@ def test_samples_are_simulated_once_and_carry_units(monkeypatch):
     assert kind == "labels"
     assert painting[0].any()
     assert not painting[1:].any()
+
+
+def test_stem_samples_are_pairs_on_grids_that_agree(monkeypatch):
+    from napari_emssl.data import stem_samples
+
+    small_pair, small_film = partial(stem_samples.stem_pair, 64), partial(stem_samples.stem_film, 3, 64)
+    monkeypatch.setattr(stem_samples, "stem_pair", small_pair)
+    monkeypatch.setattr(stem_samples, "stem_film", small_film)
+    fine, flat, clean, noisy = samples.stem_pair()
+    assert [layer[0].shape for layer in (fine, flat, clean, noisy)] == [(128, 128)] + 3 * [(64, 64)]
+    assert noisy[1].get("visible", True)
+    assert not any(layer[1]["visible"] for layer in (fine, flat, clean))
+    assert np.corrcoef(noisy[0].ravel(), clean[0].ravel())[0, 1] > 0.3
+    assert fine[1]["scale"] == pytest.approx((0.01, 0.01))
+    blocks = fine[0].reshape(64, 2, 64, 2).sum((1, 3))
+    centre = {
+        name: _centre(array, layer[1]) for name, array, layer in (("fine", blocks, flat), ("flat", flat[0], flat))
+    }
+    assert centre["fine"] == pytest.approx(centre["flat"], abs=0.002)
+    assert _centre(fine[0], fine[1]) == pytest.approx(centre["flat"], abs=0.002)
+    clean_film, noisy_film = samples.stem_film()
+    assert clean_film[0].shape == noisy_film[0].shape == (3, 64, 64)
+    assert noisy_film[1]["units"] == ("pixel", "nm", "nm")
+
+
+def _centre(array, options):
+    """Centre of mass in nm."""
+    from scipy import ndimage
+
+    scale, translate = options["scale"], options.get("translate", (0, 0))
+    return [c * s + t for c, s, t in zip(ndimage.center_of_mass(array), scale, translate, strict=True)]
+
+
+def test_the_film_drifts_and_its_noise_is_that_of_electrons():
+    from napari_emssl.data.stem_samples import stem_film
+
+    noisy, clean = stem_film(4, 96)
+    noise = noisy - clean
+    assert noise.var() == pytest.approx(clean.mean() + 0.15**2, rel=0.1)
+    assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
+    np.testing.assert_allclose(clean[3], ndimage_shift(clean[0], (1.2, -0.75)), atol=0.02 * clean.max())
+
+
+def ndimage_shift(plane, by):
+    from scipy import ndimage
+
+    return ndimage.shift(plane, by, order=3, mode="nearest")
 
 
 def test_painted_particles_are_whole_free_and_of_middling_size():
