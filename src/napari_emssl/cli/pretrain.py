@@ -19,6 +19,10 @@ def pretrain(
     /,
     *,
     output: TrainingOutput,
+    start: Annotated[
+        str | None,
+        Parameter(help="Generator to go on from: a name of 'models list' or a file. It brings its network."),
+    ] = None,
     split: Annotated[
         Path | None, Parameter(help="Use the images of this split, a file that another run wrote beside its model.")
     ] = None,
@@ -26,32 +30,35 @@ def pretrain(
 ) -> int:
     """Train a generator on unlabelled images: it learns to restore what was corrupted (GAN)."""
     if rank() > 0:
-        return _work_along(paths, settings, output, split)
+        return _work_along(paths, settings, output, start, split)
     require_no_folder(output.output)
     if output.pictures is None:
         output = replace(output, pictures=output.output.with_name(f"{output.output.stem}-pictures"))
     kept = output.output.with_name(f"{output.output.stem}-split.json")
     goes_on = split is not None and split.resolve() == kept.resolve()
-    refuse_inputs([*output.written, kept], [*paths, *([split] if split and not goes_on else [])])
+    read = [*paths, *([Path(start)] if start and Path(start).is_file() else [])]
+    refuse_inputs([*output.written, kept], [*read, *([split] if split and not goes_on else [])])
     output.check()
     if not goes_on:
         require_writable_file(kept, output.overwrite or output.resume is not None)
     require_existing([*paths, *([split] if split else [])])
-    from ..jobs.pretrain import pretrain as start
+    from ..jobs.pretrain import pretrain as begin
     from .training import train
 
-    job = start(paths, settings, **output.arguments(), split=split, keep_split=kept)
+    job = begin(paths, settings, start=start, **output.arguments(), split=split, keep_split=kept)
     status = train(job, "Pretraining", output)
     _tell_test(output.output)
     return status
 
 
-def _work_along(paths: list[Path], settings: PretrainSettings, output: TrainingOutput, split: Path | None) -> int:
+def _work_along(
+    paths: list[Path], settings: PretrainSettings, output: TrainingOutput, start: str | None, split: Path | None
+) -> int:
     """Train as one process of several; files and words are the first one's."""
-    from ..jobs.pretrain import pretrain as start
+    from ..jobs.pretrain import pretrain as begin
     from .follower import work_along
 
-    return work_along(start(paths, settings, resume=output.resume, split=split))
+    return work_along(begin(paths, settings, start=start, resume=output.resume, split=split))
 
 
 def _tell_test(path: Path) -> None:

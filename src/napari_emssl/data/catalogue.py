@@ -84,6 +84,8 @@ def _prefixes(sources: Sequence[Source]) -> list[str]:
 
 
 def _label(number: int, source: Source) -> str:
+    if isinstance(source, Image):
+        return source.name
     return Path(source).resolve().name if isinstance(source, Path | str) else str(number)
 
 
@@ -108,7 +110,7 @@ def _open(source: Source, prefix: str, layout: LayoutName, hot_pixels: float | N
         found = _open_pack(path, prefix) if is_pack(path) else _open_path(path, prefix, layout)
     else:
         image = as_image(source)
-        name = prefix.removesuffix("/") or "0"
+        name = prefix.removesuffix("/") or _label(0, source)
         found = Catalogue([name], [name], np.array([len(image)]), ImagePlanes([image]), ["array"], [])
     if hot_pixels is None:
         return found

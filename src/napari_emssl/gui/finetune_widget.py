@@ -196,6 +196,7 @@ class FinetuneWidget(Dock):
 
     def _on_trained(self, result: Trained, stopped: bool) -> None:
         self.trained = result
+        self.panel.record.keep(result.name)
         zoo_news.changed.emit()
         self.name.setModified(False)
         self.apply_button.setToolTip(self._running.apply_hint)

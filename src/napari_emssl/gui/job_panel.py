@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from ..errors import UserError
 from ..jobs.events import Event, Finished, Preview, Progress, Started, Warning
 from ..jobs.wording import duration
+from .curve_record import CurveRecord
 from .runner import Finish, MakeJob, Runner
 from .theme import theme_colours
 
@@ -55,6 +56,8 @@ class JobPanel(QWidget):
         self._notes: tuple[str, ...] = ()
         self._show: Show = _nothing
         self.training = False
+        self.record = CurveRecord()
+        """The numbers of the training under way, or of the last one."""
         self.runner = Runner(self)
         self.runner.event.connect(self._on_event)
         self.runner.failed.connect(self._on_failure)
@@ -127,6 +130,8 @@ class JobPanel(QWidget):
 
         """
         self._show, self.training = show, training
+        if training:
+            self.record = CurveRecord()
         self.warning.show_text("")
         self.note()
         self.say(title)
@@ -198,6 +203,8 @@ class JobPanel(QWidget):
         self.bar.setValue(round(_FULL * event.fraction))
         left = f"  ·  {duration(event.seconds_left)} left" if event.seconds_left is not None else ""
         self.bar.setFormat(f"%p %{left}")
+        if self.training:
+            self.record.add(event)
         if self.plot is not None and self.training:
             self.plot.add(event.step, event.losses, event.metrics)
 

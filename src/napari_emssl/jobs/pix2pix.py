@@ -11,7 +11,7 @@ from torch.nn import functional
 from ..data.corruption import corrupt
 from ..errors import UserError
 from ..models.file import Card, Model
-from ..models.tasks import to_numpy
+from ..models.tasks import to_numpy, transfer
 from ..networks.generators import build_generator
 from ..networks.patchgan import PatchGAN
 from .devices import Device, place
@@ -39,10 +39,12 @@ class Pix2Pix:
         validation: Tensor,
         card: Callable[[Outcome], Card],
         team: Team | None = None,
+        start: Model | None = None,
     ) -> None:
         self.settings, self.device, self.card, self.team = settings, device, card, team or Team()
         torch.manual_seed(settings.seed)
-        self.generator = self._place(build_generator(settings.generator, settings.width, refine=settings.refine))
+        self.start = start.name if start else None
+        self.generator = self._place(_generator(settings, start))
         self.discriminator = self._place(PatchGAN(width=settings.discriminator_width))
         self.optimisers = [
             torch.optim.Adam(network.parameters(), settings.learning_rate, (0.5, 0.999), fused=True)
@@ -103,6 +105,7 @@ class Pix2Pix:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
             "network": [self.settings.generator, self.settings.width],
+            "start": self.start,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -112,6 +115,9 @@ class Pix2Pix:
             raise UserError(
                 f"The autosave is of generator '{name}' (width {width}). Ask for the same one to resume it."
             )
+        if state.get("start") != self.start:
+            then, now = (name or "random weights" for name in (state.get("start"), self.start))
+            raise UserError(f"The run of the autosave began from {then}, not from {now}. Name the same start.")
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
@@ -163,3 +169,12 @@ class Pix2Pix:
 
     def _place(self, network: nn.Module) -> nn.Module:
         return place(network, self.device).train()
+
+
+def _generator(settings: PretrainSettings, start: Model | None) -> nn.Module:
+    """Build the generator, with the weights of a start or with random ones."""
+    network = build_generator(settings.generator, settings.width, refine=settings.refine)
+    left = transfer(start.weights, network) if start else []
+    if start and left:
+        raise UserError(f"Start '{start.name}' lacks the tensor '{left[0]}': its file is damaged. Fetch it again.")
+    return network

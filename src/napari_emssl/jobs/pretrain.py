@@ -9,7 +9,9 @@ from typing import Any
 
 from ..data.catalogue import Source
 from ..data.feed import Feed
+from ..errors import UserError
 from ..models.file import Card, Model, NetworkSpec
+from ..models.zoo import load_model
 from .devices import Device, choose_device
 from .distributed import Team, follow, teamwork, with_own_device
 from .events import Control, Event, Finished, Job, Progress, Started, Warning
@@ -25,12 +27,16 @@ from .wording import counted
 _KNOWN_BATCHES, _KNOWN_SECONDS = 20, 30.0
 """Before that nothing is said about waiting: reading processes take seconds to start."""
 _LONG_WAIT = 0.2
+_EVERY = 50
+"""Steps between two validations at most, where nobody knows how many steps there will be."""
+_PREVIEW_SECONDS = 5.0
 
 
 def pretrain(
     sources: Sequence[Source],
     settings: PretrainSettings | None = None,
     *,
+    start: str | Path | Model | None = None,
     name: str | None = None,
     resume: Path | None = None,
     autosave: Path | None = None,
@@ -47,6 +53,9 @@ def pretrain(
         Folders (searched through), files, packs and arrays ``(h, w)`` or ``(n, h, w)``, in any mix.
     settings
         Defaults are the paper's.
+    start
+        Generator to go on from: a name from the zoo, a model file or a `Model`; None or ``scratch`` for random weights.
+        It brings its network; the discriminator begins anew.
     name
         Name on the model's card; by default the generator's.
     resume, autosave
@@ -66,12 +75,58 @@ def pretrain(
     Raises
     ------
     UserError
-        From the iteration: no readable image, unknown generator or device, damaged autosave or split.
+        From the iteration: no readable image, unknown generator, start or device, damaged autosave or split.
 
     """
-    chosen = settings or PretrainSettings()
-    asked = _Request(sources, chosen, name or chosen.generator, resume, autosave, licence, command, split, keep_split)
-    return Job(asked.events)
+
+    def events(control: Control) -> Iterator[Event]:
+        base = _load_start(start)
+        chosen = with_network_of(base, settings or PretrainSettings())
+        called = name or chosen.generator
+        asked = _Request(sources, chosen, base, called, resume, autosave, licence, command, split, keep_split)
+        yield from asked.events(control)
+
+    return Job(events)
+
+
+def _load_start(start: str | Path | Model | None) -> Model | None:
+    """Return the generator to go on from, or None for random weights."""
+    if start is None or start == "scratch":
+        return None
+    base = start if isinstance(start, Model) else load_model(start)
+    if base.card.task != "reconstruct":
+        raise UserError(
+            f"'{base.name}' is a model for the task {base.card.task}, no generator. Start from a generator, or from "
+            "random weights."
+        )
+    return base
+
+
+def with_network_of(base: Model | None, settings: PretrainSettings) -> PretrainSettings:
+    """Return the settings with the network of a start in place of their default.
+
+    Raises
+    ------
+    UserError
+        When the settings ask for another network.
+
+    """
+    if base is None:
+        return settings
+    spec = base.card.network
+    brought = {"generator": spec.name, "width": spec.width, "refine": spec.refine}
+    for name, value in brought.items():
+        asked = getattr(settings, name)
+        if asked not in (value, PretrainSettings.model_fields[name].default):
+            raise UserError(
+                f"Start '{base.name}' brings its network, with {name} {_said(value)}, not {asked}. "
+                f"Leave out --{name}, or start from random weights."
+            )
+    return settings.model_copy(update=brought)
+
+
+def _said(value: object) -> str:
+    return "as usual" if value is None else str(value)
 
 
 @dataclass(frozen=True)
@@ -80,6 +135,7 @@ class _Request:
 
     sources: Sequence[Source]
     settings: PretrainSettings
+    base: Model | None
     name: str
     resume: Path | None
     autosave: Path | None
@@ -103,7 +159,7 @@ class _Request:
         feed = Feed(material.training_patches(), chosen.batch_size, chosen.workers, share)
         feed.damaged.update(damaged)
         data = material.describe(feed.patches_per_epoch) | ({"processes": team.size} if team.size > 1 else {})
-        learner = Pix2Pix(chosen, device, validation, partial(self._card, data, feed), team)
+        learner = Pix2Pix(chosen, device, validation, partial(self._card, data, feed), team, self.base)
         with closing(feed):
             if not team.leads:
                 return follow(team, learner, feed.batches, self.resume)
@@ -120,13 +176,21 @@ class _Request:
     def _card(self, data: dict[str, Any], feed: Feed, outcome: Outcome) -> Card:
         chosen = self.settings
         facts = data | {"damaged": len(feed.damaged)}
+        base = self.base
+        record = stage("pretrain", chosen, facts, outcome, base.name if base else None, self.command)
         return Card(
             name=self.name,
             task="reconstruct",
             network=NetworkSpec(name=chosen.generator, width=chosen.width, refine=chosen.refine),
-            history=(stage("pretrain", chosen, facts, outcome, None, self.command),),
-            licence=self.licence,
+            history=(*(base.card.history if base else ()), record),
+            licence=self._licence(),
         )
+
+    def _licence(self) -> str:
+        """Both licences where a start was made with images of another one."""
+        if self.base is None or self.base.card.licence == self.licence:
+            return self.licence
+        return f"{self.licence}; start '{self.base.name}': {self.base.card.licence}"
 
 
 class _Reading:
@@ -173,14 +237,16 @@ def _tested(event: Finished, material: Unlabelled, device: Device, control: Cont
 
 def _plan(settings: PretrainSettings, feed: Feed, autosave: Path | None, data: str) -> Plan:
     epoch_steps = feed.patches_per_epoch / settings.batch_size
-    total = settings.steps or max(1, int(epoch_steps * (settings.epochs or 1)))
+    epochs = settings.epochs or (None if settings.max_seconds else 1)
+    total = settings.steps or (max(1, int(epoch_steps * epochs)) if epochs else None)
+    often = _EVERY if total is None else total // 20
     return Plan(
         batches=feed.batches,
         batch_size=settings.batch_size,
         total=total,
         max_seconds=settings.max_seconds,
-        validation_interval=settings.validation_interval or max(1, min(int(epoch_steps), total // 20)),
-        preview_seconds=20.0,
+        validation_interval=settings.validation_interval or max(1, min(int(epoch_steps), often)),
+        preview_seconds=_PREVIEW_SECONDS,
         autosave=autosave,
         autosave_seconds=settings.autosave_seconds,
         epoch_steps=epoch_steps,

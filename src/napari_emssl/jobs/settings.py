@@ -84,6 +84,11 @@ class PretrainSettings(TrainingSettings, PackSettings):
     validation: int | None = Field(
         None, ge=0, description="Images held out for validation; by default a tenth, 5000 at most."
     )
+    hold_out: Literal["images", "parts"] = Field(
+        "images",
+        description="Hold out whole images, or, where there are few, a part of each: the last tenth of the planes of a "
+        "stack, the lowest rows of a single plane.",
+    )
     test: int = Field(
         0, ge=0, description="Images held out for the test: neither learnt from nor validated on, scored at the end."
     )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..data.catalogue import Catalogue, Source, open_sources
+from ..data.parts import divide
 from ..data.patches import UnlabelledPatches
 from ..data.scaling import IntensityScaling
 from ..data.splits import Split, make_split, read_split, write_split
@@ -118,14 +119,24 @@ def gather_unlabelled(sources: Sequence[Source], settings: PretrainSettings, spl
     ------
     UserError
         If no image can be read or nothing is left to learn from; if the split does not fit the images, or comes with
-        settings that ask for another one.
+        settings that ask for another one; if whole images and parts are to be held out at once.
 
     """
+    in_parts = settings.hold_out == "parts"
+    if in_parts and (settings.images or settings.validation is not None or settings.test):
+        raise UserError(
+            "--hold-out parts takes a part of every image. Leave out --images, --validation and --test, or hold out "
+            "whole images."
+        )
     if split is not None and (settings.images or settings.validation is not None or settings.test):
         raise UserError("--split says which images are used. Leave out --images, --validation and --test.")
     catalogue = open_sources(sources, settings.layout, settings.hot_pixels)
+    if in_parts:
+        catalogue, parts = divide(catalogue, settings.patch)
     if split is not None:
         return Unlabelled(catalogue, read_split(split, catalogue.names), settings)
+    if in_parts:
+        return Unlabelled(catalogue, parts, settings)
     count = len(catalogue)
     validation = min(VALIDATION_LIMIT, count // 10) if settings.validation is None else settings.validation
     parts = make_split(catalogue.names, catalogue.sources, validation, settings.test, settings.images, settings.seed)

@@ -5,6 +5,8 @@ Nothing here goes to the network: what can be downloaded stands in `registry`, a
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,9 +31,24 @@ class ZooEntry:
     origin: Literal["shipped", "own"]
 
 
+@dataclass(frozen=True)
+class DamagedModel:
+    """An own file that cannot be read, and why."""
+
+    name: str
+    path: Path
+    bytes: int
+    reason: str
+
+
 def own_folder() -> Path:
     """Return the folder of the user's own models."""
     return home() / "models"
+
+
+def curve_file(name: str) -> Path:
+    """Return where the curves of the training of an own model are kept, as a table; few models have one."""
+    return home() / "curves" / f"{name}.csv"
 
 
 def list_models() -> list[ZooEntry]:
@@ -42,6 +59,11 @@ def list_models() -> list[ZooEntry]:
     shipped = sorted(_entries(SHIPPED, "shipped"), key=lambda entry: (_rank(entry), entry.name))
     own = sorted(_entries(own_folder(), "own"), key=lambda entry: entry.path.stat().st_mtime, reverse=True)
     return shipped + own
+
+
+def damaged_models() -> list[DamagedModel]:
+    """Return the own files that cannot be read, which `list_models` leaves out."""
+    return [found for found in _files(own_folder(), "own") if isinstance(found, DamagedModel)]
 
 
 def recommended_start() -> str:
@@ -85,7 +107,7 @@ def add_model(model: Model, overwrite: bool = False) -> Path:
         When the name is no file name, or taken and `overwrite` is False.
 
     """
-    return save_model(model, free_place(model.name, overwrite))
+    return save_model(model, _place_without_curves(model.name, overwrite))
 
 
 def import_model(path: str | Path, name: str | None = None, overwrite: bool = False) -> Path:
@@ -96,7 +118,7 @@ def import_model(path: str | Path, name: str | None = None, overwrite: bool = Fa
 
 def adopt_file(path: Path, name: str, overwrite: bool = False) -> Path:
     """Move a checked model file into the user's zoo, byte for byte; raises `UserError` as `add_model` does."""
-    place = free_place(name, overwrite)
+    place = _place_without_curves(name, overwrite)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         return path.replace(place)
@@ -111,6 +133,7 @@ def remove_model(name: str) -> Path:
         path.unlink()
     except OSError as error:
         raise UserError(f"Cannot remove '{path}': {error.strerror or error}.") from error
+    curve_file(name).unlink(missing_ok=True)
     return path
 
 
@@ -119,6 +142,8 @@ def rename_model(old: str, new: str) -> Path:
     path = own_file(old)
     renamed = add_model(read_model(path).renamed(new))
     path.unlink()
+    if curve_file(old).is_file():
+        curve_file(old).replace(curve_file(new))
     return renamed
 
 
@@ -169,19 +194,33 @@ def free_place(name: str, overwrite: bool = False) -> Path:
     return path
 
 
+def _place_without_curves(name: str, overwrite: bool) -> Path:
+    """Return the place of a new model; curves that one of its name has left there are not its own."""
+    place = free_place(name, overwrite)
+    curve_file(name).unlink(missing_ok=True)
+    return place
+
+
 def _shipped_names() -> set[str]:
     return {entry.name for entry in _entries(SHIPPED, "shipped")}
 
 
 def _entries(folder: Path, origin: Literal["shipped", "own"]) -> list[ZooEntry]:
-    entries = []
+    return [found for found in _files(folder, origin) if isinstance(found, ZooEntry)]
+
+
+def _files(folder: Path, origin: Literal["shipped", "own"]) -> Iterator[ZooEntry | DamagedModel]:
+    """Yield what each model file of a folder is; one that is taken away meanwhile is none."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            card = read_card(path)
-        except UserError:
-            continue
-        entries.append(ZooEntry(_name_of(path, card), path, card, path.stat().st_size, origin))
-    return entries
+        with suppress(FileNotFoundError):
+            size = path.stat().st_size
+            try:
+                card = read_card(path)
+            except UserError as error:
+                if path.exists():
+                    yield DamagedModel(path.stem, path, size, str(error))
+                continue
+            yield ZooEntry(_name_of(path, card), path, card, size, origin)
 
 
 def _name_of(path: Path, card: Card) -> str:
