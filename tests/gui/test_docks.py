@@ -1,8 +1,10 @@
 import pytest
+import small_jobs
 
 from napari_emssl.gui.apply_widget import ApplyWidget
 from napari_emssl.gui.docks import APPLY, FINETUNE, open_dock
 from napari_emssl.jobs import child
+from napari_emssl.models.zoo import add_model
 
 pytestmark = pytest.mark.gui
 
@@ -20,3 +22,14 @@ def test_a_dock_is_opened_once_and_brought_to_the_front(make_napari_viewer_proxy
     viewer.window.remove_dock_widget(widget)
     assert open_dock(viewer, APPLY) is not widget
     assert open_dock(viewer, FINETUNE) is other
+
+
+def test_a_dock_that_is_opened_picks_a_model_that_has_only_just_come(make_napari_viewer_proxy, monkeypatch):
+    monkeypatch.setattr(child, "warm_up", lambda *modules: None)
+    viewer = make_napari_viewer_proxy()
+    apply, finetune = open_dock(viewer, APPLY), open_dock(viewer, FINETUNE)
+    for name in ("new", "newer"):
+        add_model(small_jobs.model(name))
+        apply.use_model(name)
+        finetune.start_from(name)
+        assert (apply.model.picked(), finetune.start.picked()) == (name, name)

@@ -84,6 +84,11 @@ class ApplyWidget(Dock):
         self.model.add_file(path)
         self.panel.say(f"Opened '{card.name}', a {card.network.name} for the task {card.task}.")
 
+    def use_model(self, name: str) -> None:
+        """Pick a model of the zoo, one that has only just come included."""
+        self.model.refresh()
+        self.model.pick(name)
+
     def settings(self) -> ApplySettings:
         """Return the settings as they stand on screen."""
         settings: ApplySettings = self.advanced.settings()

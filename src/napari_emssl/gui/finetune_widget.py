@@ -147,6 +147,11 @@ class FinetuneWidget(Dock):
         self.name.setText(name)
         self.name.setCursorPosition(0)
 
+    def start_from(self, name: str) -> None:
+        """Pick a model of the zoo to start from, one that has only just come included."""
+        self.start.refresh()
+        self.start.pick(name)
+
     def begin(self) -> None:
         """Start the training, or say what is missing."""
         try:
