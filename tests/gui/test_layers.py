@@ -8,7 +8,15 @@ from napari.layers import Image, Labels
 
 from napari_emssl.errors import UserError
 from napari_emssl.gui import layers
-from napari_emssl.gui.layers import new_painting, pixel_size_nm, placement, placement_of_plane, plane_in_view, source_of
+from napari_emssl.gui.layers import (
+    new_painting,
+    pixel_size_nm,
+    placement,
+    placement_of_finer,
+    placement_of_plane,
+    plane_in_view,
+    source_of,
+)
 
 numbers = st.floats(0.1, 10)
 
@@ -48,6 +56,23 @@ def test_plane_lies_where_the_planes_of_its_stack_lie():
     for point in ((0, 0), (3, 4), (1, 2)):
         np.testing.assert_allclose(plane.data_to_world(point), image.data_to_world((1, *point))[1:], atol=1e-9)
     assert plane.units == image.units[1:]
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_finer_grid_covers_the_same_field(ndim):
+    affine = np.eye(ndim + 1)
+    affine[0, 1], affine[0, -1] = 0.2, 5
+    image = Image(np.zeros((4,) * ndim), scale=(7, 0.5, 0.25)[-ndim:], translate=(1, 2, 3)[-ndim:], affine=affine,
+                  rotate=_turned(ndim, 30), shear=[0.3] * (ndim * (ndim - 1) // 2),
+                  units=("s", "nm", "nm")[-ndim:])  # fmt: skip
+    fine = Image(np.zeros((4, 8, 8)[-ndim:]), **placement_of_finer(placement(image), 2))
+    for y, x in ((0, 0), (3, 2), (-0.5, 3.5)):
+        before = (1,) * (ndim - 2)
+        np.testing.assert_allclose(
+            fine.data_to_world((*before, 2 * y + 0.5, 2 * x + 0.5)), image.data_to_world((*before, y, x)), atol=1e-9
+        )
+    assert pixel_size_nm(fine) == pixel_size_nm(image) / 2
+    assert placement_of_finer(placement(image), 1)["scale"][-1] == 0.25
 
 
 @pytest.mark.parametrize(

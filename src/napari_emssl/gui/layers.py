@@ -83,6 +83,19 @@ def placement_of_plane(where: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def placement_of_finer(where: dict[str, Any], factor: int) -> dict[str, Any]:
+    """Return the placement of a layer whose planes have `factor` times the pixels a side, on the very same field."""
+    if factor == 1:
+        return where
+    from napari.utils.transforms import CompositeAffine
+
+    finer = np.ones(len(where["scale"]))
+    finer[-2:] = factor
+    axes = CompositeAffine(where["scale"], where["translate"], rotate=where["rotate"], shear=where["shear"])
+    first = np.asarray(axes((1 / finer - 1) / 2))  # pixels are known by their centres, and the first one's moves
+    return {**where, "scale": where["scale"] / finer, "translate": first}
+
+
 def pixel_size_nm(layer: Any) -> float | None:
     """Return the pixel size in nm when the layer's plane axes carry a unit of length, else None."""
     units = getattr(layer, "units", None)
