@@ -86,6 +86,7 @@ class JobPanel(QWidget):
 
         plot = LossPlot()
         plot.set_colours(*theme_colours(self._viewer))
+        plot.offer_csv(lambda: self.record.rows)
         self._viewer.events.theme.connect(self._follow_theme)
         return plot
 

@@ -9,10 +9,11 @@ from typing import Any
 import pyqtgraph as pg
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from ..errors import UserError
 from ..jobs.events import Progress
+from .plots import fill
 
 _LOW, _HIGH = 180, 270
 """Least height in pixels, of the losses alone and with the validation below."""
@@ -74,7 +75,7 @@ class Curve:
         self.line.setSymbol("o" if few and self._marked else None)
 
 
-class _View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+class _View(pg.GraphicsLayoutWidget):
     """A view in which the wheel zooms only after a click: until then it scrolls the dock, as everywhere else in it."""
 
     def wheelEvent(self, event: Any) -> None:
@@ -140,17 +141,11 @@ class LossPlot(QWidget):
         self.score.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def _lay_out(self) -> None:
-        self.view.setMinimumSize(0, 0)
-        self.view.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         bar = QHBoxLayout()
         for widget in (self.log, self.all_button, self.csv_button):
             bar.addWidget(widget)
         bar.addWidget(self.score, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addWidget(self.view, 1)
-        layout.addLayout(bar)
+        fill(self, self.view).addLayout(bar)
 
     def clear(self) -> None:
         """Forget all curves."""

@@ -3,10 +3,12 @@
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 
-def fill(widget: QWidget, plot: QWidget) -> None:
-    """Put a plot into a widget that has nothing else; the dock, not the plot, decides about its size."""
+def fill(widget: QWidget, plot: QWidget) -> QVBoxLayout:
+    """Let a plot fill a widget and return its layout; the dock, not the plot, decides about the size."""
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(plot)
+    layout.setSpacing(2)
+    layout.addWidget(plot, 1)
     plot.setMinimumSize(0, 0)
     plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+    return layout
