@@ -19,18 +19,18 @@ class Levels(NamedTuple):
     black: float
     white: float
 
-    def to_unit(self, plane: NDArray[Any]) -> NDArray[np.float32]:
+    def to_unit(self, plane: NDArray[Any], clip: bool = True) -> NDArray[np.float32]:
         """Scale grey values, any shape, to float32 with black at 0 and white at 1.
 
-        Values are clipped to [-0.5, 1.5], so that a hot pixel stays a finite outlier. NaN and -inf become
-        black, +inf the upper limit.
+        Values are clipped to [-0.5, 1.5], unless `clip` is false, so that a hot pixel stays a finite outlier. NaN and
+        -inf become black, +inf the upper limit.
         """
         values = np.asarray(plane)
         unit: NDArray[Any] = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
         with np.errstate(all="ignore"):
             unit = (unit - unit.dtype.type(self.black)) / unit.dtype.type(self.white - self.black)
             np.nan_to_num(unit, copy=False, nan=0.0, posinf=_CLIP[1], neginf=0.0)
-        return np.asarray(np.clip(unit, *_CLIP), np.float32)
+        return np.asarray(np.clip(unit, *_CLIP) if clip else unit, np.float32)
 
     def from_unit(self, unit: NDArray[Any]) -> NDArray[np.float32]:
         """Return float32 values in the units the plane had before `to_unit`."""

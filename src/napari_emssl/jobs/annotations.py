@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.datasets import find_pairs, split_by_source
+from ..data.layouts import find_task_pairs
 from ..data.painting import hold_out, targets_from_masks
 from ..data.patches import Annotated
 from ..data.planes import Image, as_image
@@ -23,10 +24,10 @@ _ENOUGH_PLANES = 5
 
 @dataclass(frozen=True)
 class Annotations:
-    """Scaled planes with core targets, split into what is learnt from and what is held out."""
+    """Scaled planes with their targets, split into what is learnt from and what is held out."""
 
-    training: tuple[Annotated, ...]
-    validation: tuple[Annotated, ...]
+    training: Sequence[Annotated]
+    validation: Sequence[Annotated]
     class_values: tuple[int, ...]
     """The value of each foreground class in dense masks, where 0 is background; core targets have one more."""
     scaling: IntensityScaling
@@ -34,6 +35,12 @@ class Annotations:
     summary: str
     no_validation: str
     """Why nothing is held out, as a sentence; empty when something is."""
+    test: Sequence[Annotated] = ()
+    """Restoration: pairs that are scored at the end."""
+    upscale: int = 1
+    """Restoration: how many times finer the targets' grid is."""
+    sample: NDArray[Any] | None = None
+    """The first plane as it was recorded, ``(h, w)``; None: only the scaled ones are known."""
 
     @property
     def first(self) -> NDArray[np.float32]:
@@ -71,16 +78,27 @@ def gather(
         validation=tuple(_crop(item) for item in validation),
         class_values=values if zero == "background" else tuple(value - 1 for value in values),
         scaling=scaling,
-        pixel_size_nm=_pixel_sizes([image for image, _ in opened]),
+        pixel_size_nm=pixel_sizes([image for image, _ in opened]),
         summary=_summary(planes, len(opened), len(values)),
         no_validation="" if validation else _why_none(settings),
     )
 
 
-def open_pairs(images: Source | Sequence[Source], targets: Source | Sequence[Source]) -> list[tuple[Image, Image]]:
-    """Pair images with targets: two paths by file name, two lists (or arrays) in order; check that shapes agree."""
+def open_pairs(
+    images: Source | Sequence[Source],
+    targets: Source | Sequence[Source],
+    task: str = "segment",
+    factors: Sequence[int] = (1,),
+) -> list[tuple[Image, Image]]:
+    """Pair images with targets: two paths by file name, two lists (or arrays) in order; check that shapes agree.
+
+    One folder as both, a data set of a known layout, gives the targets of the task; targets lie on a grid that is as
+    fine as that of their images, or finer by one of `factors`.
+    """
     if isinstance(images, Path | str) and isinstance(targets, Path | str):
-        pairs: list[tuple[Any, Any]] = list(find_pairs(Path(images), Path(targets)).pairs)
+        same = Path(images).is_dir() and Path(images).resolve() == Path(targets).resolve()
+        found = find_task_pairs(Path(images), task) if same else find_pairs(Path(images), Path(targets))
+        pairs: list[tuple[Any, Any]] = list(found.pairs)
     else:
         left, right = (_as_list(side) for side in (images, targets))
         if len(left) != len(right):
@@ -90,7 +108,7 @@ def open_pairs(images: Source | Sequence[Source], targets: Source | Sequence[Sou
         raise UserError("There is no image to learn from. Give at least one image with its target.")
     opened = [(as_image(image), as_image(target)) for image, target in pairs]
     for image, target in opened:
-        _check_shapes(image, target)
+        _check_shapes(image, target, factors)
     return opened
 
 
@@ -107,13 +125,14 @@ def _as_list(side: Source | Sequence[Source]) -> list[Source]:
     return list(side)
 
 
-def _check_shapes(image: Image, target: Image) -> None:
+def _check_shapes(image: Image, target: Image, factors: Sequence[int]) -> None:
     sizes = [(len(one), *one.plane_shape) for one in (image, target)]
-    if sizes[0] != sizes[1]:
+    count, height, width = sizes[0]
+    if sizes[1] not in [(count, height * fine, width * fine) for fine in factors]:
         shown = [" x ".join(map(str, size)) for size in sizes]
         raise UserError(
             f"Image '{image.name}' ({shown[0]}) and its target '{target.name}' ({shown[1]}) differ in size "
-            "(planes x height x width). Give a target on the image's own grid."
+            f"(planes x height x width). Give a target on {_grids(factors)}."
         )
 
 
@@ -165,7 +184,14 @@ def _crop(item: Annotated, margin: int = 96) -> Annotated:
     return Annotated(item.image[window], item.target[window])
 
 
-def _pixel_sizes(images: Sequence[Image]) -> tuple[float, float] | None:
+def _grids(factors: Sequence[int]) -> str:
+    """Say which grids a target may have."""
+    names = ["the image's own grid" if factor == 1 else f"one {factor} times as fine" for factor in factors]
+    return " or ".join(names)
+
+
+def pixel_sizes(images: Sequence[Image]) -> tuple[float, float] | None:
+    """Return the smallest and the largest pixel size, nm; None when no image is calibrated."""
     sizes = [image.pixel_size_nm for image in images if image.pixel_size_nm]
     return (min(sizes), max(sizes)) if sizes else None
 

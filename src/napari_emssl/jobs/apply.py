@@ -48,7 +48,8 @@ def apply(model: Model | str | Path, image: Any, settings: ApplySettings = _DEFA
     Returns
     -------
     numpy.ndarray
-        Of the image's shape, colour axis dropped. Of a segmentation model labels, 0 background, 1.. classes, in the
+        Of the image's shape, colour axis dropped, height and width multiplied by the card's ``upscale``. Of a
+        segmentation model labels, 0 background, 1.. classes, in the
         smallest unsigned integer type; of every other model float32 in the units of the image.
 
     Raises
@@ -101,8 +102,13 @@ def _loaded(model: Model | str | Path) -> Model:
 
 
 def _target(out: Any, source: Image, predictor: Predictor, overwrite: bool = False) -> AbstractContextManager[Any]:
-    shape = (*source.leading, *source.plane_shape)
-    return opened(out, shape, predictor.dtype, source.pixel_size_nm, overwrite)
+    shape = (*source.leading, *predictor.result_size)
+    return opened(out, shape, predictor.dtype, _pixel_size_nm(source, predictor), overwrite)
+
+
+def _pixel_size_nm(source: Image, predictor: Predictor) -> float | None:
+    """Pixel size of the result."""
+    return source.pixel_size_nm and source.pixel_size_nm / predictor.upscale
 
 
 def _summary(source: Image, predictor: Predictor) -> str:
@@ -281,4 +287,4 @@ def _file(target: Path, source: Image, predictor: Predictor, overwrite: bool) ->
         return
     with _target(None, source, predictor) as array:
         yield array
-    write_image(target, array, source.pixel_size_nm, overwrite)
+    write_image(target, array, _pixel_size_nm(source, predictor), overwrite)

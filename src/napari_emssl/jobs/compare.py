@@ -16,10 +16,11 @@ from .comparison import MAIN_SCORE, Row
 from .contenders import Contender, Start, contenders_of, network_label
 from .devices import Device, choose_device
 from .events import EVENT_SECONDS, Control, Event, Finished, Job, Progress, Started
-from .finetuner import FineTuner, learner_of
+from .learners import learner_of
 from .ledger import Ledger
 from .material import Draw, Material, Sources, gather_material
 from .provenance import versions
+from .segmenter import Segmenter
 from .settings import CompareSettings, FinetuneSettings, RecipeSettings
 from .training import Outcome
 from .trial import Exam, Moment, score_steps, trial
@@ -150,7 +151,7 @@ def _recipe(settings: CompareSettings, seed: int) -> FinetuneSettings:
     return FinetuneSettings(**shared | {"seed": seed, "steps": settings.steps, "validation": 0.0})
 
 
-def _learner(contender: Contender, recipe: FinetuneSettings, device: Device, draw: Draw) -> FineTuner:
+def _learner(contender: Contender, recipe: FinetuneSettings, device: Device, draw: Draw) -> Segmenter:
     """Build what fine-tuning builds; its model is never handed over."""
     channels = task_of(recipe.task).out_channels(draw.annotations.classes)
     spec = contender.network.model_copy(update={"out_channels": channels})
@@ -158,7 +159,9 @@ def _learner(contender: Contender, recipe: FinetuneSettings, device: Device, dra
     def card(_outcome: Outcome) -> Card:
         return Card(name=contender.label, task=recipe.task, network=spec)
 
-    return learner_of(contender.base, spec, recipe, device, draw.annotations, card)
+    learner = learner_of(contender.base, spec, recipe, device, draw.annotations, card)
+    assert isinstance(learner, Segmenter)
+    return learner
 
 
 def _build_all(contenders: Sequence[Contender]) -> None:

@@ -72,7 +72,7 @@ def _events(
     control: Control, model: Model | str | Path, images: Any, targets: Any, settings: EvaluateSettings
 ) -> Iterator[Event]:
     model = model if isinstance(model, Model) else load_model(model)
-    pairs = open_pairs(images, targets)
+    pairs = open_pairs(images, targets, model.card.task, (model.card.upscale,))
     judge = judge_of(model.card, [target for _, target in pairs], settings)
     total = sum(len(image) for image, _ in pairs)
     meter = _Meter(total)

@@ -7,17 +7,19 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..data.pair_patches import PairPatches
 from ..data.patches import PaintedPatches
 from ..data.scaling import IntensityScaling
 from ..errors import UserError
-from ..models.file import Card, ClassInfo, Model, NetworkSpec
+from ..models.file import WITHOUT_BACKGROUND, Card, ClassInfo, Model, NetworkSpec
 from ..models.tasks import task_of
 from ..models.zoo import load_model, recommended_start
 from .annotations import Annotations, Source, gather
 from .devices import choose_device
 from .events import Control, Event, Job, Started, Warning
-from .finetuner import learner_of
+from .learners import learner_of
 from .provenance import stage
+from .restoration import gather_pairs
 from .settings import FinetuneSettings
 from .training import Outcome, Plan, run_training
 
@@ -38,13 +40,15 @@ def finetune(
     licence: str = "unknown",
     command: str = "",
 ) -> Job:
-    """Fine-tune a start on few labels.
+    """Fine-tune a start on few labels, or on pairs of images.
 
     Parameters
     ----------
     images, targets
         Lists, in the same order, of arrays ``(h, w)`` or ``(n, h, w)``, files or `Image`; or two folders whose files
-        pair up by name. Target arrays: 0 unpainted (ignored), 1 background, 2.. classes, see ``settings.zero``.
+        pair up by name. To segment: 0 unpainted (ignored), 1 background, 2.. classes, see ``settings.zero``. To
+        restore: the clean images, in the units of their images unless ``settings.target_levels`` says otherwise; to
+        super-resolve on a grid as fine or twice as fine.
     settings
         With no steps, epochs or max_seconds, training takes 60 seconds.
     start
@@ -76,8 +80,9 @@ def finetune(
 
     def events(control: Control) -> Iterator[Event]:
         base = _load_start(start, chosen)
-        annotations = gather(images, targets, chosen, base.card.scaling if base else IntensityScaling())
-        spec = _network_spec(base, chosen, annotations.classes)
+        collect = gather if chosen.task == "segment" else gather_pairs
+        annotations = collect(images, targets, chosen, base.card.scaling if base else IntensityScaling())
+        spec = _network_spec(base, chosen, annotations)
         card = _card(chosen, spec, annotations, base, name, class_names, licence, command)
         yield from _train(chosen, base, spec, annotations, card, control, resume, autosave)
 
@@ -121,8 +126,8 @@ def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) ->
     return base
 
 
-def _network_spec(base: Model | None, settings: FinetuneSettings, classes: int) -> NetworkSpec:
-    channels = task_of(settings.task).out_channels(classes)
+def _network_spec(base: Model | None, settings: FinetuneSettings, annotations: Annotations) -> NetworkSpec:
+    channels = task_of(settings.task, annotations.upscale).out_channels(annotations.classes)
     if base is not None:
         refine = settings.refine or base.card.network.refine
         return base.card.network.model_copy(update={"out_channels": channels, "refine": refine})
@@ -131,7 +136,7 @@ def _network_spec(base: Model | None, settings: FinetuneSettings, classes: int) 
 
 
 def _plan(settings: FinetuneSettings, annotations: Annotations, autosave: Path | None) -> Plan:
-    patches = PaintedPatches(annotations.training, settings.patch, settings.seed, settings.augment)
+    patches = _patches(settings, annotations)
     per_epoch = math.ceil(len(annotations.training) / settings.batch_size)
     total = settings.steps or (settings.epochs * per_epoch if settings.epochs else None)
     seconds = settings.max_seconds if total or settings.max_seconds else DEFAULT_SECONDS
@@ -151,6 +156,15 @@ def _plan(settings: FinetuneSettings, annotations: Annotations, autosave: Path |
     )
 
 
+def _patches(settings: FinetuneSettings, annotations: Annotations) -> PaintedPatches | PairPatches:
+    if settings.task == "segment":
+        return PaintedPatches(annotations.training, settings.patch, settings.seed, settings.augment)
+    shared_zero = settings.task not in WITHOUT_BACKGROUND
+    return PairPatches(
+        annotations.training, settings.patch, settings.seed, settings.augment, annotations.upscale, shared_zero
+    )
+
+
 def _card(
     settings: FinetuneSettings,
     spec: NetworkSpec,
@@ -165,7 +179,7 @@ def _card(
     names = list(class_names or (f"class {value}" for value in annotations.class_values))
     if len(names) != len(annotations.class_values):
         raise UserError(f"{len(names)} class names were given for {len(annotations.class_values)} painted classes.")
-    classes = [ClassInfo(name="background", target_value=None)]
+    classes = [ClassInfo(name="background", target_value=None)] if settings.task == "segment" else []
     classes += [ClassInfo(name=n, target_value=v) for n, v in zip(names, annotations.class_values, strict=True)]
     data = {"summary": annotations.summary, "validation": annotations.no_validation or "held out"}
 
@@ -180,6 +194,7 @@ def _card(
             pixel_size_nm=annotations.pixel_size_nm,
             history=(*(base.card.history if base else ()), record),
             licence=licence,
+            upscale=annotations.upscale,
         )
 
     return card

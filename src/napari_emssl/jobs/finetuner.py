@@ -1,7 +1,8 @@
-"""How a network learns a task from few labels: the recipe of one step, of validation and of the preview."""
+"""How a network learns a task from little data: the recipe of one step."""
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
@@ -11,11 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..models.file import Card, Model, NetworkSpec
-from ..models.tasks import network_of, task_of, to_numpy, transfer
+from ..models.file import Card, Model
+from ..models.tasks import task_of, to_numpy
 from .annotations import Annotations
 from .devices import Device, place
-from .scores import dice
 from .settings import FinetuneSettings
 from .tiles import padded
 from .training import Outcome
@@ -24,8 +24,8 @@ _WARM_UP = 0.05
 _AVERAGING = 0.98
 
 
-class FineTuner:
-    """Learner of one task, from painted or paired patches.
+class FineTuner(ABC):
+    """Learner of one task, from painted or paired patches; `Segmenter` and `Restorer` know how to judge theirs.
 
     All weights are trained with Adam under a short warm-up and a cosine decay; what is validated and handed over is
     the exponential moving average of the weights. `fresh` are the names of the weights that did not come with the
@@ -33,7 +33,7 @@ class FineTuner:
     """
 
     kind = "finetune"
-    better: tuple[str, Literal["min", "max"]] = ("dice", "max")
+    better: tuple[str, Literal["min", "max"]]
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class FineTuner:
     ) -> None:
         self.settings, self.device, self.card = settings, device, card
         self.annotations, self.fresh = annotations, frozenset(fresh)
-        self.task = task_of(settings.task)
+        self.task = task_of(settings.task, annotations.upscale)
         self.network = place(network, device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
@@ -68,40 +68,18 @@ class FineTuner:
         self._average()
         return {"loss": loss.detach()}
 
-    @torch.inference_mode()
+    @abstractmethod
     def validate(self) -> dict[str, float]:
-        """Dice of every class over the held-out painting, their mean, and the loss."""
-        held_out = self.annotations.validation
-        if not held_out:
-            return {}
-        pairs = [(self._output(item.image), torch.from_numpy(item.target.astype(np.int64))[None]) for item in held_out]
-        losses = [float(self.task.loss(output.cpu(), target)) for output, target in pairs]
-        found = [self.task.decode(output).argmax(1)[0].cpu().numpy() for output, _ in pairs]
-        truth = [item.target for item in held_out]
-        each = [dice(found, truth, label) for label in range(1, self.annotations.classes)]
-        return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
+        """Measure on held-out data; empty when there is none."""
 
-    @torch.inference_mode()
+    @abstractmethod
     def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
-        """Labels ``(h, w)`` uint8 predicted for `view`, or for the first annotated plane."""
-        scaling = self.annotations.scaling
-        image = self.annotations.first if view is None else scaling.fit(view).to_unit(view)
-        labels = self.task.decode(self._output(image)).argmax(1)[0]
-        return {"prediction": labels.to(torch.uint8).cpu().numpy()}
+        """Return what the network makes of `view` ``(h, w)``, or of the first plane, as "prediction"."""
 
     @property
     def stride(self) -> int:
         """What height and width of the network's input must be multiples of, pixels."""
         return int(self.network.stride)  # type: ignore[arg-type]
-
-    @torch.inference_mode()
-    def labels(self, images: Tensor) -> NDArray[np.uint8]:
-        """Labels ``(b, h, w)`` of scaled images ``(b, 1, h, w)``, multiples of the stride, by the averaged weights."""
-        with self.device.autocast():
-            inputs = images.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
-            output = self.average(inputs)
-        found: NDArray[np.uint8] = self.task.decode(output).argmax(1).to(torch.uint8).cpu().numpy()
-        return found
 
     def weights(self) -> dict[str, Tensor]:
         """Return a copy of the averaged weights."""
@@ -130,10 +108,14 @@ class FineTuner:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
 
-    def _output(self, image: NDArray[np.float32]) -> Tensor:
-        """Run the averaged network over one scaled plane ``(h, w)``: ``(1, c, h, w)``."""
-        height, width = image.shape
-        extended = torch.from_numpy(padded(image, self.stride))[None, None]
+    def output(self, image: NDArray[np.float32]) -> Tensor:
+        """Run the averaged network over one scaled plane ``(h, w)``: ``(1, c, h, w)`` float32."""
+        return self.outputs(image[None])
+
+    def outputs(self, images: NDArray[np.float32]) -> Tensor:
+        """Run the averaged network over scaled planes ``(b, h, w)``: ``(b, c, h, w)`` float32."""
+        height, width = images.shape[-2:]
+        extended = torch.from_numpy(np.stack([padded(image, self.stride) for image in images]))[:, None]
         with self.device.autocast():
             output: Tensor = self.average(extended.to(self.device.torch_device))
         return output[..., :height, :width].float()
@@ -154,21 +136,6 @@ class FineTuner:
         for name, module in self.network.named_modules():
             if isinstance(module, nn.BatchNorm2d) and f"{name}.running_mean" not in self.fresh:
                 module.eval()
-
-
-def learner_of(
-    base: Model | None,
-    spec: NetworkSpec,
-    settings: FinetuneSettings,
-    device: Device,
-    annotations: Annotations,
-    card: Callable[[Outcome], Card],
-) -> FineTuner:
-    """Build the network, random weights drawn by the seed, give it those of the start that fit, and its learner."""
-    torch.manual_seed(settings.seed)
-    network = network_of(spec)
-    fresh = transfer(base.weights, network) if base else list(network.state_dict())
-    return FineTuner(network, settings, device, annotations, card, fresh)
 
 
 def schedule(done: float) -> float:

@@ -163,6 +163,8 @@ def gather_material(
 
 def _check(settings: CompareSettings, test_images: Sources | None, test_targets: Sources | None) -> None:
     """Settings that contradict each other, or the arguments, are refused."""
+    if settings.task != "segment":
+        raise UserError("Only segmentation can be compared. Use --task segment, or score models with 'evaluate'.")
     if (test_images is None) != (test_targets is None):
         raise UserError("Test images need test targets. Give both --test-images and --test-targets, or neither.")
     if settings.score_on == "unpainted" and not settings.paint:

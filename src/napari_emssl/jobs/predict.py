@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data.planes import Image, as_image
 from ..data.scaling import Levels
 from ..errors import UserError
-from ..models.file import Model
+from ..models.file import Model, output_levels
 from ..models.tasks import build_network, task_of
 from .devices import choose_device, place
 from .events import EVENT_SECONDS, Control, Progress, Warning
@@ -44,7 +44,7 @@ def read_plane(image: Image, index: int) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Predicted:
-    """One plane is done: what went in and what came out, both ``(h, w)``."""
+    """One plane is done: what went in, ``(h, w)``, and what came out, ``(upscale h, upscale w)``."""
 
     index: int
     plane: NDArray[Any]
@@ -86,6 +86,7 @@ class Predictor:
         self.labels = model.card.task == "segment"
         self.dtype = np.min_scalar_type(max(len(model.card.classes) - 1, 1)) if self.labels else np.dtype(np.float32)
         self._decode = task_of(model.card).decode
+        self.upscale = model.card.upscale
         self.plan = self._first_plan(network, settings)
 
     def _first_plan(self, network: Any, settings: ApplySettings) -> Plan:
@@ -98,6 +99,11 @@ class Predictor:
         device = self.device.torch_device
         usable = usable_bytes(device)
         return fitted(plan, usable) if settings.tile else choose_tile(plan, usable, on_cpu=device.type == "cpu")
+
+    @property
+    def result_size(self) -> tuple[int, int]:
+        """Height and width of a result, pixels."""
+        return self.size[0] * self.upscale, self.size[1] * self.upscale
 
     @property
     def tiles(self) -> int:
@@ -123,12 +129,14 @@ class Predictor:
         for first in range(0, len(image), block):
             planes = [read_plane(image, i) for i in range(first, min(first + block, len(image)))]
             levels = [shared or scaling.fit(plane) for plane in planes]
-            results = [np.zeros(self.size, self.dtype) for _ in planes]
+            results = [np.zeros(self.result_size, self.dtype) for _ in planes]
             for piece in self._run([level.to_unit(plane) for level, plane in zip(levels, planes, strict=True)]):
                 if isinstance(piece, Warning):
                     yield piece
                     continue
-                results[piece.plane][piece.region.slices] = self._in_units(piece.values, levels[piece.plane])
+                results[piece.plane][piece.region.scaled(self.upscale).slices] = self._in_units(
+                    piece.values, levels[piece.plane]
+                )
                 tiles_done += 1
                 left = piece.left + (len(image) - first - len(planes)) * self.tiles
                 yield from clock.progress(tiles_done, left, tiles_done * len(image) / (tiles_done + left))
@@ -141,7 +149,7 @@ class Predictor:
                 return
 
     def _in_units(self, values: NDArray[Any], levels: Levels) -> NDArray[Any]:
-        return values if self.labels else levels.from_unit(values)
+        return values if self.labels else output_levels(self.model.card.task, levels).from_unit(values)
 
     def _run(self, units: Sequence[NDArray[np.float32]]) -> Iterator[_Piece | Warning]:
         """Run all tiles of planes of one size, in scaled units; after an out-of-memory go on with smaller ones."""
@@ -157,7 +165,7 @@ class Predictor:
             waiting = waiting[len(batch) :]
             for k, ((i, region), array) in enumerate(zip(batch, values, strict=True)):
                 kept = region.clipped(*self.size)
-                height, width = kept.shape
+                height, width = kept.scaled(self.upscale).shape
                 yield _Piece(i, kept, array[:height, :width], len(waiting) + len(batch) - k - 1)
 
     def _grown(self, region: Region) -> Region:
@@ -194,7 +202,10 @@ class Predictor:
         with torch.inference_mode(), self.device.autocast():
             inputs = inputs.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
             decoded = self._averaged(inputs) if self.augment else self._decode(self.network(inputs))
-            crops = [region.within(grown).slices for (_, region), grown in zip(batch, outer, strict=True)]
+            crops = [
+                region.within(grown).scaled(self.upscale).slices
+                for (_, region), grown in zip(batch, outer, strict=True)
+            ]
             return [self._final(output[(..., *crop)]) for output, crop in zip(decoded, crops, strict=True)]
 
     def _averaged(self, inputs: Tensor) -> Tensor:

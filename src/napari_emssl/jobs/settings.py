@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-TrainTask = Literal["segment"]
-"""Tasks that can be trained; those of restoration will join."""
+TrainTask = Literal["segment", "denoise", "remove-background", "super-resolve"]
+"""Tasks that can be trained; the last three restore intensities."""
 
 
 class Settings(BaseModel):
@@ -143,6 +143,11 @@ class RecipeSettings(LearningSettings, TargetSettings):
     """How a network learns from few labels."""
 
     task: TrainTask = Field("segment", description="What the model shall do.")
+    target_levels: Literal["image", "own"] = Field(
+        "image",
+        description="Restoration: grey values of the clean targets are in the units of their images (image), or were "
+        "scaled for each target on its own (own), as those of TEM-ImageNet were.",
+    )
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Highest learning rate of Adam.")
     augment: bool = Field(True, description="Flip, turn, resize patches and change their contrast and noise.")
     frozen_norm: bool = Field(
@@ -166,6 +171,17 @@ class FinetuneSettings(RecipeSettings, TrainingSettings):
     )
     validation: float = Field(
         0.2, ge=0, le=0.5, description="Share of the images or painted objects held out to choose the best weights."
+    )
+    test: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Restoration: share of the images held out before all else, scored at the end.",
+    )
+    supervision: Literal["auto", "frames", "blind-spot"] = Field(
+        "auto",
+        description="Denoising without clean targets: learn each frame of a stack from its neighbours (frames), or "
+        "hidden pixels from those around them (blind-spot); auto: frames where the stack moves little.",
     )
 
 

@@ -53,6 +53,10 @@ class Region(NamedTuple):
         """Cut off what lies outside of a plane of this size."""
         return self.grown(0, height, width)
 
+    def scaled(self, factor: int) -> "Region":
+        """Return the same region on a grid `factor` times as fine."""
+        return Region(*(edge * factor for edge in self))
+
     def within(self, outer: "Region") -> "Region":
         """Return the same region counted from the corner of `outer`."""
         return Region(self.top - outer.top, self.bottom - outer.top, self.left - outer.left, self.right - outer.left)

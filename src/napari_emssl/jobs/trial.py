@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.patches import Annotated
-from .finetuner import FineTuner
 from .scores import confusion, mean_of, overlap_scores, sum_of
+from .segmenter import Segmenter
 from .tiles import Region, default_halo, padded, split
 
 _PASS_PX = 2**20
@@ -40,11 +40,11 @@ def score_steps(total: int, most: int) -> list[int]:
 
 
 def trial(
-    learner: FineTuner,
+    learner: Segmenter,
     batch: Callable[[int], tuple[Tensor, Tensor]],
     total: int,
     looks: Collection[int],
-    exam: Callable[[FineTuner], dict[str, float]],
+    exam: Callable[[Segmenter], dict[str, float]],
 ) -> Iterator[Moment]:
     """Train for `total` steps, and sit the exam at the steps `looks`; yields after every step."""
     seconds, losses = 0.0, list[Tensor]()
@@ -77,7 +77,7 @@ class Exam:
         self._test = sorted(test, key=lambda item: item.image.shape)
         self._names = list(names)
 
-    def __call__(self, learner: FineTuner) -> dict[str, float]:
+    def __call__(self, learner: Segmenter) -> dict[str, float]:
         """Return Dice and IoU over all pixels together, the Dice averaged over images, and that of each class."""
         counts: list[NDArray[np.int64]] = []
         for _, group in groupby(self._test, key=lambda item: item.image.shape):
@@ -86,7 +86,7 @@ class Exam:
         pooled = overlap_scores(sum_of(counts), self._names)
         return {name.replace(" ", "_"): value for name, value in pooled.items()} | {"dice_per_image": each["dice"]}
 
-    def _counts(self, learner: FineTuner, items: list[Annotated]) -> list[NDArray[np.int64]]:
+    def _counts(self, learner: Segmenter, items: list[Annotated]) -> list[NDArray[np.int64]]:
         """Confusion of planes of one size, several in one pass."""
         height, width = items[0].image.shape
         together = max(1, _PASS_PX // (height * width))
@@ -99,7 +99,7 @@ class Exam:
         return found
 
 
-def _labels(learner: FineTuner, images: Tensor) -> NDArray[np.uint8]:
+def _labels(learner: Segmenter, images: Tensor) -> NDArray[np.uint8]:
     """Labels ``(b, h, w)`` of images ``(b, 1, h, w)``; large ones in tiles, cut as in applying."""
     _, _, height, width = images.shape
     edge = int(_PASS_PX**0.5)

@@ -15,14 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..data.scaling import IntensityScaling
+from ..data.scaling import IntensityScaling, Levels
 from ..errors import UserError
 
 FORMAT_VERSION = 1
 _KEY = "napari_emssl"
+_USUAL = {"storage": "float32", "upscale": 1}
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 TaskName = Literal["reconstruct", "segment", "denoise", "remove-background", "super-resolve"]
+WITHOUT_BACKGROUND = ("remove-background", "super-resolve")
+"""Tasks whose targets hold the signal alone."""
 Storage = Literal["float32", "float16"]
 
 
@@ -77,6 +80,8 @@ class Card(_Record):
     history: tuple[Stage, ...] = ()
     licence: str = "unknown"
     description: str = ""
+    upscale: int = Field(1, ge=1, le=4)
+    """How many times finer than the image's the grid of the result is, along height and width."""
     storage: Storage = "float32"
     """How the file holds the weights of convolutions; all else is float32, and so is everything once read."""
 
@@ -96,6 +101,14 @@ class Model:
     def renamed(self, name: str) -> "Model":
         """Return the same model under another name."""
         return replace(self, card=self.card.model_copy(update={"name": name}))
+
+
+def output_levels(task: str, levels: Levels) -> Levels:
+    """Return what 0 and 1 of a network's output mean, for an image scaled by `levels`.
+
+    Where the background is taken away, 0 is no signal instead of the image's black; a unit is always the same.
+    """
+    return Levels(0.0, levels.white - levels.black) if task in WITHOUT_BACKGROUND else levels
 
 
 def save_model(model: Model, path: str | Path, overwrite: bool = True, storage: Storage | None = None) -> Path:
@@ -148,8 +161,8 @@ def _content_of(card: Card, weights: Mapping[str, NDArray[Any]]) -> bytes:
 
     stored = half if card.storage == "float16" else np.asarray
     arrays = {name: np.asarray(stored(array), order="C") for name, array in weights.items()}
-    # float32 is left unsaid, so that such files stay readable by programs that knew nothing else
-    unsaid = {"storage"} if card.storage == "float32" else None
+    # what is as it ever was is left unsaid, so that such files stay readable by programs that knew nothing else
+    unsaid = {name for name, usual in _USUAL.items() if getattr(card, name) == usual}
     return save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)})
 
 

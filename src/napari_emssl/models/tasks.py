@@ -57,20 +57,32 @@ class Segment:
 
 
 class Restore:
-    """An intensity for every pixel: the pretext task, denoising, background removal, super-resolution."""
+    """An intensity for every pixel: the pretext task, denoising, background removal, super-resolution.
+
+    Parameters
+    ----------
+    upscale
+        How many times finer the grid of the result is. The network's output has ``upscale ** 2`` channels then, which
+        are the pixels of the finer grid within one of the image's (sub-pixel convolution, Shi et al. 2016,
+        arXiv 1609.05158).
+
+    """
+
+    def __init__(self, upscale: int = 1) -> None:
+        self.upscale = upscale
 
     def out_channels(self, classes: int) -> int:
-        """One."""
-        return 1
+        """One for each pixel of the result within a pixel of the image."""
+        return self.upscale**2
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """L1 + L2 against `target` ``(b, 1, h, w)``, as the paper does."""
-        output = output.float()
+        """L1 + L2 against `target` ``(b, 1, upscale * h, upscale * w)``, as the paper does."""
+        output = self.decode(output)
         return functional.l1_loss(output, target) + functional.mse_loss(output, target)
 
     def decode(self, output: Tensor) -> Tensor:
-        """Return scaled intensities ``(b, 1, h, w)``."""
-        return output.float()
+        """Return scaled intensities ``(b, 1, upscale * h, upscale * w)``."""
+        return functional.pixel_shuffle(output.float(), self.upscale)
 
 
 def log_probabilities(output: Tensor) -> Tensor:
@@ -81,10 +93,11 @@ def log_probabilities(output: Tensor) -> Tensor:
     return functional.log_softmax(output, dim=1)
 
 
-def task_of(card: Card | str) -> Task:
-    """Return the task of a card, or of that name."""
-    name = card if isinstance(card, str) else card.task
-    return Segment() if name == "segment" else Restore()
+def task_of(card: Card | str, upscale: int = 1) -> Task:
+    """Return the task of a card, or that of a name with results on a grid `upscale` times as fine."""
+    if isinstance(card, Card):
+        return task_of(card.task, card.upscale)
+    return Segment() if card == "segment" else Restore(upscale)
 
 
 def build_network(model: Model) -> nn.Module:
@@ -125,6 +138,19 @@ def transfer(weights: Mapping[str, NDArray[Any]], network: nn.Module) -> list[st
     }
     network.load_state_dict(state | copied)
     return left
+
+
+def spread_head(weights: Mapping[str, NDArray[Any]], network: nn.Module) -> dict[str, NDArray[Any]]:
+    """Repeat what makes one output channel for all channels of `network`: a finer grid begins as the coarse one."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    return {
+        name: np.repeat(array, wanted[name][0], axis=0) if _makes_one_channel(array, wanted.get(name, ())) else array
+        for name, array in weights.items()
+    }
+
+
+def _makes_one_channel(array: NDArray[Any], wanted: tuple[int, ...]) -> bool:
+    return array.ndim > 0 and array.shape[0] == 1 and len(wanted) == array.ndim and array.shape[1:] == wanted[1:]
 
 
 def to_numpy(weights: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Dilated convolution, in float32 where bf16 on a CPU would go wrong."""
+"""Convolutions that leave bf16 autocast where it would go wrong, or where its eight bits would show."""
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,15 @@ class DilatedConv(nn.Conv2d):
 
     def _goes_wrong_in_bf16(self) -> bool:
         return max(self.dilation) > 1 and self.in_channels > 16 and self.in_channels % 16 != 0
+
+
+class Head(nn.Conv2d):
+    """A last convolution, always in float32: eight bits of an intensity would show as steps."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map ``(b, in, h, w)`` to ``(b, out, h, w)`` in the type of the weights."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.to(self.weight.dtype))
 
 
 def _learns_in_bf16_on_a_cpu(x: Tensor) -> bool:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .convolution import Head
 from .names import HRNetLayout, hrnet_receptive_field
 from .norm import BatchNorm
 
@@ -105,7 +106,7 @@ class _Refinement(nn.Module):
         super().__init__()
         self.reduce = _Norm(features, _DETAIL, 1)
         self.blocks = nn.Sequential(_Norm(_DETAIL + 1, _DETAIL), _Norm(_DETAIL, _DETAIL))
-        self.head = nn.Conv2d(_DETAIL, out_channels, 1)
+        self.head = Head(_DETAIL, out_channels, 1)
 
     def forward(self, features: Tensor, image: Tensor) -> Tensor:
         """Map ``(b, 15 C, h / 4, w / 4)`` and ``(b, 1, h, w)`` to ``(b, out_channels, h, w)``."""
@@ -145,7 +146,7 @@ class HRNet(nn.Module):
         )
         total = sum(widths)
         self.merge = nn.Sequential(nn.Conv2d(total, total, 1), BatchNorm(total), nn.ReLU(inplace=True))
-        self.head = nn.Conv2d(total, out_channels, 1)
+        self.head = Head(total, out_channels, 1)
         self.refinement = _Refinement(total, out_channels) if refine else None
         self.receptive_field = hrnet_receptive_field(layout, refine)
         self.apply(_initialise)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .convolution import DilatedConv
+from .convolution import DilatedConv, Head
 from .names import unet_receptive_field
 from .norm import BatchNorm
 
@@ -51,7 +51,7 @@ class UNet(nn.Module):
             ResidualBlock(skip + below, skip, dilation)
             for skip, below, dilation in zip(widths[:-1], widths[1:], dilations[:-1], strict=True)
         )
-        self.head = nn.Conv2d(width, out_channels, 1)
+        self.head = Head(width, out_channels, 1)
         self.stride = 2 ** (len(dilations) - 1)
         self.receptive_field = unet_receptive_field(dilations)
         self.apply(_initialise)
