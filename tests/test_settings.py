@@ -23,6 +23,7 @@ from napari_emssl.jobs.settings import (
     MeasureSettings,
     PretrainSettings,
     Settings,
+    SimulateSettings,
 )
 
 JOBS = [
@@ -32,6 +33,7 @@ JOBS = [
     EvaluateSettings,
     CompareSettings,
     MeasureSettings,
+    SimulateSettings,
     DownloadSettings,
 ]
 FIELDS = [(job, name) for job in JOBS for name in job.model_fields]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -10,9 +10,6 @@ from ..data.hrtem_settings import HRTEMSettings
 from ..data.stem_settings import STEMSettings
 from ..errors import UserError
 from .files import require_empty_folder
-
-if TYPE_CHECKING:
-    from ..jobs.events import Job
 
 Output = Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")]
 Count = Annotated[int, Parameter(group="Output", help="Number of images.")]
@@ -85,24 +82,10 @@ def _simulate(steps: Steps, output: Path, count: int, overwrite: bool, quiet: bo
     require_empty_folder(output, overwrite)
     if count < 1:
         raise UserError(f"--count must be at least 1 (got {count}).")
+    from ..jobs.simulate import writing
     from ..jobs.wording import counted
     from .follow import follow
 
-    ending = follow(_job(steps, count), "Simulating", quiet=quiet)
+    ending = follow(writing(steps, count), "Simulating", quiet=quiet)
     print(f"Wrote {counted(ending.result, 'image')} with {'its' if ending.result == 1 else 'their'} truth to {output}.")
     return ending.status
-
-
-def _job(steps: Steps, count: int) -> "Job":
-    """The simulation as a job, so that it shows a bar and stops as the others do."""
-    from ..jobs.events import Control, Event, Finished, Job, Progress
-
-    def events(control: Control) -> Iterator[Event]:
-        done = 0
-        for done, total in steps():
-            yield Progress(done, total)
-            if control.stopped:
-                break
-        yield Finished(done, stopped=done < count)
-
-    return Job(events)

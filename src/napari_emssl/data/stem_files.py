@@ -3,10 +3,11 @@
 import csv
 import io
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from .stem_settings import STEMSettings
 from .writers import write_image
 
 Format = Literal["png", "tiff"]
+T = TypeVar("T")
 
 _SUFFIX = {"png": ".png", "tiff": ".tif"}
 FOLDERS = (
@@ -114,18 +116,22 @@ def write_stem(
     def make(number: int) -> None:
         _write_one(folder, number, simulate_stem(settings, [seed, number]), form, overwrite)
 
-    for done in _side_by_side(make, range(1, count), workers):
-        yield 1 + done, count
+    for done, _ in enumerate(_side_by_side(make, range(1, count), workers), start=2):
+        yield done, count
 
 
-def _side_by_side(make: Callable[[int], None], numbers: range, workers: int) -> Iterator[int]:
-    """Make several at a time and count them; what has not begun is given up with the iteration."""
+def simulate_several(settings: STEMSettings, count: int, seed: int, workers: int = 2) -> Iterator[STEMImage]:
+    """Simulate the images that `write_stem` would write, in their order, several at a time."""
+    return _side_by_side(lambda number: simulate_stem(settings, [seed, number]), range(count), workers)
+
+
+def _side_by_side(make: Callable[[int], T], numbers: range, workers: int) -> Iterator[T]:
+    """Make several at a time and yield them in order; what has not begun is given up with the iteration."""
     pool = ThreadPoolExecutor(workers)
     try:
-        waiting = [pool.submit(make, number) for number in numbers]
-        for done, one in enumerate(waiting, start=1):
-            one.result()
-            yield done
+        waiting = deque(pool.submit(make, number) for number in numbers)
+        while waiting:
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -24,6 +24,7 @@ VERBS = {
     "apply": "napari_emssl.jobs.apply:apply_job",
     "evaluate": "napari_emssl.jobs.evaluate:evaluate_job",
     "compare": "napari_emssl.jobs.compare:compare",
+    "simulate": "napari_emssl.jobs.simulate:simulate",
 }
 """Where each verb lives, as ``module:function``; the function returns a `Job`."""
 
@@ -33,6 +34,7 @@ _NAMES = {
     "apply": "Applying the model",
     "evaluate": "Evaluation",
     "compare": "The comparison",
+    "simulate": "The simulation",
 }
 
 
@@ -155,7 +157,8 @@ def run(verb: str, *args: Any, **kwargs: Any) -> ChildJob:
     Parameters
     ----------
     verb
-        ``pretrain``, ``finetune``, ``apply``, ``evaluate``, ``compare``, or a ``module:function`` that returns a `Job`.
+        ``pretrain``, ``finetune``, ``apply``, ``evaluate``, ``compare``, ``simulate``, or a ``module:function`` that
+        returns a `Job`.
     *args, **kwargs
         For that function; plain picklable data, arrays, `Image` and `Model`. With `autosave`, the message about a job
         that died names that file.

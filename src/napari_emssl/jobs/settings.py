@@ -276,6 +276,16 @@ class MeasureSettings(Settings):
         return self
 
 
+class SimulateSettings(Settings):
+    """How many images are simulated, and where they go; what they show stands in `data.stem_settings`."""
+
+    count: int = Field(16, ge=1, le=100_000, description="Number of images.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    format: Literal["png", "tiff"] = Field(
+        "png", description="Files in 8 bits, as those of TEM-ImageNet (png), or float32 in electrons per pixel (tiff)."
+    )
+
+
 class DownloadSettings(Settings):
     """How patient a download is."""
 
