@@ -126,3 +126,17 @@ def test_a_job_without_numbers_still_ends_at_full(qtbot, panel, shown):
     start(panel, shown, lambda: Job(lambda control: iter([Finished(1)])))
     wait_for_end(qtbot, panel)
     assert panel.bar.value() == panel.bar.maximum() > 0
+
+
+def test_a_panel_that_is_garbage_before_it_is_destroyed_does_no_harm(qtbot):
+    import gc
+
+    for _ in range(3):
+        panel = JobPanel(ViewerModel(), pausable=True, plot=True)
+        panel.show()
+        panel.itself = lambda panel=panel: panel.record
+        panel.close()
+        panel.deleteLater()
+        del panel
+        gc.collect()
+        qtbot.wait(20)

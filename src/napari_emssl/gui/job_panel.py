@@ -86,7 +86,7 @@ class JobPanel(QWidget):
 
         plot = LossPlot()
         plot.set_colours(*theme_colours(self._viewer))
-        plot.offer_csv(lambda: self.record.rows)
+        plot.offer_csv(self.rows)
         self._viewer.events.theme.connect(self._follow_theme)
         return plot
 
@@ -108,6 +108,10 @@ class JobPanel(QWidget):
         layout.addWidget(self.notes)
         layout.addStretch(1)
         self.pause_button.setVisible(self._pausable)
+
+    def rows(self) -> list[Progress]:
+        """Return the numbers of the training under way, or of the last one."""
+        return self.record.rows
 
     def _follow_theme(self, event: Any = None) -> None:
         if self.plot is not None:

@@ -128,7 +128,7 @@ class LossPlot(QWidget):
         self.log = QCheckBox("log")
         self.log.setToolTip("Losses on a logarithmic axis.")
         self.log.setChecked(True)
-        self.log.toggled.connect(lambda on: self.losses.setLogMode(y=on))
+        self.log.toggled.connect(self._set_log)
         self.all_button = QPushButton("View all")
         self.all_button.setToolTip(f"Show the whole curves again, also as they grow. {_HELP}")
         self.all_button.clicked.connect(self.view_all)
@@ -173,6 +173,9 @@ class LossPlot(QWidget):
         self._tell(metrics)
         if not self._timer.isActive():
             self._timer.start(round(1000 * self._rest))
+
+    def _set_log(self, on: bool) -> None:
+        self.losses.setLogMode(y=on)
 
     def draw(self) -> None:
         """Draw what was added since the last time; it is called by itself soon after `add`."""

@@ -1,9 +1,9 @@
 """Runs one job at a time: a thread drains its events, Qt signals carry them to the dock."""
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from napari.qt.threading import create_worker
@@ -102,7 +102,8 @@ class Runner(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._handles: list[Handle] = []
-        self.destroyed.connect(partial(close_all, self._handles))
+        self.destroyed.connect(_Ending(self._handles))
+        weakref.finalize(self, close_all, self._handles).atexit = False
         app = QCoreApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.close)
@@ -157,3 +158,17 @@ def close_all(handles: list[Handle], *_: object) -> None:
     for handle in handles:
         handle.closed = True
         threading.Thread(target=handle.close, daemon=True).start()
+
+
+class _Ending:
+    """Ends the jobs of a runner that is destroyed.
+
+    Where the garbage collector came first, a partial or a function would be empty by then, and calling it would crash
+    Python; an instance only lacks its attributes.
+    """
+
+    def __init__(self, handles: list[Handle]) -> None:
+        self._handles = handles
+
+    def __call__(self, *_: object) -> None:
+        close_all(getattr(self, "_handles", []))
