@@ -13,9 +13,10 @@ from .fields import Combo
 from .painted_values import PaintedValues
 
 _LABEL, _NAME, _ROLE = range(3)
-_TITLES = ("Label", "Name", "Role")
 _MOST_ROWS, _MOST_LABELS = 4, 64
-_SWATCH_PX = 14
+_ARROW_PX = 52
+"""What a combo box needs beside its text."""
+_ROW_PX, _SWATCH_PX = 26, 14
 _ROLE_HINTS = {
     "class": "The model learns to find what is painted with this label.",
     "background": "What is painted with this label is background.",
@@ -38,19 +39,22 @@ class ClassTable(QTableWidget):
     shown = Signal(int)
 
     def __init__(self) -> None:
-        super().__init__(0, len(_TITLES))
+        super().__init__(0, 3)
         self._layers: tuple[Any, ...] = ()
         self._values: tuple[int, ...] = ()
-        self.setHorizontalHeaderLabels(_TITLES)
+        self.horizontalHeader().hide()
         self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(_ROW_PX)
+        self.setWordWrap(False)
+        self.setShowGrid(False)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setIconSize(QSize(_SWATCH_PX, _SWATCH_PX))
         header = self.horizontalHeader()
         header.setMinimumSectionSize(30)
-        for column in (_LABEL, _ROLE):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(_LABEL, QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(_ROLE, QHeaderView.ResizeMode.Fixed)
         self.found = PaintedValues(self)
         self.found.changed.connect(self._on_found)
         self.itemChanged.connect(self._on_name)
@@ -115,7 +119,6 @@ class ClassTable(QTableWidget):
         for row, role in enumerate(ROLES):
             box.addItem(role)
             box.setItemData(row, _ROLE_HINTS[role], Qt.ItemDataRole.ToolTipRole)
-        box.setMinimumContentsLength(len("background"))
         box.setCurrentText(painted.role)
         box.setToolTip(_ROLE_HINTS[painted.role])
         box.currentTextChanged.connect(lambda role: self._on_role(painted.value, role))
@@ -145,10 +148,10 @@ class ClassTable(QTableWidget):
             self._layers[0].selected_label = self._values[row]
 
     def _fit(self) -> None:
-        """Be as high as the rows need, up to a few."""
-        rows = min(self.rowCount(), _MOST_ROWS)
-        height = self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth()
-        self.setFixedHeight(height + rows * self.verticalHeader().defaultSectionSize())
+        """Be as high as the rows need, up to a few, and give the roles the room of the longest one."""
+        self.setFixedHeight(2 * self.frameWidth() + min(self.rowCount(), _MOST_ROWS) * _ROW_PX)
+        longest = max(self.fontMetrics().horizontalAdvance(role) for role in ROLES)
+        self.setColumnWidth(_ROLE, longest + _ARROW_PX)
 
 
 def _swatch(colour: Any) -> QIcon:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from .dock import beside
 from .pairing import painting_of
@@ -81,12 +81,10 @@ class ImageList(QWidget):
         super().__init__()
         self._viewer = viewer
         self.rows: list[PairRow] = []
-        self.add_button = QPushButton("Add image")
-        self.add_button.setToolTip("Learn from one more image of the viewer and the painting on it.")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(0)
-        self.column.addWidget(self.add_button)
 
     def pairs(self) -> list[tuple[Any, Any]]:
         """Return the pairs, in order."""
@@ -108,7 +106,7 @@ class ImageList(QWidget):
         row.changed.connect(self.changed)
         row.removed.connect(lambda: self.remove(row))
         self.rows.append(row)
-        self.column.insertWidget(self.column.count() - 1, row)
+        self.column.addWidget(row)
         self.changed.emit()
         return row
 

@@ -69,7 +69,6 @@ class SegmentPage(TrainingPage):
         self.regions = layer_picker(viewer, "Shapes", none="none")
         self.more_images = ImageList(viewer)
         self.more_images.changed.connect(self._on_paintings)
-        self.more_images.add_button.clicked.connect(self.add_image)
         self.unpainted = Combo()
         for text, value in _UNPAINTED.items():
             self.unpainted.addItem(text, value)
@@ -79,6 +78,9 @@ class SegmentPage(TrainingPage):
         self._lay_out()
 
     def _make_buttons(self) -> None:
+        self.add_image_button = QPushButton("Add")
+        self.add_image_button.setToolTip("Learn from one more image of the viewer, and from the painting on it.")
+        self.add_image_button.clicked.connect(self.add_image)
         self.new_painting_button, self.new_regions_button = QPushButton("New"), QPushButton("New")
         self.new_painting_button.setToolTip("Make an empty Labels layer on the image's grid and take the brush.")
         self.new_painting_button.clicked.connect(self.add_painting)
@@ -86,16 +88,21 @@ class SegmentPage(TrainingPage):
         self.new_regions_button.clicked.connect(self.add_regions)
 
     def _lay_out(self) -> None:
-        self.add_row("Image", self.image.native, "The image, or stack, with paint on it.")
+        buttons = (self.add_image_button, self.new_painting_button, self.new_regions_button)
+        for button in buttons:
+            button.setMinimumWidth(max(button.sizeHint().width() for button in buttons))
+        self.add_row("Image", beside(self.image.native, self.add_image_button),
+                     "The image, or stack, with paint on it.")  # fmt: skip
         self.add_row("Painting", beside(self.painting.native, self.new_painting_button),
                      "The Labels layer that holds the painted particles.")  # fmt: skip
-        self.add_row("", self.more_images)
-        self.add_row("Classes", self.classes)
+        self.add_row("and", self.more_images)
+        self.form.addRow(self.classes)
         self.add_row("Unpainted", self.unpainted, "What the training takes unpainted pixels for.")
         self.add_row("All painted in", beside(self.regions.native, self.new_regions_button),
                      "Rectangles, ellipses and polygons of a Shapes layer in which everything is painted: what is "
                      "unpainted there is background.")  # fmt: skip
-        self._show_classes(False)
+        self._on_paintings()
+        self._on_classes(0)
 
     def reset_choices(self, event: Any = None) -> None:
         """Read the viewer's layers anew, in every picker."""
@@ -117,14 +124,12 @@ class SegmentPage(TrainingPage):
 
     def _on_paintings(self) -> None:
         """Let the table show the labels of all paintings."""
+        self.more_images.setVisible(bool(self.more_images.rows))
+        self.form.labelForField(self.more_images).setVisible(bool(self.more_images.rows))
         self.classes.watch([labels for labels in dict.fromkeys(painting for _, painting in self.pairs()) if labels])
 
     def _on_classes(self, count: int) -> None:
-        self._show_classes(count > 0)
-
-    def _show_classes(self, shown: bool) -> None:
-        self.classes.setVisible(shown)
-        self.form.labelForField(self.classes).setVisible(shown)
+        self.classes.setVisible(count > 0)
 
     def add_painting(self) -> None:
         """Make an empty painting on the image's grid, pick it, and put the brush into the user's hand."""
