@@ -5,7 +5,11 @@ import time
 
 import numpy as np
 
+from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Finished, Job, Preview, Progress, Started, Warning
+from napari_emssl.jobs.orders import Outcome
+from napari_emssl.jobs.plan import Survey
+from napari_emssl.jobs.tiles import Needs
 from napari_emssl.models.file import Card, ClassInfo, Model, NetworkSpec, Stage
 
 PAUSE = 0.02
@@ -68,14 +72,43 @@ def crash(*_, **__):
     return Job(events)
 
 
-def threshold(model, image, settings):
+def threshold(model, orders, settings):
     """Apply: what is brighter than the mean of its plane."""
 
     def events(control):
         yield Started("CPU", "", "Applying.")
-        planes = [image.plane(i) for i in range(len(image))]
-        yield Progress(1, 1)
-        found = np.stack([plane > plane.mean() for plane in planes]).astype(np.uint8)
-        yield Finished(found.reshape(*image.leading, *image.plane_shape))
+        outcomes = []
+        for order in orders:
+            image = order.image
+            planes = [image.plane(i) for i in range(len(image))]
+            yield Progress(1, 1)
+            found = np.stack([plane > plane.mean() for plane in planes]).astype(np.uint8)
+            outcomes.append(Outcome(found.reshape(*image.leading, *image.plane_shape), len(image), len(image)))
+        yield Finished(tuple(outcomes))
 
     return Job(events)
+
+
+def looking(model, size, settings, levels=None):
+    """Look: what is brighter than the mean of the plane that is shown; a black plane cannot be done."""
+
+    def events(control):
+        yield Started("CPU", "", "Looking.")
+        seen = None
+        while not control.stopped:
+            if control.view is None or control.view is seen:
+                time.sleep(PAUSE)
+                continue
+            seen = control.view
+            if not seen.any():
+                raise UserError("The plane is black.")
+            yield Preview({"prediction": (seen > seen.mean()).astype(np.uint8)})
+        yield Finished(None, stopped=True)
+
+    return Job(events)
+
+
+def measured(specs, settings):
+    """Survey: every network reaches 44 px and takes 100 bytes a pixel."""
+    survey = Survey(Needs(4, 44, 100.0, True), 2**30, 1e-6, "CPU (1 thread), fp32")
+    return Job(lambda control: iter([Finished(dict.fromkeys(specs, survey))]))

@@ -20,7 +20,8 @@ def viewer(make_napari_viewer_proxy):
 
 @pytest.fixture
 def widget(viewer, monkeypatch):
-    monkeypatch.setitem(child.VERBS, "apply", "small_jobs:threshold")
+    for verb, job in (("apply", "threshold"), ("look", "looking"), ("survey", "measured")):
+        monkeypatch.setitem(child.VERBS, verb, f"small_jobs:{job}")
     monkeypatch.setattr(child, "warm_up", lambda *modules: None)
     add_model(small_jobs.model("bright"))
     return viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Apply model")[1]

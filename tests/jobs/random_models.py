@@ -10,7 +10,7 @@ from napari_emssl.networks.generators import build_generator
 
 def random_model(name="unet-2-44", width=2, task="denoise", classes=("background", "particle"), refine=False, **card):
     """Random weights, norm statistics included, so that every layer changes what passes."""
-    out_channels = 1 if task != "segment" or len(classes) == 2 else len(classes)
+    out_channels = card.get("upscale", 1) ** 2 if task != "segment" or len(classes) == 2 else len(classes)
     torch.manual_seed(0)
     network = build_generator(name, width, out_channels, refine)
     for module in network.modules():

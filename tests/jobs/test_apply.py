@@ -12,7 +12,7 @@ from random_models import random_model, whole
 import napari_emssl as em
 from napari_emssl.data.scaling import IntensityScaling
 from napari_emssl.errors import UserError
-from napari_emssl.jobs import predict
+from napari_emssl.jobs import memory, predict
 from napari_emssl.jobs.apply import apply, apply_job
 from napari_emssl.jobs.events import Finished, Preview, Progress, Started, Warning
 from napari_emssl.jobs.settings import ApplySettings
@@ -183,7 +183,7 @@ def spy_on_network(monkeypatch, fail=lambda _shape, _calls: None):
         return network
 
     monkeypatch.setattr(predict, "build_network", spied)
-    monkeypatch.setattr(predict, "bytes_per_pixel", lambda *_: 100.0)
+    monkeypatch.setattr(memory, "bytes_per_pixel", lambda *_: 100.0)
     return seen
 
 

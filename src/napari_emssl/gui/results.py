@@ -6,32 +6,36 @@ import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
-from ..models.file import Card
-from .layers import METADATA_KEY, Source, placement_of_plane
+from ..jobs.plan import result_shape
+from ..models.file import WITHOUT_BACKGROUND, Card
+from .layers import METADATA_KEY, Source, placement_of_finer, placement_of_plane
+from .lazy_planes import LazyPlanes
 from .requests import ApplyRequest
 
 _OPACITY = 0.5
+_LARGEST_EMPTY = 2**30
+"""Of one plane of a larger stack only that plane is kept, not an array of zeros for all."""
 
 
-def show_result(viewer: Any, request: ApplyRequest, array: NDArray[Any], card: Card) -> Any:
+def show_result(viewer: Any, request: ApplyRequest, array: Any, card: Card) -> Any:
     """Show what a model made of an image and return the layer.
 
-    Labels of a segmentation model become a Labels layer, everything else an Image layer, on the grid of the source and
-    named ``<image> | <model>``. The layer of an earlier run of the same model on the same image is updated in place;
-    of a single plane, only that plane.
+    Labels of a segmentation model become a Labels layer, everything else an Image layer that looks like its source, on
+    the field of the source and named ``<image> | <model>``. The layer of an earlier run of the same model on the same
+    image is updated in place; of a single plane, only that plane. `array` is numpy, `LazyPlanes` or a zarr array.
     """
     identity = _identity(request, card)
-    layer = _earlier(viewer, identity, request.source.shape)
+    layer = _earlier(viewer, identity, result_shape(request.source.shape, card), request.index is not None)
     if layer is None:
-        layer = _new_layer(request, _whole(request, array), card)
+        layer = _new_layer(request, _whole(request, array, card), card)
         layer.metadata[METADATA_KEY] = identity
         viewer.add_layer(layer)
     elif request.index is None:
         layer.data = array
     else:
-        layer.data[request.index] = array
-        layer.refresh()
+        _put(layer, request.index, array)
     layer.metadata[METADATA_KEY] = identity
+    layer.editable = isinstance(layer.data, np.ndarray)
     layer.visible = True
     return layer
 
@@ -50,30 +54,61 @@ def _identity(request: ApplyRequest, card: Card) -> dict[str, Any]:
     }
 
 
-def _earlier(viewer: Any, identity: dict[str, Any], shape: tuple[int, ...]) -> Any:
-    """Find the layer of an earlier run, whatever it is called now."""
+def _earlier(viewer: Any, identity: dict[str, Any], shape: tuple[int, ...], one_plane: bool) -> Any:
+    """Find the layer of an earlier run, whatever it is called now; for one plane it must be one to write to."""
     for layer in viewer.layers:
         made_by = layer.metadata.get(METADATA_KEY, {})
         same = all(made_by.get(key) == identity[key] for key in ("image", "model", "file"))
-        if same and tuple(getattr(layer.data, "shape", ())) == shape:
+        writable = not one_plane or isinstance(layer.data, np.ndarray | LazyPlanes)
+        if same and writable and tuple(getattr(layer.data, "shape", ())) == shape:
             return layer
     return None
 
 
-def _whole(request: ApplyRequest, array: NDArray[Any]) -> NDArray[Any]:
+def _put(layer: Any, index: tuple[int, ...], plane: NDArray[Any]) -> None:
+    """Write one plane into the data of a layer."""
+    if isinstance(layer.data, LazyPlanes):
+        layer.data.put(index, plane)
+    else:
+        layer.data[index] = plane
+    layer.refresh()
+
+
+def _whole(request: ApplyRequest, array: Any, card: Card) -> Any:
     """Put a single plane into an otherwise empty array of the whole grid."""
     if request.index is None:
         return array
-    whole = np.zeros(request.source.shape, array.dtype)
+    shape = result_shape(request.source.shape, card)
+    if np.prod(shape, dtype=float) * array.dtype.itemsize > _LARGEST_EMPTY:
+        sparse = LazyPlanes(shape, array.dtype)
+        sparse.put(request.index, array)
+        return sparse
+    whole = np.zeros(shape, array.dtype)
     whole[request.index] = array
     return whole
 
 
-def _new_layer(request: ApplyRequest, array: NDArray[Any], card: Card) -> Any:
-    name = f"{request.source.name} | {card.name}"
+def _new_layer(request: ApplyRequest, array: Any, card: Card) -> Any:
+    shared = {
+        "name": f"{request.source.name} | {card.name}",
+        "multiscale": False,
+        **placement_of_finer(request.source.placement, card.upscale),
+    }
     if card.task == "segment":
-        return Labels(array, name=name, opacity=_OPACITY, **request.source.placement)
-    return Image(array, name=name, **request.source.placement)
+        return Labels(array, opacity=_OPACITY, **shared)
+    return Image(array, rgb=False, **_appearance(request, card), **shared)
+
+
+def _appearance(request: ApplyRequest, card: Card) -> dict[str, Any]:
+    """Return limits and colours like those of the source; without its background, black lies at 0.
+
+    Limits that are given also spare napari a look at all values.
+    """
+    looks = dict(request.appearance)
+    low, high = looks.pop("contrast_limits", (0.0, 1.0))
+    if card.task in WITHOUT_BACKGROUND:
+        low, high = 0.0, high - low
+    return {**looks, "contrast_limits": (float(low), float(high))}
 
 
 class Preview:

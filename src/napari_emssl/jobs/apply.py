@@ -89,7 +89,7 @@ def _apply_events(
 ) -> Iterator[Event]:
     source = opened_image(image)
     predictor = Predictor(_loaded(model), settings, *source.plane_shape)
-    yield Started(predictor.device.label, predictor.device.reason, _summary(source, predictor))
+    yield Started(predictor.device.label, predictor.device.reason, apply_summary(source, predictor))
     with _target(out, source, predictor) as array:
         done = yield from _fill(array, source, predictor, control)
         # A file must not be renamed while it is open.
@@ -111,7 +111,8 @@ def _pixel_size_nm(source: Image, predictor: Predictor) -> float | None:
     return source.pixel_size_nm and source.pixel_size_nm / predictor.upscale
 
 
-def _summary(source: Image, predictor: Predictor) -> str:
+def apply_summary(source: Image, predictor: Predictor) -> str:
+    """Say what is about to be worked on, in which tiles, and with how much memory."""
     height, width = source.plane_shape
     count = f"{len(source)} planes" if len(source) > 1 else "1 plane"
     return f"{source.name}: {count} of {height} x {width} px {predictor.summary}."
@@ -119,7 +120,7 @@ def _summary(source: Image, predictor: Predictor) -> str:
 
 def _fill(array: Any, source: Image, predictor: Predictor, control: Control) -> Generator[Event, None, int]:
     """Write every plane into `array`, passing events on; return how many planes are done."""
-    yield from _scale_warning(source, predictor.model)
+    yield from scale_warning(source, predictor.model)
     done, shown = 0, -np.inf
     for event in predictor.planes(source, control):
         if not isinstance(event, Predicted):
@@ -135,7 +136,7 @@ def _fill(array: Any, source: Image, predictor: Predictor, control: Control) -> 
     return done
 
 
-def _scale_warning(source: Image, model: Model) -> Iterator[Warning]:
+def scale_warning(source: Image, model: Model) -> Iterator[Warning]:
     """Say so when pixels are more than twice as large or small as any the model was trained on."""
     known, here = model.card.pixel_size_nm, source.pixel_size_nm
     if known and here and not known[0] / 2 <= here <= known[1] * 2:
@@ -255,7 +256,7 @@ class _FileRuns:
 
     def _started(self, source: Image, predictor: Predictor) -> Started:
         more = f"{self._count} images, the first: " if self._count > 1 else ""
-        return Started(predictor.device.label, predictor.device.reason, more + _summary(source, predictor))
+        return Started(predictor.device.label, predictor.device.reason, more + apply_summary(source, predictor))
 
     def _in_parts(self, events: Generator[Event, None, int]) -> Generator[Event, None, int]:
         """Turn progress within this file into progress over all files."""

@@ -1,16 +1,16 @@
 """How much memory a network needs per pixel, how much there is, and which errors mean that it ran out."""
 
-import os
 import weakref
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .capacity import free_main_memory
 from .devices import Device
+from .tiles import Needs
 
 _PROBE_PX = 128
-_UNKNOWN_FREE_BYTES = 2 * 2**30
 _SHARE = {"cpu": 0.5, "cuda": 0.8, "mps": 0.5}
 """How much of the free memory a job takes: less where other programs and the image itself live in it too."""
 _OVERHEAD = 2.5
@@ -41,8 +41,7 @@ def bytes_per_pixel(network: nn.Module, device: Device, stride: int) -> float:
     """
     edge = -(-_PROBE_PX // stride) * stride
     live = _LiveTensors()
-    leaves = [module for module in network.modules() if not any(module.children())]
-    hooks = [module.register_forward_hook(live) for module in leaves]
+    hooks = [module.register_forward_hook(live) for module in leaves(network)]
     try:
         with torch.inference_mode(), device.autocast():
             network(torch.zeros(1, 1, edge, edge, device=device.torch_device))
@@ -50,6 +49,18 @@ def bytes_per_pixel(network: nn.Module, device: Device, stride: int) -> float:
         for hook in hooks:
             hook.remove()
     return _OVERHEAD * live.peak / edge**2
+
+
+def needs_of(network: nn.Module, device: Device) -> Needs:
+    """Return what decides on the tiles of a network on the device it was placed on."""
+    stride, receptive_field = int(getattr(network, "stride")), int(getattr(network, "receptive_field"))  # noqa: B009
+    cost = bytes_per_pixel(network, device, stride)
+    return Needs(stride, receptive_field, cost, device.torch_device.type == "cpu")
+
+
+def leaves(network: nn.Module) -> list[nn.Module]:
+    """Return the modules that have no modules inside of them."""
+    return [module for module in network.modules() if not any(module.children())]
 
 
 def usable_bytes(device: torch.device) -> int:
@@ -64,19 +75,7 @@ def free_bytes(device: torch.device) -> int:
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    return _free_main_memory()
-
-
-def _free_main_memory() -> int:
-    """Ask psutil, else the operating system, else assume 2 GiB."""
-    try:
-        import psutil
-    except ImportError:
-        try:
-            return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        except (AttributeError, OSError, ValueError):
-            return _UNKNOWN_FREE_BYTES
-    return int(psutil.virtual_memory().available)
+    return free_main_memory()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -17,9 +17,9 @@ from ..models.file import Model, output_levels
 from ..models.tasks import build_network, task_of
 from .devices import choose_device, place
 from .events import EVENT_SECONDS, Control, Progress, Warning
-from .memory import bytes_per_pixel, is_out_of_memory, release, usable_bytes
+from .memory import is_out_of_memory, leaves, needs_of, release, usable_bytes
 from .settings import ApplySettings
-from .tiles import Plan, Region, choose_tile, default_halo, fitted, padded, round_up, split
+from .tiles import Plan, Region, first_plan, padded, split
 
 
 class UnreadableError(UserError):
@@ -81,24 +81,15 @@ class Predictor:
         self.device = choose_device(settings)
         self.augment = settings.test_time_augmentation
         network = place(build_network(model), self.device)
+        self._module = network
         self.network: Callable[[Tensor], Tensor] = network
         self.size = (height, width)
         self.labels = model.card.task == "segment"
         self.dtype = np.min_scalar_type(max(len(model.card.classes) - 1, 1)) if self.labels else np.dtype(np.float32)
         self._decode = task_of(model.card).decode
         self.upscale = model.card.upscale
-        self.plan = self._first_plan(network, settings)
-
-    def _first_plan(self, network: Any, settings: ApplySettings) -> Plan:
-        stride = int(network.stride)
-        halo = default_halo(int(network.receptive_field), stride) if settings.halo is None else settings.halo
-        height, width = (round_up(edge, stride) for edge in self.size)
-        cost = bytes_per_pixel(network, self.device, stride)
-        tile = settings.tile or max(height, width)
-        plan = Plan(height, width, stride, halo, tile, settings.batch_size, cost)
-        device = self.device.torch_device
-        usable = usable_bytes(device)
-        return fitted(plan, usable) if settings.tile else choose_tile(plan, usable, on_cpu=device.type == "cpu")
+        usable = usable_bytes(self.device.torch_device)
+        self.plan = first_plan(needs_of(network, self.device), settings, height, width, usable)
 
     @property
     def result_size(self) -> tuple[int, int]:
@@ -118,15 +109,31 @@ class Predictor:
         tiles = "in one piece" if count == 1 else f"in {count} tiles of {self.plan.tile} px, halo {self.plan.halo} px"
         return f"{tiles}, about {megabytes} MB of memory"
 
-    def planes(self, image: Image, control: Control) -> Iterator[Progress | Warning | Predicted]:
-        """Run over all planes of an image, reading each once (levels per stack: some twice), one block at a time.
+    def planes(
+        self, image: Image, control: Control, begin: int = 0, levels: Levels | None = None
+    ) -> Iterator[Progress | Warning | Predicted]:
+        """Run over the planes of an image from `begin` on, reading each once (levels per stack: some twice).
 
-        Ends early, between tiles, when `control` is asked to stop; a plane that is not complete is not given out.
+        `levels` are those of the stack where they are known already. Ends early, within a tile, when `control` is asked
+        to stop; a plane that is not complete is not given out.
         """
+        hooks = [leaf.register_forward_pre_hook(_Gate(control)) for leaf in leaves(self._module)]
+        try:
+            yield from self._planes(image, control, begin, levels)
+        except _Stopped:
+            return
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _planes(
+        self, image: Image, control: Control, begin: int, shared: Levels | None
+    ) -> Iterator[Progress | Warning | Predicted]:
         clock, tiles_done, scaling = _Clock(), 0, self.model.card.scaling
         block = self.plan.batch if self.tiles == 1 else 1
-        shared = None if scaling.per == "plane" else scaling.fit(image.planes)
-        for first in range(0, len(image), block):
+        if scaling.per == "stack":
+            shared = shared or scaling.fit(image.planes)
+        for first in range(begin, len(image), block):
             planes = [read_plane(image, i) for i in range(first, min(first + block, len(image)))]
             levels = [shared or scaling.fit(plane) for plane in planes]
             results = [np.zeros(self.result_size, self.dtype) for _ in planes]
@@ -139,7 +146,7 @@ class Predictor:
                 )
                 tiles_done += 1
                 left = piece.left + (len(image) - first - len(planes)) * self.tiles
-                yield from clock.progress(tiles_done, left, tiles_done * len(image) / (tiles_done + left))
+                yield from clock.progress(tiles_done, left, tiles_done * (len(image) - begin) / (tiles_done + left))
                 control.wait_while_paused()
                 if control.stopped and piece.left:
                     return
@@ -233,6 +240,21 @@ def _shrunk_sentence(plan: Plan) -> str:
     if plan.batch > 1:
         return f"The device ran out of memory; going on with {plan.batch} tiles in one pass."
     return f"The device ran out of memory; going on with one tile of {plan.tile} px at a time."
+
+
+class _Stopped(Exception):  # noqa: N818
+    """Leaves a pass through the network that nobody waits for any more."""
+
+
+class _Gate:
+    """Hook before each layer: a pass over a large tile takes seconds, and Stop shall not wait for them."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def __call__(self, *_: Any) -> None:
+        if self._control.stopped:
+            raise _Stopped
 
 
 class _Clock:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .settings import ApplySettings
 
 SMALLEST_TILE = 32
 """Pixels; a multiple of every generator's stride."""
@@ -97,6 +98,19 @@ def default_halo(receptive_field: int, stride: int) -> int:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What decides on the tiles of a network."""
+
+    stride: int
+    """Total stride, pixels."""
+    receptive_field: int
+    """Edge in pixels of what reaches one pixel of the output."""
+    bytes_per_pixel: float
+    """Memory that one pixel of input costs while the network runs."""
+    on_cpu: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """How planes of one size are cut: everything in pixels, memory in bytes."""
 
@@ -153,6 +167,15 @@ class Plan:
     def _pass_shape(self) -> tuple[int, int]:
         edge = self.tile + 2 * self.halo
         return min(edge, self.height), min(edge, self.width)
+
+
+def first_plan(needs: Needs, settings: ApplySettings, height: int, width: int, usable: int) -> Plan:
+    """Return how planes of a size are run with these settings when `usable` bytes are free."""
+    halo = default_halo(needs.receptive_field, needs.stride) if settings.halo is None else settings.halo
+    height, width = round_up(height, needs.stride), round_up(width, needs.stride)
+    tile = settings.tile or max(height, width)
+    plan = Plan(height, width, needs.stride, halo, tile, settings.batch_size, needs.bytes_per_pixel)
+    return fitted(plan, usable) if settings.tile else choose_tile(plan, usable, needs.on_cpu)
 
 
 def choose_tile(plan: Plan, usable: int, on_cpu: bool) -> Plan:

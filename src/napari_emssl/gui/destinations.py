@@ -1,0 +1,176 @@
+"""Where results go, and what a run will take: decided and said before it. No Qt, no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..data.home import home
+from ..errors import UserError
+from ..jobs.capacity import free_disk, free_main_memory
+from ..jobs.kept import MOST_AXES, Grid, Record, read_record, record_of, refuse_taken
+from ..jobs.plan import Outlook, Survey, outlook, result_dtype, result_shape
+from ..jobs.settings import ApplySettings
+from ..jobs.wording import counted, duration
+from ..models.file import Card
+from .layers import placement_of_finer, placement_of_plane
+from .lazy_planes import ROOM_BYTES
+from .paintings import slug
+from .requests import ApplyRequest
+
+Place = Literal["memory", "disk", "lazy"]
+_SMALL_BYTES = 2 * 2**30
+_LABELS_SHRINK = 8
+"""Labels compress to less than this part of their size; intensities hardly at all."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the results of a run go."""
+
+    place: Place = "memory"
+    why: str = ""
+    """Why there, where the user has left it open; goes on the sentence that names the place."""
+    folder: Path | None = None
+    """Holds the OME-Zarr results."""
+    overwrite: bool = False
+
+    def path(self, request: ApplyRequest, card: Card) -> Path | None:
+        """Return the OME-Zarr that a result goes to; None where it stays in memory."""
+        if self.place != "disk" or self.folder is None:
+            return None
+        plane = "".join(f" {i}" for i in request.index or ())
+        return self.folder / f"{slug(request.source.name, 80)}{plane} {slug(card.name, 60)}.zarr"
+
+
+def result_bytes(request: ApplyRequest, card: Card) -> int:
+    """Return the size of a result in memory."""
+    return int(np.prod(result_shape(request.shape, card), dtype=float) * result_dtype(card).itemsize)
+
+
+def choose_destination(
+    wanted: Place | None,
+    requests: Sequence[ApplyRequest],
+    card: Card,
+    folder: Path | None = None,
+    overwrite: bool = False,
+) -> Destination:
+    """Return the place that was asked for, or the one that suits the size of the results."""
+    folder = folder or default_folder()
+    if wanted is not None:
+        return Destination(wanted, "", folder, overwrite)
+    size, free = sum(result_bytes(request, card) for request in requests), free_main_memory()
+    if size <= min(_SMALL_BYTES, free // 4):
+        return Destination("memory", "since it is small", folder, overwrite)
+    limit = bytes_in_words(min(_SMALL_BYTES, free // 4))
+    if all(len(request.source.shape) <= MOST_AXES for request in requests):
+        return Destination("disk", f"since it is larger than {limit}", folder, overwrite)
+    return Destination("lazy", f"since it is larger than {limit} and has too many axes for OME-Zarr", folder, overwrite)
+
+
+def default_folder() -> Path:
+    """Return the folder for results where the user has chosen none."""
+    return home() / "results"
+
+
+def refuse_unfitting(requests: Sequence[ApplyRequest], card: Card, destination: Destination, augmented: bool) -> None:
+    """Raise `UserError` where the results do not fit, or their places are taken; nothing is computed yet."""
+    size = sum(result_bytes(request, card) for request in requests)
+    if destination.place == "memory" and size > free_main_memory() // 2:
+        raise UserError(
+            f"The result would take {bytes_in_words(size)}, more than half of the free memory "
+            f"({bytes_in_words(free_main_memory())}). Write it to disk, or let it be computed when it is looked at."
+        )
+    if destination.place != "disk":
+        return
+    for request in requests:
+        path = destination.path(request, card)
+        assert path is not None
+        refuse_taken(path, record_for(request, card, augmented), destination.overwrite)
+        needed = result_bytes(request, card) // (_LABELS_SHRINK if card.task == "segment" else 1)
+        if needed > free_disk(path):
+            raise UserError(
+                f"The result would take about {bytes_in_words(needed)} of disk, but only "
+                f"{bytes_in_words(free_disk(path))} are free there. Choose another folder, or fewer planes."
+            )
+
+
+def record_for(request: ApplyRequest, card: Card, augmented: bool) -> Record:
+    """Return what a result on disk will say of itself."""
+    return record_of(card, request.source.name, request.shape, augmented)
+
+
+def grid_of(request: ApplyRequest, card: Card) -> Grid:
+    """Return where a result lies, for its file."""
+    where = request.source.placement if request.index is None else placement_of_plane(request.source.placement)
+    where = placement_of_finer(where, card.upscale)
+    units = tuple(str(unit) for unit in where.get("units", ("pixel",) * len(request.shape)))
+    return Grid(tuple(map(float, where["scale"])), tuple(map(float, where["translate"])), units)
+
+
+def sentence(
+    requests: Sequence[ApplyRequest],
+    card: Card,
+    destination: Destination,
+    settings: ApplySettings,
+    survey: Survey | None,
+) -> str:
+    """Say what a run will do: planes, tiles, memory and time where they are known, and where the results go."""
+    looks = [outlook(survey, settings, *request.source.shape[-2:]) for request in requests] if survey else []
+    parts = [_planes(requests)]
+    if looks:
+        parts.append(_passes(looks, requests, destination))
+    return "".join(parts) + ". " + _where(requests, card, destination, settings)
+
+
+def _planes(requests: Sequence[ApplyRequest]) -> str:
+    total = sum(request.planes for request in requests)
+    sizes = list(dict.fromkeys(f"{request.source.shape[-2]} x {request.source.shape[-1]}" for request in requests))
+    images = f"{counted(len(requests), 'layer')}, " if len(requests) > 1 else ""
+    return f"{images}{counted(total, 'plane')} of {' and '.join(sizes[:2])}{' and more' if len(sizes) > 2 else ''} px"
+
+
+def _passes(looks: Sequence[Outlook], requests: Sequence[ApplyRequest], destination: Destination) -> str:
+    largest = max(looks, key=lambda look: look.pass_bytes)
+    tiles = "in one piece" if largest.tiles == 1 else f"in tiles of {largest.tile} px"
+    if destination.place == "lazy":
+        time = f"roughly {duration(max(look.plane_seconds for look in looks))} a plane"
+    else:
+        seconds = sum(look.plane_seconds * request.planes for look, request in zip(looks, requests, strict=True))
+        time = f"roughly {duration(max(seconds, 1))}"
+    return f" {tiles}: about {bytes_in_words(largest.pass_bytes)} while it runs, {time}"
+
+
+def _where(requests: Sequence[ApplyRequest], card: Card, destination: Destination, settings: ApplySettings) -> str:
+    size = bytes_in_words(sum(result_bytes(request, card) for request in requests))
+    result = "The result" if len(requests) == 1 else "The results"
+    why = f", {destination.why}" if destination.why else ""
+    if destination.place == "memory":
+        return f"{result} ({size}) {'stays' if len(requests) == 1 else 'stay'} in memory{why}."
+    if destination.place == "lazy":
+        return f"Planes are computed when you look at them; {bytes_in_words(ROOM_BYTES)} of them are remembered{why}."
+    compressed = "before compression" if card.task == "segment" else "or a little less"
+    begun = "".join(_begun(request, card, destination, settings) for request in requests)
+    names = [path.name for path in (destination.path(request, card) for request in requests) if path]
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{result} ({size} {compressed}) {'goes' if len(requests) == 1 else 'go'} to '{names[0]}'{more}{why}.{begun}"
+
+
+def _begun(request: ApplyRequest, card: Card, destination: Destination, settings: ApplySettings) -> str:
+    """Say what of a result is there already."""
+    path = destination.path(request, card)
+    there = read_record(path) if path is not None and not destination.overwrite else None
+    wanted = record_for(request, card, settings.test_time_augmentation)
+    if there is None or there.complete or not there.continues(wanted):
+        return ""
+    return f" {there.done} of its {there.planes} planes are there already; the run goes on from them."
+
+
+def bytes_in_words(count: float) -> str:
+    """Return a size as a person would say it: ``12 MB``, ``3.4 GB``."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{max(round(count / 1e6), 1)} MB"
