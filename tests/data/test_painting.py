@@ -74,6 +74,36 @@ def test_background_label_counts_in_every_mode() -> None:
     assert set(np.unique(target_from_painting(labels, "ignored", 7)[1:])) == {0, 2}
 
 
+def test_several_background_labels_and_ignored_ones() -> None:
+    labels = discs((60, 60)) + discs((60, 74), radius=3, value=5)
+    labels[0, :], labels[119, :] = 7, 8
+    for unpainted, elsewhere in [("near", 0), ("ignored", 0), ("background", 1)]:
+        (target,), values = targets_from_painting([labels], unpainted, (7, 8), ignored_labels=(5,))
+        assert values == (1,)
+        assert (target[[0, 119]] == 1).all()
+        assert (target[labels == 5] == 0).all(), "not even as a part of the ring around its neighbour"
+        assert target[110, 10] == elsewhere
+        np.testing.assert_array_equal(target == 2, labels == 1)
+
+
+def test_regions_are_fully_annotated_and_the_rest_keeps_its_meaning() -> None:
+    planes = [discs((60, 60)), discs((60, 60)), np.zeros((120, 160), np.int32)]
+    planes[0][56:64, 90:98] = 5
+    region = np.zeros((120, 160), bool)
+    region[40:100, 40:100] = True
+    for unpainted, meaning in [("near", 0), ("ignored", 0), ("background", 1)]:
+        targets, _ = targets_from_painting(planes, unpainted, regions=[region, None, region])
+        plain, _ = targets_from_painting(planes, unpainted)
+        np.testing.assert_array_equal(targets[0][region] == 1, (planes[0] == 0)[region])
+        np.testing.assert_array_equal(targets[0][~region], plain[0][~region])
+        np.testing.assert_array_equal(targets[1], plain[1])
+        np.testing.assert_array_equal(targets[2][region], 1)
+        assert (targets[2][~region] == meaning).all()
+    assert set(np.unique(targets_from_painting(planes[:1], "ignored", regions=[region])[0])) == {0, 1, 2, 3}
+    with pytest.raises(UserError, match="Only one class"):
+        targets_from_painting(planes[1:2], "ignored", regions=[None])
+
+
 def test_classes_are_consecutive_and_agree_between_planes() -> None:
     planes = [discs((60, 60), value=9), discs((60, 60), value=4), np.zeros((120, 160), np.int32)]
     targets, values = targets_from_painting(planes)

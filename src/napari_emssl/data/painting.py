@@ -1,6 +1,6 @@
 """From what users painted, or from mask files, to core targets: 0 unpainted, 1 background, 2.. classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -45,8 +45,10 @@ def target_from_painting(
 def targets_from_painting(
     planes: Sequence[NDArray[Any]],
     unpainted: Unpainted = "near",
-    background_label: int | None = None,
+    background_label: int | Collection[int] | None = None,
     *,
+    ignored_labels: Collection[int] = (),
+    regions: Sequence[NDArray[np.bool_] | None] | None = None,
     name: str = "the painting",
     merge_classes: bool = False,
 ) -> tuple[list[Target], tuple[int, ...]]:
@@ -61,7 +63,12 @@ def targets_from_painting(
         the object's equivalent diameter (4 to 48 px), and ignored elsewhere; the pixels right at a painted
         border are ignored too. ``ignored``: nothing. ``background``: background.
     background_label
-        Label that stands for background.
+        Label, or labels, that stand for background.
+    ignored_labels
+        Labels of which nothing is learnt, whatever `unpainted` says: they stay unpainted in the target.
+    regions
+        For each plane a mask ``(h, w)`` of what is fully annotated, or None: inside it everything unpainted is
+        background, outside it `unpainted` holds.
     name
         What messages call the painting.
     merge_classes
@@ -78,10 +85,14 @@ def targets_from_painting(
         If nothing is painted, only background is, or nothing in the end says what background is.
     """
     labels = [_integers(plane, name) for plane in planes]
-    values = [value for value in _values(labels) if value != background_label]
+    background = (background_label,) if isinstance(background_label, int) else tuple(background_label or ())
+    values = [value for value in _values(labels) if value not in {*background, *ignored_labels}]
     _check_painted(labels, values, name)
     classes = _class_values(values, merge_classes, name)
-    targets = [_spread(_mapped(plane, values, merge_classes, background_label), unpainted) for plane in labels]
+    targets = [_spread(_mapped(plane, values, merge_classes, background), unpainted) for plane in labels]
+    for target, plane, region in zip(targets, labels, regions or [None] * len(labels), strict=True):
+        _fill(target, region)
+        target[np.isin(plane, list(ignored_labels))] = 0
     if len(_values(targets)) < 2:
         raise UserError(
             f"Only one class is painted in {name}, and nothing says what is background. "
@@ -134,16 +145,19 @@ def _class_values(values: Sequence[int], merge_classes: bool, name: str) -> tupl
     return tuple(values[:1] if merge_classes else values)
 
 
-def _mapped(labels: NDArray[Any], values: Sequence[int], merge_classes: bool, background_label: int | None) -> Target:
-    """Core target of labels: `values` become 2, 3, ..., the background label 1, the rest 0."""
+def _mapped(
+    labels: NDArray[Any], values: Sequence[int], merge_classes: bool, background: Collection[int] = ()
+) -> Target:
+    """Core target of labels: `values` become 2, 3, ..., those of the background 1, the rest 0."""
     target = np.zeros(labels.shape, np.uint8)
     if merge_classes:
         target[np.isin(labels, values)] = 2
     else:
         for core, value in enumerate(values, start=2):
             target[labels == value] = core
-    if background_label:
-        target[labels == background_label] = 1
+    for value in background:
+        if value:
+            target[labels == value] = 1
     return target
 
 
@@ -154,6 +168,12 @@ def _spread(target: Target, unpainted: Unpainted) -> Target:
     elif unpainted == "near":
         _paint_rings(target)
     return target
+
+
+def _fill(target: Target, region: NDArray[np.bool_] | None) -> None:
+    """Make everything unpainted in a fully annotated region background, in place."""
+    if region is not None:
+        target[region & (target == 0)] = 1
 
 
 def _paint_rings(target: Target) -> None:
@@ -208,8 +228,8 @@ def targets_from_masks(
         If nothing is painted, there is only one class, there are too many values, or they are no whole numbers.
     """
     labels = [_integers(mask, name) for mask in masks]
-    background = 1 if zero == "unpainted" else None
-    found = [value for value in _values(labels) if value != background]
+    background = (1,) if zero == "unpainted" else ()
+    found = [value for value in _values(labels) if value not in background]
     if class_values is None or merge_classes:
         _check_painted(labels, found, name)
         classes = class_values or _class_values(found, merge_classes, name)

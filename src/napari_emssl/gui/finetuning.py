@@ -1,6 +1,6 @@
 """The part of a fine-tuning that runs in the worker thread: gather, save the painting, start, put into the zoo."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from ..jobs.settings import FinetuneSettings
 from ..models.file import Card, Model
 from ..models.zoo import add_model, home, list_models, own_folder
 from .layers import Source
-from .paintings import save_painting, slug, unused
-from .requests import TrainingRequest
+from .paintings import save_paintings, slug, unused
+from .training_request import TrainingRequest
 
 _SCORES = {"dice": "Dice on held-out painting: {:.2f}.", "l1": "L1 on what was held out: {:.3g}."}
 
@@ -73,19 +73,25 @@ class Trained:
         return f"{ending} model is in the zoo as '{self.name}'.{''.join(scores[:1])}"
 
 
-def start_segmenting(request: TrainingRequest, painting_path: Path, draft: Draft) -> Job:
-    """Save the painting, read the images, and start the job in its process."""
+def start_segmenting(request: TrainingRequest, painting_paths: Sequence[Path], draft: Draft) -> Job:
+    """Save the paintings, read the images, and start the job in its process."""
     from ..data.painting import targets_from_painting  # brings scipy and scikit-image: too slow for opening a dock
 
     if draft.resume is None:
-        save_painting(request, painting_path)
-    targets, values = targets_from_painting(list(request.painting), request.unpainted, request.background_label)
-    source = request.source
-    images = [Image(source.name, plane[None], (), source.pixel_size_nm) for plane in request.images()]
+        save_paintings(request, painting_paths)
+    targets, _ = targets_from_painting(
+        [plane for painted in request.images for plane in painted.painting],
+        request.unpainted, request.with_role("background"), ignored_labels=request.with_role("ignore"),
+        regions=[mask for painted in request.images for mask in painted.masks()],
+    )  # fmt: skip
+    images = [
+        Image(painted.source.name, plane[None], (), painted.source.pixel_size_nm)
+        for painted in request.images
+        for plane in painted.images()
+    ]
     return child.run(
         "finetune", images, targets, draft.settings, draft.start,
-        name=draft.name, class_names=[f"label {value}" for value in values],
-        autosave=draft.autosave, resume=draft.resume,
+        name=draft.name, class_names=request.class_names(), autosave=draft.autosave, resume=draft.resume,
     )  # fmt: skip
 
 

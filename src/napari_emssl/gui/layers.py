@@ -141,6 +141,29 @@ def _unit_factors(layer: Any, viewer: Any) -> NDArray[np.float64] | float:
     return np.array([float(base(str(w))[0]) / float(base(str(o))[0]) for w, o in zip(world, own, strict=True)])
 
 
+def world_factors(one: Any, other: Any) -> NDArray[np.float64]:
+    """Return by what to multiply world coordinates of a layer to get those of another, for the last axes of both.
+
+    Each layer counts in its own units; 1 where the units cannot be compared, since napari then goes by the numbers.
+    """
+    count = min(one.ndim, other.ndim)
+    pairs = zip(*(tuple(getattr(layer, "units", None) or ("pixel",) * count)[-count:] for layer in (one, other)),
+                strict=True)  # fmt: skip
+    return np.array([_ratio(str(own), str(wanted)) for own, wanted in pairs])
+
+
+def _ratio(own: str, wanted: str) -> float:
+    """Return how many of one unit make the other; 1 where they measure different things."""
+    if own == wanted:
+        return 1.0
+    import pint
+
+    try:
+        return float(pint.get_application_registry().Quantity(1.0, own).to(wanted).magnitude)
+    except (pint.DimensionalityError, pint.UndefinedUnitError):
+        return 1.0
+
+
 def new_painting(layer: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """Return empty labels on the grid of an image layer and the keyword arguments of their Labels layer.
 

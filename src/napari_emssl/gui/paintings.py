@@ -1,6 +1,7 @@
 """What a user has painted is never lost: a copy is kept whenever a training starts."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,41 +10,51 @@ import numpy as np
 
 from ..data.planes import write_image
 from ..models.zoo import home
-from .requests import TrainingRequest
+from .training_request import PaintedImage, TrainingRequest
 
 _WHOLE_BYTES = 64 * 2**20
 """Paintings up to this size are saved on the grid of the whole image, larger ones as their painted planes."""
 
 
-def painting_path(request: TrainingRequest, now: datetime) -> Path:
-    """Return where the painting of a request is kept, a file that does not exist yet."""
+def painting_paths(request: TrainingRequest, now: datetime) -> tuple[Path, ...]:
+    """Return where the paintings of a request are kept, files that do not exist yet, in the order of its images."""
     folder = home() / "paintings"
-    stem = f"{slug(request.source.name)}-{now:%Y-%m-%d-%H%M%S}"
-    return unused(folder, stem, ".tif")
+    stems = [f"{slug(painted.source.name)}-{now:%Y-%m-%d-%H%M%S}" for painted in request.images]
+    numbered = [f"{stem}-image-{n}" if stems.count(stem) > 1 else stem for n, stem in enumerate(stems, start=1)]
+    return tuple(unused(folder, stem, ".tif") for stem in numbered)
 
 
-def save_painting(request: TrainingRequest, path: Path) -> None:
-    """Write the painting as TIFF and, beside it, what is known of it as JSON; raises `UserError` when it cannot."""
-    whole = np.prod(request.source.shape, dtype=float) <= _WHOLE_BYTES and len(request.source.shape) <= 4
-    labels = request.painting.astype(smallest_type(int(request.painting.max())), copy=False)
+def save_paintings(request: TrainingRequest, paths: Sequence[Path]) -> None:
+    """Write each painting as TIFF and, beside it, what is known of it as JSON; raises `UserError` when it cannot."""
+    for painted, path in zip(request.images, paths, strict=True):
+        _save_painting(painted, request, path)
+
+
+def _save_painting(painted: PaintedImage, request: TrainingRequest, path: Path) -> None:
+    shape = painted.source.shape
+    whole = np.prod(shape, dtype=float) <= _WHOLE_BYTES and len(shape) <= 4
+    labels = painted.painting.astype(smallest_type(int(painted.painting.max(initial=0))), copy=False)
     if whole:
-        grid = np.zeros(request.source.shape, labels.dtype)
-        for index, plane in zip(request.indices, labels, strict=True):
+        grid = np.zeros(shape, labels.dtype)
+        for index, plane in zip(painted.indices, labels, strict=True):
             grid[index] = plane
         labels = grid
-    write_image(path, labels, request.source.pixel_size_nm)
-    path.with_suffix(".json").write_text(json.dumps(_record(request, whole), indent=2), encoding="utf-8")
+    write_image(path, labels, painted.source.pixel_size_nm)
+    path.with_suffix(".json").write_text(json.dumps(_record(painted, request, whole), indent=2), encoding="utf-8")
 
 
-def _record(request: TrainingRequest, whole: bool) -> dict[str, Any]:
+def _record(painted: PaintedImage, request: TrainingRequest, whole: bool) -> dict[str, Any]:
     return {
-        "image": request.source.name,
-        "image_shape": request.source.shape,
-        "painted_planes": request.indices,
+        "image": painted.source.name,
+        "image_shape": painted.source.shape,
+        "painted_planes": painted.indices,
         "file_holds": "the whole grid of the image" if whole else "the painted planes, in this order",
         "unpainted": request.unpainted,
-        "background_label": request.background_label,
-        **{name: _plain(value) for name, value in request.source.placement.items()},
+        "labels": {label.value: {"name": label.name, "role": label.role} for label in request.classes},
+        "fully_annotated": [
+            {"plane": region.at, "outline_px": region.outline.round(2).tolist()} for region in painted.regions
+        ],
+        **{name: _plain(value) for name, value in painted.source.placement.items()},
     }
 
 

@@ -63,15 +63,19 @@ class ZooWatch(QObject):
                 self._watcher.addPath(str(own_folder()))
 
 
-def layer_picker(viewer: Any, kind: str) -> Any:
-    """Return a magicgui combo box of the viewer's layers of a kind (``Image``, ``Labels``), previews left out."""
+def layer_picker(viewer: Any, kind: str, none: str = "") -> Any:
+    """Return a magicgui combo box of the viewer's layers of a kind (``Image``, ``Labels``), previews left out.
+
+    Where a word for `none` is given, no layer can be picked, too, and is at first.
+    """
 
     kind_of_layer = getattr(napari.layers, kind)
 
     def choices(_: Any) -> list[Any]:
         return [layer for layer in viewer.layers if isinstance(layer, kind_of_layer) and not is_preview(layer)]
 
-    picker = create_widget(annotation=f"napari.layers.{kind}", options={"choices": choices, "nullable": False})
+    picker = create_widget(annotation=f"napari.layers.{kind}", options={"choices": choices, "nullable": bool(none)})
+    picker.null_string = none
     stay_narrow(picker.native)
     return picker
 

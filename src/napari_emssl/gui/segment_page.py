@@ -1,24 +1,30 @@
-"""The way *Segment*: an image and its painting."""
+"""The way *Segment*: images and what is painted on them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtWidgets import QPushButton
 
 from ..errors import UserError
 from ..jobs.settings import FinetuneSettings
+from .class_table import ClassTable
 from .dock import beside
-from .fields import Combo, IntegerBox
+from .fields import Combo
 from .finetuning import Draft, Order, start_segmenting
+from .image_list import ImageList
 from .layers import brush_size, new_painting
-from .paintings import painting_path
+from .paintings import painting_paths
+from .pairing import painting_of
 from .pickers import layer_picker
-from .requests import training_request
+from .regions import new_regions
 from .results import Preview
 from .training_page import AUTOSAVE_SECONDS, TrainingPage
+from .training_request import Pair, training_request
 
 _UNPAINTED = {
     "background near paint": "near",
@@ -31,8 +37,16 @@ _ADVANCED = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class SegmentOrder(Order):
+    """An order of this page."""
+
+    values: tuple[int, ...] = ()
+    """The painted label of each class, in the order in which the model numbers them."""
+
+
 class SegmentPage(TrainingPage):
-    """Trains a model on a few painted particles.
+    """Trains a model on a few painted particles of one image or of several.
 
     Parameters
     ----------
@@ -46,36 +60,76 @@ class SegmentPage(TrainingPage):
     apply_hint = "Segment every plane of the image with the new model."
 
     def __init__(self, viewer: Any) -> None:
-        super().__init__(viewer, FinetuneSettings(task="segment", autosave_seconds=AUTOSAVE_SECONDS), _ADVANCED)
+        defaults = FinetuneSettings(task="segment", autosave_seconds=AUTOSAVE_SECONDS)
+        super().__init__(viewer, defaults, _ADVANCED)
         self.preview = Preview(viewer)
+        self._values: tuple[int, ...] = ()
         self.painting = layer_picker(viewer, "Labels")
-        self.new_painting_button = QPushButton("New")
-        self.new_painting_button.setToolTip("Make an empty Labels layer on the image's grid and take the brush.")
-        self.new_painting_button.clicked.connect(self.add_painting)
+        self.painting.changed.connect(lambda _: self._on_paintings())
+        self.regions = layer_picker(viewer, "Shapes", none="none")
+        self.more_images = ImageList(viewer)
+        self.more_images.changed.connect(self._on_paintings)
         self.unpainted = Combo()
         for text, value in _UNPAINTED.items():
             self.unpainted.addItem(text, value)
-        self.background = IntegerBox(1, 65535, empty="none")
+        self.classes = ClassTable()
+        self.classes.shown.connect(self._on_classes)
+        self._make_buttons()
         self._lay_out()
 
+    def _make_buttons(self) -> None:
+        self.add_image_button = QPushButton("Add")
+        self.add_image_button.setToolTip("Learn from one more image of the viewer, and from the painting on it.")
+        self.add_image_button.clicked.connect(self.add_image)
+        self.new_painting_button, self.new_regions_button = QPushButton("New"), QPushButton("New")
+        self.new_painting_button.setToolTip("Make an empty Labels layer on the image's grid and take the brush.")
+        self.new_painting_button.clicked.connect(self.add_painting)
+        self.new_regions_button.setToolTip("Make an empty Shapes layer on the image's grid, to draw rectangles in.")
+        self.new_regions_button.clicked.connect(self.add_regions)
+
     def _lay_out(self) -> None:
-        self.add_row("Image", self.image.native, "The image, or stack, with paint on it.")
+        buttons = (self.add_image_button, self.new_painting_button, self.new_regions_button)
+        for button in buttons:
+            button.setMinimumWidth(max(button.sizeHint().width() for button in buttons))
+        self.add_row("Image", beside(self.image.native, self.add_image_button),
+                     "The image, or stack, with paint on it.")  # fmt: skip
         self.add_row("Painting", beside(self.painting.native, self.new_painting_button),
                      "The Labels layer that holds the painted particles.")  # fmt: skip
+        self.add_row("and", self.more_images)
+        self.form.addRow(self.classes)
         self.add_row("Unpainted", self.unpainted, "What the training takes unpainted pixels for.")
-        self.add_row("Background", self.background, "A label with which background was painted, if any.")
+        self.add_row("All painted in", beside(self.regions.native, self.new_regions_button),
+                     "Rectangles, ellipses and polygons of a Shapes layer in which everything is painted: what is "
+                     "unpainted there is background.")  # fmt: skip
+        self._on_paintings()
+        self._on_classes(0)
 
     def reset_choices(self, event: Any = None) -> None:
         """Read the viewer's layers anew, in every picker."""
         super().reset_choices(event)
-        self.painting.reset_choices(event)
+        for picker in (self.painting, self.regions, self.more_images):
+            picker.reset_choices(event)
+        self._on_paintings()
 
     def on_image(self) -> None:
         """Pick the painting that belongs to the image."""
-        own = [labels for labels in self.painting.choices if _belongs(labels, self.image.value)]
-        if own and not _belongs(self.painting.value, self.image.value):
-            self.painting.value = own[-1]
+        own = painting_of(self.image.value, self.painting.choices)
+        if own is not None:
+            self.painting.value = own
         super().on_image()
+
+    def pairs(self) -> list[Pair]:
+        """Return every image with its painting."""
+        return [(self.image.value, self.painting.value), *self.more_images.pairs()]
+
+    def _on_paintings(self) -> None:
+        """Let the table show the labels of all paintings."""
+        self.more_images.setVisible(bool(self.more_images.rows))
+        self.form.labelForField(self.more_images).setVisible(bool(self.more_images.rows))
+        self.classes.watch([labels for labels in dict.fromkeys(painting for _, painting in self.pairs()) if labels])
+
+    def _on_classes(self, count: int) -> None:
+        self.classes.setVisible(count > 0)
 
     def add_painting(self) -> None:
         """Make an empty painting on the image's grid, pick it, and put the brush into the user's hand."""
@@ -96,24 +150,54 @@ class SegmentPage(TrainingPage):
         self.painting.value = layer
         self.said.emit("Paint a few particles with label 1, whole and to the edge, then press Start.", False)
 
+    def add_image(self) -> None:
+        """Add the next image of the viewer that has a painting, or the next one at all."""
+        taken = [image for image, _ in self.pairs()]
+        left = [image for image in self.image.choices if image not in taken]
+        if not left:
+            self.said.emit("There is no other image in the viewer. Open one more, paint on it, then add it.", True)
+            return
+        painted = [image for image in left if painting_of(image, self.painting.choices) is not None]
+        image = (painted or left)[0]
+        self.more_images.add(image, painting_of(image, self.painting.choices))
+
+    def add_regions(self) -> None:
+        """Make an empty Shapes layer on the image's grid, pick it, and take the rectangle."""
+        image = self.image.value
+        if image is None:
+            self.said.emit("There is no image layer to draw on. Open an image first.", True)
+            return
+        layer = self.viewer.add_shapes(None, **new_regions(image))
+        layer.mode = "add_rectangle"
+        self.viewer.layers.selection.active = layer
+        self.reset_choices()
+        self.regions.value = layer
+        self.said.emit("Draw rectangles around parts of the image in which every particle is painted.", False)
+
     def order(self, draft: Draft) -> Order:
-        """Resolve image and painting; raises `UserError` with what is missing."""
-        background = self.background.number()
-        request = training_request(self.image.value, self.painting.value, self.unpainted.currentData(), background)
-        path = painting_path(request, datetime.now())
-        return Order(
-            draft, self.image.value, request.source, partial(start_segmenting, request, path),
-            notes=(f"The painting is kept in {path}",),
+        """Resolve images, paintings and regions; raises `UserError` with what is missing."""
+        request = training_request(self.pairs(), self.unpainted.currentData(), self.regions.value)
+        paths = painting_paths(request, datetime.now())
+        notes = [f"The painting is kept in {path}" for path in paths]
+        notes += [
+            f"'{painted.name}' does not cover '{painted.source.name}' in the viewer; their pixels are taken to match."
+            for painted in request.images
+            if painted.elsewhere
+        ]
+        return SegmentOrder(
+            draft, self.image.value, request.images[0].source, partial(start_segmenting, request, paths), tuple(notes),
+            values=request.values,
         )  # fmt: skip
 
     def begin_preview(self, order: Order) -> None:
         """Get ready for the previews of a run."""
+        self._values = order.values if isinstance(order, SegmentOrder) else ()
         self.preview.begin(order.source, below=self.painting.value)
 
     def show_preview(self, images: Mapping[str, NDArray[Any]]) -> None:
-        """Show the prediction on the plane in view."""
+        """Show the prediction on the plane in view, with the labels that were painted."""
         if "prediction" in images:
-            self.preview.show(images["prediction"])
+            self.preview.show(painted_labels(images["prediction"], self._values))
 
     def blank_preview(self) -> None:
         """Show nothing until the next prediction."""
@@ -124,6 +208,9 @@ class SegmentPage(TrainingPage):
         self.preview.remove()
 
 
-def _belongs(labels: Any, image: Any) -> bool:
-    """Whether a Labels layer is named as the painting of an image."""
-    return labels is not None and image is not None and labels.name.startswith(f"{image.name} | painting")
+def painted_labels(predicted: NDArray[Any], values: tuple[int, ...]) -> NDArray[Any]:
+    """Give the classes of a prediction, numbered from 1 on, the labels they were painted with."""
+    if values == tuple(range(1, len(values) + 1)):
+        return predicted
+    labels: NDArray[Any] = np.array([0, *values], np.min_scalar_type(max(values, default=0)))
+    return labels[np.minimum(predicted, len(values))]  # type: ignore[no-any-return]
