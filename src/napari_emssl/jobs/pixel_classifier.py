@@ -29,21 +29,20 @@ def pixel_features(unit: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class PixelClassifier:
-    """Five networks of one hidden layer side by side, their probabilities averaged; made by `fit`."""
+    """Five networks of one hidden layer, their probabilities averaged; made by `fit`."""
 
-    hidden: tuple[Floats, Floats]
-    """Weights ``(f, members * hidden)`` for features as they are, and biases."""
-    output: tuple[Floats, Floats]
-    """Weights ``(members * hidden, members * classes)``, zero between members, and biases."""
+    weights: tuple[Floats, Floats, Floats, Floats]
+    """Of both layers, weights ``(members, in, out)`` and biases ``(members, 1, out)``, for features as they are."""
 
     def probabilities(self, features: Floats) -> Floats:
-        """Return the probability of each class ``(n, classes)`` for features ``(n, f)`` of any float type."""
+        """Return the probability of each class ``(classes, n)`` for features ``(n, f)`` of any float type."""
         pieces = range(0, len(features), _PIECE)
-        return np.concatenate([self._piece(features[first : first + _PIECE]) for first in pieces])
+        return np.concatenate([self._piece(features[first : first + _PIECE]) for first in pieces], axis=1)
 
     def _piece(self, features: Floats) -> Floats:
-        logits = _output(features.astype(np.float32, copy=False), (*self.hidden, *self.output))[1]
-        mean: Floats = _softmax(logits.reshape(len(features), _MEMBERS, -1)).mean(axis=1)
+        columns = np.ascontiguousarray(features.T, np.float32)  # sums over few classes are quick along the first axis
+        members = [_softmax(_logits(columns, *parts), 0) for parts in zip(*self.weights, strict=True)]
+        mean: Floats = np.mean(members, axis=0)
         return mean
 
 
@@ -74,13 +73,13 @@ def fit(features: Floats, classes: NDArray[np.integer], count: int, seed: int = 
         inputs = inputs + _BLUR * rng.standard_normal(inputs.shape, dtype=np.float32)
         share = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / _STEPS))
         optimiser.improve(_gradients(inputs, classes[chosen], weights), _RATE * share)
-    return _side_by_side(weights, mean, spread)
+    return _unstandardised(weights, mean, spread)
 
 
 def uncertainty(probabilities: Floats) -> Floats:
-    """Return the entropy over the last axis ``(..., classes)``, as a share of the greatest: 0 sure, 1 undecided."""
+    """Return the entropy over the first axis ``(classes, ...)``, as a share of the greatest: 0 sure, 1 undecided."""
     bounded = np.clip(probabilities, 1e-7, 1.0)
-    entropy = -(bounded * np.log(bounded)).sum(axis=-1) / np.log(max(probabilities.shape[-1], 2))
+    entropy = -(bounded * np.log(bounded)).sum(axis=0) / np.log(max(len(probabilities), 2))
     return np.clip(entropy, 0.0, 1.0).astype(np.float32)
 
 
@@ -90,16 +89,20 @@ def _first_weights(inputs: int, count: int, rng: np.random.Generator) -> tuple[F
     return hidden, np.zeros((_MEMBERS, 1, _HIDDEN), np.float32), output, np.zeros((_MEMBERS, 1, count), np.float32)
 
 
-def _side_by_side(weights: tuple[Floats, ...], mean: Floats, spread: Floats) -> PixelClassifier:
-    """Join the members into one wide network, which takes features before they are standardised."""
-    first, first_bias, second, second_bias = weights
-    hidden = first.transpose(1, 0, 2).reshape(len(mean), -1) / spread[:, None]
-    bias = first_bias.reshape(-1) - mean @ hidden
-    output = np.zeros((_MEMBERS, _HIDDEN, _MEMBERS, second.shape[-1]), np.float32)
-    for member, part in enumerate(second):
-        output[member, :, member] = part
-    joined = output.reshape(_MEMBERS * _HIDDEN, -1)
-    return PixelClassifier((hidden.astype(np.float32), bias.astype(np.float32)), (joined, second_bias.reshape(-1)))
+def _unstandardised(weights: tuple[Floats, ...], mean: Floats, spread: Floats) -> PixelClassifier:
+    """Return the networks for features as they are."""
+    hidden, bias, output, output_bias = weights
+    hidden = hidden / spread[:, None]
+    return PixelClassifier((hidden, bias - mean @ hidden[:, None], output, output_bias))
+
+
+def _logits(columns: Floats, hidden: Floats, bias: Floats, output: Floats, output_bias: Floats) -> Floats:
+    """Logits ``(classes, n)`` of one network for features ``(f, n)``."""
+    values = hidden.T @ columns
+    values += bias.T
+    np.maximum(values, 0, out=values)
+    logits: Floats = output.T @ values + output_bias.T
+    return logits
 
 
 def _output(inputs: Floats, weights: tuple[Floats, ...]) -> tuple[Floats, Floats]:
@@ -108,16 +111,16 @@ def _output(inputs: Floats, weights: tuple[Floats, ...]) -> tuple[Floats, Floats
     return hidden, hidden @ weights[2] + weights[3]
 
 
-def _softmax(logits: Floats) -> Floats:
-    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    normed: Floats = shares / shares.sum(axis=-1, keepdims=True)
+def _softmax(logits: Floats, axis: int) -> Floats:
+    shares = np.exp(logits - logits.max(axis, keepdims=True))
+    normed: Floats = shares / shares.sum(axis, keepdims=True)
     return normed
 
 
 def _gradients(inputs: Floats, classes: NDArray[np.integer], weights: tuple[Floats, ...]) -> list[Floats]:
     """Gradients of the mean cross-entropy of inputs ``(members, n, f)`` and their classes ``(members, n)``."""
     hidden, logits = _output(inputs, weights)
-    error = _softmax(logits)
+    error = _softmax(logits, -1)
     np.put_along_axis(error, classes[..., None], np.take_along_axis(error, classes[..., None], -1) - 1, -1)
     error /= inputs.shape[1]
     back = (error @ weights[2].swapaxes(1, 2)) * (hidden > 0)
