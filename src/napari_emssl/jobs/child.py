@@ -25,10 +25,14 @@ VERBS = {
     "look": "napari_emssl.jobs.look:look",
     "survey": "napari_emssl.jobs.survey:survey",
     "evaluate": "napari_emssl.jobs.evaluate:evaluate_job",
+    "first_look": "napari_emssl.jobs.first_look:first_look",
     "compare": "napari_emssl.jobs.compare:compare",
     "simulate": "napari_emssl.jobs.simulate:simulate",
 }
 """Where each verb lives, as ``module:function``; the function returns a `Job`."""
+
+_LIGHT = frozenset({"first_look"})
+"""Verbs that do without torch: they start quickly by themselves, and leave the process that is ready to the others."""
 
 _NAMES = {
     "pretrain": "Pretraining",
@@ -37,13 +41,14 @@ _NAMES = {
     "look": "Applying the model",
     "survey": "Measuring the networks",
     "evaluate": "Evaluation",
+    "first_look": "The first look",
     "compare": "The comparison",
     "simulate": "The simulation",
 }
 
 
 class ChildJob(Job):
-    """A job in another process; iterate in one thread, and `stop`, `pause`, `resume`, `show`, `close` from any.
+    """A job in another process; iterate in one thread, and `stop`, `pause`, `resume`, `show`, `ask`, `close` from any.
 
     When it is dropped, or this process ends in whatever way, the other process ends too.
 
@@ -96,6 +101,11 @@ class ChildJob(Job):
         """Preview this plane ``(h, w)`` from now on."""
         super().show(plane)
         self._conversation.process.tell("show", np.asarray(plane))
+
+    def ask(self, question: Any) -> None:
+        """Put a question to a job that answers questions; arrays in it travel by file."""
+        super().ask(question)
+        self._conversation.process.tell("ask", question)
 
     def close(self, wait_seconds: float = 2.0) -> None:
         """End the job at once and give up its result; an iteration under way ends without an error.
@@ -179,4 +189,5 @@ def run(verb: str, *args: Any, **kwargs: Any) -> ChildJob:
         When no process can be started.
 
     """
-    return ChildJob(Conversation(_SPARE.take(), _NAMES.get(verb, "The job"), VERBS.get(verb, verb), args, kwargs))
+    process = Process() if verb in _LIGHT else _SPARE.take()
+    return ChildJob(Conversation(process, _NAMES.get(verb, "The job"), VERBS.get(verb, verb), args, kwargs))

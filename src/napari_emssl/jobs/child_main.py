@@ -225,8 +225,8 @@ class Child:
                 self._errands.put(parcel)
             case "stop" | "pause" | "resume":
                 self._command(parcel.kind)
-            case "show":
-                self._command("show", self.wire.open(parcel))
+            case "show" | "ask":
+                self._command(parcel.kind, self.wire.open(parcel))
         return parcel.kind != "close"
 
     def _leave(self) -> None:

@@ -92,11 +92,15 @@ class Control:
         self._go = threading.Event()
         self._go.set()
         self._view: NDArray[Any] | None = None
+        self._question: Any = None
+        self._asked = threading.Condition()
 
     def stop(self) -> None:
         """Ask the job to finish its step, save and hand over what it has."""
         self._stop.set()
         self._go.set()
+        with self._asked:
+            self._asked.notify_all()
 
     def pause(self) -> None:
         """Ask the job to wait after its step."""
@@ -110,6 +114,22 @@ class Control:
     def show(self, plane: NDArray[Any]) -> None:
         """Ask for previews of this plane ``(h, w)``, in the units of the image, from now on."""
         self._view = plane
+
+    def ask(self, question: Any) -> None:
+        """Put a question to a job that answers questions; it takes the place of one that still waits."""
+        with self._asked:
+            self._question = question
+            self._asked.notify_all()
+
+    def questions(self) -> Iterator[Any]:
+        """Wait for questions and yield each, the newest where several came; ends when the job shall stop."""
+        while True:
+            with self._asked:
+                self._asked.wait_for(lambda: self._question is not None or self.stopped)
+                question, self._question = self._question, None
+            if self.stopped:
+                return
+            yield question
 
     @property
     def stopped(self) -> bool:
@@ -132,7 +152,7 @@ class Control:
 
 
 class Job(Iterator[Event]):
-    """A job under way: iterate over it for its events; `stop`, `pause`, `resume` and `show` from any thread.
+    """A job under way: iterate over it for its events; `stop`, `pause`, `resume`, `show` and `ask` from any thread.
 
     Parameters
     ----------
@@ -169,6 +189,10 @@ class Job(Iterator[Event]):
     def show(self, plane: NDArray[Any]) -> None:
         """Preview this plane ``(h, w)`` from now on."""
         self.control.show(plane)
+
+    def ask(self, question: Any) -> None:
+        """Put a question to a job that answers questions; the newest wins."""
+        self.control.ask(question)
 
     def result(self) -> Any:
         """Run the job to its end and return what `Finished` carries."""

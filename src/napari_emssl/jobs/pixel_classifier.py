@@ -1,7 +1,7 @@
 """A pixel classifier that learns from a few brush strokes in a fraction of a second: filters and small networks.
 
 numpy and scikit-image only: a process that holds nothing else starts at once and leaves the GPU alone. Features of the
-pretrained generators were measured beside the filters and in place of them, and did not help, see docs/active-learning.md.
+pretrained generators, beside the filters or in their place, were measured and did not help: docs/active-learning.md.
 """
 
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ class PixelClassifier:
     weights: tuple[Floats, Floats, Floats, Floats]
     """Of both layers, weights ``(members, in, out)`` and biases ``(members, 1, out)``, for features as they are."""
 
-    def probabilities(self, features: Floats) -> Floats:
+    def probabilities(self, features: NDArray[np.floating]) -> Floats:
         """Return the probability of each class ``(classes, n)`` for features ``(n, f)`` of any float type."""
         pieces = range(0, len(features), _PIECE)
         return np.concatenate([self._piece(features[first : first + _PIECE]) for first in pieces], axis=1)
 
-    def _piece(self, features: Floats) -> Floats:
+    def _piece(self, features: NDArray[np.floating]) -> Floats:
         columns = np.ascontiguousarray(features.T, np.float32)  # sums over few classes are quick along the first axis
         members = [_softmax(_logits(columns, *parts), 0) for parts in zip(*self.weights, strict=True)]
         mean: Floats = np.mean(members, axis=0)
@@ -80,7 +80,8 @@ def uncertainty(probabilities: Floats) -> Floats:
     """Return the entropy over the first axis ``(classes, ...)``, as a share of the greatest: 0 sure, 1 undecided."""
     bounded = np.clip(probabilities, 1e-7, 1.0)
     entropy = -(bounded * np.log(bounded)).sum(axis=0) / np.log(max(len(probabilities), 2))
-    return np.clip(entropy, 0.0, 1.0).astype(np.float32)
+    share: Floats = np.clip(entropy, 0.0, 1.0).astype(np.float32)
+    return share
 
 
 def _first_weights(inputs: int, count: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
