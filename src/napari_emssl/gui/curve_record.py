@@ -5,7 +5,7 @@ import threading
 from ..jobs.events import Progress
 from ..models.zoo import curve_file
 
-_MOST = 4000
+_MOST, _MOST_KEPT = 4000, 1000
 
 
 class CurveRecord:
@@ -26,13 +26,15 @@ class CurveRecord:
 
     def keep(self, name: str) -> threading.Thread:
         """Write the curves of the own model `name` in a thread, which is returned; where that fails, it has none."""
-        thread = threading.Thread(target=_write, args=(name, list(self.rows)), daemon=True)
+        thread = threading.Thread(target=_write, args=(name, thinned(self.rows, _MOST_KEPT)), daemon=True)
         thread.start()
         return thread
 
 
 def thinned(rows: list[Progress], most: int) -> list[Progress]:
     """Return at most `most` rows, evenly spread; rows without a validation go first."""
+    if len(rows) <= most:
+        return list(rows)
     validated = [row for row in rows if row.metrics]
     others = [row for row in rows if not row.metrics]
     room = max(most - len(validated), most // 2)

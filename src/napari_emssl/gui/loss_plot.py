@@ -174,6 +174,13 @@ class LossPlot(QWidget):
         if not self._timer.isActive():
             self._timer.start(round(1000 * self._rest))
 
+    def show_rows(self, rows: Sequence[Progress]) -> None:
+        """Show the curves of a training that is over."""
+        self.clear()
+        for row in rows:
+            self.add(row.step, row.losses, row.metrics)
+        self.draw()
+
     def _set_log(self, on: bool) -> None:
         self.losses.setLogMode(y=on)
 

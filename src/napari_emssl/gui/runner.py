@@ -64,11 +64,11 @@ class Handle:
             job.show(plane)
 
     def close(self) -> None:
-        """End the job at once, result or not; returns when its process is gone."""
+        """End the job at once, result or not; returns when its process is gone. One of this process is stopped."""
         self.closed = self.stopped = True
-        close = getattr(self._job, "close", None)
-        if close is not None:
-            close()
+        end = getattr(self._job, "close", None) or getattr(self._job, "stop", None)
+        if end is not None:
+            end()
 
 
 def drain(handle: Handle, make_job: MakeJob, finish: Finish) -> Iterator[Event]:
