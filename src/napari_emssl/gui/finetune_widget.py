@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from qtpy.QtWidgets import QLineEdit, QPushButton, QTabBar
+from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QPushButton, QTabBar
 from superqt import QCollapsible
 
 from ..errors import UserError
 from ..jobs.settings import ApplySettings, FinetuneSettings
 from ..models.zoo import recommended_start
 from .applying import start_applying
-from .dock import Dock
+from .dock import Dock, beside
 from .finetuning import Draft, Order, Trained, autosave_path, free_name, put_into_zoo
 from .form import SettingsForm, align_labels
 from .job_panel import JobPanel
+from .layers import pixel_size_nm
 from .paintings import slug
 from .pickers import DevicePicker, ModelPicker, zoo_news
 from .plane_follower import PlaneFollower
@@ -42,6 +44,7 @@ class FinetuneWidget(Dock):
         self.trained: Trained | None = None
         self._ordered: Order | None = None
         self._trained_on: Any = None
+        self._trained_by: TrainingPage | None = None
         self.follower = PlaneFollower(napari_viewer, self)
         self.follower.moved.connect(self._on_plane)
         self._make_pages()
@@ -69,6 +72,10 @@ class FinetuneWidget(Dock):
     def _make_settings(self) -> None:
         self.start = ModelPicker(starts=True)
         self.start.currentIndexChanged.connect(lambda _: self.start.pick(self.start.picked()))
+        self.start_facts = QLabel()
+        self.start_facts.setWordWrap(True)
+        self.start_facts.setEnabled(False)  # in the theme's colour of what is said by the way
+        self.start.told.connect(self.start_facts.setText)
         self.start.pick(recommended_start())
         self.device = DevicePicker()
         self.basic = SettingsForm(FinetuneSettings(task="segment", max_seconds=_SECONDS), ["max_seconds"])
@@ -76,11 +83,15 @@ class FinetuneWidget(Dock):
         self.name.setToolTip("The model is put into the zoo under this name.")
         self.name.textEdited.connect(lambda text: self.name.setModified(bool(text)))
         self.add_row("Start from", self.start)
-        self.add_row("Device", self.device)
+        self.form.addRow(self.start_facts)
         self.add_row("Time budget (s)", self.basic.rows["max_seconds"].widget)
         self.add_row("Save as", self.name)
         self.more = QCollapsible("Advanced settings")
         self.more.setDuration(0)
+        self.more.layout().setContentsMargins(0, 0, 0, 0)
+        where = QFormLayout()
+        where.addRow("Device", self.device)
+        self.more.content().layout().addLayout(where)
         for page in self.pages:
             self.more.addWidget(page.advanced)
         self.more.collapse(animate=False)
@@ -90,17 +101,21 @@ class FinetuneWidget(Dock):
         self.panel = JobPanel(self.viewer, "Start", pausable=True, plot=True)
         self.panel.start_requested.connect(self.begin)
         self.panel.preview.connect(lambda images: self._running.show_preview(images))
-        self.panel.idle.connect(self._on_idle)
+        self.panel.idle.connect(self._offer)
         self.apply_button = QPushButton("Apply to this layer")
         self.apply_button.clicked.connect(self.apply)
-        self.apply_button.hide()
         self.resume_button = QPushButton("Resume training")
         self.resume_button.setToolTip("Go on from the last autosave, with the painting and settings of that run.")
         self.resume_button.clicked.connect(self.resume)
         self.resume_button.hide()
         self.panel.runner.failed.connect(self._on_failure)
+        self.more_button = QPushButton("Train more")
+        self.more_button.setToolTip("Go on from the new model, with everything that is painted by now.")
+        self.more_button.clicked.connect(self.train_more)
         self.panel.extra.addWidget(self.resume_button)
-        self.panel.extra.addWidget(self.apply_button)
+        self.offers = beside(self.more_button, self.apply_button)
+        self.offers.hide()
+        self.panel.extra.addWidget(self.offers)
         self.column.addWidget(self.panel, 1)
 
     def _choose_page(self, row: int) -> None:
@@ -110,6 +125,7 @@ class FinetuneWidget(Dock):
             page.setVisible(page is self.page)
             page.advanced.setVisible(page is self.page)
         self._on_inputs()
+        self._offer(not self.panel.runner.running)
 
     def showEvent(self, event: Any) -> None:
         """Let the forms of the pages and of the dock stand below each other as one."""
@@ -120,8 +136,7 @@ class FinetuneWidget(Dock):
         """Read the viewer's layers anew; napari calls this when they change."""
         for page in self.pages:
             page.reset_choices(event)
-        if not self.panel.runner.running and self._trained_on not in self.viewer.layers:
-            self._trained_on = None
+        if not self.panel.runner.running and self._ordered and self._ordered.layer not in self.viewer.layers:
             self.follower.forget()
         self._suggest_name()
 
@@ -134,6 +149,8 @@ class FinetuneWidget(Dock):
             page.on_image()
 
     def _on_inputs(self) -> None:
+        image = self.page.image.value
+        self.start.describe_for(pixel_size_nm(image) if image is not None else None)
         self._suggest_name()
 
     def _suggest_name(self) -> None:
@@ -153,9 +170,17 @@ class FinetuneWidget(Dock):
         self.start.pick(name)
 
     def begin(self) -> None:
-        """Start the training, or say what is missing."""
+        """Start a training from the start that is picked, or say what is missing."""
+        self._begin(self.start.picked())
+
+    def train_more(self) -> None:
+        """Start a training from the model made last: what was painted before and since then counts."""
+        if self.trained is not None:
+            self._begin(self.trained.name)
+
+    def _begin(self, start: str | None) -> None:
         try:
-            order = self._order()
+            order = self._order(start)
         except UserError as error:
             self.panel.complain(error)
             return
@@ -169,22 +194,22 @@ class FinetuneWidget(Dock):
             self._run(self._ordered.resumed())
 
     def _run(self, order: Order) -> None:
-        self._ordered, self.trained, self._trained_on = order, None, order.layer
+        self._ordered = order
         self._running.begin_preview(order)
         self.resume_button.hide()
         self.panel.run(
-            order.make_job, lambda model: put_into_zoo(model, order.draft), self._on_trained,
+            order.make_job, lambda model: put_into_zoo(model, order.draft), partial(self._on_trained, order),
             title="Starting; the first time this takes a few seconds …", training=True,
         )  # fmt: skip
         self.panel.note(*order.notes)
         self.follower.begin(order.layer, order.source, self.panel.runner.handle)
 
-    def _order(self) -> Order:
+    def _order(self, start: str | None) -> Order:
         """Resolve what is on screen and in the layers; raises `UserError` with what is missing."""
         self._suggest_name()
         wanted = self.name.text().strip()
         name = free_name(wanted) if wanted else ""
-        order = self.page.order(Draft(self.settings(), self.start.picked(), name, autosave_path(name)))
+        order = self.page.order(Draft(self.settings(), start, name, autosave_path(name)))
         if not name:
             raise UserError("The model has no name. Write one into 'Save as'.")
         self._set_name(order.draft.name)
@@ -199,8 +224,8 @@ class FinetuneWidget(Dock):
         """A prediction belongs to its plane: blank it until the next one comes, for good when none will."""
         (self._running.blank_preview if self.panel.runner.running else self._running.remove_preview)()
 
-    def _on_trained(self, result: Trained, stopped: bool) -> None:
-        self.trained = result
+    def _on_trained(self, order: Order, result: Trained, stopped: bool) -> None:
+        self.trained, self._trained_on, self._trained_by = result, order.layer, self._running
         self.panel.record.keep(result.name)
         zoo_news.changed.emit()
         self.name.setModified(False)
@@ -213,9 +238,12 @@ class FinetuneWidget(Dock):
             self.resume_button.show()
             self.panel.say(f"{error} Press 'Resume training' to go on from it.", trouble=True)
 
-    def _on_idle(self, idle: bool) -> None:
-        self.apply_button.setVisible(self.trained is not None)
-        self.apply_button.setEnabled(idle)
+    def _offer(self, idle: bool) -> None:
+        """Offer what can be done with the new model, on the page that it was trained by."""
+        offered = self.trained is not None and self._trained_by is self.page
+        self.offers.setVisible(offered)
+        self.offers.setEnabled(idle)
+        self.panel.start_button.setText("Start again" if offered else "Start")
 
     def apply(self) -> None:
         """Apply the new model to the layer it was trained on."""

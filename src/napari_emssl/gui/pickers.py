@@ -1,20 +1,23 @@
 """Combo boxes that pick a layer, a model of the zoo or a device, and keep up with what there is."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import napari.layers
 from magicgui.widgets import create_widget
 from qtpy.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QStyledItemDelegate, QWidget
 
-from ..models.file import Card
-from ..models.zoo import ZooEntry, list_models, own_folder
+from ..models.zoo import list_models, own_folder, recommended_start
 from .fields import Combo, stay_narrow
 from .layers import METADATA_KEY
+from .start_facts import facts_of
 
 SCRATCH = "scratch"
 _CALM_MS = 150
+_FACTS, _SHORT = (int(Qt.ItemDataRole.UserRole) + n for n in (1, 2))
+"""Roles of the line about a model in the list, and of the one below the box."""
 _DEVICES = {
     "auto": "A GPU where there is one, else the CPU.",
     "cpu": "The processor.",
@@ -104,13 +107,22 @@ class ModelPicker(Combo):
     starts
         True lists everything a training can start from, and ``scratch``; False only what can be applied.
 
+    Signals
+    -------
+    told(str)
+        A line about the model that is picked: whether it is recommended, reach, what it has learnt from.
+
     """
+
+    told = Signal(str)
 
     def __init__(self, starts: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._starts = starts
         self._files: list[str] = []
+        self._pixel_size_nm: float | None = None
         self.setPlaceholderText("no model yet")
+        self.setItemDelegate(_WithFacts(self))
         self.refresh()
         zoo_news.changed.connect(self.refresh)
         self._watch = ZooWatch(self)
@@ -121,13 +133,17 @@ class ModelPicker(Combo):
         picked = self.picked()
         self.blockSignals(True)
         self.clear()
-        for entry in list_models():
+        entries, recommended = list_models(), recommended_start() if self._starts else ""
+        for entry in entries:
             if self._starts or entry.card.task != "reconstruct":
-                self._add(entry.name, entry.name, tooltip_of(entry))
+                facts, size = facts_of(entry, recommended), self._pixel_size_nm
+                self._add(entry.name, entry.name, facts.lines(size), facts.line(size), facts.short_line(size))
         for file in self._files:
-            self._add(file.replace("\\", "/").rpartition("/")[2], file, file)
+            self._add(file.replace("\\", "/").rpartition("/")[2], file, [file])
         if self._starts:
-            self._add("scratch (random weights)", SCRATCH, "Begin without pretraining: for comparison.")
+            self._add(
+                SCRATCH, SCRATCH, ["Begin without pretraining: for comparison."], "random weights", "random weights"
+            )
         self.blockSignals(False)
         self.pick(picked)
 
@@ -140,11 +156,22 @@ class ModelPicker(Combo):
         """Open the list as the zoo is now."""
         self._watch.begin()
         self.refresh()
+        self.view().setMinimumWidth(
+            self.view().sizeHintForColumn(0) + self.view().verticalScrollBar().sizeHint().width()
+        )
         super().showPopup()
 
-    def _add(self, text: str, value: str, tooltip: str) -> None:
+    def describe_for(self, pixel_size_nm: float | None) -> None:
+        """Tell the reach of the models in images with this pixel size."""
+        if pixel_size_nm != self._pixel_size_nm:
+            self._pixel_size_nm = pixel_size_nm
+            self.refresh()
+
+    def _add(self, text: str, value: str, tooltip: Sequence[str], facts: str = "", short: str = "") -> None:
         self.addItem(text, value)
-        self.setItemData(self.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
+        self.setItemData(self.count() - 1, "\n".join(tooltip), Qt.ItemDataRole.ToolTipRole)
+        self.setItemData(self.count() - 1, facts, _FACTS)
+        self.setItemData(self.count() - 1, short, _SHORT)
 
     def picked(self) -> str | None:
         """Return the name or path of the picked model."""
@@ -156,6 +183,7 @@ class ModelPicker(Combo):
         row = self.findData(model) if model is not None else 0
         self.setCurrentIndex(max(row, 0) if self.count() else -1)
         self.setToolTip(str(self.itemData(self.currentIndex(), Qt.ItemDataRole.ToolTipRole) or ""))
+        self.told.emit(str(self.itemData(self.currentIndex(), _SHORT) or ""))
 
     def add_file(self, path: str) -> None:
         """List a model file outside the zoo and pick it."""
@@ -165,19 +193,10 @@ class ModelPicker(Combo):
         self.pick(path)
 
 
-def tooltip_of(entry: ZooEntry) -> str:
-    """Return a few lines about a model."""
-    return "\n".join([*lines_of(entry.card), f"{entry.bytes / 1e6:.1f} MB, {entry.origin}: {entry.path}"])
+class _WithFacts(QStyledItemDelegate):
+    """Writes behind each name in the open list what tells the models apart; the closed box shows the name alone."""
 
-
-def lines_of(card: Card) -> list[str]:
-    """Return what a card says in short: network, task, training, licence."""
-    lines = [f"{card.name}: {card.network.name}, task {card.task}"]
-    if card.description:
-        lines.append(card.description)
-    if card.history:
-        last = card.history[-1]
-        scores = ", ".join(f"{name} {value:.3g}" for name, value in last.metrics.items())
-        lines.append(f"{last.job}, {last.steps} steps, {last.date}" + (f"; {scores}" if scores else ""))
-    lines.append(f"Licence of the training data: {card.licence}")
-    return lines
+    def initStyleOption(self, option: Any, index: Any) -> None:
+        super().initStyleOption(option, index)
+        facts = index.data(_FACTS)
+        option.text = f"{option.text}   {facts}" if facts else option.text

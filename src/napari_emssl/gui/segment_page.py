@@ -88,9 +88,6 @@ class SegmentPage(TrainingPage):
         self.new_regions_button.clicked.connect(self.add_regions)
 
     def _lay_out(self) -> None:
-        buttons = (self.add_image_button, self.new_painting_button, self.new_regions_button)
-        for button in buttons:
-            button.setMinimumWidth(max(button.sizeHint().width() for button in buttons))
         self.add_row("Image", beside(self.image.native, self.add_image_button),
                      "The image, or stack, with paint on it.")  # fmt: skip
         self.add_row("Painting", beside(self.painting.native, self.new_painting_button),
@@ -103,6 +100,14 @@ class SegmentPage(TrainingPage):
                      "unpainted there is background.")  # fmt: skip
         self._on_paintings()
         self._on_classes(0)
+
+    def showEvent(self, event: Any) -> None:
+        """Make the buttons beside the pickers equally wide, now that they wear the viewer's style."""
+        buttons = (self.add_image_button, self.new_painting_button, self.new_regions_button)
+        width = max(button.sizeHint().width() for button in buttons)
+        for button in buttons:
+            button.setFixedWidth(width)
+        super().showEvent(event)
 
     def reset_choices(self, event: Any = None) -> None:
         """Read the viewer's layers anew, in every picker."""
