@@ -15,9 +15,9 @@ from napari_emssl.models.file import Card, ClassInfo, Model, NetworkSpec, Stage
 PAUSE = 0.02
 
 
-def model(name="small", **metrics):
+def model(name="small", task="segment", **metrics):
     card = Card(
-        name=name, task="segment", network=NetworkSpec(name="unet-2-44"),
+        name=name, task=task, network=NetworkSpec(name="unet-2-44"),
         classes=(ClassInfo(name="background"), ClassInfo(name="label 1")),
         history=(Stage(job="finetune", settings={}, steps=3, metrics=metrics, date="2026-01-01"),),
     )  # fmt: skip
@@ -46,6 +46,37 @@ def steps(total):
 
 def long_training(images, targets, settings, start, **more):
     return steps(3000)
+
+
+def restoring(images, targets, settings, start, **more):
+    """A training that shows each plane of its targets' grid, 1000 brighter, and counts what it was given."""
+    factor = targets[0].plane_shape[0] // images[0].plane_shape[0] if targets else 1
+    given = f"{settings.task}, {sum(map(len, images))} planes, {'no' if targets is None else 'clean'} targets."
+
+    def events(control):
+        yield Started("CPU (1 thread), fp32", "There is no GPU.", given)
+        for step in range(1, 3001):
+            if control.stopped:
+                break
+            time.sleep(PAUSE)
+            yield Progress(step, 3000, {"loss": 1 / step}, {"l1": 1 / step} if step % 10 == 0 else {})
+            if control.view is not None:
+                plane = np.kron(control.view, np.ones((factor, factor))).astype(np.float32) + 1000
+                yield Preview({"prediction": plane}, step)
+        yield Finished(model(task=settings.task, l1=0.1), stopped=control.stopped)
+
+    return Job(events)
+
+
+def brighter(model, image, settings):
+    """Apply: everything brighter by 1000."""
+
+    def events(control):
+        yield Started("CPU", "", "Applying.")
+        planes = [image.plane(i).astype(np.float32) + 1000 for i in range(len(image))]
+        yield Finished(np.stack(planes).reshape(*image.leading, *image.plane_shape))
+
+    return Job(events)
 
 
 def resumable(images, targets, settings, start, *, autosave, resume, **more):

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.registration import phase_cross_correlation
 
 from .planes import Image
 
@@ -76,7 +74,7 @@ def check_pair(image: NDArray[Any], target: NDArray[Any], factors: Sequence[int]
     """
     factor = factor_of(image.shape, target.shape)
     if factor not in factors:
-        return PairCheck(factor=factor or 1, trouble=_size_trouble(image.shape, target.shape, factor))
+        return PairCheck(factor=factor or 1, trouble=size_trouble(image.shape, target.shape, factors))
     one, other = _middle(image, _LARGEST_PX), _binned(_middle(target, _LARGEST_PX * factor), factor)
     if min(one.shape) < _SMALLEST_PX:
         return PairCheck(factor=factor, trouble=f"Planes of less than {_SMALLEST_PX} px a side are too small.")
@@ -112,7 +110,11 @@ def factor_of(image: Sequence[int], target: Sequence[int]) -> int:
     return next((factor for factor in (1, 2) if tuple(target[-2:]) == tuple(factor * n for n in plane)), 0)
 
 
-def _size_trouble(image: Sequence[int], target: Sequence[int], factor: int) -> str:
+def size_trouble(image: Sequence[int], target: Sequence[int], factors: Sequence[int] = (1, 2)) -> str:
+    """Say what is wrong with the shape of a target; nothing where its grid is one of `factors` times as fine."""
+    factor = factor_of(image, target)
+    if factor in factors:
+        return ""
     sizes = " and ".join(" x ".join(map(str, shape[-2:])) for shape in (image, target))
     if factor == 2:
         return f"Sizes {sizes}: the clean image is on a 2x finer grid, which only super-resolution can learn."
@@ -150,6 +152,8 @@ def _compared(image: Floats, target: Floats, factor: int) -> PairCheck:
 
 def _detail(plane: Floats, sigma: float) -> Floats:
     """A plane without noise and without what varies slowly, mean 0."""
+    from scipy import ndimage  # slow to import, and forms compare shapes with this module
+
     width = max(3, min(plane.shape) // _SURROUNDINGS)
     smooth = ndimage.gaussian_filter(plane - plane.mean(), sigma)
     around = ndimage.uniform_filter(ndimage.uniform_filter(smooth, width), width)
@@ -165,6 +169,8 @@ def _correlation(one: Floats, other: Floats) -> float:
 
 def _shift(one: Floats, other: Floats) -> tuple[float, float]:
     """Return how far `other` lies below and to the right of `one`, in tenths of a pixel; 0 unless that is clear."""
+    from skimage.registration import phase_cross_correlation
+
     one, other = (plane / max(float(plane.std()), 1e-30) for plane in (one, other))
     back = phase_cross_correlation(one, other, normalization=None)[0]
     starts = {(0, 0), (-int(back[0]), -int(back[1]))}

@@ -21,10 +21,11 @@ from .paintings import slug
 from .pickers import DevicePicker, ModelPicker, zoo_news
 from .plane_follower import PlaneFollower
 from .requests import apply_request
+from .restore_page import RestorePage
 from .segment_page import SegmentPage
 from .training_page import TrainingPage
 
-PAGES: tuple[Callable[[Any], TrainingPage], ...] = (SegmentPage,)
+PAGES: tuple[Callable[[Any], TrainingPage], ...] = (SegmentPage, RestorePage)
 """The ways of training, in the order of their tabs; called with the viewer."""
 _SECONDS = 45.0
 
@@ -168,6 +169,12 @@ class FinetuneWidget(Dock):
         """Pick a model of the zoo to start from, one that has only just come included."""
         self.start.refresh()
         self.start.pick(name)
+
+    def show_page(self, title: str) -> Any:
+        """Bring the page with this title to the front, and return it."""
+        row = next(row for row, page in enumerate(self.pages) if page.title == title)
+        self.tabs.setCurrentIndex(row)
+        return self.pages[row]
 
     def begin(self) -> None:
         """Start a training from the start that is picked, or say what is missing."""
