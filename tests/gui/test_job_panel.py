@@ -57,6 +57,18 @@ def test_stop_hands_over_the_result_and_fills_the_bar(qtbot, panel, shown):
     assert (panel.bar.value(), panel.bar.text()) == (panel.bar.maximum(), "stopped")
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_the_end_is_announced_where_the_panel_is_not_seen(qtbot, panel, shown, seen, monkeypatch):
+    said = []
+    monkeypatch.setattr("napari_emssl.gui.job_panel.show_info", said.append)
+    panel.setVisible(seen)
+    if seen:
+        qtbot.waitExposed(panel)
+    start(panel, shown, lambda: small_jobs.steps(2))
+    wait_for_end(qtbot, panel)
+    assert said == ([] if seen else ["Learning 1 class."])
+
+
 def test_stop_before_the_job_exists(qtbot, panel, shown):
     import threading
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -202,6 +202,7 @@ class JobPanel(QWidget):
             case Finished():
                 self._show_end("stopped" if event.stopped else "done")
                 self._show(event.result, event.stopped)
+                self._announce()
 
     def _show_progress(self, event: Progress) -> None:
         self.bar.setRange(0, _FULL)
@@ -212,6 +213,11 @@ class JobPanel(QWidget):
             self.record.add(event)
         if self.plot is not None and self.training:
             self.plot.add(event.step, event.losses, event.metrics)
+
+    def _announce(self) -> None:
+        """Tell in the viewer what the panel says, where nobody can see the panel: it is closed, or behind another."""
+        if self.visibleRegion().isEmpty() and self.message.text:
+            show_info(self.message.text)
 
     def _show_end(self, word: str) -> None:
         self.bar.setRange(0, _FULL)

@@ -1,0 +1,113 @@
+"""The docks open quickly, answer at once, and leave nothing behind; `benchmarks/feel.py` measures more."""
+
+import gc
+import json
+import subprocess
+import sys
+import time
+import weakref
+
+import psutil
+import pytest
+import small_jobs
+from napari.components import ViewerModel
+from npe2 import PluginManifest
+
+from napari_emssl.gui import samples
+from napari_emssl.gui.job_panel import JobPanel
+from napari_emssl.jobs import child
+
+pytestmark = pytest.mark.gui
+PLUGIN = "napari-emssl"
+MANIFEST = PluginManifest.from_file(samples.__file__.replace("gui/samples.py", "napari.yaml"))
+DOCKS = [widget.display_name for widget in MANIFEST.contributions.widgets]
+SLOW = ["torch", "matplotlib", "pandas", "skimage.measure", "scipy.stats", "sklearn", "rsciio"]
+
+OPEN = """
+import json, sys, time
+import napari, numpy as np
+from qtpy.QtWidgets import QApplication
+viewer = napari.Viewer()
+viewer.add_image(np.zeros((64, 64), np.float32))
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    QApplication.processEvents()
+    time.sleep(0.01)
+known, found = set(sys.modules), {}
+for name in json.loads(sys.argv[1]):
+    begin = time.thread_time()
+    viewer.window.add_plugin_dock_widget("napari-emssl", name)
+    QApplication.processEvents()
+    found[name] = time.thread_time() - begin
+print("found", json.dumps([found, sorted(set(sys.modules) - known)]))
+"""
+
+
+def test_docks_open_within_a_third_of_a_second_and_load_nothing_slow(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN, json.dumps(DOCKS)], capture_output=True, text=True, check=True, timeout=120
+    )
+    line = next(line for line in done.stdout.splitlines() if line.startswith("found"))
+    seconds, loaded = json.loads(line.removeprefix("found"))
+    assert list(seconds) == DOCKS
+    assert max(seconds.values()) < 0.3, seconds
+    assert not set(loaded) & set(SLOW)
+
+
+@pytest.mark.parametrize("name", DOCKS)
+def test_a_closed_dock_is_garbage(make_napari_viewer, monkeypatch, qtbot, name):
+    monkeypatch.setattr(child, "warm_up", lambda *modules: None)
+    viewer = make_napari_viewer()
+    widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)[1]
+    left = weakref.ref(widget)
+    viewer.window.remove_dock_widget(widget)
+    del widget
+
+    def collected():
+        gc.collect()
+        return left() is None
+
+    qtbot.waitUntil(collected, timeout=5000)
+
+
+def test_stop_answers_at_once_and_hands_over_within_a_second(qtbot, monkeypatch):
+    monkeypatch.setitem(child.VERBS, "finetune", "small_jobs:long_training")
+    panel = JobPanel(ViewerModel(), plot=True)
+    qtbot.addWidget(panel)
+    shown = []
+    panel.run(
+        lambda: child.run("finetune", [], [], None, None),
+        lambda model: model,
+        lambda *r: shown.append(r),
+        training=True,
+    )
+    qtbot.waitUntil(lambda: bool(panel.plot.curves), timeout=30_000)
+    begin = time.perf_counter()
+    panel.stop_button.click()
+    assert panel.message.text.startswith("Stopping")
+    assert time.perf_counter() - begin < 0.1
+    qtbot.waitUntil(lambda: not panel.runner.running, timeout=10_000)
+    assert time.perf_counter() - begin < 1
+    assert [stopped for _, stopped in shown] == [True]
+
+
+def test_memory_after_many_runs_is_that_after_one(qtbot, monkeypatch):
+    monkeypatch.setattr(small_jobs, "PAUSE", 0.0)
+    panel = JobPanel(ViewerModel(), plot=True)
+    qtbot.addWidget(panel)
+
+    def run():
+        panel.run(lambda: small_jobs.steps(50), lambda model: model, lambda *result: None, training=True)
+        qtbot.waitUntil(lambda: not panel.runner.running, timeout=10_000)
+
+    def memory():
+        gc.collect()
+        return psutil.Process().memory_info().rss
+
+    for _ in range(5):
+        run()
+    before = memory()
+    for _ in range(40):
+        run()
+    assert memory() - before < 8e6
+    assert len(panel.record.rows) == 50
