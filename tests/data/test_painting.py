@@ -286,3 +286,50 @@ def test_any_target_is_split_without_neighbours(target: np.ndarray) -> None:
     np.testing.assert_array_equal(
         np.where(training, training, validation)[training + validation > 0], target[training + validation > 0]
     )
+
+
+def _three_discs_more(count: int) -> np.ndarray:
+    """A core target of `count` objects in a row, all but the last ones in the lower half."""
+    target = np.ones((64, 16 * 12), np.uint8)
+    for number in range(count):
+        top = 40 if number < 6 else 8
+        target[top : top + 8, 16 * number + 4 : 16 * number + 12] = 2
+    return target
+
+
+def test_what_was_held_out_or_learnt_from_stays_on_its_side_when_painting_grows() -> None:
+    from napari_emssl.data.objects import KnownPoint, inner_points
+
+    old, grown = _three_discs_more(6), _three_discs_more(10)
+    moved = 0
+    for seed in range(10):
+        learnt, held = (parts[0] for parts in hold_out([old], 0.34, seed))
+        known = [KnownPoint(*point, False) for point in inner_points(learnt)]
+        known += [KnownPoint(*point, True) for point in inner_points(held)]
+        learnt_now, held_now = (parts[0] for parts in hold_out([grown], 0.34, seed, known=[known]))
+        assert not ((held == 2) & (learnt_now == 2)).any()
+        assert not ((learnt == 2) & (held_now == 2)).any()
+        assert len(inner_points(held_now)) == 3
+        anew = hold_out([grown], 0.34, seed)[0][0]
+        moved += bool(((held == 2) & (anew == 2)).any())
+    assert moved > 5, "drawn anew, held-out objects do move: this test would show it"
+
+
+def test_nothing_is_held_out_where_all_has_been_learnt_from() -> None:
+    from napari_emssl.data.objects import KnownPoint, inner_points
+
+    target = _three_discs_more(6)
+    known = [KnownPoint(*point, False) for point in inner_points(target)]
+    assert hold_out([target], 0.2, 0, known=[known]) is None
+
+
+def test_an_object_grown_together_with_a_learnt_one_is_not_held_out() -> None:
+    from napari_emssl.data.objects import KnownPoint, inner_points
+
+    target = _three_discs_more(6)
+    points = inner_points(target)
+    known = [KnownPoint(*points[0], True), KnownPoint(*points[1], False)]
+    target[42:44, 4:28] = 2
+    parts = hold_out([target], 0.2, 0, known=[known])
+    assert parts is not None
+    assert parts[0][0][points[0]] == 2

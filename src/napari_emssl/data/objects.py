@@ -49,8 +49,31 @@ def painted_objects(target: Target) -> list[PaintedObject]:
     ]
 
 
+class KnownPoint(NamedTuple):
+    """A pixel inside an object that an earlier run has seen."""
+
+    row: int
+    column: int
+    held_out: bool
+    """Whether it was held out then; otherwise it was learnt from."""
+
+
+def inner_points(target: Target) -> list[tuple[int, int]]:
+    """Return of each painted object the pixel farthest from its border, row and column."""
+    found = []
+    for painted in painted_objects(target):
+        depth = ndimage.distance_transform_edt(np.pad(painted.mask, 1))[1:-1, 1:-1]
+        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+        found.append((int(row) + painted.box[0].start, int(column) + painted.box[1].start))
+    return found
+
+
 def hold_out(
-    targets: Sequence[Target], share: float, seed: int, least_objects: int = 5
+    targets: Sequence[Target],
+    share: float,
+    seed: int,
+    least_objects: int = 5,
+    known: Sequence[Sequence[KnownPoint]] | None = None,
 ) -> tuple[list[Target], list[Target]] | None:
     """Split painting into training and validation by whole objects, never by neighbouring pixels.
 
@@ -67,6 +90,9 @@ def hold_out(
         Decides which.
     least_objects
         With fewer objects over all targets nothing is held out.
+    known
+        For each target, points in objects of an earlier run whose weights are gone on from: what was held out then
+        stays held out, what was learnt from is never held out, and new objects fill up the share.
 
     Returns
     -------
@@ -79,7 +105,14 @@ def hold_out(
     objects = [(plane, number) for plane, found in enumerate(classes) for number in range(1, len(found))]
     if len(objects) < least_objects or share <= 0:
         return None
-    held = _chosen(objects, [int(classes[plane][number]) for plane, number in objects], share, seed)
+    fates = [_fate(numbers, points) for numbers, points in zip(numbered, known or [()] * len(targets), strict=True)]
+    held = _chosen(
+        objects,
+        [int(classes[plane][number]) for plane, number in objects],
+        [fates[plane].get(number) for plane, number in objects],
+        share,
+        seed,
+    )
     parts = [
         _parted(target, numbers, [number for plane, number in held if plane == index])
         for index, (target, numbers) in enumerate(zip(targets, numbered, strict=True))
@@ -102,15 +135,30 @@ def _classes_by_number(target: Target, numbers: NDArray[np.int32]) -> NDArray[np
     return classes
 
 
+def _fate(numbers: NDArray[np.int32], points: Sequence[KnownPoint]) -> dict[int, bool]:
+    """Whether an object was held out before, by number; one that has grown together with a learnt one was not."""
+    fate: dict[int, bool] = {}
+    for row, column, held_out in points:
+        number = int(numbers[row, column])
+        fate[number] = held_out and fate.get(number, True)
+    return fate
+
+
 def _chosen(
-    objects: Sequence[tuple[int, int]], classes: Sequence[int], share: float, seed: int
+    objects: Sequence[tuple[int, int]],
+    classes: Sequence[int],
+    fates: Sequence[bool | None],
+    share: float,
+    seed: int,
 ) -> list[tuple[int, int]]:
-    """Objects drawn for validation; the last one of each class stays in training."""
+    """Objects held out before, then others drawn; the last one of each class stays in training."""
     left = {core: classes.count(core) for core in classes}
     wanted = max(1, round(share * len(objects)))
     held: list[tuple[int, int]] = []
-    for index in np.random.default_rng(seed).permutation(len(objects)):
-        if len(held) < wanted and left[classes[index]] > 1:
+    drawn = np.random.default_rng(seed).permutation(len(objects))
+    for index in sorted(drawn, key=lambda index: not fates[index]):
+        again = fates[index] is True
+        if (again or (len(held) < wanted and fates[index] is None)) and left[classes[index]] > 1:
             held.append(objects[index])
             left[classes[index]] -= 1
     return held

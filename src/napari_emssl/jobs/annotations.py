@@ -1,7 +1,7 @@
 """What there is to learn from: images with their targets, gathered, scaled and split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from ..data.patches import Annotated
 from ..data.planes import Image, as_image
 from ..data.scaling import IntensityScaling
 from ..errors import UserError
+from .earlier import Record, in_objects, known_points, record_objects, record_planes, whole_side
 from .settings import FinetuneSettings
 
 Source = NDArray[Any] | Path | str | Image
@@ -41,6 +42,8 @@ class Annotations:
     """Restoration: how many times finer the targets' grid is."""
     sample: NDArray[Any] | None = None
     """The first plane as it was recorded, ``(h, w)``; None: only the scaled ones are known."""
+    split: Record = field(default_factory=dict)
+    """Segmentation: what lies on which side, for runs that go on from this one."""
 
     @property
     def first(self) -> NDArray[np.float32]:
@@ -55,9 +58,11 @@ class Annotations:
 
 def gather(
     images: Source | Sequence[Source], targets: Source | Sequence[Source], settings: FinetuneSettings,
-    scaling: IntensityScaling,
+    scaling: IntensityScaling, earlier: Record | None = None,
 ) -> Annotations:  # fmt: skip
     """Open, check, scale and split what a model shall learn from.
+
+    What was held out or learnt from in an `earlier` run, whose weights are gone on from, stays on its side.
 
     Raises
     ------
@@ -72,7 +77,7 @@ def gather(
     planes, owners = _scaled_planes([image for image, _ in opened], cores, scaling)
     if not planes:
         raise UserError("Nothing is painted in the targets. Paint one particle, then start again.")
-    training, validation = _split(planes, owners, settings)
+    training, validation, split = _split(planes, owners, settings, earlier or {})
     return Annotations(
         training=tuple(training),
         validation=tuple(_crop(item) for item in validation),
@@ -80,7 +85,8 @@ def gather(
         scaling=scaling,
         pixel_size_nm=pixel_sizes([image for image, _ in opened]),
         summary=_summary(planes, len(opened), len(values)),
-        no_validation="" if validation else _why_none(settings),
+        no_validation="" if validation else _why_none(settings, bool(earlier)),
+        split=split,
     )
 
 
@@ -151,28 +157,40 @@ def _scaled_planes(
 
 
 def _split(
-    planes: list[Annotated], owners: list[str], settings: FinetuneSettings
-) -> tuple[list[Annotated], list[Annotated]]:
-    """Hold out whole images where there are five, else whole painted objects, else nothing."""
+    planes: list[Annotated], owners: list[str], settings: FinetuneSettings, earlier: Record
+) -> tuple[list[Annotated], list[Annotated], Record]:
+    """Hold out whole images where there are five, else whole painted objects, else nothing; and record it."""
+    many = len(set(owners)) >= _ENOUGH_PLANES
     if settings.validation == 0:
-        return planes, []
-    if len(set(owners)) >= _ENOUGH_PLANES:
-        names = [Path(owner) for owner in dict.fromkeys(owners)]
-        count = max(1, round(settings.validation * len(names)))
-        _, held = split_by_source(names, count, settings.seed)
-        chosen = {str(name) for name in held}
-        sides: tuple[list[Annotated], list[Annotated]] = ([], [])
-        for item, owner in zip(planes, owners, strict=True):
-            sides[owner in chosen].append(item)
-        return sides
-    parts = hold_out([item.target for item in planes], settings.validation, settings.seed)
+        return planes, [], (record_planes if many else record_objects)(planes, [])
+    if many and not in_objects(earlier, planes):
+        sides = _split_images(planes, owners, settings, earlier)
+        return (*sides, record_planes(*sides))
+    known = [known_points(earlier, item) for item in planes]
+    parts = hold_out([item.target for item in planes], settings.validation, settings.seed, known=known)
     if parts is None:
-        return planes, []
+        return planes, [], record_objects(planes, [])
     training, validation = (
         [Annotated(item.image, target) for item, target in zip(planes, side, strict=True) if target.any()]
         for side in parts
     )
-    return training, validation
+    return training, validation, record_objects(training, validation)
+
+
+def _split_images(
+    planes: list[Annotated], owners: list[str], settings: FinetuneSettings, earlier: Record
+) -> tuple[list[Annotated], list[Annotated]]:
+    """Hold out the images held out before, and others drawn by name that were not learnt from."""
+    before = {owner: whole_side(earlier, item) for item, owner in zip(planes, owners, strict=True)}
+    chosen = {owner for owner, held in before.items() if held}
+    names = [Path(owner) for owner, held in before.items() if held is None]
+    wanted = max(1, round(settings.validation * len(before))) - len(chosen)
+    if names and wanted > 0:
+        chosen |= {str(name) for name in split_by_source(names, wanted, settings.seed)[1]}
+    sides: tuple[list[Annotated], list[Annotated]] = ([], [])
+    for item, owner in zip(planes, owners, strict=True):
+        sides[owner in chosen].append(item)
+    return sides
 
 
 def _crop(item: Annotated, margin: int = 96) -> Annotated:
@@ -204,9 +222,14 @@ def _summary(planes: Sequence[Annotated], images: int, classes: int) -> str:
     )
 
 
-def _why_none(settings: FinetuneSettings) -> str:
+def _why_none(settings: FinetuneSettings, goes_on: bool) -> str:
     if settings.validation == 0:
         return "No validation, as asked for: the last weights are kept."
+    if goes_on:
+        return (
+            "No validation: nearly all that is painted has been learnt from before, so it cannot judge. The last "
+            "weights are kept; paint a few new objects, or judge the preview by eye."
+        )
     return (
         "No validation: fewer than 5 objects are painted, too few to hold some out. The last weights are kept; "
         "judge the preview by eye."

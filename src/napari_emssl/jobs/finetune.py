@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from ..models.tasks import task_of
 from ..models.zoo import load_model, recommended_start
 from .annotations import Annotations, Source, gather
 from .devices import choose_device
+from .earlier import KEY, recorded
 from .events import Control, Event, Job, Started, Warning
 from .learners import learner_of
 from .provenance import stage
@@ -80,8 +82,7 @@ def finetune(
 
     def events(control: Control) -> Iterator[Event]:
         base = _load_start(start, chosen)
-        collect = gather if chosen.task == "segment" else gather_pairs
-        annotations = collect(images, targets, chosen, base.card.scaling if base else IntensityScaling())
+        annotations = _gather(images, targets, chosen, base)
         spec = _network_spec(base, chosen, annotations)
         card = _card(chosen, spec, annotations, base, name, class_names, licence, command)
         yield from _train(chosen, base, spec, annotations, card, control, resume, autosave)
@@ -108,6 +109,19 @@ def _train(
     if base and len(learner.fresh) > len(learner.network.state_dict()) // 2:
         yield Warning(f"Most weights of '{base.name}' do not fit the network; it starts almost from scratch.")
     yield from run_training(learner, _plan(settings, annotations, autosave), control, resume)
+
+
+def _gather(
+    images: Source | Sequence[Source],
+    targets: Source | Sequence[Source],
+    settings: FinetuneSettings,
+    base: Model | None,
+) -> Annotations:
+    """Collect what there is to learn from, scaled as for the start."""
+    scaling = base.card.scaling if base else IntensityScaling()
+    if settings.task != "segment":
+        return gather_pairs(images, targets, settings, scaling)
+    return gather(images, targets, settings, scaling, recorded(base.card if base else None))
 
 
 def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) -> Model | None:
@@ -181,7 +195,8 @@ def _card(
         raise UserError(f"{len(names)} class names were given for {len(annotations.class_values)} painted classes.")
     classes = [ClassInfo(name="background", target_value=None)] if settings.task == "segment" else []
     classes += [ClassInfo(name=n, target_value=v) for n, v in zip(names, annotations.class_values, strict=True)]
-    data = {"summary": annotations.summary, "validation": annotations.no_validation or "held out"}
+    data: dict[str, Any] = {"summary": annotations.summary, "validation": annotations.no_validation or "held out"}
+    data |= {KEY: annotations.split} if annotations.split else {}
 
     def card(outcome: Outcome) -> Card:
         record = stage("finetune", settings, data, outcome, base.name if base else "scratch", command)
