@@ -13,6 +13,7 @@ from ..data.patches import PaintedPatches
 from ..data.scaling import IntensityScaling
 from ..errors import UserError
 from ..models.file import WITHOUT_BACKGROUND, Card, ClassInfo, Model, NetworkSpec
+from ..models.heads import new_classes, with_classes
 from ..models.tasks import task_of
 from ..models.zoo import load_model, recommended_start
 from .annotations import Annotations, Source, gather
@@ -83,9 +84,12 @@ def finetune(
     def events(control: Control) -> Iterator[Event]:
         base = _load_start(start, chosen)
         annotations = _gather(images, targets, chosen, base)
+        names = _class_names(class_names, annotations)
+        said = [sentence for sentence in (annotations.no_validation, _on_new_classes(base, names)) if sentence]
+        base = with_classes(base, names) if base and chosen.task == "segment" else base
         spec = _network_spec(base, chosen, annotations)
-        card = _card(chosen, spec, annotations, base, name, class_names, licence, command)
-        yield from _train(chosen, base, spec, annotations, card, control, resume, autosave)
+        card = _card(chosen, spec, annotations, base, name, names, licence, command)
+        yield from _train(chosen, base, spec, annotations, card, said, control, resume, autosave)
 
     return Job(events)
 
@@ -96,6 +100,7 @@ def _train(
     spec: NetworkSpec,
     annotations: Annotations,
     card: Callable[[Outcome], Card],
+    said: Sequence[str],
     control: Control,
     resume: Path | None,
     autosave: Path | None,
@@ -103,9 +108,10 @@ def _train(
     """Build the network, give it the weights of the start, and train."""
     device = choose_device(settings)
     learner = learner_of(base, spec, settings, device, annotations, card)
+    if base and base.card.task == settings.task == "segment":
+        learner.pace = settings.warm_rate
     yield Started(device.label, device.reason, annotations.summary)
-    if annotations.no_validation:
-        yield Warning(annotations.no_validation)
+    yield from map(Warning, said)
     if base and len(learner.fresh) > len(learner.network.state_dict()) // 2:
         yield Warning(f"Most weights of '{base.name}' do not fit the network; it starts almost from scratch.")
     yield from run_training(learner, _plan(settings, annotations, autosave), control, resume)
@@ -122,6 +128,22 @@ def _gather(
     if settings.task != "segment":
         return gather_pairs(images, targets, settings, scaling)
     return gather(images, targets, settings, scaling, recorded(base.card if base else None))
+
+
+def _class_names(given: Sequence[str] | None, annotations: Annotations) -> list[str]:
+    """Return the names of the foreground classes, in the order of their values."""
+    names = list(given or (f"class {value}" for value in annotations.class_values))
+    if len(names) != len(annotations.class_values):
+        raise UserError(f"{len(names)} class names were given for {len(annotations.class_values)} painted classes.")
+    return names
+
+
+def _on_new_classes(base: Model | None, names: Sequence[str]) -> str:
+    """Say which classes are new to a start that knows others of them."""
+    new = new_classes(base, names) if base else []
+    if not base or not 0 < len(new) < len(names):
+        return ""
+    return f"New to '{base.name}': {', '.join(new)}. The classes it knows go on from where they were."
 
 
 def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) -> Model | None:
@@ -166,6 +188,7 @@ def _plan(settings: FinetuneSettings, annotations: Annotations, autosave: Path |
         validation_interval=settings.validation_interval or max(10, per_epoch),
         autosave=autosave,
         autosave_seconds=settings.autosave_seconds,
+        patience=settings.patience,
         data=annotations.summary,
     )
 
@@ -185,14 +208,11 @@ def _card(
     annotations: Annotations,
     base: Model | None,
     name: str | None,
-    class_names: Sequence[str] | None,
+    names: Sequence[str],
     licence: str,
     command: str,
 ) -> Callable[[Outcome], Card]:
     """Return what writes the card when training is over."""
-    names = list(class_names or (f"class {value}" for value in annotations.class_values))
-    if len(names) != len(annotations.class_values):
-        raise UserError(f"{len(names)} class names were given for {len(annotations.class_values)} painted classes.")
     classes = [ClassInfo(name="background", target_value=None)] if settings.task == "segment" else []
     classes += [ClassInfo(name=n, target_value=v) for n, v in zip(names, annotations.class_values, strict=True)]
     data: dict[str, Any] = {"summary": annotations.summary, "validation": annotations.no_validation or "held out"}

@@ -29,7 +29,7 @@ class FineTuner(ABC):
 
     All weights are trained with Adam under a short warm-up and a cosine decay; what is validated and handed over is
     the exponential moving average of the weights. `fresh` are the names of the weights that did not come with the
-    start.
+    start. `pace` is the share of the learning rate that is taken.
     """
 
     kind = "finetune"
@@ -51,13 +51,14 @@ class FineTuner(ABC):
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
         self.step = 0
+        self.pace = 1.0
         self._to_train_mode()
 
     def improve(self, batch: tuple[Tensor, Tensor], done: float) -> Mapping[str, Tensor]:
         """Take one step on images ``(b, 1, h, w)`` and their targets."""
         images, targets = (tensor.to(self.device.torch_device, non_blocking=True) for tensor in batch)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * schedule(done)
+            group["lr"] = self.settings.learning_rate * self.pace * schedule(done)
         with self.device.autocast():
             output = self.network(images.contiguous(memory_format=torch.channels_last))
         loss = self.task.loss(output, targets)

@@ -249,6 +249,7 @@ def _plan(settings: PretrainSettings, feed: Feed, autosave: Path | None, data: s
         preview_seconds=_PREVIEW_SECONDS,
         autosave=autosave,
         autosave_seconds=settings.autosave_seconds,
+        patience=settings.patience,
         epoch_steps=epoch_steps,
         data=data,
         caption="a held-out patch, the same throughout",

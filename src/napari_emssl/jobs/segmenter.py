@@ -1,5 +1,6 @@
 """How a network learns to segment, and how that is judged."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -32,11 +33,12 @@ class Segmenter(FineTuner):
 
     @torch.inference_mode()
     def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
-        """Labels ``(h, w)`` uint8 predicted for `view`, or for the first annotated plane."""
+        """Labels ``(h, w)`` uint8 predicted for `view`, or the first annotated plane, and how undecided they are."""
         scaling = self.annotations.scaling
         image = self.annotations.first if view is None else scaling.fit(view).to_unit(view)
-        labels = self.task.decode(self.output(image)).argmax(1)[0]
-        return {"prediction": labels.to(torch.uint8).cpu().numpy()}
+        found = self.task.decode(self.output(image))[0]
+        labels = found.argmax(0).to(torch.uint8)
+        return {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
 
     @torch.inference_mode()
     def labels(self, images: Tensor) -> NDArray[np.uint8]:
@@ -46,3 +48,9 @@ class Segmenter(FineTuner):
             output = self.average(inputs)
         found: NDArray[np.uint8] = self.task.decode(output).argmax(1).to(torch.uint8).cpu().numpy()
         return found
+
+
+def undecided(probabilities: Tensor) -> Tensor:
+    """Return the entropy of ``(classes, h, w)`` over the classes, as a share of the greatest: 0 sure to 1 undecided."""
+    entropy: Tensor = torch.special.entr(probabilities).sum(0) / math.log(len(probabilities))
+    return entropy.clamp(0.0, 1.0)

@@ -50,6 +50,9 @@ class TrainingSettings(LearningSettings):
     validation_interval: int | None = Field(
         None, ge=1, description="Steps between two validations; by default chosen by the job."
     )
+    patience: int | None = Field(
+        None, ge=1, description="End when so many validations in a row found no better weights; by default never."
+    )
     autosave_seconds: float = Field(60.0, gt=0, description="Seconds between two autosaves.")
 
 
@@ -168,6 +171,13 @@ class FinetuneSettings(RecipeSettings, TrainingSettings):
         False,
         description="Give an HRNet a part at full resolution, so that it draws detail finer than 4 px; "
         "one that the start has is kept.",
+    )
+    warm_rate: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Share of the learning rate taken when the start already segments: training goes on gently and "
+        "loses nothing at first.",
     )
     validation: float = Field(
         0.2, ge=0, le=0.5, description="Share of the images or painted objects held out to choose the best weights."

@@ -90,6 +90,8 @@ class Plan:
     total: int | None
     max_seconds: float | None
     validation_interval: int
+    patience: int | None = None
+    """Validations in a row without better weights after which training ends; None never ends it for that."""
     preview_seconds: float = 2.0
     autosave: Path | None = None
     """Written now and then and at the end; whoever has put the model in its place deletes it."""
@@ -132,6 +134,7 @@ class _Run:
         self.step, self.seconds = 0, 0.0
         self.losses: Mapping[str, Tensor | float] = {}
         self.best: Best | None = None
+        self.in_vain = 0
         self.random: Tensor | None = None
         self.validated_at, self.validation_seconds = -1, 0.0
         self.told = self.shown = self.saved = time.monotonic()
@@ -166,6 +169,7 @@ class _Run:
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.validated_at, self.random = saved["validated_at"], saved["random"]
         self.best = Best(**saved["best"]) if saved["best"] else None
+        self.in_vain = saved.get("in_vain", 0)  # autosaves of earlier versions lack it
         yield from self._tell({})
 
     def _set_random(self) -> None:
@@ -177,7 +181,11 @@ class _Run:
     def _over(self) -> bool:
         enough = self.plan.total is not None and self.step >= self.plan.total
         late = self.plan.max_seconds is not None and self.seconds >= self.plan.max_seconds
-        return enough or late or self.control.stopped or bool(self.watch.failure)
+        return enough or late or self.control.stopped or bool(self.watch.failure) or self._out_of_patience
+
+    @property
+    def _out_of_patience(self) -> bool:
+        return self.plan.patience is not None and self.in_vain >= self.plan.patience
 
     def _done(self) -> float:
         if self.plan.total:
@@ -239,11 +247,12 @@ class _Run:
         if not math.isfinite(metrics.get(name, math.nan)):
             return
         score = metrics[name] if way == "max" else -metrics[name]
+        self.in_vain += 1
         if self.best is not None and score <= self.best.score:
             return
         weights = self.learner.weights()
         if self.watch.sound and all_finite(weights):  # Dice can be computed from anything
-            self.best = Best(score, self.step, weights, metrics)
+            self.best, self.in_vain = Best(score, self.step, weights, metrics), 0
 
     def _preview(self) -> Iterator[Event]:
         mark = time.monotonic()
@@ -264,6 +273,11 @@ class _Run:
         else:
             yield from self._validate()
         yield from self._preview()
+        if self._out_of_patience and self.best:
+            yield Warning(
+                f"Ended early: {self.in_vain} validations in a row found nothing better than step {self.best.step}, "
+                "whose weights are kept."
+            )
         best = self.best or Best(0.0, self.step, self.learner.weights(), {})
         return Finished(self._model(best, stopped), stopped)
 
@@ -306,6 +320,7 @@ class _Run:
             "seconds": self.seconds,
             "validated_at": self.validated_at,
             "best": vars(self.best) if self.best else None,
+            "in_vain": self.in_vain,
             "random": torch.get_rng_state() if self.random is None else self.random,
             "learner": self.learner.state(),
         }

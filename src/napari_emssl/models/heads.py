@@ -1,0 +1,41 @@
+"""The last layer of a segmentation model, brought to other classes than those it was trained for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .file import Model
+
+
+def new_classes(model: Model, names: Sequence[str]) -> list[str]:
+    """Return the classes of a wanted row that a segmentation model does not know; all of them where it knows none."""
+    known = {info.name for info in model.card.classes[1:]} if model.card.task == "segment" else set()
+    return [name for name in names if name not in known]
+
+
+def with_classes(model: Model, names: Sequence[str]) -> Model:
+    """Return a model whose last layer has these foreground classes, in this order, at most new ones among them.
+
+    Classes known by name keep their weights. A new one begins as the mean of all that were there, which is never the
+    largest logit: until it is learnt, every pixel gets the class it had. A model that knows none of the names, or
+    segments nothing, is returned as it is.
+    """
+    old = [info.name for info in model.card.classes[1:]]
+    if old == list(names) or len(new_classes(model, names)) == len(names):
+        return model
+    weights = {
+        name: _arranged(array, old, names) if "head" in name.split(".") else array
+        for name, array in model.weights.items()
+    }
+    return replace(model, weights=weights)
+
+
+def _arranged(rows: NDArray[Any], old: Sequence[str], names: Sequence[str]) -> NDArray[Any]:
+    """Reorder the output channels, the first axis; a single one is the logit of one class against background."""
+    full = np.concatenate([-rows / 2, rows / 2]) if len(rows) == 1 else rows
+    mean = full.mean(axis=0)
+    wanted = np.stack([full[0], *(full[1 + old.index(name)] if name in old else mean for name in names)])
+    return wanted if len(names) > 1 else wanted[1:] - wanted[:1]
