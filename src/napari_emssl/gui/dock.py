@@ -1,7 +1,7 @@
 """What the docks share: a body that scrolls when the window is low, and a clean end when the dock is closed."""
 
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
@@ -62,10 +62,12 @@ class Dock(Column):
     """Base of the docks of jobs: layer pickers that refresh, one job panel, and no orphan left behind."""
 
     panel: JobPanel
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Modules that a process imports for this dock before it is needed; by default those of training and applying."""
 
     def __init__(self, viewer: Any) -> None:
         super().__init__(viewer)
-        threading.Thread(target=child.warm_up, daemon=True).start()
+        threading.Thread(target=child.warm_up, args=self.needs, daemon=True).start()
 
     def leave(self) -> None:
         """End the job."""

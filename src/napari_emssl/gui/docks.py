@@ -5,6 +5,7 @@ from typing import Any
 PLUGIN = "napari-emssl"
 APPLY, FINETUNE = "EM SSL Apply model", "EM SSL Fine-tune"
 MODELS, PRETRAIN = "EM SSL Models", "EM SSL Pretrain"
+SIMULATE = "EM SSL Simulate"
 
 
 def open_dock(viewer: Any, name: str) -> Any:

@@ -5,16 +5,24 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from ..errors import UserError
-from ..jobs.settings import Settings
 from .fields import Combo, IntegerBox, NumberBox
 
-_TITLES = {"max_seconds": "Time budget (s)", "patch": "Patch (px)", "autosave_seconds": "Autosave every (s)"}
+_TITLES = {
+    "max_seconds": "Time budget (s)",
+    "patch": "Patch (px)",
+    "autosave_seconds": "Autosave every (s)",
+    "a_nm": "Lattice a (nm)",
+    "c_nm": "Lattice c (nm)",
+}
+_UNITS = {"_per_nm2": "e/nm²", "_nm": "nm", "_px": "px", "_deg": "°", "_mrad": "mrad"}
+"""Units at the end of names."""
 _EMPTY = {"max_seconds": "no limit"}
+_DRAWN = "drawn for each image"
 _LARGEST_INTEGER = 2**31 - 1
 _LARGEST_NUMBER = 1e9
 
@@ -40,7 +48,7 @@ class SettingsForm(QWidget):
 
     """
 
-    def __init__(self, settings: Settings, fields: Sequence[str] = (), parent: QWidget | None = None) -> None:
+    def __init__(self, settings: BaseModel, fields: Sequence[str] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._settings = settings
         infos = type(settings).model_fields
@@ -62,7 +70,7 @@ class SettingsForm(QWidget):
         except ValidationError as error:
             raise UserError(_sentence(error)) from error
 
-    def set_settings(self, settings: Settings) -> None:
+    def set_settings(self, settings: BaseModel) -> None:
         """Show other settings of the same kind."""
         self._settings = settings
         for name, row in self.rows.items():
@@ -86,8 +94,12 @@ def _sentence(error: ValidationError) -> str:
 
 
 def title_of(name: str) -> str:
-    """Return the label of a field."""
-    return _TITLES.get(name) or name.replace("_", " ").capitalize()
+    """Return the label of a field, with its unit."""
+    if name in _TITLES:
+        return _TITLES[name]
+    ending = next((ending for ending in _UNITS if name.endswith(ending)), "")
+    words = name.removesuffix(ending).replace("_", " ")
+    return words[:1].upper() + words[1:] + (f" ({_UNITS[ending]})" if ending else "")
 
 
 def row_of(name: str, info: FieldInfo) -> Row:
@@ -98,7 +110,8 @@ def row_of(name: str, info: FieldInfo) -> Row:
         return Row(box, box.isChecked, box.setChecked)
     if get_origin(kind) is Literal:
         return _choice(get_args(kind))
-    empty = _EMPTY.get(name, "automatic") if optional else ""
+    usual = "drawn" if _DRAWN in (info.description or "") else "automatic"
+    empty = _EMPTY.get(name, usual) if optional else ""
     if kind in (int, float):
         return _number(kind, bounds_of(info), empty)
     if kind is str:

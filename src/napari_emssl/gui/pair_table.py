@@ -212,7 +212,7 @@ class PairTable(QWidget):
         for row in self.rows:
             row.reset_choices(event)
         first = self.rows[0]
-        if first.clean.value is first.image.value or first.layers == self._guessed:
+        if first.clean.value == first.image.value or first.layers == self._guessed:
             found = likely_pair(first.image.choices, self._task)
             if found is not None and not self._alone:
                 self._guessed = found

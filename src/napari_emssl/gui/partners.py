@@ -28,7 +28,7 @@ def partner_of(image: Any, layers: Iterable[Any], task: str, picked: Any = None)
     """Return the layer whose grid fits and whose name or origin says most for it; None to leave what is picked."""
     if image is None:
         return None
-    fitting = [layer for layer in layers if layer is not image and _fits(image, layer, task)]
+    fitting = [layer for layer in layers if layer != image and _fits(image, layer, task)]
     best = max(fitting, key=lambda layer: _score(image, layer, task), default=None)
     if best is None or (picked in fitting and _score(image, picked, task) >= _score(image, best, task)):
         return None

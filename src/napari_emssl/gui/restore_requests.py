@@ -112,7 +112,7 @@ def pair_of(task: RestoreTask, image: Any, clean: Any, alone: bool = False) -> P
     source, separate = source_of(image), bool(image.metadata.get(METADATA_KEY, {}).get("simulated"))
     if alone:
         return Pair(source, None, separate)
-    if clean is None or clean is image:
+    if clean is None or clean == image:
         raise UserError(f"Choose the clean image of '{image.name}': a layer that shows the same without noise.")
     target = source_of(clean)
     if _without_ones(source.leading) != _without_ones(target.leading):
