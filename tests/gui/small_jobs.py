@@ -1,5 +1,6 @@
 """Jobs that need no network, for the child process: see VERBS in `napari_emssl.jobs.child`."""
 
+import json
 import os
 import time
 
@@ -94,13 +95,18 @@ def resumable(images, targets, settings, start, *, autosave, resume, **more):
     return Job(events)
 
 
-def tells_its_start(images, targets, settings, start, **more):
+def tells_its_input(images, targets, settings, start, *, class_names, **more):
     """A training that is over at once; its model tells what it was given."""
 
     def events(control):
         made = model()
-        shape = " x ".join(map(str, np.shape(targets)))
-        card = made.card.model_copy(update={"description": f"from {start}, painted {shape} planes"})
+        told = {
+            "start": start,
+            "images": [[image.name, *image.plane_shape, float(np.mean(image.plane(0)))] for image in images],
+            "targets": [np.bincount(target.ravel(), minlength=4).tolist() for target in targets],
+            "names": list(class_names),
+        }
+        card = made.card.model_copy(update={"description": json.dumps(told)})
         yield Finished(Model(card, made.weights))
 
     return Job(events)

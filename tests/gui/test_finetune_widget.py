@@ -1,3 +1,4 @@
+import json
 import time
 
 import numpy as np
@@ -182,23 +183,25 @@ def test_a_training_that_died_is_resumed_from_its_autosave(qtbot, ready, viewer,
     assert not ready.resume_button.isVisibleTo(ready)
 
 
-def test_train_more_goes_on_from_the_new_model_and_start_again_from_the_start(qtbot, ready, viewer, monkeypatch):
-    monkeypatch.setitem(child.VERBS, "finetune", "small_jobs:tells_its_start")
+def test_train_more_goes_on_from_the_new_model_and_start_again_from_the_start(qtbot, ready, monkeypatch):
+    monkeypatch.setitem(child.VERBS, "finetune", "small_jobs:tells_its_input")
     assert not ready.more_button.isVisibleTo(ready)
     ready.begin()
     wait_for_end(qtbot, ready)
     first = ready.trained
-    assert first.card.description == "from unet-4-200, painted 1 x 96 x 96 planes"
+    told = json.loads(first.card.description)
+    assert (told["start"], len(told["targets"])) == ("unet-4-200", 1)
     assert (ready.panel.start_button.text(), ready.more_button.isVisibleTo(ready)) == ("Start again", True)
     ready.page.painting.value.data[2, :20, :20] = 1
     ready.more_button.click()
     assert not ready.more_button.isEnabled()
     wait_for_end(qtbot, ready)
-    assert ready.trained.card.description == f"from {first.name}, painted 2 x 96 x 96 planes"
+    told = json.loads(ready.trained.card.description)
+    assert (told["start"], len(told["targets"])) == (first.name, 2), "old and new painting both count"
     assert ready.trained.name != first.name
     ready.panel.start_button.click()
     wait_for_end(qtbot, ready)
-    assert ready.trained.card.description == "from unet-4-200, painted 2 x 96 x 96 planes"
+    assert json.loads(ready.trained.card.description)["start"] == "unet-4-200"
 
 
 def test_closing_the_dock_ends_the_child(qtbot, ready, viewer):

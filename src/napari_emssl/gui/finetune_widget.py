@@ -75,7 +75,6 @@ class FinetuneWidget(Dock):
         self.start.currentIndexChanged.connect(lambda _: self.start.pick(self.start.picked()))
         self.start_facts = QLabel()
         self.start_facts.setWordWrap(True)
-        self.start_facts.setEnabled(False)  # in the theme's colour of what is said by the way
         self.start.told.connect(self.start_facts.setText)
         self.start.pick(recommended_start())
         self.device = DevicePicker()

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import napari.layers
-from magicgui.widgets import create_widget
+from magicgui.widgets import ComboBox
 from qtpy.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QStyledItemDelegate, QWidget
 
@@ -66,6 +66,20 @@ class ZooWatch(QObject):
                 self._watcher.addPath(str(own_folder()))
 
 
+class LayerPicker(ComboBox):
+    """A combo box of layers in which the picked layer stays picked when it is renamed or moved."""
+
+    def reset_choices(self, *_: Any) -> None:
+        """Read the choices anew; `changed` tells of a pick that had to go."""
+        picked: Any = self.value
+        with self.changed.blocked():
+            super().reset_choices()
+            if picked is not None and picked in self.choices:
+                self.value = picked
+        if self.value is not picked:
+            self.changed.emit(self.value)
+
+
 def layer_picker(viewer: Any, kind: str, none: str = "") -> Any:
     """Return a magicgui combo box of the viewer's layers of a kind (``Image``, ``Labels``), previews left out.
 
@@ -77,7 +91,7 @@ def layer_picker(viewer: Any, kind: str, none: str = "") -> Any:
     def choices(_: Any) -> list[Any]:
         return [layer for layer in viewer.layers if isinstance(layer, kind_of_layer) and not is_preview(layer)]
 
-    picker = create_widget(annotation=f"napari.layers.{kind}", options={"choices": choices, "nullable": bool(none)})
+    picker = LayerPicker(choices=choices, nullable=bool(none))
     picker.null_string = none
     stay_narrow(picker.native)
     return picker
