@@ -7,6 +7,8 @@ from tempfile import TemporaryDirectory
 from unittest import mock
 
 import napari
+import numpy as np
+import psutil
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
@@ -26,9 +28,13 @@ def wait(seconds=0.3, until=lambda: False):
 
 
 def take(viewer, name):
-    """Save a picture of the whole window, small enough for a repository."""
+    """Save a picture of the whole window."""
     wait(0.8)
-    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
+    save(Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB"), name)
+
+
+def save(picture, name):
+    """Save a picture, small enough for a repository."""
     path = FOLDER / f"{name}.png"
     for colours in (256, 192, 160, 128, 96):
         picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
@@ -39,6 +45,63 @@ def take(viewer, name):
 def run(panel, share=1.0):
     """Wait until a job is over, or has come so far."""
     wait(600, lambda: not panel.runner.running or share < panel.bar.value() / max(panel.bar.maximum(), 2) < 1)
+
+
+def more_to_learn_from(viewer, widget):
+    """Paint two more labels, add a second image with its painting, and draw a rectangle in which all is painted."""
+    image, painting = widget.page.image.value, widget.page.painting.value
+    painting.data[0, 300:330, 40:90], painting.data[0, 10:40, 450:500] = 2, 3
+    painting.refresh()
+    second = {"scale": image.scale[-2:], "units": image.units[-2:], "visible": False}
+    viewer.add_image(np.asarray(image.data[1]), name="HAADF_lamella 7_overview_0042", **second)
+    viewer.add_labels((np.asarray(image.data[1]) > 200).astype(np.uint8),
+                      name="HAADF_lamella 7_overview_0042 | painting", **second)  # fmt: skip
+    widget.page.image.value = image
+    widget.page.add_image_button.click()
+    widget.page.new_regions_button.click()
+    widget.page.regions.value.add_rectangles(np.array([[0, 100, 60], [0, 100, 300], [0, 250, 300], [0, 250, 60]]))
+    wait(5, lambda: widget.page.classes.rowCount() == 3)
+    widget.page.classes.item(0, 1).setText("gold particle")
+    widget.page.classes.cellWidget(1, 2).setCurrentText("background")
+    widget.page.classes.cellWidget(2, 2).setCurrentText("ignore")
+
+
+def open_list(viewer, widget):
+    """Take a picture of the screen with the list of starts open: it is a window of its own."""
+    widget.start.showPopup()
+    wait(0.8)
+    path = FOLDER / "dock-starts.png"
+    QApplication.primaryScreen().grabWindow(0).save(str(path))
+    save(Image.open(path).convert("RGB"), path.stem)
+    widget.start.hidePopup()
+
+
+def die_and_resume(widget):
+    """Let a training die after its first autosave."""
+    widget.page.advanced.rows["autosave_seconds"].set(2.0)
+    widget.begin()
+    autosave = widget._ordered.draft.autosave
+    wait(120, autosave.is_file)
+    wait(2)
+    psutil.Process(widget.panel.runner.handle._job.pid).kill()
+    run(widget.panel)
+
+
+def training_states():
+    """The fine-tuning dock in the states that the demo does not come to."""
+    viewer = napari.Viewer()
+    viewer.window.resize(*SIZE)
+    widget = open_demo(viewer)
+    wait(1)
+    viewer.reset_view()
+    open_list(viewer, widget)
+    die_and_resume(widget)
+    take(viewer, "dock-died")
+    more_to_learn_from(viewer, widget)
+    take(viewer, "dock-classes")
+    viewer.theme = "light"
+    take(viewer, "dock-classes-light")
+    viewer.close()
 
 
 def main():
@@ -72,3 +135,4 @@ if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as home, mock.patch.dict("os.environ", NAPARI_EMSSL_HOME=home):
         main()
+        training_states()

@@ -5,8 +5,7 @@ import pytest
 from napari.layers import Labels
 
 from napari_emssl.gui.class_table import ClassTable
-from napari_emssl.gui.classes import PaintedClass, given_classes, remember
-from napari_emssl.gui.painted_values import labels_in
+from napari_emssl.gui.classes import PaintedClass, given_classes, labels_in, remember
 
 pytestmark = pytest.mark.gui
 

@@ -3,7 +3,7 @@ import pytest
 from napari.layers import Labels
 
 from napari_emssl.errors import UserError
-from napari_emssl.gui.classes import PaintedClass, agreed_classes, given_classes, remember, shown_classes
+from napari_emssl.gui.classes import PaintedClass, agreed_classes, given_classes, labels_in, remember, shown_classes
 from napari_emssl.gui.layers import METADATA_KEY
 
 
@@ -51,3 +51,14 @@ def test_two_classes_do_not_share_a_name():
         agreed_classes([layer], (1, 3))
     remember([layer], PaintedClass(3, "gold", "ignore"))
     assert len(agreed_classes([layer], (1, 3))) == 2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_labels_that_occur(dtype):
+    data = np.zeros((2, 3, 8, 8), dtype)
+    data[0, 1, 2, 2], data[1, 2, :4] = 9, 100
+    assert labels_in(data, data.shape) == {9, 100}
+    if dtype is not np.uint8:
+        data[1, 1, 0, 0] = 1_000_000
+        assert labels_in(data, data.shape) == {9, 100, 1_000_000}
+    assert labels_in(np.zeros((4, 4), dtype), (4, 4)) == set()

@@ -183,6 +183,20 @@ def test_layers_that_do_not_cover_each_other_are_mentioned(qtbot, viewer, dock):
     assert "'film | painting' does not cover 'film' in the viewer" in widget.panel.notes.text
 
 
+def test_a_closed_dock_does_not_listen_to_the_brush(qtbot, viewer, dock):
+    viewer.add_image(PLANE, name="film")
+    painting = viewer.add_labels(painted(PLANE.shape, ()), name="film | painting")
+    widget = dock()
+    table = widget.page.classes
+    qtbot.waitUntil(lambda: table.rowCount() == 1, timeout=5000)
+    listened = len(painting.events.paint.callbacks)
+    viewer.window.remove_dock_widget(widget)
+    assert len(painting.events.paint.callbacks) < listened
+    painting.paint((30, 30), 5)
+    qtbot.wait(400)
+    assert table.rowCount() <= 1
+
+
 def test_predictions_wear_the_painted_labels():
     predicted = np.array([[0, 1], [2, 1]], np.uint8)
     np.testing.assert_array_equal(painted_labels(predicted, (3, 300)), [[0, 3], [300, 3]])

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UserError
 from .layers import METADATA_KEY
@@ -10,6 +14,7 @@ from .layers import METADATA_KEY
 Role = Literal["class", "background", "ignore"]
 ROLES: tuple[Role, ...] = get_args(Role)
 _KEY = "painting"
+_COUNTED = 2**16
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,22 @@ class PaintedClass:
     value: int
     name: str
     role: Role = "class"
+
+
+def labels_in(data: Any, shape: tuple[int, ...]) -> set[int]:
+    """Return the labels other than 0 in an array ``(..., h, w)``, numpy or lazy, read plane by plane."""
+    found: set[int] = set()
+    for index in product(*(range(n) for n in shape[:-2])):
+        plane = np.asarray(data[index])
+        if plane.any():
+            found |= _distinct(plane[plane != 0])
+    return found
+
+
+def _distinct(labels: NDArray[Any]) -> set[int]:
+    """Return what occurs among some labels; counting is quicker than sorting where they are small."""
+    few = labels.min() >= 0 and labels.max() < _COUNTED
+    return {int(value) for value in (np.flatnonzero(np.bincount(labels)) if few else np.unique(labels))}
 
 
 def given_classes(layer: Any) -> dict[int, PaintedClass]:

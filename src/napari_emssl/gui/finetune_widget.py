@@ -132,6 +132,12 @@ class FinetuneWidget(Dock):
         align_labels(self.form, *(page.form for page in self.pages))
         super().showEvent(event)
 
+    def leave(self) -> None:
+        """End the job, and listen to no layer any more."""
+        super().leave()
+        for page in self.pages:
+            page.leave()
+
     def reset_choices(self, event: Any = None) -> None:
         """Read the viewer's layers anew; napari calls this when they change."""
         for page in self.pages:

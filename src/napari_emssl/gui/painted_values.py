@@ -4,12 +4,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import product
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from .classes import labels_in
 from .pairing import shape_of
 
 _CALM_MS = 250
@@ -80,16 +80,6 @@ class PaintedValues(QObject):
             self.changed.emit(found)
         if self._again:
             self._timer.start()
-
-
-def labels_in(data: Any, shape: tuple[int, ...]) -> set[int]:
-    """Return the labels other than 0 in an array ``(..., h, w)``, numpy or lazy, read plane by plane."""
-    found: set[int] = set()
-    for index in product(*(range(n) for n in shape[:-2])):
-        plane = np.asarray(data[index])
-        if plane.any():
-            found.update(int(value) for value in np.unique(plane[plane != 0]))
-    return found
 
 
 def _events(layer: Any) -> list[Any]:

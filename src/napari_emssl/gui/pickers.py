@@ -71,7 +71,7 @@ class LayerPicker(ComboBox):
 
     def reset_choices(self, *_: Any) -> None:
         """Read the choices anew; `changed` tells of a pick that had to go."""
-        picked: Any = self.value
+        picked = self.get_value()
         with self.changed.blocked():
             super().reset_choices()
             if picked is not None and picked in self.choices:

@@ -116,6 +116,10 @@ class SegmentPage(TrainingPage):
             picker.reset_choices(event)
         self._on_paintings()
 
+    def leave(self) -> None:
+        """Let go of the paintings."""
+        self.classes.watch(())
+
     def on_image(self) -> None:
         """Pick the painting that belongs to the image."""
         own = painting_of(self.image.value, self.painting.choices)

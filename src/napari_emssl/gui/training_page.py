@@ -78,6 +78,9 @@ class TrainingPage(QWidget):
         """Take in that another image was picked; overriding methods call this one last."""
         self.changed.emit()
 
+    def leave(self) -> None:
+        """Let go of layers that are listened to, since the dock is gone."""
+
     def settings(self) -> FinetuneSettings:
         """Return the page's settings as they stand on screen; the dock sets time and device."""
         settings: FinetuneSettings = self.advanced.settings()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .classes import PaintedClass, agreed_classes
+from .classes import PaintedClass, agreed_classes, labels_in
 from .layers import Source, source_of
 from .pairing import lie_alike
 from .regions import Region, mask_of, regions_of
@@ -96,7 +96,7 @@ def training_request(pairs: Sequence[Pair], unpainted: Unpainted = "near", shape
     for painted in images:
         if not painted.painting.any() and not painted.regions:
             raise UserError(f"No pixel is painted in '{painted.name}'. Paint one particle, then start again.")
-    values = sorted({int(value) for painted in images for value in np.unique(painted.painting)} - {0})
+    values = sorted(set().union(*(labels_in(painted.painting, painted.painting.shape) for painted in images)))
     classes = agreed_classes([labels for _, labels in pairs], values)
     request = TrainingRequest(images, classes, unpainted)
     if not request.values:
