@@ -9,6 +9,7 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_emssl.gui import loss_plot
+from napari_emssl.gui.log_axis import log_ticks
 from napari_emssl.gui.loss_plot import LossPlot
 from napari_emssl.jobs.events import Progress
 
@@ -166,3 +167,23 @@ def test_the_numbers_are_saved_as_a_table(plot, tmp_path, monkeypatch):
     plot.save_csv(tmp_path / "mine.csv" / "impossible.csv")
     assert "mine.csv" in said[0]
     assert "cannot be written" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.05, 3, [0.05, 0.1, 0.2, 0.5, 1, 2]),
+        (1e-6, 1, [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]),
+        (0.21, 0.49, [0.25, 0.3, 0.35, 0.4, 0.45]),
+        (0.2, 0.3, [0.2, 0.22, 0.24, 0.26, 0.28, 0.3]),
+    ],
+)
+def test_a_logarithmic_axis_has_few_round_numbers(low, high, expected):
+    ticks = [10**tick for tick in log_ticks(math.log10(low), math.log10(high), 7)]
+    assert ticks == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("decades", [0.001, 0.1, 0.5, 1, 2, 5, 20])
+@pytest.mark.parametrize("room", [2, 4, 7])
+def test_labels_of_a_logarithmic_axis_never_crowd(decades, room):
+    assert len(log_ticks(-3.3, -3.3 + decades, room)) <= room + 2

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 
 from ..errors import UserError
 from ..jobs.events import Progress
+from .log_axis import LogAxis
 from .plots import fill
 
 _LOW, _HIGH = 180, 270
@@ -95,7 +96,7 @@ class LossPlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.view = _View()
-        self.losses = self.view.addPlot(row=0, col=0)
+        self.losses = self.view.addPlot(row=0, col=0, axisItems={"left": LogAxis("left")})
         self.metrics = self.view.addPlot(row=1, col=0)
         self.curves: dict[str, Curve] = {}
         self._best: dict[str, float] = {}
