@@ -53,10 +53,8 @@ def row(
     start: str, pairs: int, draws: Sequence[Sequence[STEMImage]], test: Sequence[STEMImage], chosen: argparse.Namespace
 ) -> None:
     """Print one start: mean PSNR and its standard deviation over the seeds."""
-    untrained = (
-        "-" if start == "scratch" else f"{scores_of(em.load_model(start), test, chosen.task)['psnr fitted']:.2f}"
-    )
-    cells, seconds = [], 0.0
+    untrained = None if start == "scratch" else scores_of(em.load_model(start), test, chosen.task)
+    cells, seconds = ["-" if untrained is None else f"{untrained['psnr fitted']:.2f}"], 0.0
     for steps in chosen.steps:
         found = []
         for seed, draw in enumerate(draws):

@@ -138,9 +138,8 @@ def show(rows: dict[str, list[tuple[float, dict[str, float]]]], seconds: dict[st
         keys = [f"{key}{fitted}" for key in ("psnr", "ssim", "l1")]
         psnr, ssim, l1 = (np.array([score[key] for _, score in results]) for key in keys)
         parts = " | ".join(f"{psnr[group].mean():.2f}" if group.any() else "-" for group in groups)
-        print(
-            f"| {name} | {psnr.mean():.2f} | {parts} | {ssim.mean():.3f} | {l1.mean():.4f} | {seconds[name] / len(psnr):.2f} |"
-        )
+        ends = f"{ssim.mean():.3f} | {l1.mean():.4f} | {seconds[name] / len(psnr):.2f}"
+        print(f"| {name} | {psnr.mean():.2f} | {parts} | {ends} |")
 
 
 if __name__ == "__main__":
