@@ -230,3 +230,25 @@ def test_a_head_for_a_finer_grid_begins_as_the_coarse_one() -> None:
     with torch.inference_mode():
         one, four = coarse.eval()(x), Restore(2).decode(fine.eval()(x))
     torch.testing.assert_close(four, one.repeat_interleave(2, 2).repeat_interleave(2, 3))
+
+
+@pytest.mark.parametrize("task", ["denoise", "remove-background", "super-resolve"])
+def test_hrnets_restore_too(task: str) -> None:
+    clean = lattice(64)
+    chosen = settings(task, steps=1, generator="hrnet-w18-small", width=4, batch_size=1, refine=True)
+    model, _ = trained([noisy(clean)], [clean], chosen)
+    assert apply(model, noisy(clean)).shape == clean.shape
+
+
+def test_one_seed_gives_one_model_and_a_stop_still_hands_one_over() -> None:
+    clean = lattice(64)
+    first, second = (trained([noisy(clean)], [clean], settings(steps=3, seed=7))[0] for _ in range(2))
+    assert all(np.array_equal(first.weights[name], second.weights[name]) for name in first.weights)
+    job = finetune([noisy(clean)], [clean], settings(steps=500), "scratch")
+    events = []
+    for event in job:
+        events.append(event)
+        if len(events) == 3:
+            job.stop()
+    assert events[-1].stopped
+    assert events[-1].result.card.task == "denoise"
