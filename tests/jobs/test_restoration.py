@@ -143,6 +143,8 @@ def test_background_is_taken_off_in_the_units_of_the_image() -> None:
     model, _ = trained(images, signal, settings("remove-background", learning_rate=1e-2, steps=80))
     result = apply(model, lattice(96, 0.4) + 4000)
     assert abs(float(result.mean()) - 100) < 40
+    bright = gather_pairs(images[:1], [signal[0] + 500], settings("remove-background"), IntensityScaling())
+    assert abs(float(bright.training[0].target.min())) < 0.02
     assert output_levels("remove-background", Levels(10.0, 30.0)) == Levels(0.0, 20.0)
     assert output_levels("denoise", Levels(10.0, 30.0)) == Levels(10.0, 30.0)
 

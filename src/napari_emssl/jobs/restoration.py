@@ -11,10 +11,10 @@ from ..data.datasets import source_of
 from ..data.pair_patches import PairPlanes
 from ..data.patches import Annotated
 from ..data.planes import Image
-from ..data.scaling import IntensityScaling
+from ..data.scaling import IntensityScaling, Levels
 from ..data.splits import Split, make_split
 from ..errors import UserError
-from ..models.file import output_levels
+from ..models.file import WITHOUT_BACKGROUND
 from .annotations import Annotations, Source, open_pairs, pixel_sizes
 from .settings import FinetuneSettings
 
@@ -72,9 +72,18 @@ def _common_factor(pairs: Sequence[tuple[Image, Image]]) -> int:
 def _read(image: Image, target: Image, index: int, settings: FinetuneSettings, scaling: IntensityScaling) -> Annotated:
     """Scale a pair: the image as it will be in use, the target to what the network shall return for it."""
     plane, clean = image.plane(index), target.plane(index)
-    levels = scaling.fit(plane)
-    wanted = output_levels(settings.task, levels) if settings.target_levels == "image" else scaling.fit(clean)
+    levels, own = scaling.fit(plane), scaling.fit(clean)
+    wanted = own if settings.target_levels == "own" else _wanted(settings.task, levels, own)
     return Annotated(levels.to_unit(plane), wanted.to_unit(clean, clip=False))
+
+
+def _wanted(task: str, levels: Levels, own: Levels) -> Levels:
+    """Return the levels of a target in the units of its image.
+
+    Where the background is taken away, the darkest part of the target becomes 0: how bright a crystal is between its
+    columns cannot be told from background once an image is scaled, and what cannot be told cannot be learnt.
+    """
+    return Levels(own.black, own.black + levels.white - levels.black) if task in WITHOUT_BACKGROUND else levels
 
 
 def _split(
