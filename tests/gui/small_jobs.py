@@ -161,3 +161,35 @@ def measured(specs, settings):
     """Survey: every network reaches 44 px and takes 100 bytes a pixel."""
     survey = Survey(Needs(4, 44, 100.0, True), 2**30, 1e-6, "CPU (1 thread), fp32")
     return Job(lambda control: iter([Finished(dict.fromkeys(specs, survey))]))
+
+
+def long_pretraining(sources, settings, start=None, name="", licence="unknown", autosave=None, resume=None):
+    """A pretraining that tells what it was asked for, reads one plane of each source, and writes an autosave."""
+
+    def events(control):
+        planes = [np.asarray(source.plane(len(source) - 1)) for source in sources if hasattr(source, "plane")]
+        means = [round(float(plane.mean())) for plane in planes]
+        told = f"from {start}, {len(sources)} sources, last planes {means}, {settings.hold_out}"
+        yield Started("CPU (1 thread), fp32", "", f"{told}{', resumed' if resume else ''}.")
+        if autosave is not None:
+            autosave.parent.mkdir(parents=True, exist_ok=True)
+            autosave.write_bytes(b"saved")
+        for step in range(1, 3001):
+            control.wait_while_paused()
+            if control.stopped:
+                break
+            time.sleep(PAUSE)
+            metrics = {"l1": 1 / step} if step % 5 == 1 else {}
+            yield Progress(step, 3000, {"discriminator": 0.2, "adversarial": 0.5, "l1": 1 / step}, metrics, 9.0)
+            if step % 10 == 1:
+                grey = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
+                yield Preview({"corrupted": grey, "restored": grey.T.copy(), "clean": 1 - grey}, step)
+        yield Finished(_generator(licence, l1=0.05), stopped=control.stopped)
+
+    return Job(events)
+
+
+def _generator(licence, **metrics):
+    made = model(**metrics)
+    card = made.card.model_copy(update={"task": "reconstruct", "classes": (), "licence": licence})
+    return Model(card, made.weights)

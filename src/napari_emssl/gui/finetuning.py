@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..data.planes import Image
 from ..jobs import child
@@ -95,7 +95,19 @@ def start_segmenting(request: TrainingRequest, painting_paths: Sequence[Path], d
     )  # fmt: skip
 
 
-def put_into_zoo(model: Model, draft: Draft) -> Trained:
+class Kept(Protocol):
+    """What is asked of a training whose model is to be kept."""
+
+    @property
+    def name(self) -> str:
+        """The wanted name."""
+
+    @property
+    def autosave(self) -> Path:
+        """Where the job wrote its autosaves."""
+
+
+def put_into_zoo(model: Model, draft: Kept) -> Trained:
     """Add the model to the user's zoo under the wanted name, or the next free one; its autosave is done with."""
     name = free_name(draft.name)
     path = add_model(model.renamed(name))

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from ..errors import UserError
+from ..networks.names import generator_names
 from .fields import Combo, IntegerBox, NumberBox
 
 _TITLES = {
@@ -23,6 +24,8 @@ _UNITS = {"_per_nm2": "e/nm²", "_nm": "nm", "_px": "px", "_deg": "°", "_mrad":
 """Units at the end of names."""
 _EMPTY = {"max_seconds": "no limit"}
 _DRAWN = "drawn for each image"
+_NAMES = {"generator": generator_names()}
+"""Fields that hold one of a set of names."""
 _LARGEST_INTEGER = 2**31 - 1
 _LARGEST_NUMBER = 1e9
 
@@ -112,6 +115,8 @@ def row_of(name: str, info: FieldInfo) -> Row:
         return _choice(get_args(kind))
     usual = "drawn" if _DRAWN in (info.description or "") else "automatic"
     empty = _EMPTY.get(name, usual) if optional else ""
+    if name in _NAMES:
+        return _choice((None, *_NAMES[name]) if optional else _NAMES[name], empty)
     if kind in (int, float):
         return _number(kind, bounds_of(info), empty)
     if kind is str:
@@ -157,10 +162,10 @@ def _number(kind: type, bounds: Bounds, empty: str) -> Row:
     return Row(box, box.number, box.set_number)
 
 
-def _choice(values: tuple[Any, ...]) -> Row:
+def _choice(values: tuple[Any, ...], empty: str = "") -> Row:
     box = Combo()
     for value in values:
-        box.addItem(str(value), value)
+        box.addItem(empty if value is None else str(value), value)
     return Row(box, box.currentData, lambda value: box.setCurrentIndex(values.index(value)))
 
 

@@ -254,6 +254,8 @@ class LossPlot(QWidget):
                 plot.getAxis(side).setTextPen(text)
             plot.showGrid(x=True, y=True, alpha=0.15)
             plot.legend.setLabelTextColor(text)
+            for _, label in plot.legend.items:
+                label.setText(label.text)  # which draws it anew
         self._paint_curves()
 
     def _paint_curves(self) -> None:

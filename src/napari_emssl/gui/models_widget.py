@@ -112,7 +112,7 @@ class ModelsWidget(Column):
     ) -> None:
         button = QPushButton(title)
         if answer is not None:
-            button.clicked.connect(lambda _=False: answer())
+            button.clicked.connect(answer)
         self.buttons[action] = button
         grid.addWidget(button, row, column)
 
@@ -189,8 +189,12 @@ class ModelsWidget(Column):
 
         self.plot = LossPlot()
         self.plot.set_colours(*theme_colours(self.viewer))
-        self.plot.offer_csv(lambda: self._curve_rows)
+        self.plot.offer_csv(self.curve_rows)
         self.curves.layout().addWidget(self.plot)
+
+    def curve_rows(self) -> list[Progress]:
+        """Return the numbers of the curves on screen."""
+        return self._curve_rows
 
     def _follow_theme(self, _event: Any = None) -> None:
         if self.plot is not None:

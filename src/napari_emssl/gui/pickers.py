@@ -9,7 +9,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QStyledItemDelegate, QWidget
 
-from ..models.zoo import list_models, own_folder, recommended_start
+from ..models.zoo import ZooEntry, list_models, own_folder, recommended_start
 from .fields import Combo, stay_narrow
 from .layers import METADATA_KEY
 from .start_facts import facts_of
@@ -149,7 +149,7 @@ class ModelPicker(Combo):
         self.clear()
         entries, recommended = list_models(), recommended_start() if self._starts else ""
         for entry in entries:
-            if self._starts or entry.card.task != "reconstruct":
+            if self._lists(entry):
                 facts, size = facts_of(entry, recommended), self._pixel_size_nm
                 self._add(entry.name, entry.name, facts.lines(size), facts.line(size), facts.short_line(size))
         for file in self._files:
@@ -160,6 +160,10 @@ class ModelPicker(Combo):
             )
         self.blockSignals(False)
         self.pick(picked)
+
+    def _lists(self, entry: ZooEntry) -> bool:
+        """Whether a model belongs into the list."""
+        return self._starts or entry.card.task != "reconstruct"
 
     def _on_files(self) -> None:
         """Read the zoo anew, unless the list is open: it must not move under the pointer."""
@@ -205,6 +209,16 @@ class ModelPicker(Combo):
             self._files.append(path)
         self.refresh()
         self.pick(path)
+
+
+class GeneratorPicker(ModelPicker):
+    """What pretraining can go on from: the generators of the zoo, and random weights."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(True, parent)
+
+    def _lists(self, entry: ZooEntry) -> bool:
+        return entry.card.task == "reconstruct"
 
 
 class _WithFacts(QStyledItemDelegate):

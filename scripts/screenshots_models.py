@@ -1,0 +1,58 @@
+"""Take the pictures of the models dock and the pretrain dock: ``python scripts/screenshots_models.py [SECONDS]``."""
+
+import sys
+from tempfile import TemporaryDirectory
+from unittest import mock
+
+import napari
+from screenshots import FOLDER, SIZE, run, take, wait
+
+from napari_emssl.gui.docks import MODELS, PRETRAIN, open_dock
+from napari_emssl.gui.samples import nanoparticles
+
+
+def pretrain(viewer, seconds):
+    """Adapt a generator to the sample images; take it while it runs and when it is done."""
+    for data, options, kind in nanoparticles():
+        if kind == "image":
+            viewer.add_image(data, **options)
+    widget = open_dock(viewer, PRETRAIN)
+    widget.licence.setText("simulated, CC0")
+    take(viewer, "pretrain-ready")
+    widget.basic.rows["max_seconds"].set(seconds)
+    widget.begin()
+    run(widget.panel, 0.6)
+    take(viewer, "pretrain-running")
+    run(widget.panel)
+    take(viewer, "pretrain-done")
+    return widget.trained.name
+
+
+def models(viewer, name):
+    """Take the zoo with the new generator: its card, its curves, and the light theme."""
+    widget = open_dock(viewer, MODELS)
+    wait(30, lambda: name in [row.name for row in widget.table.shown])
+    row = next(row for row in widget.table.shown if row.name == name)
+    widget.table.choose(*row.key)
+    take(viewer, "models")
+    widget.tabs.setCurrentIndex(1)
+    take(viewer, "models-curves")
+    viewer.theme = "light"
+    widget.tabs.setCurrentIndex(0)
+    take(viewer, "models-light")
+
+
+def main():
+    """Open a viewer and walk through both docks."""
+    viewer = napari.Viewer()
+    viewer.window.resize(*SIZE)
+    wait(1)
+    name = pretrain(viewer, float(sys.argv[1]) if len(sys.argv) > 1 else 120.0)
+    models(viewer, name)
+    viewer.close()
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as home, mock.patch.dict("os.environ", NAPARI_EMSSL_HOME=home):
+        main()
