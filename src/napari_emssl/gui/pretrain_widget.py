@@ -16,6 +16,7 @@ from .docks import FINETUNE, open_dock
 from .finetuning import Trained, autosave_path, free_name, put_into_zoo
 from .form import SettingsForm
 from .job_panel import JobPanel
+from .layers import pixel_size_nm
 from .paintings import slug
 from .patch_pictures import PatchPictures
 from .pickers import SCRATCH, DevicePicker, GeneratorPicker, zoo_news
@@ -124,6 +125,8 @@ class PretrainWidget(Dock):
         if hasattr(self, "panel"):
             self.advanced.rows["hold_out"].set("images" if self.sources.kind == "a folder" else "parts")
             self._suggest_name()
+            layers = self.sources.picked_layers
+            self.start.describe_for(pixel_size_nm(layers[0]) if layers else None)
             if not self.panel.runner.running:
                 self.panel.say(_HINT)
 
