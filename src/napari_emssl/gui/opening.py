@@ -10,6 +10,7 @@ from ..data.planes import Image, read_image
 from ..data.scaling import IntensityScaling
 from ..errors import UserError
 from .layers import METADATA_KEY
+from .meanwhile import meanwhile
 
 LayerData = tuple[Any, dict[str, Any], str]
 Paths = str | list[str]
@@ -37,8 +38,9 @@ def read_layers(path: Paths) -> list[LayerData]:
         that are to be stacked differ in size or pixel size.
 
     """
+    paths = [path] if isinstance(path, str) else path
     try:
-        return [_layer([read_image(one) for one in ([path] if isinstance(path, str) else path)])]
+        return [meanwhile(lambda _: _layer([read_image(one) for one in paths]), "Opening")]
     except UserError as error:
         return _told(error)
 

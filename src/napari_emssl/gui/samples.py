@@ -16,6 +16,7 @@ from ..data.scaling import IntensityScaling
 from ..data.simulate import sample_stack
 from ..models.zoo import home
 from .meanwhile import meanwhile
+from .opening import grid_options
 
 _GOLD, _CRYSTAL, _FILM = "Gold nanoparticles", "SrTiO3", "Gold film"
 
@@ -110,8 +111,4 @@ def _labels(name: str, kept: tuple[NDArray[Any], float], **options: Any) -> Laye
 
 def _grid(axes: int, pixel_size_nm: float) -> dict[str, Any]:
     """Scale and units; the first of three axes counts images."""
-    return {
-        "scale": (1.0, pixel_size_nm, pixel_size_nm)[-axes:],
-        "units": ("pixel", "nm", "nm")[-axes:],
-        "axis_labels": ("image", "y", "x")[-axes:],
-    }
+    return {**grid_options(axes, pixel_size_nm), "axis_labels": ("image", "y", "x")[-axes:]}
