@@ -14,7 +14,7 @@ from napari_emssl.jobs import predict
 from napari_emssl.jobs.apply import apply
 from napari_emssl.jobs.apply_images import apply_images
 from napari_emssl.jobs.events import Finished, Progress, Started, Warning
-from napari_emssl.jobs.kept import Grid, read_record
+from napari_emssl.jobs.kept import AlreadyDoneError, Grid, read_record
 from napari_emssl.jobs.orders import Order
 from napari_emssl.jobs.settings import ApplySettings
 
@@ -153,7 +153,7 @@ def test_what_is_there_is_not_replaced_unless_asked(tmp_path):
     stack, out = noise(2, 40, 30), tmp_path / "film.zarr"
     apply_images(MODEL, [Order(stack, out)], PLAIN).result()
     job = apply_images(MODEL, [Order(noise(32, 32)), Order(stack, out)], PLAIN)
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(AlreadyDoneError, match="complete already"):
         next(job)
     apply_images(SEGMENTER, [Order(stack, out, overwrite=True)], PLAIN).result()
     assert zarr.open_array(out / "0", mode="r").dtype == np.uint8

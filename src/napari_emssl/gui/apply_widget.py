@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton
 from superqt import QCollapsible
 
 from ..errors import UserError
+from ..jobs.kept import AlreadyDoneError
 from ..jobs.settings import ApplySettings
 from ..models.file import read_card
 from ..models.zoo import load_card
@@ -167,7 +168,8 @@ class ApplyWidget(Dock):
             self.plan.show_text(sentence(requests, card, destination, settings, survey))
             refuse_unfitting(requests, card, destination, settings.test_time_augmentation)
         except UserError as error:
-            self.plan.show_text(str(error), trouble=bool(self.viewer.layers))
+            expected = isinstance(error, AlreadyDoneError) or not self.viewer.layers
+            self.plan.show_text(str(error), trouble=not expected)
 
     def _requests(self) -> list[ApplyRequest]:
         """Resolve what is on screen; raises `UserError` with what is missing."""

@@ -110,4 +110,4 @@ class _Shown:
         self._sentences.append(result.sentence(layer, self._where))
         self._panel.say("\n".join(self._sentences))
         if self._left:
-            QTimer.singleShot(0, self._next)
+            QTimer.singleShot(0, lambda: self._next())  # a bound method alone would not keep its object alive

@@ -21,7 +21,7 @@ from .paintings import slug
 from .requests import ApplyRequest
 
 Place = Literal["memory", "disk", "lazy"]
-_SMALL_BYTES = 2 * 2**30
+_SMALL_BYTES = 2_000_000_000
 _LABELS_SHRINK = 8
 """Labels compress to less than this part of their size; intensities hardly at all."""
 
@@ -32,7 +32,7 @@ class Destination:
 
     place: Place = "memory"
     why: str = ""
-    """Why there, where the user has left it open; goes on the sentence that names the place."""
+    """What of the size decided, where the user has left the place open: ``small``, ``more than 2 GB``."""
     folder: Path | None = None
     """Holds the OME-Zarr results."""
     overwrite: bool = False
@@ -63,11 +63,10 @@ def choose_destination(
         return Destination(wanted, "", folder, overwrite)
     size, free = sum(result_bytes(request, card) for request in requests), free_main_memory()
     if size <= min(_SMALL_BYTES, free // 4):
-        return Destination("memory", "since it is small", folder, overwrite)
-    limit = bytes_in_words(min(_SMALL_BYTES, free // 4))
-    if all(len(request.source.shape) <= MOST_AXES for request in requests):
-        return Destination("disk", f"since it is larger than {limit}", folder, overwrite)
-    return Destination("lazy", f"since it is larger than {limit} and has too many axes for OME-Zarr", folder, overwrite)
+        return Destination("memory", "small", folder, overwrite)
+    limit = f"more than {bytes_in_words(min(_SMALL_BYTES, free // 4))}"
+    fits_zarr = all(len(request.shape) <= MOST_AXES for request in requests)
+    return Destination("disk" if fits_zarr else "lazy", limit, folder, overwrite)
 
 
 def default_folder() -> Path:
@@ -144,18 +143,22 @@ def _passes(looks: Sequence[Outlook], requests: Sequence[ApplyRequest], destinat
 
 
 def _where(requests: Sequence[ApplyRequest], card: Card, destination: Destination, settings: ApplySettings) -> str:
-    size = bytes_in_words(sum(result_bytes(request, card) for request in requests))
-    result = "The result" if len(requests) == 1 else "The results"
-    why = f", {destination.why}" if destination.why else ""
+    size = ", ".join(
+        filter(None, (bytes_in_words(sum(result_bytes(each, card) for each in requests)), destination.why))
+    )
+    one = len(requests) == 1
+    result = "The result" if one else "The results"
     if destination.place == "memory":
-        return f"{result} ({size}) {'stays' if len(requests) == 1 else 'stay'} in memory{why}."
+        return f"{result} ({size}) {'stays' if one else 'stay'} in memory."
     if destination.place == "lazy":
-        return f"Planes are computed when you look at them; {bytes_in_words(ROOM_BYTES)} of them are remembered{why}."
-    compressed = "before compression" if card.task == "segment" else "or a little less"
-    begun = "".join(_begun(request, card, destination, settings) for request in requests)
+        return (
+            f"{result} ({size}) {'is' if one else 'are'} computed plane by plane when you look; the latest "
+            f"{bytes_in_words(ROOM_BYTES)} of them are remembered."
+        )
     names = [path.name for path in (destination.path(request, card) for request in requests) if path]
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{result} ({size} {compressed}) {'goes' if len(requests) == 1 else 'go'} to '{names[0]}'{more}{why}.{begun}"
+    more = f" and {len(names) - 1} more" if not one else ""
+    begun = "".join(_begun(request, card, destination, settings) for request in requests)
+    return f"{result} ({size}, before compression) {'goes' if one else 'go'} to '{names[0]}'{more}.{begun}"
 
 
 def _begun(request: ApplyRequest, card: Card, destination: Destination, settings: ApplySettings) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ROOM_BYTES = 512 * 2**20
+ROOM_BYTES = 500_000_000
 _IDLE_SECONDS = 30.0
 
 Compute = Callable[[tuple[int, ...]], NDArray[Any]]

@@ -9,7 +9,7 @@ from qtpy.QtCore import QCoreApplication, QObject, Signal
 
 from ..errors import UserError
 from ..jobs import child
-from ..jobs.events import Preview
+from ..jobs.events import Preview, Started
 from ..jobs.plan import result_dtype, result_shape
 from ..jobs.settings import ApplySettings
 from ..models.file import Card
@@ -29,6 +29,7 @@ class Looker:
         self._source, self._card, self._settings = request.source, card, settings
         self._file = str(find_model(request.model))
         self._job: child.ChildJob | None = None
+        self.device = ""
 
     def plane(self, index: tuple[int, ...]) -> NDArray[Any]:
         """Return the result of the plane at an index; raises `UserError` naming it."""
@@ -43,6 +44,8 @@ class Looker:
         job = self._job = self._job or self._new_job()
         job.show(plane)
         for event in job:
+            if isinstance(event, Started):
+                self.device = event.device
             if isinstance(event, Preview):
                 return event.images["prediction"]
         raise UserError("The process that computes it has ended. Apply again to try once more.")
@@ -80,7 +83,7 @@ class LazyResult(QObject):
         super().__init__()
         self._viewer, self._say = viewer, say
         card = load_card(request.model)
-        looker = Looker(request, card, settings)
+        looker = self._looker = Looker(request, card, settings)
         self._planes = LazyPlanes(
             result_shape(request.source.shape, card), result_dtype(card), looker.plane,
             changed=_NEWS.changed.emit, failed=_NEWS.failed.emit, release=looker.release,
@@ -98,7 +101,8 @@ class LazyResult(QObject):
     def _refresh(self, planes: LazyPlanes) -> None:
         if planes is self._planes and self._current():
             self.layer.refresh()
-            self._say(f"'{self.layer.name}' is computed where you look; move the slider for more.", False)
+            where = f" on {self._looker.device}" if self._looker.device else ""
+            self._say(f"'{self.layer.name}' is computed where you look{where}; move the slider for more.", False)
 
     def _complain(self, planes: LazyPlanes, error: Exception) -> None:
         if planes is self._planes and self._current():

@@ -121,6 +121,10 @@ class Keeper:
         self._group.attrs[_KEY] = asdict(self.record)
 
 
+class AlreadyDoneError(UserError):
+    """The very result that is asked for is there already."""
+
+
 @contextmanager
 def kept(
     path: Path, record: Record, dtype: np.dtype[Any], grid: Grid | None = None, overwrite: bool = False
@@ -162,7 +166,9 @@ def refuse_taken(path: Path, record: Record, overwrite: bool) -> None:
     there = read_record(path)
     if overwrite and there is None:
         raise UserError(f"'{path}' was not made by this program, so it is not replaced. Choose another folder.")
-    if not overwrite and (there is None or there.complete or not there.continues(record)):
+    if not overwrite and there is not None and there.complete and there.continues(record):
+        raise AlreadyDoneError(f"'{path.name}' is complete already. Let it be replaced to compute it anew.")
+    if not overwrite and (there is None or not there.continues(record)):
         raise UserError(f"'{path}' exists already. Choose another folder, or let it be replaced.")
 
 
