@@ -1,9 +1,13 @@
+import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from napari.components import ViewerModel
 from napari.layers import Image
 
+from napari_emssl.gui import results
 from napari_emssl.gui.layers import METADATA_KEY, source_of
+from napari_emssl.gui.lazy_planes import LazyPlanes
 from napari_emssl.gui.requests import apply_request
 from napari_emssl.gui.results import Preview, show_result
 from napari_emssl.models.file import Card, ClassInfo, NetworkSpec
@@ -107,3 +111,101 @@ def test_preview_of_another_size_is_left_out(viewer):
     preview.begin(source_of(viewer.layers["film"]))
     preview.show(np.ones((4, 4), np.uint8))
     assert len(viewer.layers) == 1
+
+
+AFFINE = np.array([[1.1, 0.2, 5], [0.1, 0.9, -3], [0, 0, 1]])
+
+
+def placed(kind):
+    """Image layers of every kind, turned, sheared and moved."""
+    stack = np.zeros((2, 3, 8, 10), np.uint8)
+    turned = {"rotate": 20.0, "shear": [0.3], "affine": AFFINE}
+    match kind:
+        case "2-D":
+            return Image(stack[0, 0], scale=(0.5, 0.4), translate=(3, 4), units=("nm", "nm"), **turned)
+        case "3-D":
+            return Image(
+                stack[0], scale=(2, 0.5, 0.4), translate=(1, 3, 4), rotate=(10, 20, 30), units=("s", "nm", "nm")
+            )
+        case "4-D":
+            return Image(stack, scale=(3, 2, 0.5, 0.4), translate=(1, 2, 3, 4), shear=[0, 0, 0, 0, 0, 0.2])
+        case "rgb":
+            return Image(np.zeros((8, 10, 3), np.uint8), rgb=True, scale=(0.5, 0.4), **turned)
+        case "multiscale":
+            return Image([stack[0], stack[0][:, ::2, ::2]], multiscale=True, scale=(2, 0.5, 0.4), translate=(1, 3, 4))
+        case "dask":
+            return Image(da.from_array(stack[0], chunks=(1, 8, 10)), contrast_limits=(0, 9), translate=(1, 3, 4))
+        case "zarr":
+            return Image(zarr.array(stack[0], chunks=(1, 8, 10)), contrast_limits=(0, 9), scale=(2, 0.5, 0.4))
+
+
+@pytest.mark.parametrize("kind", ["2-D", "3-D", "4-D", "rgb", "multiscale", "dask", "zarr"])
+@pytest.mark.parametrize("upscale", [1, 2])
+def test_a_point_of_the_source_is_the_same_point_of_the_result(kind, upscale):
+    """A pixel of the source covers 2 x 2 of a finer result, so its centre lies between theirs."""
+    viewer = ViewerModel()
+    image = viewer.add_layer(placed(kind))
+    request = apply_request(image, "x")
+    card = CARD.model_copy(update={"task": "super-resolve", "name": "fine", "upscale": upscale})
+    shape = (*request.source.shape[:-2], *(upscale * n for n in request.source.shape[-2:]))
+    layer = show_result(viewer, request, np.zeros(shape, np.float32), card)
+    assert layer.data.shape == shape
+    before = tuple(n - 1 for n in shape[:-2])
+    for pixel in [(0, 0), (3, 7), (7, 9)]:
+        covering = [
+            layer.data_to_world((*before, *(upscale * p + o for p, o in zip(pixel, offset, strict=True))))
+            for offset in np.ndindex(upscale, upscale)
+        ]
+        np.testing.assert_allclose(np.mean(covering, axis=0), image.data_to_world((*before, *pixel)), atol=1e-9)
+    assert (layer.units, layer.axis_labels) == (image.units, image.axis_labels)
+
+
+def test_a_finer_plane_in_view_is_placed_in_its_stack(viewer):
+    card = CARD.model_copy(update={"task": "super-resolve", "name": "fine", "upscale": 2})
+    image = viewer.layers["film"]
+    layer = show_result(viewer, apply_request(image, "x", (1,)), np.ones((16, 18), np.float32), card)
+    assert layer.data.shape == (3, 16, 18)
+    assert layer.data[1].min() == 1
+    np.testing.assert_allclose(layer.data_to_world((1, 0.5, 0.5)), image.data_to_world((1, 0, 0)))
+
+
+@pytest.mark.parametrize(("task", "limits"), [("denoise", (20, 90)), ("remove-background", (0, 70))])
+def test_a_restored_image_looks_like_its_source(viewer, task, limits):
+    image = viewer.layers["film"]
+    image.contrast_limits, image.colormap, image.gamma = (20, 90), "magma", 0.8
+    card = CARD.model_copy(update={"task": task, "name": "clean"})
+    layer = show_result(viewer, apply_request(image, "x"), np.ones((3, 8, 9), np.float32), card)
+    assert tuple(layer.contrast_limits) == limits
+    assert (layer.colormap.name, layer.gamma) == ("magma", 0.8)
+
+
+def test_limits_spare_napari_a_look_at_all_values(viewer):
+    """A result that is not there yet must not be asked for as a whole."""
+
+    class Precious(LazyPlanes):
+        def __array__(self, dtype=None, copy=None):
+            raise AssertionError("asked for as a whole")
+
+    card = CARD.model_copy(update={"task": "denoise", "name": "clean"})
+    request = apply_request(viewer.layers["film"], "x")
+    layer = show_result(viewer, request, Precious((3, 8, 9), np.float32), card)
+    assert not layer.editable
+    show_result(viewer, request, Precious((3, 8, 9), np.float32), card)
+    assert len(viewer.layers) == 2
+
+
+def test_one_plane_of_a_large_stack_takes_the_memory_of_one_plane(viewer, monkeypatch):
+    monkeypatch.setattr(results, "_LARGEST_EMPTY", 100)
+    image = viewer.layers["film"]
+    layer = show_result(viewer, apply_request(image, "au", (1,)), np.ones((8, 9), np.uint8), CARD)
+    assert isinstance(layer.data, LazyPlanes)
+    assert show_result(viewer, apply_request(image, "au", (2,)), np.full((8, 9), 2, np.uint8), CARD) is layer
+    assert [int(layer.data[k].max()) for k in range(3)] == [0, 1, 2]
+
+
+def test_one_plane_does_not_go_into_a_file(viewer):
+    image, stored = viewer.layers["film"], zarr.zeros((3, 8, 9), dtype="u1")
+    whole = show_result(viewer, apply_request(image, "au"), stored, CARD)
+    layer = show_result(viewer, apply_request(image, "au", (1,)), np.ones((8, 9), np.uint8), CARD)
+    assert layer is not whole
+    assert not np.any(stored[:])
