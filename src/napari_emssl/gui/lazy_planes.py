@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,8 @@ class LazyPlanes:
         self._news = threading.Condition()
         self._computing = threading.Lock()
         self._working = self.closed = False
+        self.awake = True
+        """False while a layer is made, which looks at the first plane whatever is in view."""
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -144,7 +147,8 @@ class LazyPlanes:
         """Have planes computed; those that were wanted before and not any more are given up."""
         with self._news:
             known = {*self._known, *self._bad}
-            self._wanted = [] if self._compute is None else [int(n) for n in numbers if int(n) not in known]
+            idle = self._compute is None or not self.awake
+            self._wanted = [] if idle else [int(n) for n in numbers if int(n) not in known]
             self._news.notify_all()
             wanted = bool(self._wanted)
         if wanted:
@@ -169,17 +173,21 @@ class LazyPlanes:
     def _work(self) -> None:
         number = self._next()
         while number is not None:
-            try:
-                with self._computing:
-                    if self._remembered(number) is None:
-                        self._fresh(number)
-            except Exception as error:
-                self._bad.add(number)
-                if not self.closed:
-                    self._failed(self, error)
+            tell = self._done_or_failed(number)
             with self._news:
                 self._wanted = [n for n in self._wanted if n != number]
             if not self.closed:
-                self._changed(self)
+                tell()
             number = self._next()
         self._release()
+
+    def _done_or_failed(self, number: int) -> Callable[[], None]:
+        """Compute a plane unless it is there; return what tells how that went."""
+        try:
+            with self._computing:
+                if self._remembered(number) is None:
+                    self._fresh(number)
+        except Exception as error:
+            self._bad.add(number)
+            return partial(self._failed, self, error)
+        return partial(self._changed, self)

@@ -90,7 +90,10 @@ class LazyResult(QObject):
         )  # fmt: skip
         _NEWS.changed.connect(self._refresh)
         _NEWS.failed.connect(self._complain)
+        self._planes.awake = False
         self.layer = show_result(viewer, request, self._planes, card)
+        self._planes.awake = True
+        self.layer.refresh()
         viewer.layers.events.removed.connect(self._on_change)
         self.layer.events.data.connect(self._on_change)
         _ALIVE.add(self)
