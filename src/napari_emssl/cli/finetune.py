@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..errors import UserError
 from ..jobs.settings import FinetuneSettings
 from .files import refuse_inputs, require_existing
 from .output import TrainingOutput
@@ -13,7 +14,12 @@ from .output import TrainingOutput
 def finetune(
     *,
     images: Annotated[Path, Parameter(help="A folder of images, or one image or stack.")],
-    targets: Annotated[Path, Parameter(help="A folder of targets paired by name, or one target.")],
+    targets: Annotated[
+        Path | None,
+        Parameter(
+            help="A folder of targets paired by name, or one target. To denoise, none: no clean image is needed."
+        ),
+    ] = None,
     start: Annotated[
         str | None,
         Parameter(help="Model to start from: a name of 'models list', a file, or scratch. Default: the recommended."),
@@ -22,9 +28,12 @@ def finetune(
     settings: Annotated[FinetuneSettings, Parameter(name="*", group="Settings")] = FinetuneSettings(),
 ) -> int:
     """Train a model on few labels, starting from a pretrained generator."""
-    refuse_inputs(output.written, [images, targets])
+    inputs = [images] if targets is None else [images, targets]
+    refuse_inputs(output.written, inputs)
     output.check()
-    require_existing([images, targets])
+    require_existing(inputs)
+    if targets is None and settings.task != "denoise":
+        raise UserError("--targets is missing: only --task denoise can learn without them.")
     from ..jobs.finetune import finetune as begin
     from .training import train
 

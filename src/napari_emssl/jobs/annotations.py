@@ -1,6 +1,6 @@
 """What there is to learn from: images with their targets, gathered, scaled and split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,23 @@ _ENOUGH_PLANES = 5
 
 
 @dataclass(frozen=True)
+class Supervision:
+    """How denoising learns where there is no clean image."""
+
+    method: Literal["frames", "blind-spot"]
+    why: str
+    """What was chosen and what was found, as a sentence."""
+    gap: int = 1
+    """Frames: how far apart those are that are targets of one another."""
+    reach_px: tuple[int, int] = (0, 0)
+    """Blind-spot: how far noise is correlated, down and along the lines."""
+    found: Mapping[str, float] = field(default_factory=dict)
+    """What was measured, by name."""
+    doubt: str = ""
+    """What speaks against what was asked for, as a sentence; empty where nothing does."""
+
+
+@dataclass(frozen=True)
 class Annotations:
     """Scaled planes with their targets, split into what is learnt from and what is held out."""
 
@@ -44,11 +61,18 @@ class Annotations:
     """The first plane as it was recorded, ``(h, w)``; None: only the scaled ones are known."""
     split: Record = field(default_factory=dict)
     """Segmentation: what lies on which side, for runs that go on from this one."""
+    supervision: Supervision | None = None
+    """How noisy targets, NaN where nothing is asked, came about; None: the targets are clean, or labels."""
 
     @property
     def first(self) -> NDArray[np.float32]:
         """The first annotated plane, whole and scaled, ``(h, w)``."""
         return self.training[0].image
+
+    @property
+    def doubt(self) -> str:
+        """What speaks against how is learnt, as a sentence; empty where nothing does."""
+        return self.supervision.doubt if self.supervision else ""
 
     @property
     def classes(self) -> int:
@@ -106,7 +130,7 @@ def open_pairs(
         found = find_task_pairs(Path(images), task) if same else find_pairs(Path(images), Path(targets))
         pairs: list[tuple[Any, Any]] = list(found.pairs)
     else:
-        left, right = (_as_list(side) for side in (images, targets))
+        left, right = (as_list(side) for side in (images, targets))
         if len(left) != len(right):
             raise UserError(f"There are {len(left)} images but {len(right)} targets. Give one target for each image.")
         pairs = list(zip(left, right, strict=True))
@@ -125,7 +149,8 @@ def resolve_zero(zero: str, target: Image) -> Literal["background", "unpainted"]
     return "unpainted"
 
 
-def _as_list(side: Source | Sequence[Source]) -> list[Source]:
+def as_list(side: Source | Sequence[Source]) -> list[Source]:
+    """Return a list of one image, or of many."""
     if isinstance(side, Path | str | Image) or hasattr(side, "ndim"):
         return [side]  # type: ignore[list-item]
     return list(side)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..data.blind_spot import HiddenPatches
 from ..data.pair_patches import PairPatches
 from ..data.patches import PaintedPatches
 from ..data.scaling import IntensityScaling
@@ -23,6 +24,7 @@ from .events import Control, Event, Job, Started, Warning
 from .learners import learner_of
 from .provenance import stage
 from .restoration import gather_pairs
+from .self_supervised import gather_noisy
 from .settings import FinetuneSettings
 from .training import Outcome, Plan, run_training
 
@@ -32,7 +34,7 @@ DEFAULT_GENERATOR = "unet-3-96"
 
 def finetune(
     images: Source | Sequence[Source],
-    targets: Source | Sequence[Source],
+    targets: Source | Sequence[Source] | None,
     settings: FinetuneSettings | None = None,
     start: str | Path | Model | None = None,
     *,
@@ -51,7 +53,8 @@ def finetune(
         Lists, in the same order, of arrays ``(h, w)`` or ``(n, h, w)``, files or `Image`; or two folders whose files
         pair up by name. To segment: 0 unpainted (ignored), 1 background, 2.. classes, see ``settings.zero``. To
         restore: the clean images, in the units of their images unless ``settings.target_levels`` says otherwise; to
-        super-resolve on a grid as fine or twice as fine.
+        super-resolve on a grid as fine or twice as fine. Targets may be None to denoise: the images themselves are
+        learnt from then, see ``settings.supervision``.
     settings
         With no steps, epochs or max_seconds, training takes 60 seconds.
     start
@@ -85,7 +88,7 @@ def finetune(
         base = _load_start(start, chosen)
         annotations = _gather(images, targets, chosen, base)
         names = _class_names(class_names, annotations)
-        said = [sentence for sentence in (annotations.no_validation, _on_new_classes(base, names)) if sentence]
+        said = list(filter(None, (annotations.no_validation, annotations.doubt, _on_new_classes(base, names))))
         base = with_classes(base, names) if base and chosen.task == "segment" else base
         spec = _network_spec(base, chosen, annotations)
         card = _card(chosen, spec, annotations, base, name, names, licence, command)
@@ -119,12 +122,14 @@ def _train(
 
 def _gather(
     images: Source | Sequence[Source],
-    targets: Source | Sequence[Source],
+    targets: Source | Sequence[Source] | None,
     settings: FinetuneSettings,
     base: Model | None,
 ) -> Annotations:
     """Collect what there is to learn from, scaled as for the start."""
     scaling = base.card.scaling if base else IntensityScaling()
+    if targets is None:
+        return gather_noisy(images, settings, scaling)
     if settings.task != "segment":
         return gather_pairs(images, targets, settings, scaling)
     return gather(images, targets, settings, scaling, recorded(base.card if base else None))
@@ -196,6 +201,9 @@ def _plan(settings: FinetuneSettings, annotations: Annotations, autosave: Path |
 def _patches(settings: FinetuneSettings, annotations: Annotations) -> PaintedPatches | PairPatches:
     if settings.task == "segment":
         return PaintedPatches(annotations.training, settings.patch, settings.seed, settings.augment)
+    if annotations.supervision and annotations.supervision.method == "blind-spot":
+        reach_px = annotations.supervision.reach_px
+        return HiddenPatches(annotations.training, settings.patch, settings.seed, settings.augment, reach_px)
     shared_zero = settings.task not in WITHOUT_BACKGROUND
     return PairPatches(
         annotations.training, settings.patch, settings.seed, settings.augment, annotations.upscale, shared_zero
@@ -217,6 +225,8 @@ def _card(
     classes += [ClassInfo(name=n, target_value=v) for n, v in zip(names, annotations.class_values, strict=True)]
     data: dict[str, Any] = {"summary": annotations.summary, "validation": annotations.no_validation or "held out"}
     data |= {KEY: annotations.split} if annotations.split else {}
+    if annotations.supervision:
+        data |= {"supervision": annotations.supervision.method, **annotations.supervision.found}
 
     def card(outcome: Outcome) -> Card:
         record = stage("finetune", settings, data, outcome, base.name if base else "scratch", command)

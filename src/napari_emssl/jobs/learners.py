@@ -8,7 +8,7 @@ from ..models.file import Card, Model, NetworkSpec
 from ..models.tasks import network_of, spread_head, transfer
 from .annotations import Annotations
 from .devices import Device
-from .restorer import Restorer
+from .restorer import NoiseLearner, Restorer
 from .segmenter import Segmenter
 from .settings import FinetuneSettings
 from .training import Outcome
@@ -29,4 +29,6 @@ def learner_of(
         fresh = transfer(base.weights, network) if base else list(network.state_dict())
         return Segmenter(network, settings, device, annotations, card, fresh)
     fresh = transfer(spread_head(base.weights, network), network) if base else list(network.state_dict())
+    if annotations.supervision:
+        return NoiseLearner(network, settings, device, annotations, card, fresh)
     return Restorer(network, settings, device, annotations, card, fresh)

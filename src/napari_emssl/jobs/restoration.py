@@ -98,7 +98,7 @@ def _split(
         return (next(parts), next(parts), next(parts)), "No validation, as asked for: the last weights are kept."
     if settings.test:
         raise UserError(f"A test needs images of at least {_ENOUGH_SOURCES} sources. Leave out --test, or give more.")
-    return _strips(places, readers, settings.validation, upscale)
+    return strips(places, readers, settings.validation, upscale)
 
 
 def split_by_shares(names: Sequence[str], sources: Sequence[str], validation: float, test: float, seed: int) -> Split:
@@ -108,10 +108,10 @@ def split_by_shares(names: Sequence[str], sources: Sequence[str], validation: fl
     return make_split(names, sources, validated, tested, None, seed)
 
 
-def _strips(
+def strips(
     places: Sequence[tuple[Image, Image, int]], readers: Sequence[Reader], share: float, upscale: int
 ) -> tuple[tuple[Sequence[Reader], Sequence[Reader], Sequence[Reader]], str]:
-    """Learn from the upper part of every plane, hold out the lower one."""
+    """Learn from the upper part of every plane, hold out the lower one: readers of both, and why there are none."""
     height = min(image.plane_shape[0] for image, _, _ in places)
     strip = round(share * height)
     if strip < _LEAST_STRIP_PX or height - strip < 2 * strip:

@@ -1,17 +1,21 @@
 """How a network learns to restore intensities, and how that is judged."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.patches import Annotated
-from ..models.file import Model, output_levels
+from ..models.file import Card, Model, output_levels
+from ..models.tasks import RestoreFromNoise
+from .annotations import Annotations
+from .devices import Device
 from .finetuner import FineTuner
+from .settings import FinetuneSettings
 from .training import Outcome
 
 _PASS_PX = 2**18
@@ -61,6 +65,29 @@ class Restorer(FineTuner):
             (float((one - target).abs().mean()), float(self.task.loss(output[None], target[None])))
             for output, one, target in zip(outputs, decoded, targets, strict=True)
         ]
+
+
+class NoiseLearner(Restorer):
+    """Learns from noisy targets: nothing is known of the clean image, so only the loss judges."""
+
+    better: tuple[str, Literal["min", "max"]] = ("loss", "min")
+
+    def __init__(
+        self,
+        network: nn.Module,
+        settings: FinetuneSettings,
+        device: Device,
+        annotations: Annotations,
+        card: Callable[[Outcome], Card],
+        fresh: Collection[str],
+    ) -> None:
+        super().__init__(network, settings, device, annotations, card, fresh)
+        self.task = RestoreFromNoise()
+
+    def _score(self, pairs: Sequence[Annotated]) -> dict[str, float]:
+        """Mean loss over what is asked; empty when there is nothing."""
+        scores = super()._score(pairs)
+        return {"loss": scores["loss"]} if scores else {}
 
 
 def _batches(pairs: Sequence[Annotated]) -> Iterator[list[Annotated]]:

@@ -85,6 +85,21 @@ class Restore:
         return functional.pixel_shuffle(output.float(), self.upscale)
 
 
+class RestoreFromNoise(Restore):
+    """The clean intensity of every pixel, learnt from noisy ones.
+
+    The loss is squared alone: what has the least squared distance from noisy values is their mean, which is the clean
+    one; the least absolute distance is that from their median, which is darker where noise is skewed as counts are.
+    """
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """L2 against `target` ``(b, 1, h, w)``, NaN where nothing is asked."""
+        asked = torch.isfinite(target)
+        if not asked.any():
+            return output.sum() * 0.0
+        return functional.mse_loss(self.decode(output)[asked], target[asked])
+
+
 def log_probabilities(output: Tensor) -> Tensor:
     """Log-probabilities ``(b, max(c, 2), h, w)`` of logits ``(b, c, h, w)``; one channel is the logit of class 1."""
     output = output.float()
