@@ -39,8 +39,9 @@ _SAME_PX = 2
 _UNMOVED_PX = 0.15
 _WINDOW_PX, _MOVED_SIGMA_PX = 25, 2.0
 _MOVED = 4.0
-"""Frames differ by more than noise explains where the smoothed difference has so many times its usual power."""
-_BRIGHTNESSES, _SAMPLED = 8, 5
+"""Frames differ by more than noise explains where the coarse of their difference is so many times stronger than usual.
+"""
+_SAMPLED = 5
 _LEVELS_PX = 9
 _EDGE_PX = 2
 """Interpolated pixels this close to the edge of a moved frame are left out."""
@@ -223,13 +224,12 @@ def _at_levels_of(frame: Floats, other: Floats, known: NDArray[np.bool_]) -> Flo
 
 
 def _differs(frame: Floats, other: Floats) -> NDArray[np.bool_]:
-    """Where two frames differ by more than noise explains: than they do elsewhere at the same brightness."""
-    difference = ndimage.gaussian_filter(other - frame, _MOVED_SIGMA_PX)
-    power = ndimage.uniform_filter(difference**2, _WINDOW_PX)
-    brightness = ndimage.uniform_filter(frame + other, _WINDOW_PX)
-    sample = (slice(None, None, _SAMPLED), slice(None, None, _SAMPLED))
-    steps = np.quantile(brightness[sample], np.linspace(0, 1, _BRIGHTNESSES + 1)[1:-1])
-    group = np.searchsorted(steps, brightness[sample])
-    usual = np.array([np.median(power[sample][group == n]) for n in np.unique(group)])
-    middles = [np.median(brightness[sample][group == n]) for n in np.unique(group)]
-    return np.asarray(power > _MOVED * np.interp(brightness, middles, usual).astype(np.float32))
+    """Where two frames differ by more than noise explains.
+
+    Noise has the same ratio of coarse to fine everywhere, however strong it is; what moved has more of the coarse.
+    """
+    difference = other - frame
+    smooth = ndimage.gaussian_filter(difference, _MOVED_SIGMA_PX)
+    coarse, fine = (ndimage.uniform_filter(part**2, _WINDOW_PX) for part in (smooth, difference - smooth))
+    ratio = coarse / np.maximum(fine, 1e-12 * max(float(fine.max()), 1e-30))
+    return np.asarray(ratio > _MOVED * np.median(ratio[::_SAMPLED, ::_SAMPLED]))

@@ -32,6 +32,8 @@ _SAME_NOISE = 0.2
 """Neighbours whose noise is the same by more than this teach a network to keep it."""
 _GAPS = (1, 2, 3, 4)
 """How far apart neighbours may be: recordings repeat a frame or two, or average over them."""
+_NEIGHBOURS = 1
+"""Neighbours on either side that a frame's target is the mean of."""
 _LOOKED_AT, _ALIGNED, _MEASURED = 6, 3, 4
 """Pairs that are compared, those of them that are aligned, and planes whose noise is measured."""
 _MOST_FRAMES = 64
@@ -204,8 +206,8 @@ def _read(film: Film, number: int, supervision: Supervision, scaling: IntensityS
     image = levels.to_unit(plane)
     if supervision.method == "blind-spot":
         return Annotated(image, levels.to_unit(plane, clip=False))
-    around = [at for at in (number - supervision.gap, number + supervision.gap) if 0 <= at < len(film)]
-    target = noisy_target(plane, [film[at].plane for at in around])
+    steps = [step * supervision.gap for step in range(-_NEIGHBOURS, _NEIGHBOURS + 1) if step]
+    target = noisy_target(plane, [film[number + step].plane for step in steps if 0 <= number + step < len(film)])
     unit = levels.to_unit(target, clip=False)
     return Annotated(image, np.where(np.isfinite(target), unit, np.float32(np.nan)))
 
