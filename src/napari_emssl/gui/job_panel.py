@@ -1,10 +1,12 @@
 """What every job needs on screen: start, pause, stop, progress, time left, messages and live curves."""
 
+import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -24,6 +26,8 @@ from .runner import Finish, MakeJob, Runner
 from .theme import theme_colours
 
 _FULL = 1000
+_CALM_MS = 300
+"""After a dock was opened, before it loads what it needs later."""
 Show = Callable[[Any, bool], None]
 
 
@@ -63,7 +67,11 @@ class JobPanel(QWidget):
         self.runner.failed.connect(self._on_failure)
         self.runner.ended.connect(self._on_end)
         self._make_widgets(start)
-        self.plot = self._make_plot() if plot else None
+        self.plot: Any = None
+        """The curves, made when the first training starts."""
+        self._plots = plot
+        if plot:
+            QTimer(self, singleShot=True, interval=_CALM_MS, timeout=_load_plots).start()
         self._lay_out()
         self._refresh()
 
@@ -81,14 +89,15 @@ class JobPanel(QWidget):
         self.notes = Message()
         self.extra = QVBoxLayout()
 
-    def _make_plot(self) -> Any:
+    def _make_plot(self) -> None:
         from .loss_plot import LossPlot
 
-        plot = LossPlot()
-        plot.set_colours(*theme_colours(self._viewer))
-        plot.offer_csv(self.rows)
+        self.plot = LossPlot()
+        self.plot.offer_csv(self.rows)
+        self._follow_theme()
         self._viewer.events.theme.connect(self._follow_theme)
-        return plot
+        layout: Any = self.layout()
+        layout.insertWidget(layout.indexOf(self.notes), self.plot, 100)
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
@@ -102,9 +111,6 @@ class JobPanel(QWidget):
         layout.addWidget(self.message)
         layout.addWidget(self.warning)
         layout.addLayout(self.extra)
-        if self.plot is not None:
-            self.plot.hide()
-            layout.addWidget(self.plot, 100)
         layout.addWidget(self.notes)
         layout.addStretch(1)
         self.pause_button.setVisible(self._pausable)
@@ -142,9 +148,10 @@ class JobPanel(QWidget):
         self.say(title)
         self.bar.setRange(0, 0)
         self.bar.setFormat("")
-        if self.plot is not None and training:
+        if self._plots and training:
+            if self.plot is None:
+                self._make_plot()
             self.plot.clear()
-            self.plot.show()
         self.runner.run(make_job, finish)
         self._refresh()
 
@@ -268,6 +275,11 @@ class Message(QWidget):
     def text(self) -> str:
         """The whole text."""
         return str(self._label.text())
+
+
+def _load_plots() -> None:
+    """Load what draws the curves in the background: it takes longer than the opening of a dock or a click may take."""
+    threading.Thread(target=import_module, args=(".loss_plot", __package__), daemon=True).start()
 
 
 def _nothing(result: Any, stopped: bool) -> None:
