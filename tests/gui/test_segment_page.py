@@ -163,6 +163,30 @@ def test_rectangles_mark_what_is_fully_annotated(qtbot, viewer, dock):
     assert page.regions.value is None
 
 
+def test_regions_belong_to_one_image_though_images_lie_on_each_other(qtbot, viewer, dock):
+    for name, value in (("film", 1), ("other", 2)):
+        viewer.add_image(PLANE, name=name)
+        viewer.add_labels(painted(PLANE.shape, (), value), name=f"{name} | painting")
+    widget = dock()
+    page = widget.page
+    page.unpainted.setCurrentText("ignored")
+    square = np.array([[3.5, 3.5], [3.5, 23.5], [23.5, 23.5], [23.5, 3.5]])
+    page.image.value = viewer.layers["film"]
+    page.new_regions_button.click()
+    page.regions.value.add_rectangles(square)
+    page.add_image_button.click()
+    assert [target[1] for target in train(qtbot, widget)["targets"]] == [400 - 36, 0]
+    page.more_images.remove(page.more_images.rows[0])
+    page.image.value = viewer.layers["other"]
+    assert page.regions.value is None
+    page.new_regions_button.click()
+    page.regions.value.add_rectangles(square + 1)
+    page.image.value = viewer.layers["film"]
+    assert page.regions.value.name == "film | all painted"
+    page.add_image_button.click()
+    assert [target[1] for target in train(qtbot, widget)["targets"]] == [400 - 36, 400 - 36]
+
+
 def test_a_painting_on_another_grid_is_refused_and_one_on_it_is_found(qtbot, viewer, dock):
     viewer.add_labels(np.ones((5, 5), int), name="elsewhere")
     viewer.add_image(STACK, name="film")

@@ -33,7 +33,7 @@ def test_only_painted_planes_are_gathered(stack, painted):
 def test_later_edits_do_not_matter(stack, painted):
     labels, image = Labels(painted.copy()), Image(stack.copy())
     shapes = Shapes([[[1, 0, 0], [1, 0, 9], [1, 9, 9], [1, 9, 0]]], ndim=3)
-    request = training_request([(image, labels)], shapes=shapes)
+    request = training_request([(image, labels)], shapes=[shapes])
     remember([labels], PaintedClass(1, "other", "ignore"))
     labels.data[:], image.data[:] = 0, 0
     labels.name = image.name = "renamed"
@@ -126,14 +126,14 @@ def test_several_images_share_their_classes(stack, painted):
 def test_a_plane_with_a_region_of_its_own_teaches_background(stack, painted):
     square = np.array([[2, 4], [2, 12], [9, 12], [9, 4]], float)
     on_plane_0 = Shapes([np.insert(square, 0, 0, axis=1)], ndim=3)
-    (image,) = training_request([(Image(stack), Labels(painted))], shapes=on_plane_0).images
+    (image,) = training_request([(Image(stack), Labels(painted))], shapes=[on_plane_0]).images
     assert image.indices == ((0,), (1,), (3,))
     masks = image.masks()
     assert masks[0][3:9, 5:12].all()
     assert masks[0].sum() <= 72
     assert masks[1:] == [None, None]
     everywhere = Shapes([square])
-    (image,) = training_request([(Image(stack), Labels(painted))], shapes=everywhere).images
+    (image,) = training_request([(Image(stack), Labels(painted))], shapes=[everywhere]).images
     assert image.indices == ((1,), (3,)), "of planes without paint it says nothing"
     assert all(mask.any() for mask in image.masks())
 

@@ -14,7 +14,7 @@ from .layers import METADATA_KEY
 Role = Literal["class", "background", "ignore"]
 ROLES: tuple[Role, ...] = get_args(Role)
 _KEY = "painting"
-_COUNTED = 2**16
+_FEW = 32
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,14 @@ def labels_in(data: Any, shape: tuple[int, ...]) -> set[int]:
     found: set[int] = set()
     for index in product(*(range(n) for n in shape[:-2])):
         plane = np.asarray(data[index])
-        if plane.any():
-            found |= _distinct(plane[plane != 0])
-    return found
+        if plane.any() and not _all_among(plane, {0, *found}):
+            found.update(int(value) for value in np.unique(plane))
+    return found - {0}
 
 
-def _distinct(labels: NDArray[Any]) -> set[int]:
-    """Return what occurs among some labels; counting is quicker than sorting where they are small."""
-    few = labels.min() >= 0 and labels.max() < _COUNTED
-    return {int(value) for value in (np.flatnonzero(np.bincount(labels)) if few else np.unique(labels))}
+def _all_among(plane: NDArray[Any], known: set[int]) -> bool:
+    """Whether a plane holds known labels alone; comparing is far quicker than sorting, as long as they are few."""
+    return len(known) <= _FEW and sum(np.count_nonzero(plane == value) for value in known) == plane.size
 
 
 def given_classes(layer: Any) -> dict[int, PaintedClass]:

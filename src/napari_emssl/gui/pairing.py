@@ -7,6 +7,9 @@ import numpy as np
 
 from .layers import METADATA_KEY
 
+ALL_PAINTED = "all painted"
+"""What the name of a layer of fully annotated regions ends with."""
+
 
 def painting_of(image: Any, paintings: Iterable[Any]) -> Any:
     """Return the painting of an image: the newest one named after it, else the only one on its grid, else None.
@@ -19,6 +22,12 @@ def painting_of(image: Any, paintings: Iterable[Any]) -> Any:
     named = [labels for labels in on_grid if labels.name.startswith(f"{image.name} | painting")]
     drawn = [labels for labels in on_grid if "model" not in labels.metadata.get(METADATA_KEY, {})]
     return named[-1] if named else drawn[0] if len(drawn) == 1 else None
+
+
+def regions_of_image(image: Any, shapes: Iterable[Any]) -> Any:
+    """Return the newest Shapes layer named after an image, else None: images often lie on top of each other."""
+    named = [layer for layer in shapes if image is not None and layer.name.startswith(f"{image.name} | {ALL_PAINTED}")]
+    return named[-1] if named else None
 
 
 def shape_of(layer: Any) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .layers import placement, world_factors
-from .pairing import shape_of
+from .pairing import ALL_PAINTED, shape_of
 
 _CLOSED = ("rectangle", "polygon", "ellipse")
 _ELLIPSE_POINTS = 180
@@ -34,7 +34,7 @@ def new_regions(image: Any) -> dict[str, Any]:
     """Return the keyword arguments of an empty Shapes layer on the grid of an image layer."""
     shape = shape_of(image)
     return {
-        "ndim": len(shape), "name": f"{image.name} | all painted", "face_color": "transparent",
+        "ndim": len(shape), "name": f"{image.name} | {ALL_PAINTED}", "face_color": "transparent",
         "edge_color": "yellow", "edge_width": max(1.0, min(shape[-2:]) / 250), **placement(image),
     }  # fmt: skip
 

@@ -19,7 +19,7 @@ from .finetuning import Draft, Order, start_segmenting
 from .image_list import ImageList
 from .layers import brush_size, new_painting
 from .paintings import painting_paths
-from .pairing import painting_of
+from .pairing import ALL_PAINTED, painting_of, regions_of_image
 from .pickers import layer_picker
 from .regions import new_regions
 from .results import Preview
@@ -95,9 +95,12 @@ class SegmentPage(TrainingPage):
         self.add_row("and", self.more_images)
         self.form.addRow(self.classes)
         self.add_row("Unpainted", self.unpainted, "What the training takes unpainted pixels for.")
-        self.add_row("All painted in", beside(self.regions.native, self.new_regions_button),
-                     "Rectangles, ellipses and polygons of a Shapes layer in which everything is painted: what is "
-                     "unpainted there is background.")  # fmt: skip
+        self.add_row(
+            "All painted in",
+            beside(self.regions.native, self.new_regions_button),
+            "Rectangles, ellipses and polygons of a Shapes layer in which everything is painted: what is "
+            "unpainted there is background. For images that were added, the layers named after them.",
+        )
         self._on_paintings()
         self._on_classes(0)
 
@@ -121,11 +124,22 @@ class SegmentPage(TrainingPage):
         self.classes.watch(())
 
     def on_image(self) -> None:
-        """Pick the painting that belongs to the image."""
+        """Pick the painting and the regions that belong to the image."""
         own = painting_of(self.image.value, self.painting.choices)
         if own is not None:
             self.painting.value = own
+        self._pick_regions()
         super().on_image()
+
+    def _pick_regions(self) -> None:
+        """Pick the regions named after the image; those named after another one are let go."""
+        own = regions_of_image(self.image.value, self._drawn())
+        picked = self.regions.value
+        if own is not None or (picked is not None and ALL_PAINTED in picked.name):
+            self.regions.value = own
+
+    def _drawn(self) -> list[Any]:
+        return [layer for layer in self.regions.choices if layer is not None]
 
     def pairs(self) -> list[Pair]:
         """Return every image with its painting."""
@@ -185,7 +199,8 @@ class SegmentPage(TrainingPage):
 
     def order(self, draft: Draft) -> Order:
         """Resolve images, paintings and regions; raises `UserError` with what is missing."""
-        request = training_request(self.pairs(), self.unpainted.currentData(), self.regions.value)
+        others = [regions_of_image(image, self._drawn()) for image, _ in self.more_images.pairs()]
+        request = training_request(self.pairs(), self.unpainted.currentData(), [self.regions.value, *others])
         paths = painting_paths(request, datetime.now())
         notes = [f"The painting is kept in {path}" for path in paths]
         notes += [

@@ -1,6 +1,6 @@
 """What the user wants learnt, resolved into one frozen request. No Qt, no viewer: plain arrays and words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,8 +72,10 @@ class TrainingRequest:
         return [painted.name for painted in self.classes if painted.role == "class"]
 
 
-def training_request(pairs: Sequence[Pair], unpainted: Unpainted = "near", shapes: Any = None) -> TrainingRequest:
-    """Resolve image layers, the Labels layers painted on them and a Shapes layer into what a fine-tuning job needs.
+def training_request(
+    pairs: Sequence[Pair], unpainted: Unpainted = "near", shapes: Sequence[Any] = ()
+) -> TrainingRequest:
+    """Resolve image layers, the Labels layers painted on them and Shapes layers into what a fine-tuning job needs.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def training_request(pairs: Sequence[Pair], unpainted: Unpainted = "near", shape
     unpainted
         What unpainted pixels mean outside of the shapes.
     shapes
-        A Shapes layer whose closed shapes are fully annotated, or None.
+        For each image a Shapes layer whose closed shapes are fully annotated, or None; by default none at all.
 
     Raises
     ------
@@ -92,7 +94,8 @@ def training_request(pairs: Sequence[Pair], unpainted: Unpainted = "near", shape
 
     """
     _check_layers(pairs)
-    images = tuple(_painted_image(image, labels, shapes) for image, labels in pairs)
+    drawn = shapes or [None] * len(pairs)
+    images = tuple(_painted_image(*pair, layer) for pair, layer in zip(pairs, drawn, strict=True))
     for painted in images:
         if not painted.painting.any() and not painted.regions:
             raise UserError(f"No pixel is painted in '{painted.name}'. Paint one particle, then start again.")
@@ -119,29 +122,35 @@ def _check_layers(pairs: Sequence[Pair]) -> None:
 def _painted_image(image: Any, labels: Any, shapes: Any) -> PaintedImage:
     source = source_of(image)
     regions = regions_of(shapes, image)
-    painted = _annotated_planes(source, labels, regions)
+    painting = _on_grid(labels, source)
+    indices = tuple(_annotated(painting, source, regions))
+    planes = [np.asarray(painting[index]) for index in indices]
     return PaintedImage(
-        source, labels.name, tuple(painted), tuple(_reader(source, index) for index in painted),
-        np.stack(list(painted.values())) if painted else np.zeros((0, *source.shape[-2:]), np.uint8),
-        tuple(region for region in regions if any(region.lies_on(index) for index in painted)),
+        source, labels.name, indices, tuple(_reader(source, index) for index in indices),
+        np.stack(planes) if planes else np.zeros((0, *source.shape[-2:]), np.uint8),
+        tuple(region for region in regions if any(region.lies_on(index) for index in indices)),
         not lie_alike(image, labels),
     )  # fmt: skip
 
 
-def _annotated_planes(source: Source, labels: Any, regions: Sequence[Region]) -> dict[tuple[int, ...], NDArray[Any]]:
-    """Copy the planes with paint on them or with regions of their own, by index."""
+def _on_grid(labels: Any, source: Source) -> Any:
+    """Return the array of a painting, which has to have the shape of its image."""
     data = labels.data[0] if labels.multiscale else labels.data
     if tuple(data.shape) != source.shape:
         raise UserError(
             f"'{labels.name}' is {_size(data.shape)} but '{source.name}' is {_size(source.shape)}: "
             "they are not on one grid. Press 'New' beside Painting to make one that is."
         )
+    return data
+
+
+def _annotated(painting: Any, source: Source, regions: Sequence[Region]) -> Iterator[tuple[int, ...]]:
+    """Yield the index of each plane with paint on it or with regions of its own."""
     # outlines that lie on every plane of a stack say nothing of planes that nobody has painted on
     bound = [region for region in regions if region.at or not source.leading]
-    planes = ((index, np.asarray(data[index])) for index in source.indices())
-    return {
-        index: plane.copy() for index, plane in planes if plane.any() or any(region.lies_on(index) for region in bound)
-    }
+    for index in source.indices():
+        if np.any(np.asarray(painting[index])) or any(region.lies_on(index) for region in bound):
+            yield index
 
 
 def _reader(source: Source, index: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
