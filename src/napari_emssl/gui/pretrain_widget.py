@@ -26,7 +26,7 @@ from .source_picker import SourcePicker
 _ADVANCED = (
     "generator", "width", "refine", "steps", "epochs", "batch_size", "patch", "learning_rate", "learning_rate_decay",
     "hold_out", "images", "validation", "test", "validation_interval", "noise_min", "noise_max", "blur_min", "blur_max",
-    "l1_weight", "discriminator_width", "seed", "precision", "layout", "hot_pixels", "autosave_seconds",
+    "frozen_norm", "l1_weight", "discriminator_width", "seed", "precision", "layout", "hot_pixels", "autosave_seconds",
 )  # fmt: skip
 _NETWORK = ("generator", "width", "refine")
 _HINT = "Adapts the generator to these images: it learns to restore what is corrupted. No painting is needed."

@@ -52,6 +52,7 @@ class Pix2Pix:
         ]
         self.share = self.team.share_of(settings.batch_size)
         self.team.unite((self.generator, self.discriminator))
+        self._to_train_mode()
         self.step = 0
         self.validation = validation
         self.corrupted = self._corrupt(validation, -1) if len(validation) else validation
@@ -159,13 +160,22 @@ class Pix2Pix:
         images = corrupted.to(self.device.torch_device, memory_format=torch.channels_last)
         with self.device.autocast():
             restored: Tensor = self.generator(images)
-        self.generator.train()
+        self._to_train_mode()
         return restored.float().cpu()
 
     def _corrupt(self, clean: Tensor, step: int) -> Tensor:
         source = torch.Generator(clean.device).manual_seed(self.settings.seed * 1_000_003 + step + 1)
         part = (self.share.start, self.settings.batch_size) if step >= 0 and self.team.size > 1 else None
         return corrupt(clean, self.settings.noise, self.settings.blur, source, part)
+
+    def _to_train_mode(self) -> None:
+        """Norm statistics that came with a start stay as they are, if asked for."""
+        self.generator.train()
+        if self.start is None or not self.settings.frozen_norm:
+            return
+        for module in self.generator.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
 
     def _place(self, network: nn.Module) -> nn.Module:
         return place(network, self.device).train()

@@ -101,6 +101,11 @@ class PretrainSettings(TrainingSettings, PackSettings):
     learning_rate_decay: float = Field(
         0.0, ge=0, le=1, description="Last share of the run in which the learning rate falls evenly to 0; 0 keeps it."
     )
+    frozen_norm: bool = Field(
+        True,
+        description="Keep the norm statistics that came with a start; otherwise they follow the batches, as those of "
+        "random weights do.",
+    )
     l1_weight: float = Field(100.0, ge=0, description="Weight of the L1 loss beside the adversarial loss.")
     noise_min: float = Field(
         0.02, ge=0, le=1, description="Least Gaussian noise, sigma, in units of the image's range."
