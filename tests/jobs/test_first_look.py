@@ -8,8 +8,9 @@ import pytest
 from napari_emssl.errors import UserError
 from napari_emssl.jobs import child
 from napari_emssl.jobs.events import Finished, Preview, Started, Warning
-from napari_emssl.jobs.first_look import MOST_PLANES, Look, Looker, first_look
+from napari_emssl.jobs.first_look import MOST_PLANES, Looker, first_look
 from napari_emssl.jobs.pixel_classifier import fit, uncertainty
+from napari_emssl.jobs.questions import Look
 
 
 def discs(seed: int = 0, size: int = 192, step: int = 48) -> tuple[np.ndarray, np.ndarray]:

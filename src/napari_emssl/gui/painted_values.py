@@ -42,11 +42,11 @@ class PaintedValues(QObject):
     def watch(self, layers: Sequence[Any]) -> None:
         """Watch these layers, and no others any more."""
         for layer in self._layers:
-            for event in _events(layer):
+            for event in edit_events(layer):
                 event.disconnect(self._on_edit)
         self._layers = tuple(layers)
         for layer in self._layers:
-            for event in _events(layer):
+            for event in edit_events(layer):
                 event.connect(self._on_edit)
         self._turn += 1
         self._timer.start(0)
@@ -82,7 +82,7 @@ class PaintedValues(QObject):
             self._timer.start()
 
 
-def _events(layer: Any) -> list[Any]:
+def edit_events(layer: Any) -> list[Any]:
     """Events that tell of edits; the slider sets them off, too, which is no reason to read a lazy layer anew."""
     lazy = not isinstance(layer.data, np.ndarray)
     names = ("paint", "data") if lazy else ("paint", "data", "labels_update", "set_data")

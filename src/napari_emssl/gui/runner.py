@@ -23,6 +23,7 @@ class Handle:
         self._lock = threading.Lock()
         self._job: Any = None
         self._plane: NDArray[Any] | None = None
+        self._question: Any = None
         self.stopped = self.paused = self.closed = False
 
     def adopt(self, job: Job) -> Job:
@@ -32,6 +33,8 @@ class Handle:
             paused, stopped = self.paused, self.stopped
         if self._plane is not None:
             job.show(self._plane)
+        if self._question is not None:
+            job.ask(self._question)
         if paused:
             job.pause()
         if stopped:
@@ -62,6 +65,15 @@ class Handle:
             self._plane, job = plane, self._job
         if job is not None:
             job.show(plane)
+
+    def ask(self, question: Any) -> None:
+        """Put a question to the job, see `Job.ask`; may take a while, as its arrays travel."""
+        if self.closed:
+            return
+        with self._lock:
+            self._question, job = question, self._job
+        if job is not None:
+            job.ask(question)
 
     def close(self) -> None:
         """End the job at once, result or not; returns when its process is gone. One of this process is stopped."""

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.painting import Unpainted, targets_from_painting
+from ..data.painting import targets_from_painting
 from ..data.scaling import IntensityScaling
 from ..errors import UserError
 from .events import Control, Event, Finished, Job, Preview, Started, Warning
 from .pixel_classifier import PixelClassifier, fit, pixel_features, uncertainty
+from .questions import Look
 
 MOST_PLANES = 4
 """Planes whose features are kept, those used last."""
@@ -25,27 +26,6 @@ _MOST_PX = 3 * 2**19
 """Larger planes are looked at on a coarser grid, so that an answer still comes within about two seconds."""
 _LEARNT_PX = 4000
 """Painted pixels learnt from: more change little."""
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """A question: what does the painting say of one plane?"""
-
-    planes: tuple[NDArray[Any], ...]
-    """Planes ``(h, w)`` in their own units: those with paint on them, and the one in view."""
-    painting: tuple[NDArray[Any], ...]
-    """Labels ``(h, w)`` of each, 0 where nothing is painted."""
-    view: int = 0
-    """Which of the planes is asked about."""
-    unpainted: Unpainted = "near"
-    background: tuple[int, ...] = ()
-    """Labels that stand for background."""
-    ignored: tuple[int, ...] = ()
-    """Labels of which nothing is learnt."""
-    regions: tuple[NDArray[np.bool_] | None, ...] | None = None
-    """For each plane a mask of what is fully annotated, or None."""
-    number: int = 0
-    """Comes back as the step of the answer."""
 
 
 def first_look() -> Job:
