@@ -101,7 +101,7 @@ class FinetuneWidget(Dock):
         self.panel = JobPanel(self.viewer, "Start", pausable=True, plot=True)
         self.panel.start_requested.connect(self.begin)
         self.panel.preview.connect(lambda images: self._running.show_preview(images))
-        self.panel.idle.connect(self._offer)
+        self.panel.idle.connect(self._on_idle)
         self.apply_button = QPushButton("Apply to this layer")
         self.apply_button.clicked.connect(self.apply)
         self.resume_button = QPushButton("Resume training")
@@ -249,6 +249,17 @@ class FinetuneWidget(Dock):
         if self.panel.training and self._ordered is not None and self._ordered.draft.autosave.is_file():
             self.resume_button.show()
             self.panel.say(f"{error} Press 'Resume training' to go on from it.", trouble=True)
+
+    def _on_idle(self, idle: bool) -> None:
+        for page in self.pages:
+            page.on_idle(idle)
+        self._offer(idle)
+
+    def leave(self) -> None:
+        """End the job, and what the pages run."""
+        super().leave()
+        for page in self.pages:
+            page.leave()
 
     def _offer(self, idle: bool) -> None:
         """Offer what can be done with the new model, on the page that it was trained by."""

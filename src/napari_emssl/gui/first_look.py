@@ -1,10 +1,9 @@
 """A prediction while the user paints: the plane in view and its painting go to a job that answers in about a second."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,69 +13,17 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from ..errors import UserError
 from ..jobs import child
 from ..jobs.events import Event, Preview, Warning
-from ..jobs.questions import Look
-from .classes import PaintedClass, given_classes
-from .layers import Source, plane_in_view, source_of
+from .classes import given_classes
+from .layers import plane_in_view, source_of
 from .painted_values import edit_events
-from .regions import Region, mask_of, regions_of
+from .regions import regions_of
 from .runner import Handle, Runner
-from .training_request import Unpainted
+from .snapshot import Index, Inputs, Snapshot, alike
 
 _CALM_MS = 300
 """How long after a stroke the question is put."""
 _KEPT = 3
 """Painted planes that are learnt from beside the one in view, those painted last."""
-
-Index = tuple[int, ...]
-
-
-class Inputs(NamedTuple):
-    """What is picked on the page."""
-
-    image: Any
-    painting: Any
-    unpainted: Unpainted
-    shapes: Any
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """One question, as far as the GUI thread prepares it: painted planes are copied, nothing is read or counted."""
-
-    number: int
-    source: Source
-    index: Index
-    """Of the plane in view."""
-    labels: dict[Index, NDArray[Any]]
-    """Painted planes by index, that in view among them."""
-    given: dict[int, PaintedClass]
-    unpainted: Unpainted
-    regions: tuple[Region, ...]
-
-    def values(self) -> tuple[int, ...]:
-        """Return the painted labels that are classes, in order; counts all planes."""
-        return tuple(value for value in self._painted() if self._role(value) == "class")
-
-    def look(self) -> Look:
-        """Return the question as the job takes it; reads the planes."""
-        indices, painted = list(self.labels), self._painted()
-        height, width = self.source.shape[-2:]
-        return Look(
-            tuple(self.source.plane(index) for index in indices),
-            tuple(self.labels.values()),
-            indices.index(self.index),
-            self.unpainted,
-            tuple(value for value in painted if self._role(value) == "background"),
-            tuple(value for value in painted if self._role(value) == "ignore"),
-            tuple(mask_of(self.regions, index, (height, width)) for index in indices),
-            self.number,
-        )
-
-    def _painted(self) -> list[int]:
-        return sorted({int(value) for plane in self.labels.values() for value in np.unique(plane)} - {0})
-
-    def _role(self, value: int) -> str:
-        return self.given[value].role if value in self.given else "class"
 
 
 class FirstLook(QWidget):
@@ -182,9 +129,13 @@ class FirstLook(QWidget):
         else:
             self.close_job()
 
-    def _on_edit(self, event: Any = None) -> None:
+    def ask_soon(self) -> None:
+        """Ask when nothing more has changed for a moment."""
         if self.box.isChecked():
             self._timer.start()
+
+    def _on_edit(self, event: Any = None) -> None:
+        self.ask_soon()
 
     def _on_dims(self, event: Any = None) -> None:
         if self._asked is None or not self.box.isChecked():
@@ -197,12 +148,15 @@ class FirstLook(QWidget):
         """Put the question, unless there is nothing to ask or nothing has changed."""
         if not self.box.isChecked():
             return
+        if self.runner.handle.closed:
+            self._timer.start()  # the job before has not quite ended
+            return
         try:
             snapshot = self._snapshot()
         except UserError as error:
             self._say(str(error))
             return
-        if snapshot is None or _alike(snapshot, self._asked):
+        if snapshot is None or alike(snapshot, self._asked):
             return
         self._asked, self._index = snapshot, snapshot.index
         if not self.runner.running:
@@ -272,16 +226,3 @@ class FirstLook(QWidget):
 
 def _start() -> child.ChildJob:
     return child.run("first_look")
-
-
-def _alike(one: Snapshot, other: Snapshot | None) -> bool:
-    """Whether two questions have the same answer: edits of layers are told of more often than they happen."""
-    if other is None or one.index != other.index or one.source.data is not other.source.data:
-        return False
-    words = [(look.given, look.unpainted, look.labels.keys(), _corners(look.regions)) for look in (one, other)]
-    same = all(np.array_equal(plane, other.labels.get(index)) for index, plane in one.labels.items())
-    return words[0] == words[1] and same
-
-
-def _corners(regions: Sequence[Region]) -> list[Any]:
-    return [(region.at, region.outline.tolist()) for region in regions]

@@ -16,15 +16,18 @@ from .class_table import ClassTable
 from .dock import beside
 from .fields import Combo
 from .finetuning import Draft, Order, start_segmenting
+from .first_look import FirstLook
 from .image_list import ImageList
-from .layers import brush_size, new_painting
+from .layers import Source, brush_size, new_painting
 from .paintings import painting_paths
 from .pairing import ALL_PAINTED, painting_of, regions_of_image
 from .pickers import layer_picker
 from .regions import new_regions
 from .results import Preview
+from .snapshot import Inputs
 from .training_page import AUTOSAVE_SECONDS, TrainingPage
 from .training_request import Pair, training_request
+from .uncertainty_layer import UncertaintyLayer
 
 _UNPAINTED = {
     "background near paint": "near",
@@ -32,8 +35,8 @@ _UNPAINTED = {
     "background everywhere": "background",
 }
 _ADVANCED = (
-    "steps", "epochs", "batch_size", "patch", "learning_rate", "seed", "validation", "validation_interval",
-    "augment", "precision", "generator", "width", "autosave_seconds",
+    "steps", "epochs", "batch_size", "patch", "learning_rate", "warm_rate", "seed", "validation", "validation_interval",
+    "patience", "augment", "precision", "generator", "width", "autosave_seconds",
 )  # fmt: skip
 
 
@@ -62,7 +65,7 @@ class SegmentPage(TrainingPage):
     def __init__(self, viewer: Any) -> None:
         defaults = FinetuneSettings(task="segment", autosave_seconds=AUTOSAVE_SECONDS)
         super().__init__(viewer, defaults, _ADVANCED)
-        self.preview = Preview(viewer)
+        self.preview, self.unsure = Preview(viewer), UncertaintyLayer(viewer)
         self._values: tuple[int, ...] = ()
         self.painting = layer_picker(viewer, "Labels")
         self.painting.changed.connect(lambda _: self._on_paintings())
@@ -72,10 +75,14 @@ class SegmentPage(TrainingPage):
         self.unpainted = Combo()
         for text, value in _UNPAINTED.items():
             self.unpainted.addItem(text, value)
+        self.look = FirstLook(
+            viewer, lambda: Inputs(*self.pairs()[0], self.unpainted.currentData(), self.regions.value)
+        )
         self.classes = ClassTable()
         self.classes.shown.connect(self._on_classes)
         self._make_buttons()
         self._lay_out()
+        self._connect_look()
 
     def _make_buttons(self) -> None:
         self.add_image_button = QPushButton("Add")
@@ -103,6 +110,15 @@ class SegmentPage(TrainingPage):
         )
         self._on_paintings()
         self._on_classes(0)
+
+    def _connect_look(self) -> None:
+        """Show the answers of the first look as the previews of a training."""
+        self.column.addWidget(self.look)
+        self.look.began.connect(self._ready_preview)
+        self.look.answered.connect(self._show_answer)
+        self.look.moved.connect(self.blank_preview)
+        self.look.unsure_wanted.connect(self.unsure.want)
+        self.unpainted.currentIndexChanged.connect(lambda _: self.look.ask_soon())
 
     def showEvent(self, event: Any) -> None:
         """Make the buttons beside the pickers equally wide, now that they wear the viewer's style."""
@@ -147,6 +163,7 @@ class SegmentPage(TrainingPage):
 
     def _on_paintings(self) -> None:
         """Let the table show the labels of all paintings."""
+        self.look.watch(self.painting.value)
         self.more_images.setVisible(bool(self.more_images.rows))
         self.form.labelForField(self.more_images).setVisible(bool(self.more_images.rows))
         self.classes.watch([labels for labels in dict.fromkeys(painting for _, painting in self.pairs()) if labels])
@@ -216,20 +233,40 @@ class SegmentPage(TrainingPage):
     def begin_preview(self, order: Order) -> None:
         """Get ready for the previews of a run."""
         self._values = order.values if isinstance(order, SegmentOrder) else ()
-        self.preview.begin(order.source, below=self.painting.value)
+        self._ready_preview(order.source, self.painting.value)
+
+    def _ready_preview(self, source: Source, painting: Any) -> None:
+        for layer in (self.preview, self.unsure):
+            layer.begin(source, below=painting)
+
+    def _show_answer(self, images: Mapping[str, NDArray[Any]], values: tuple[int, ...]) -> None:
+        self._values = values
+        self.show_preview(images)
 
     def show_preview(self, images: Mapping[str, NDArray[Any]]) -> None:
         """Show the prediction on the plane in view, with the labels that were painted."""
         if "prediction" in images:
             self.preview.show(painted_labels(images["prediction"], self._values))
+        if "uncertainty" in images:
+            self.unsure.show(images["uncertainty"])
 
     def blank_preview(self) -> None:
         """Show nothing until the next prediction."""
         self.preview.blank()
+        self.unsure.blank()
 
     def remove_preview(self) -> None:
-        """Take the layer of the prediction away."""
+        """Take the layers of the prediction away."""
         self.preview.remove()
+        self.unsure.remove()
+
+    def on_idle(self, idle: bool) -> None:
+        """Let the first look end when a training starts."""
+        self.look.rest(not idle)
+
+    def leave(self) -> None:
+        """End the first look."""
+        self.look.close_job()
 
 
 def painted_labels(predicted: NDArray[Any], values: tuple[int, ...]) -> NDArray[Any]:

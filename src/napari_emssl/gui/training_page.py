@@ -116,3 +116,9 @@ class TrainingPage(QWidget):
     def remove_preview(self) -> None:
         """Take the layers of the preview away."""
         raise NotImplementedError
+
+    def on_idle(self, idle: bool) -> None:
+        """Take in that a job of the dock begins, or has ended."""
+
+    def leave(self) -> None:
+        """End what the page itself runs, since the dock is gone."""
