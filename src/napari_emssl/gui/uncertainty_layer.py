@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from .layers import METADATA_KEY, Source, placement_of_plane
 
-_OPACITY = 0.6
+_OPACITY, _GAMMA = 0.5, 2.0
+"""The image stays visible below what is nearly decided."""
 
 
 class UncertaintyLayer:
@@ -69,7 +70,7 @@ class UncertaintyLayer:
         active = self._viewer.layers.selection.active
         self._layer = Image(
             uncertainty, name=f"{source.name} | where to paint next", colormap="inferno", blending="additive",
-            opacity=_OPACITY, contrast_limits=(0.0, 1.0), metadata={METADATA_KEY: {"preview": True}},
+            opacity=_OPACITY, gamma=_GAMMA, contrast_limits=(0.0, 1.0), metadata={METADATA_KEY: {"preview": True}},
             **placement_of_plane(source.placement),
         )  # fmt: skip
         layers = self._viewer.layers
