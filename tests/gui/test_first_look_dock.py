@@ -66,7 +66,7 @@ def pid(page):
 def test_a_stroke_is_answered_below_the_painting_and_the_brush_stays_in_the_hand(qtbot, viewer, page, stack):
     began = time.monotonic()
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     first = time.monotonic() - began
     preview, painting = viewer.layers[PREVIEW], page.painting.value
     assert isinstance(preview, Labels)
@@ -76,22 +76,22 @@ def test_a_stroke_is_answered_below_the_painting_and_the_brush_stays_in_the_hand
     seen = preview.data
     began = time.monotonic()
     page.painting.value.data_setitem((np.array([0] * 9), np.arange(60, 69), np.full(9, 64)), 2)
-    qtbot.waitUntil(lambda: viewer.layers[PREVIEW].data is not seen and (shown(viewer) == 2).any(), timeout=60000)
+    qtbot.waitUntil(lambda: viewer.layers[PREVIEW].data is not seen and (shown(viewer) == 2).any(), timeout=120000)
     assert time.monotonic() - began < first + 2, "nothing starts anew"
 
 
 def test_the_slider_is_followed_and_paint_on_other_planes_counts(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     viewer.dims.set_current_step(0, 2)
     assert not shown(viewer).any(), "the answer for another plane is not shown on this one"
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     assert not page.painting.value.data[2].any()
 
 
 def test_where_to_paint_next_comes_when_it_is_wanted_and_goes_with_the_preview(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     assert UNSURE not in viewer.layers
     page.look.unsure.setChecked(True)
     unsure = viewer.layers[UNSURE]
@@ -107,27 +107,27 @@ def test_where_to_paint_next_comes_when_it_is_wanted_and_goes_with_the_preview(q
 def test_too_little_paint_is_said_beside_the_box(qtbot, viewer, page, stack):
     page.unpainted.setCurrentIndex(1)
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: "what is background" in page.look.message.text(), timeout=60000)
+    qtbot.waitUntil(lambda: "what is background" in page.look.message.text(), timeout=120000)
     page.unpainted.setCurrentIndex(0)
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     assert page.look.message.isHidden()
 
 
 def test_a_preview_that_was_deleted_stays_away_until_the_box_is_ticked_anew(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     viewer.layers.remove(PREVIEW)
-    with qtbot.waitSignal(page.look.answered, timeout=60000):
+    with qtbot.waitSignal(page.look.answered, timeout=120000):
         page.painting.value.data_setitem((np.array([0]), np.array([64]), np.array([100])), 1)
     assert PREVIEW not in viewer.layers
     page.look.box.setChecked(False)
     page.look.box.setChecked(True)
-    qtbot.waitUntil(lambda: PREVIEW in viewer.layers, timeout=60000)
+    qtbot.waitUntil(lambda: PREVIEW in viewer.layers, timeout=120000)
 
 
 def test_image_and_painting_deleted_while_the_job_answers(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: page.look.runner.running, timeout=60000)
+    qtbot.waitUntil(lambda: page.look.runner.running, timeout=120000)
     viewer.layers.clear()
     qtbot.wait(500)
     assert page.painting.value is None
@@ -135,37 +135,37 @@ def test_image_and_painting_deleted_while_the_job_answers(qtbot, viewer, page, s
     page.add_painting()
     rows, columns = np.nonzero(stack[1][:60, :60])
     page.painting.value.data_setitem((rows, columns), 1)
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     assert image in viewer.layers
 
 
 def test_a_killed_job_is_said_and_a_tick_starts_another(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     psutil.Process(pid(page)).kill()
-    qtbot.waitUntil(lambda: "stopped unexpectedly" in page.look.message.text(), timeout=60000)
+    qtbot.waitUntil(lambda: "stopped unexpectedly" in page.look.message.text(), timeout=120000)
     assert not page.look.box.isChecked()
     page.remove_preview()
     page.look.box.setChecked(True)
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
 
 
 def test_a_training_ends_the_first_look_and_shows_its_own_uncertainty(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     process = psutil.Process(pid(page))
     page.dock.begin()
     assert not page.look.box.isChecked()
     assert not page.look.box.isEnabled()
     qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, timeout=30000)
     page.dock.panel.stop()
-    qtbot.waitUntil(lambda: not page.dock.panel.runner.running, timeout=60000)
+    qtbot.waitUntil(lambda: not page.dock.panel.runner.running, timeout=120000)
     assert page.look.box.isEnabled()
 
 
 def test_closing_the_dock_ends_the_job(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=60000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     process = psutil.Process(pid(page))
     viewer.window.remove_dock_widget(page.dock)
     qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, timeout=30000)
