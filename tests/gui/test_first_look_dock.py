@@ -179,7 +179,7 @@ def test_the_uncertainty_layer_is_updated_in_place_and_not_forced_upon_anybody(v
     layer.show(np.ones((8, 8), np.float32))
     first = viewer.layers[UNSURE]
     layer.show(np.zeros((8, 8), np.float32))
-    assert viewer.layers[UNSURE] is first
+    assert viewer.layers[UNSURE] == first
     layer.show(np.zeros((4, 4), np.float32))
     assert first.data.shape == (8, 8)
     viewer.layers.remove(UNSURE)
