@@ -255,12 +255,6 @@ class FinetuneWidget(Dock):
             page.on_idle(idle)
         self._offer(idle)
 
-    def leave(self) -> None:
-        """End the job, and what the pages run."""
-        super().leave()
-        for page in self.pages:
-            page.leave()
-
     def _offer(self, idle: bool) -> None:
         """Offer what can be done with the new model, on the page that it was trained by."""
         offered = self.trained is not None and self._trained_by is self.page

@@ -136,8 +136,10 @@ class SegmentPage(TrainingPage):
         self._on_paintings()
 
     def leave(self) -> None:
-        """Let go of the paintings."""
+        """Let go of the paintings, and end the first look."""
         self.classes.watch(())
+        self.look.watch(None)
+        self.look.close_job()
 
     def on_image(self) -> None:
         """Pick the painting and the regions that belong to the image."""
@@ -263,10 +265,6 @@ class SegmentPage(TrainingPage):
     def on_idle(self, idle: bool) -> None:
         """Let the first look end when a training starts."""
         self.look.rest(not idle)
-
-    def leave(self) -> None:
-        """End the first look."""
-        self.look.close_job()
 
 
 def painted_labels(predicted: NDArray[Any], values: tuple[int, ...]) -> NDArray[Any]:

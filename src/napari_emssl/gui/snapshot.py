@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..jobs.questions import Look
-from .classes import PaintedClass
+from .classes import PaintedClass, labels_in
 from .layers import Source
 from .regions import Region, mask_of
 from .training_request import Unpainted
@@ -59,7 +59,7 @@ class Snapshot:
         )
 
     def _painted(self) -> list[int]:
-        return sorted({int(value) for plane in self.labels.values() for value in np.unique(plane)} - {0})
+        return sorted(set().union(*(labels_in(plane, plane.shape) for plane in self.labels.values())))
 
     def _role(self, value: int) -> str:
         return self.given[value].role if value in self.given else "class"

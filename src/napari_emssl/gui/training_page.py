@@ -79,7 +79,7 @@ class TrainingPage(QWidget):
         self.changed.emit()
 
     def leave(self) -> None:
-        """Let go of layers that are listened to, since the dock is gone."""
+        """Let go of layers that are listened to, and end what the page itself runs, since the dock is gone."""
 
     def settings(self) -> FinetuneSettings:
         """Return the page's settings as they stand on screen; the dock sets time and device."""
@@ -119,6 +119,3 @@ class TrainingPage(QWidget):
 
     def on_idle(self, idle: bool) -> None:
         """Take in that a job of the dock begins, or has ended."""
-
-    def leave(self) -> None:
-        """End what the page itself runs, since the dock is gone."""
