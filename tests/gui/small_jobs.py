@@ -59,12 +59,12 @@ def restoring(images, targets, settings, start, **more):
 
     def events(control):
         yield Started("CPU (1 thread), fp32", "There is no GPU.", given)
-        for step in range(1, 3001):
+        for step in range(1, 6001):
             if control.stopped:
                 break
-            time.sleep(PAUSE)
-            yield Progress(step, 3000, {"loss": 1 / step}, {"l1": 1 / step} if step % 10 == 0 else {})
-            if control.view is not None:
+            time.sleep(5 * PAUSE)
+            yield Progress(step, 6000, {"loss": 1 / step}, {"l1": 1 / step} if step % 3 == 0 else {})
+            if control.view is not None and step % 3 == 0:
                 plane = np.kron(control.view, np.ones((factor, factor))).astype(np.float32) + 1000
                 yield Preview({"prediction": plane}, step)
         yield Finished(model(task=settings.task, l1=0.1), stopped=control.stopped)

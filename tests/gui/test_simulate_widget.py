@@ -78,7 +78,7 @@ def test_stacks_are_taught_to_the_fine_tune_dock(qtbot, dock, viewer):
     simulate(qtbot, dock)
     image, clean = (viewer.layers[f"Au | {name}"] for name in ("simulated", "no noise"))
     assert image.data.shape == clean.data.shape == (3, 64, 64)
-    assert viewer.layers["Au | columns"].data.shape[1] == 3
+    assert tuple(viewer.dims.range[0]) == (0, 2, 1)
     dock.teach_button.click()
     page = open_dock(viewer, FINETUNE).page
     assert (page.title, page.chosen_task, page.table.layers) == ("Restore", "denoise", [(image, clean)])

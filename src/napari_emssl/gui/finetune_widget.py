@@ -110,7 +110,7 @@ class FinetuneWidget(Dock):
         self.resume_button.hide()
         self.panel.runner.failed.connect(self._on_failure)
         self.more_button = QPushButton("Train more")
-        self.more_button.setToolTip("Go on from the new model, with everything that is painted by now.")
+        self.more_button.setToolTip("Go on from the new model, with everything that is painted or paired by now.")
         self.more_button.clicked.connect(self.train_more)
         self.panel.extra.addWidget(self.resume_button)
         self.offers = beside(self.more_button, self.apply_button)

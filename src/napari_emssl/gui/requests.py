@@ -48,11 +48,11 @@ def apply_request(image: Any, model: str | None, index: tuple[int, ...] | None =
         raise UserError("There is no image layer. Open an image, or take File > Open Sample > napari-emssl.")
     if not model:
         raise UserError("There is no model to apply. Fine-tune one first, or open a model file.")
-    return ApplyRequest(source_of(image), model, index or None, _appearance(image))
+    return ApplyRequest(source_of(image), model, index or None, appearance_of(image))
 
 
-def _appearance(image: Any) -> dict[str, Any]:
-    """How a layer looks; the colours of an RGB layer have no part in its grey results."""
+def appearance_of(image: Any) -> dict[str, Any]:
+    """Return what makes a layer look like this one; the colours of an RGB layer have no part in its grey results."""
     if getattr(image, "rgb", False):
         white = 255.0 if np.dtype(image.dtype) == np.uint8 else 1.0
         return {"contrast_limits": (0.0, white)}

@@ -5,8 +5,9 @@ from typing import Any
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from ..models.file import WITHOUT_BACKGROUND
 from .layers import METADATA_KEY, Source, placement_of_finer, placement_of_plane
+from .requests import appearance_of
+from .results import restored_appearance
 
 
 class RestoredPreview:
@@ -21,11 +22,7 @@ class RestoredPreview:
         """Get ready for a run on `source`, the planes of `layer`; the preview will lie above it."""
         self.remove()
         self._above, self._source, self._dismissed = layer, source, False
-        self._look = {"colormap": layer.colormap, "gamma": layer.gamma}
-        black, white = (float(limit) for limit in layer.contrast_limits)
-        limits = (0.0, white - black) if task in WITHOUT_BACKGROUND else (black, white)
-        if not source.rgb:  # grey is made of colours as bright as they are, but they have no limits to take over
-            self._look["contrast_limits"] = limits
+        self._look = restored_appearance(appearance_of(layer), task)
 
     def show(self, restored: NDArray[Any]) -> None:
         """Show a restored plane, on a grid as fine or finer, unless the user has deleted the layer during this run."""

@@ -96,17 +96,17 @@ def _new_layer(request: ApplyRequest, array: Any, card: Card) -> Any:
     }
     if card.task == "segment":
         return Labels(array, opacity=_OPACITY, **shared)
-    return Image(array, rgb=False, **_appearance(request, card), **shared)
+    return Image(array, rgb=False, **restored_appearance(request.appearance, card.task), **shared)
 
 
-def _appearance(request: ApplyRequest, card: Card) -> dict[str, Any]:
+def restored_appearance(source: dict[str, Any], task: str) -> dict[str, Any]:
     """Return limits and colours like those of the source; without its background, black lies at 0.
 
     Limits that are given also spare napari a look at all values.
     """
-    looks = dict(request.appearance)
+    looks = dict(source)
     low, high = looks.pop("contrast_limits", (0.0, 1.0))
-    if card.task in WITHOUT_BACKGROUND:
+    if task in WITHOUT_BACKGROUND:
         low, high = 0.0, high - low
     return {**looks, "contrast_limits": (float(low), float(high))}
 

@@ -53,7 +53,8 @@ class SimulatedLayers:
             where = grid if kind != FINE else _finer(stacks[IMAGE], grid)
             self._show_image(kind, stacks[kind], f"{name} | {word}", where, run)
         self._show_discs(stacks[DISCS].astype(np.uint8), f"{name} | atoms", grid)
-        self._show_columns(made.columns_px, f"{name} | columns", grid, single)
+        if single:
+            self._show_columns(made.columns_px[0], f"{name} | columns", grid)
         self._viewer.layers.selection.active = self.by_kind[IMAGE]
         if new:
             self._viewer.reset_view()
@@ -85,19 +86,14 @@ class SimulatedLayers:
         else:
             self.by_kind[DISCS] = self._viewer.add_labels(discs, name=name, visible=False, opacity=0.5, **where)
 
-    def _show_columns(
-        self, columns: tuple[NDArray[np.float64], ...], name: str, where: dict[str, Any], single: bool
-    ) -> None:
-        """Positions of the columns of atoms, (y, x) or (image, y, x)."""
-        numbered = [np.insert(places, 0, number, axis=1) for number, places in enumerate(columns)]
-        points = columns[0] if single else np.concatenate(numbered)
+    def _show_columns(self, places: NDArray[np.float64], name: str, where: dict[str, Any]) -> None:
+        """Positions (y, x) of the columns of atoms; of stacks, points would lengthen the slider by their size."""
         if self.alive("columns"):
-            self._renew("columns", points, name, where)
+            self._renew("columns", places, name, where)
         else:
             self.by_kind["columns"] = self._viewer.add_points(
-                points, name=name, size=3, face_color="transparent", border_color="orange", border_width=0.2,
-                visible=single, **where,
-            )  # fmt: skip
+                places, name=name, size=3, face_color="transparent", border_color="orange", border_width=0.2, **where
+            )
 
     def _renew(self, kind: str, data: NDArray[Any], name: str, where: dict[str, Any]) -> None:
         layer = self.by_kind[kind]
