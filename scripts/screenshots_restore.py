@@ -10,7 +10,7 @@ from screenshots import SIZE, run, take, wait
 from napari_emssl.gui.docks import FINETUNE, SIMULATE, open_dock
 from napari_emssl.gui.samples import stem_pair
 
-_SECONDS = 60.0
+_SECONDS = 120.0
 _SHIFT_PX = (4, 2)
 
 
@@ -23,7 +23,7 @@ def settle(table):
 def simulate(viewer):
     """A crystal of one's own, with its truth."""
     dock = open_dock(viewer, SIMULATE)
-    values = {"crystal": "MoS2", "specimen": "crystal", "pixel_size_nm": 0.015, "dose_per_nm2": 4e5, "layers": 1}
+    values = {"crystal": "MoS2", "specimen": "crystal", "pixel_size_nm": 0.015, "dose_per_nm2": 6e6, "layers": 1}
     for name, value in values.items():
         dock.simulated.rows[name].set(value)
     dock.preview()

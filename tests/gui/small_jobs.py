@@ -72,13 +72,17 @@ def restoring(images, targets, settings, start, **more):
     return Job(events)
 
 
-def brighter(model, image, settings):
+def brighter(model, orders, settings):
     """Apply: everything brighter by 1000."""
 
     def events(control):
         yield Started("CPU", "", "Applying.")
-        planes = [image.plane(i).astype(np.float32) + 1000 for i in range(len(image))]
-        yield Finished(np.stack(planes).reshape(*image.leading, *image.plane_shape))
+        outcomes = []
+        for order in orders:
+            planes = [order.image.plane(i).astype(np.float32) + 1000 for i in range(len(order.image))]
+            result = np.stack(planes).reshape(*order.image.leading, *order.image.plane_shape)
+            outcomes.append(Outcome(result, len(planes), len(planes)))
+        yield Finished(tuple(outcomes))
 
     return Job(events)
 

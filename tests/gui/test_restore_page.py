@@ -187,6 +187,7 @@ def test_preview_lies_on_the_image_as_the_image_is_shown(qtbot, dock, viewer, no
     assert dock.panel.message.text.endswith("L1 on what was held out: 0.1.")
     dock.apply_button.click()
     wait_for_end(qtbot, dock)
+    qtbot.waitUntil(lambda: f"film | noisy | {dock.trained.name}" in viewer.layers, timeout=20000)
     assert "film | noisy | preview" not in viewer.layers
     result = viewer.layers[f"film | noisy | {dock.trained.name}"]
     np.testing.assert_allclose(result.data, noisy + 1000, rtol=1e-5)

@@ -210,6 +210,7 @@ def test_a_simulated_crystal_teaches_a_model_that_is_applied(qtbot, dock, viewer
     assert tune.trained.card.task == "denoise"
     tune.apply_button.click()
     wait_for_end(qtbot, tune, 300)
+    qtbot.waitUntil(lambda: f"Au | simulated | {tune.trained.name}" in viewer.layers, timeout=20000)
     result = viewer.layers[f"Au | simulated | {tune.trained.name}"]
     assert isinstance(result, Image)
     assert (result.data.shape, result.units) == ((3, 64, 64), viewer.layers["Au | simulated"].units)
