@@ -81,8 +81,8 @@ def die_and_resume(widget):
     widget.page.advanced.rows["autosave_seconds"].set(2.0)
     widget.begin()
     autosave = widget._ordered.draft.autosave
-    wait(120, autosave.is_file)
-    wait(2)
+    wait(400, autosave.is_file)
+    wait(4)
     psutil.Process(widget.panel.runner.handle._job.pid).kill()
     run(widget.panel)
 
