@@ -78,6 +78,8 @@ def test_a_stroke_is_answered_below_the_painting_and_the_brush_stays_in_the_hand
     page.painting.value.data_setitem((np.array([0] * 9), np.arange(60, 69), np.full(9, 64)), 2)
     qtbot.waitUntil(lambda: viewer.layers[PREVIEW].data is not seen and (shown(viewer) == 2).any(), timeout=120000)
     assert time.monotonic() - began < first + 2, "nothing starts anew"
+    painting.data_setitem(np.nonzero(painting.data), 0)
+    qtbot.waitUntil(lambda: not shown(viewer).any(), timeout=120000)
 
 
 def test_the_slider_is_followed_and_paint_on_other_planes_counts(qtbot, viewer, page, stack):

@@ -43,7 +43,7 @@ class FirstLook(QWidget):
     answered(object, object)
         Images of an answer by name, and the painted labels of the classes in order.
     moved()
-        Another plane came into view: what was answered no longer holds.
+        What was answered no longer holds: another plane came into view, or all paint was erased.
     unsure_wanted(bool)
         The user wants to see where to paint next, or no longer.
 
@@ -156,6 +156,8 @@ class FirstLook(QWidget):
         except UserError as error:
             self._say(str(error))
             return
+        if snapshot is None:
+            self._forget()
         if snapshot is None or alike(snapshot, self._asked):
             return
         self._asked, self._index = snapshot, snapshot.index
@@ -177,11 +179,18 @@ class FirstLook(QWidget):
             self.began.emit(source, inputs.painting)
         index = plane_in_view(inputs.image, self._viewer)
         self._remember(index, data[index].copy())
+        if not any(plane.any() for plane in self._painted.values()):
+            return None
         number = self._asked.number + 1 if self._asked else 1
-        return Snapshot(
-            number, source, index, dict(self._painted), given_classes(inputs.painting), inputs.unpainted,
-            regions_of(inputs.shapes, inputs.image),
-        ) if any(plane.any() for plane in self._painted.values()) else None  # fmt: skip
+        regions = regions_of(inputs.shapes, inputs.image)
+        given = given_classes(inputs.painting)
+        return Snapshot(number, source, index, dict(self._painted), given, inputs.unpainted, regions)
+
+    def _forget(self) -> None:
+        """Nothing is painted any more: what was answered does not hold."""
+        if self._asked is not None:
+            self._asked = None
+            self.moved.emit()
 
     def _remember(self, index: Index, plane: NDArray[Any]) -> None:
         """Keep the plane in view, and of the others those painted last."""
