@@ -15,6 +15,7 @@ from napari_emssl.gui.finetuning import free_name
 from napari_emssl.gui.pickers import zoo_news
 from napari_emssl.jobs import child
 from napari_emssl.jobs.kept import read_record
+from napari_emssl.models import zoo
 from napari_emssl.models.file import save_model
 from napari_emssl.models.zoo import add_model
 
@@ -27,11 +28,12 @@ def viewer(make_napari_viewer_proxy):
 
 
 @pytest.fixture
-def widget(viewer, monkeypatch):
+def widget(viewer, monkeypatch, tmp_path):
     for verb, job in (("apply", "threshold"), ("look", "looking"), ("survey", "measured")):
         monkeypatch.setitem(child.VERBS, verb, f"small_jobs:{job}")
     monkeypatch.setattr(child, "warm_up", lambda *modules: None)
     monkeypatch.setattr(surveys, "_KNOWN", {})
+    monkeypatch.setattr(zoo, "SHIPPED", tmp_path / "nothing ships")
     add_model(small_jobs.model("bright"))
     return viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Apply model")[1]
 
@@ -244,7 +246,7 @@ def test_layers_that_change_while_it_runs(qtbot, widget, viewer, stack, change):
 
 
 def test_a_dock_that_is_closed_ends_its_job(qtbot, widget, viewer, stack):
-    viewer.add_image(stack.reshape(6, 24, 32), name="slow film")
+    viewer.add_image(np.concatenate([stack[0]] * 100), name="slow film")
     widget.begin()
     qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1, timeout=60000)
     pid = widget.panel.runner.handle._job.pid

@@ -98,7 +98,9 @@ class _Shown:
         self._sentences: list[str] = []
 
     def begin(self) -> None:
-        """Show the first result; the others follow."""
+        """Show the first result, and the others after it; nothing of a run whose dock was closed."""
+        if self._panel.runner.handle.closed:
+            return
         self._done()
         self._next()
 
