@@ -19,6 +19,7 @@ _TITLES = {
     "autosave_seconds": "Autosave every (s)",
     "a_nm": "Lattice a (nm)",
     "c_nm": "Lattice c (nm)",
+    "probe_fwhm_nm": "Probe FWHM (nm)",
 }
 _UNITS = {"_per_nm2": "e/nm²", "_nm": "nm", "_px": "px", "_deg": "°", "_mrad": "mrad"}
 """Units at the end of names."""
