@@ -175,7 +175,7 @@ def test_skewed_noise_keeps_the_mean() -> None:
     counts = np.random.default_rng(0).poisson(0.3, (4, SIZE, SIZE)).astype(np.float32)
     counts[:, :80] = np.random.default_rng(1).poisson(1.0, (4, 80, SIZE))
     for supervision in ("frames", "blind-spot"):
-        model, _ = trained([counts], settings(supervision=supervision, steps=80, validation=0, **QUICK))
+        model, _ = trained([counts], settings(supervision=supervision, steps=80, **QUICK))
         restored = apply(model, counts)
         assert restored[:, 8:72].mean() == pytest.approx(1.0, rel=0.15)
         assert restored[:, 88:].mean() == pytest.approx(0.3, rel=0.25)  # its median is 0

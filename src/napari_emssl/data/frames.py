@@ -38,7 +38,7 @@ _SAME_PX = 2
 """Noise that is the same in two frames has not moved farther than this."""
 _UNMOVED_PX = 0.15
 _WINDOW_PX, _MOVED_SIGMA_PX = 25, 2.0
-_MOVED = 4.0
+_MOVED = 6.0
 """Frames differ by more than noise explains where the coarse of their difference is so many times stronger than usual.
 """
 _SAMPLED = 5
