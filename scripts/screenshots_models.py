@@ -12,34 +12,32 @@ from napari_emssl.gui.samples import nanoparticles
 
 
 def pretrain(viewer, seconds):
-    """Adapt a generator to the sample images; take it while it runs and when it is done."""
+    """Adapt a generator to the sample images, and take it while it runs."""
     for data, options, kind in nanoparticles():
         if kind == "image":
             viewer.add_image(data, **options)
     widget = open_dock(viewer, PRETRAIN)
     widget.licence.setText("simulated, CC0")
-    take(viewer, "pretrain-ready")
     widget.basic.rows["max_seconds"].set(seconds)
     widget.begin()
     run(widget.panel, 0.6)
     take(viewer, "pretrain-running")
     run(widget.panel)
-    take(viewer, "pretrain-done")
     return widget.trained.name
 
 
 def models(viewer, name):
-    """Take the zoo with the new generator: its card, its curves, and the light theme."""
+    """Take the zoo with the new generator: its card and, in the light theme, its curves."""
     widget = open_dock(viewer, MODELS)
     wait(30, lambda: name in [row.name for row in widget.table.shown])
     row = next(row for row in widget.table.shown if row.name == name)
     widget.table.choose(*row.key)
+    wait(0.5)
+    widget.card.page.verticalScrollBar().setValue(widget.card.page.verticalScrollBar().maximum())
     take(viewer, "models")
+    viewer.theme = "light"
     widget.tabs.setCurrentIndex(1)
     take(viewer, "models-curves")
-    viewer.theme = "light"
-    widget.tabs.setCurrentIndex(0)
-    take(viewer, "models-light")
 
 
 def main():

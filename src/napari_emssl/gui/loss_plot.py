@@ -259,9 +259,10 @@ class LossPlot(QWidget):
         self._paint_curves()
 
     def _paint_curves(self) -> None:
-        """Give each curve its colour: losses from the first one on, everything validated from the second one on."""
+        """Give each curve its colour: losses from the first one on, what is validated the ones after them."""
         colours = _COLOURS[self._dark]
-        seen = {(plot, validated): int(validated) for plot in ("loss", "validation") for validated in (False, True)}
+        losses = sum("validation" not in key for key in self.curves)
+        seen = {("loss", False): 0, ("loss", True): max(losses, 1), ("validation", True): 1}
         for key, curve in self.curves.items():
             kind = key.split()[0], "validation" in key
             colour = colours[seen[kind] % len(colours)]
