@@ -4,6 +4,7 @@ A model is fine-tuned on the painted sample first, for so many seconds.
 """
 
 import sys
+from contextlib import chdir
 from tempfile import TemporaryDirectory
 from unittest import mock
 
@@ -89,6 +90,7 @@ def on_disk(viewer, widget, film):
     widget.scope.setCurrentIndex(widget.scope.findData("several"))
     widget.layers.pick([film, other])
     widget.place.pick("disk")
+    widget.place.folder_line.setText("results")
     foreseen(widget)
     widget.begin()
     run(widget.panel, 0.6)
@@ -99,5 +101,5 @@ def on_disk(viewer, widget, film):
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as home, mock.patch.dict("os.environ", NAPARI_EMSSL_HOME=home):
+    with TemporaryDirectory() as home, mock.patch.dict("os.environ", NAPARI_EMSSL_HOME=home), chdir(home):
         main()

@@ -155,6 +155,8 @@ def test_what_is_there_is_not_replaced_unless_asked(tmp_path):
     job = apply_images(MODEL, [Order(noise(32, 32)), Order(stack, out)], PLAIN)
     with pytest.raises(AlreadyDoneError, match="complete already"):
         next(job)
+    with pytest.raises(UserError, match="exists already"):
+        next(apply_images(SEGMENTER, [Order(noise(32, 32)), Order(stack, out)], PLAIN))
     apply_images(SEGMENTER, [Order(stack, out, overwrite=True)], PLAIN).result()
     assert zarr.open_array(out / "0", mode="r").dtype == np.uint8
     foreign = tmp_path / "mine.zarr"
@@ -164,6 +166,18 @@ def test_what_is_there_is_not_replaced_unless_asked(tmp_path):
         with pytest.raises(UserError, match=r"mine\.zarr"):
             apply_images(MODEL, [Order(stack, foreign, overwrite)], PLAIN).result()
     assert (foreign / "precious").read_text() == "mine"
+
+
+def test_what_is_complete_among_several_is_left_as_it_is(tmp_path):
+    stack, read = noise(2, 40, 30), []
+    image = Image("image", Watched(stack, read.append), (2,))
+    apply_images(MODEL, [Order(image, tmp_path / "a.zarr")], PLAIN).result()
+    orders = [Order(image, tmp_path / "a.zarr"), Order(stack, tmp_path / "b.zarr")]
+    events = list(apply_images(MODEL, orders, PLAIN))
+    assert [outcome.done for outcome in events[-1].result] == [2, 2]
+    assert not events[-1].stopped
+    assert read == [0, 1]
+    assert (zarr.open_array(tmp_path / "b.zarr" / "0", mode="r")[:] == apply(MODEL, stack, PLAIN)).all()
 
 
 def test_a_begun_result_of_another_model_is_not_gone_on_with(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 from ..data.home import home
 from ..errors import UserError
 from ..jobs.capacity import free_disk, free_main_memory
-from ..jobs.kept import MOST_AXES, Grid, Record, read_record, record_of, refuse_taken
+from ..jobs.kept import MOST_AXES, Grid, Record, read_record, record_of, refuse_done, refuse_taken
 from ..jobs.plan import Outlook, Survey, outlook, result_dtype, result_shape
 from ..jobs.settings import ApplySettings
 from ..jobs.wording import counted, duration
@@ -84,16 +84,19 @@ def refuse_unfitting(requests: Sequence[ApplyRequest], card: Card, destination: 
         )
     if destination.place != "disk":
         return
+    places = []
     for request in requests:
         path = destination.path(request, card)
         assert path is not None
-        refuse_taken(path, record_for(request, card, augmented), destination.overwrite)
+        places.append((path, record_for(request, card, augmented), destination.overwrite))
+        refuse_taken(*places[-1])
         needed = result_bytes(request, card) // (_LABELS_SHRINK if card.task == "segment" else 1)
         if needed > free_disk(path):
             raise UserError(
                 f"The result would take about {bytes_in_words(needed)} of disk, but only "
                 f"{bytes_in_words(free_disk(path))} are free there. Choose another folder, or fewer planes."
             )
+    refuse_done(places)
 
 
 def record_for(request: ApplyRequest, card: Card, augmented: bool) -> Record:

@@ -14,7 +14,7 @@ from ..models.file import Model
 from ..models.zoo import load_model
 from .apply import apply_summary, scale_warning
 from .events import Control, Event, Finished, Job, Progress, Started, Warning
-from .kept import Record, kept, record_of, refuse_taken
+from .kept import Record, kept, record_of, refuse_done, refuse_taken
 from .orders import Order, Outcome
 from .outputs import put
 from .predict import Predicted, Predictor, opened_image
@@ -71,9 +71,10 @@ class _Run:
         self._start = time.monotonic()
 
     def events(self) -> Iterator[Event]:
-        for order, source in self._orders:
-            if order.out is not None:
-                refuse_taken(order.out, self._record(source), order.overwrite)
+        places = [(order.out, self._record(source), order.overwrite) for order, source in self._orders if order.out]
+        for place in places:
+            refuse_taken(*place)
+        refuse_done(places)
         outcomes: list[Outcome] = []
         for number, (order, source) in enumerate(self._orders):
             if self._control.stopped:

@@ -6,7 +6,7 @@ They are OME-Zarr and have their name from the start; what they lack stands in t
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -122,7 +122,7 @@ class Keeper:
 
 
 class AlreadyDoneError(UserError):
-    """The very result that is asked for is there already."""
+    """All results that are asked for are there already."""
 
 
 @contextmanager
@@ -166,10 +166,21 @@ def refuse_taken(path: Path, record: Record, overwrite: bool) -> None:
     there = read_record(path)
     if overwrite and there is None:
         raise UserError(f"'{path}' was not made by this program, so it is not replaced. Choose another folder.")
-    if not overwrite and there is not None and there.complete and there.continues(record):
-        raise AlreadyDoneError(f"'{path.name}' is complete already. Let it be replaced to compute it anew.")
     if not overwrite and (there is None or not there.continues(record)):
         raise UserError(f"'{path}' exists already. Choose another folder, or let it be replaced.")
+
+
+def refuse_done(results: Sequence[tuple[Path, Record, bool]]) -> None:
+    """Raise `AlreadyDoneError` when all results are complete, and none may be replaced: nothing is left to do."""
+    done = [not overwrite and _complete(path, record) for path, record, overwrite in results]
+    if done and all(done):
+        more = f" and {len(results) - 1} more are" if len(results) > 1 else " is"
+        raise AlreadyDoneError(f"'{results[0][0].name}'{more} complete already. Let it be replaced to compute it anew.")
+
+
+def _complete(path: Path, record: Record) -> bool:
+    there = read_record(path)
+    return there is not None and there.complete and there.continues(record)
 
 
 def _begun(path: Path, record: Record) -> Keeper | None:
