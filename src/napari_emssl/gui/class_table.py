@@ -121,13 +121,13 @@ class ClassTable(QTableWidget):
             box.setItemData(row, _ROLE_HINTS[role], Qt.ItemDataRole.ToolTipRole)
         box.setCurrentText(painted.role)
         box.setToolTip(_ROLE_HINTS[painted.role])
-        box.currentTextChanged.connect(lambda role: self._on_role(painted.value, role))
+        box.currentTextChanged.connect(lambda role: self._on_role(painted.value, box, role))
         return box
 
-    def _on_role(self, value: int, role: Any) -> None:
+    def _on_role(self, value: int, box: Combo, role: Any) -> None:
         name = self._row_class(value).name
         remember(self._layers, PaintedClass(value, name, role))
-        self.sender().setToolTip(_ROLE_HINTS[role])
+        box.setToolTip(_ROLE_HINTS[role])
 
     def _on_name(self, item: QTableWidgetItem) -> None:
         """Take a new name; an empty one brings the first one back."""
