@@ -59,7 +59,10 @@ def pid_of(widget):
 
 
 def gone(pid):
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_the_image_at_hand_is_ticked_and_the_recommended_start_picked(widget, viewer):
