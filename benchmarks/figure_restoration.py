@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import napari_emssl as em
-from napari_emssl.data.samples import gold_sample
+from napari_emssl.data.simulate import HRTEMSettings, simulate_hrtem
 from napari_emssl.data.stem import STEMSettings, simulate_stem
 from napari_emssl.jobs.scores import restoration_scores
 from napari_emssl.jobs.settings import ApplySettings
@@ -38,12 +38,12 @@ def main() -> None:
 
     figure, axes = plt.subplots(2, 3, figsize=(9, 6.2), layout="constrained")
     for row, dose in zip(axes, (10.0, 60.0), strict=True):
-        clean = np.asarray(gold_sample().images)[0, :256, :256].astype(np.float64)
+        clean = simulate_hrtem(HRTEMSettings(size_px=256), seed=5).clean.astype(np.float64)
         electrons = np.random.default_rng(3).poisson(clean / clean.max() * dose) * clean.max() / dose
         restored = em.apply(em.load_model("texture-denoise"), electrons.astype(np.float32), FP32)
         draw(row[0], electrons, f"noise added, {restoration_scores(electrons, clean)['psnr']:.1f} dB", clean)
         draw(row[1], restored, f"texture-denoise, {restoration_scores(restored, clean)['psnr']:.1f} dB", clean)
-        draw(row[2], clean, "as simulated (HRTEM)", clean)
+        draw(row[2], clean, "truth (simulated HRTEM)", clean)
     save(figure, "restoration-texture.png")
 
 
@@ -59,7 +59,7 @@ def save(figure: plt.Figure, name: str) -> None:
     """Write a picture with few greys: it is as clear, and a third as large."""
     figure.savefig(FOLDER / name, dpi=90)
     with Image.open(FOLDER / name) as picture:
-        small = picture.convert("L").quantize(48)
+        small = picture.convert("L").quantize(40)
     small.save(FOLDER / name, optimize=True)
 
 
