@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.autosave import read_autosave
 from napari_emssl.jobs.events import Control, Event, Finished, Preview, Progress, Warning
+from napari_emssl.jobs.learning import Outcome, Plan
 from napari_emssl.jobs.settings import TrainingSettings
-from napari_emssl.jobs.training import Outcome, Plan, run_training
+from napari_emssl.jobs.training import run_training
 
 
 class Counter:

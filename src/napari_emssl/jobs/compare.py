@@ -17,12 +17,12 @@ from .contenders import Contender, Start, contenders_of, network_label
 from .devices import Device, choose_device
 from .events import EVENT_SECONDS, Control, Event, Finished, Job, Progress, Started
 from .learners import learner_of
+from .learning import Outcome
 from .ledger import Ledger
 from .material import Draw, Material, Sources, gather_material
 from .provenance import versions
 from .segmenter import Segmenter
 from .settings import CompareSettings, FinetuneSettings, RecipeSettings
-from .training import Outcome
 from .trial import Exam, Moment, score_steps, trial
 
 

@@ -22,11 +22,12 @@ from .devices import choose_device
 from .earlier import KEY, recorded
 from .events import Control, Event, Job, Started, Warning
 from .learners import learner_of
+from .learning import Outcome, Plan
 from .provenance import stage
 from .restoration import gather_pairs
 from .self_supervised import gather_noisy
 from .settings import FinetuneSettings
-from .training import Outcome, Plan, run_training
+from .training import run_training
 
 DEFAULT_SECONDS = 60.0
 DEFAULT_GENERATOR = "unet-3-96"

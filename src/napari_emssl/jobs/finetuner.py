@@ -16,9 +16,9 @@ from ..models.file import Card, Model
 from ..models.tasks import task_of, to_numpy
 from .annotations import Annotations
 from .devices import Device, place
+from .learning import Outcome
 from .settings import FinetuneSettings
 from .tiles import padded
-from .training import Outcome
 
 _WARM_UP = 0.05
 _AVERAGING = 0.98

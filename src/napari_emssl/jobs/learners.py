@@ -8,10 +8,10 @@ from ..models.file import Card, Model, NetworkSpec
 from ..models.tasks import network_of, spread_head, transfer
 from .annotations import Annotations
 from .devices import Device
+from .learning import Outcome
 from .restorer import NoiseLearner, Restorer
 from .segmenter import Segmenter
 from .settings import FinetuneSettings
-from .training import Outcome
 
 
 def learner_of(

@@ -16,8 +16,8 @@ from ..networks.generators import build_generator
 from ..networks.patchgan import PatchGAN
 from .devices import Device, place
 from .distributed import Team
+from .learning import Outcome
 from .settings import PretrainSettings
-from .training import Outcome
 
 
 class Pix2Pix:

@@ -16,11 +16,12 @@ from .devices import Device, choose_device
 from .distributed import Team, follow, teamwork, with_own_device
 from .events import Control, Event, Finished, Job, Progress, Started, Warning
 from .held_out import restoration_l1
+from .learning import Outcome, Plan
 from .pix2pix import Pix2Pix
 from .provenance import stage
 from .ranks import rank, size
 from .settings import PretrainSettings
-from .training import Outcome, Plan, run_training
+from .training import run_training
 from .unlabelled import Unlabelled, gather_unlabelled
 from .wording import counted
 

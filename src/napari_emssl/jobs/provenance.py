@@ -7,8 +7,8 @@ from typing import Any
 
 from .. import __version__
 from ..models.file import Stage
+from .learning import Outcome
 from .settings import Settings
-from .training import Outcome
 
 
 def stage(

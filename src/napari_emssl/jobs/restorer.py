@@ -15,8 +15,8 @@ from ..models.tasks import RestoreFromNoise
 from .annotations import Annotations
 from .devices import Device
 from .finetuner import FineTuner
+from .learning import Outcome
 from .settings import FinetuneSettings
-from .training import Outcome
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
