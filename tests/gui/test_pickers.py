@@ -9,13 +9,15 @@ import small_jobs
 from napari_emssl.gui.pickers import ModelPicker
 from napari_emssl.jobs import child
 from napari_emssl.models.file import save_model
-from napari_emssl.models.zoo import add_model, remove_model, rename_model
+from napari_emssl.models.zoo import add_model, list_models, recommended_start, remove_model, rename_model
 
 pytestmark = pytest.mark.gui
 
 
 def names(picker):
-    return [picker.itemData(row) for row in range(picker.count())]
+    """What is listed beside what came with the plugin."""
+    shipped = {entry.name for entry in list_models() if entry.origin == "shipped"}
+    return [name for row in range(picker.count()) if (name := picker.itemData(row)) not in shipped]
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def test_models_come_and_go_with_their_files(qtbot, picker):
     assert names(picker) == []
     add_model(small_jobs.model("a"))
     qtbot.waitUntil(lambda: names(picker) == ["a"], timeout=5000)
-    assert picker.picked() == "a"
+    picker.pick("a")
     add_model(small_jobs.model("b"))
     qtbot.waitUntil(lambda: sorted(names(picker)) == ["a", "b"], timeout=5000)
     assert picker.picked() == "a", "what is picked stays"
@@ -37,7 +39,7 @@ def test_models_come_and_go_with_their_files(qtbot, picker):
     qtbot.waitUntil(lambda: sorted(names(picker)) == ["a", "c"], timeout=5000)
     remove_model("a")
     qtbot.waitUntil(lambda: names(picker) == ["c"], timeout=5000)
-    assert picker.picked() == "c"
+    assert picker.picked() != "a"
 
 
 def test_many_changes_at_once_are_read_once(qtbot, picker, monkeypatch):
@@ -97,3 +99,17 @@ def test_a_model_imported_in_the_terminal_appears_in_the_open_docks(
     for picker in pickers:
         qtbot.waitUntil(lambda picker=picker: "from the terminal" in names(picker), timeout=5000)
     assert pickers[0].picked() == picked
+
+
+def test_another_task_brings_its_own_recommended_start_unless_one_was_chosen(qtbot, home):
+    picker = ModelPicker(starts=True)
+    qtbot.addWidget(picker)
+    picker.pick(recommended_start())
+    told = []
+    picker.told.connect(told.append)
+    picker.recommend_for("denoise")
+    assert picker.picked() == recommended_start("denoise") == "stem-denoise"
+    assert told[-1].startswith("recommended · denoise")
+    picker.pick("unet-2-44")
+    picker.recommend_for("super-resolve")
+    assert picker.picked() == "unet-2-44"

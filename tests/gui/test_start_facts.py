@@ -3,12 +3,13 @@ import small_jobs
 
 from napari_emssl.gui.pickers import ModelPicker
 from napari_emssl.gui.start_facts import counted_parameters, facts_of, length_text
-from napari_emssl.models.zoo import add_model, list_models, recommended_start
+from napari_emssl.models.zoo import add_model, list_models, recommended_start, why_recommended
 from napari_emssl.networks.generators import build_generator
 
 
 def facts(name):
-    return facts_of(next(entry for entry in list_models() if entry.name == name), recommended_start())
+    why = why_recommended("segment") if name == recommended_start() else ""
+    return facts_of(next(entry for entry in list_models() if entry.name == name), why)
 
 
 @pytest.mark.parametrize("name", ["unet-2-44", "hrnet-w18-small"])
@@ -30,7 +31,7 @@ def test_reach_is_told_in_the_units_of_the_image():
 def test_models_of_another_task_are_starts_too():
     add_model(small_jobs.model("own"))
     found = facts("own")
-    assert (found.short_line(1.0), found.recommended) == ("segment · sees 44 nm (44 px)", False)
+    assert (found.short_line(1.0), found.recommended) == ("segment · sees 44 nm (44 px)", "")
 
 
 def test_wording():

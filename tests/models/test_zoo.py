@@ -119,6 +119,9 @@ def test_export_and_import_bring_a_model_back(tmp_path: Path) -> None:
 def test_the_recommended_start_is_a_shipped_generator_listed_first() -> None:
     first = zoo.list_models()[0]
     assert zoo.recommended_start() == first.name
+    for task in ("denoise", "remove-background", "super-resolve"):
+        assert zoo.load_card(zoo.recommended_start(task)).task == task
+        assert zoo.why_recommended(task)
     assert first.origin == "shipped"
     assert first.card.task == "reconstruct"
     assert first.card.history[0].job == "pretrain"

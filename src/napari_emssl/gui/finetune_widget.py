@@ -156,6 +156,7 @@ class FinetuneWidget(Dock):
 
     def _on_inputs(self) -> None:
         image = self.page.image.value
+        self.start.recommend_for(self.page.learns)
         self.start.describe_for(pixel_size_nm(image) if image is not None else None)
         self._suggest_name()
 

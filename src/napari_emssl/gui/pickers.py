@@ -9,7 +9,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QStyledItemDelegate, QWidget
 
-from ..models.zoo import ZooEntry, list_models, own_folder, recommended_start
+from ..models.zoo import ZooEntry, list_models, own_folder, recommended_start, why_recommended
 from .fields import Combo, stay_narrow
 from .layers import METADATA_KEY
 from .start_facts import facts_of
@@ -135,6 +135,7 @@ class ModelPicker(Combo):
         self._starts = starts
         self._files: list[str] = []
         self._pixel_size_nm: float | None = None
+        self._task = "segment"
         self.setPlaceholderText("no model yet")
         self.setItemDelegate(_WithFacts(self))
         self.refresh()
@@ -147,10 +148,10 @@ class ModelPicker(Combo):
         picked = self.picked()
         self.blockSignals(True)
         self.clear()
-        entries, recommended = list_models(), recommended_start() if self._starts else ""
-        for entry in entries:
+        recommended, size = recommended_start(self._task) if self._starts else "", self._pixel_size_nm
+        for entry in list_models():
             if self._lists(entry):
-                facts, size = facts_of(entry, recommended), self._pixel_size_nm
+                facts = facts_of(entry, why_recommended(self._task) if entry.name == recommended else "")
                 self._add(entry.name, entry.name, facts.lines(size), facts.line(size), facts.short_line(size))
         for file in self._files:
             self._add(file.replace("\\", "/").rpartition("/")[2], file, [file])
@@ -184,6 +185,16 @@ class ModelPicker(Combo):
         if pixel_size_nm != self._pixel_size_nm:
             self._pixel_size_nm = pixel_size_nm
             self.refresh()
+
+    def recommend_for(self, task: str) -> None:
+        """Recommend a start for this task, and pick it where the one recommended before was left as it was."""
+        if task == self._task:
+            return
+        untouched = self.picked() == recommended_start(self._task)
+        self._task = task
+        self.refresh()
+        if untouched:
+            self.pick(recommended_start(task))
 
     def _add(self, text: str, value: str, tooltip: Sequence[str], facts: str = "", short: str = "") -> None:
         self.addItem(text, value)

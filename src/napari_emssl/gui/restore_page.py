@@ -75,7 +75,7 @@ class RestorePage(TrainingPage):
         self.offer = QWidget()
         self._offer_text, self._offered = QLabel(), ""
         self._offer_text.setWordWrap(True)
-        self.offer_button = QPushButton("Apply it as it is")
+        self.offer_button = QPushButton("Apply as it is")
         self.offer_button.setToolTip("Open the dock that applies models, with this model and this image picked.")
         self.offer_button.clicked.connect(self.apply_shipped)
         layout = QHBoxLayout(self.offer)
@@ -101,6 +101,11 @@ class RestorePage(TrainingPage):
         return task
 
     @property
+    def learns(self) -> str:
+        """The task on screen, by which starts are recommended."""
+        return self.chosen_task
+
+    @property
     def alone(self) -> bool:
         """Whether the images teach themselves."""
         return self.chosen_task == "denoise" and bool(self.teacher.currentData())
@@ -112,6 +117,7 @@ class RestorePage(TrainingPage):
         self._show_row(self.supervision.rows["supervision"].widget, self.alone)
         self.table.set_kind(self.chosen_task, self.alone)
         self._show_offer()
+        self.changed.emit()
 
     def _show_row(self, widget: QWidget, visible: bool) -> None:
         widget.setVisible(visible)
@@ -119,10 +125,13 @@ class RestorePage(TrainingPage):
 
     def _show_offer(self) -> None:
         """Point to a shipped model of the task, where there is one."""
-        shipped = (entry for entry in list_models() if entry.origin == "shipped")
-        self._offered = next((entry.name for entry in shipped if entry.card.task == self.chosen_task), "")
-        self._offer_text.setText(f"'{self._offered}' comes with the plugin and does this task.")
-        self.offer.setVisible(bool(self._offered))
+        shipped = [entry for entry in list_models() if entry.origin == "shipped"]
+        names = [entry.name for entry in shipped if entry.card.task == self.chosen_task]
+        self._offered = names[0] if names else ""
+        quoted = " and ".join(f"'{name}'" for name in names)
+        verbs = "come with the plugin and do" if len(names) > 1 else "comes with the plugin and does"
+        self._offer_text.setText(f"{quoted} {verbs} this task.")
+        self.offer.setVisible(bool(names))
 
     def apply_shipped(self) -> None:
         """Open the dock that applies models, with the shipped model and the image."""

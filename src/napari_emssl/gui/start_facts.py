@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..errors import UserError
 from ..models.file import Card, count_parameters
-from ..models.zoo import WHY_RECOMMENDED, ZooEntry
+from ..models.zoo import ZooEntry
 from ..networks.names import receptive_field_of
 
 
@@ -19,7 +19,8 @@ class StartFacts:
     parameters: int | None
     megabytes: float
     origin: str
-    recommended: bool = False
+    recommended: str = ""
+    """Why it is the recommended start; empty where it is not."""
 
     def short_line(self, pixel_size_nm: float | None) -> str:
         """Return what matters most, in a few words, for images with this pixel size."""
@@ -44,7 +45,7 @@ class StartFacts:
         parameters = f"{self.parameters:_} parameters, ".replace("_", " ") if self.parameters else ""
         lines = [
             f"{card.name}: {what}",
-            f"Recommended: {WHY_RECOMMENDED}" if self.recommended else "",
+            f"Recommended: {self.recommended}." if self.recommended else "",
             f"Network {card.network.name}; one pixel of its result depends on {reach} around it" if reach else "",
             f"{parameters}{self.megabytes:.2f} MB, {self.origin}",
             card.description,
@@ -65,15 +66,15 @@ class StartFacts:
         return f"{images} images" if isinstance(images, int) else ""
 
 
-def facts_of(entry: ZooEntry, recommended: str) -> StartFacts:
-    """Read what there is to say of a model, from its card and the header of its file."""
+def facts_of(entry: ZooEntry, recommended: str = "") -> StartFacts:
+    """Read what there is to say of a model, from its card and the header of its file; `recommended`: why it is."""
     card = entry.card.model_copy(update={"name": entry.name})
     reach = parameters = None
     with suppress(UserError):
         reach = receptive_field_of(card.network.name, card.network.refine)
     with suppress(Exception):  # a file that is being taken away: the next reading tells
         parameters = count_parameters(entry.path)
-    return StartFacts(card, reach, parameters, entry.bytes / 1e6, entry.origin, entry.name == recommended)
+    return StartFacts(card, reach, parameters, entry.bytes / 1e6, entry.origin, recommended)
 
 
 def length_text(nm: float) -> str:

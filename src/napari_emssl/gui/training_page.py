@@ -81,6 +81,11 @@ class TrainingPage(QWidget):
     def leave(self) -> None:
         """Let go of layers that are listened to, and end what the page itself runs, since the dock is gone."""
 
+    @property
+    def learns(self) -> str:
+        """The task that is learnt; the recommended start depends on it."""
+        return "segment"
+
     def settings(self) -> FinetuneSettings:
         """Return the page's settings as they stand on screen; the dock sets time and device."""
         settings: FinetuneSettings = self.advanced.settings()

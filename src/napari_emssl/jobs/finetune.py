@@ -153,7 +153,7 @@ def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) ->
     """Return the model to start from, or None for random weights."""
     if isinstance(start, Model):
         return start
-    chosen = str(start) if start is not None else recommended_start()
+    chosen = str(start) if start is not None else recommended_start(settings.task)
     if chosen == "scratch":
         return None
     base = load_model(chosen)

@@ -18,8 +18,15 @@ from .file import Card, Model, Storage, read_card, read_model, save_model
 SHIPPED = Path(__file__).with_name("shipped")
 SUFFIX = ".safetensors"
 RECOMMENDED = "unet-4-200"
-WHY_RECOMMENDED = "of those that ship, level with the best on small particles and ahead on large ones"
+_RESTORERS = {
+    "denoise": "stem-denoise",
+    "remove-background": "stem-remove-background",
+    "super-resolve": "stem-super-resolve",
+}
+_WHY = {"segment": "of those that ship, level with the best on small particles and ahead on large ones"}
 """Measured in docs/models.md."""
+_WHY_RESTORER = "it does the task already, and goes on from there"
+"""Measured in docs/benchmarks.md."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +75,18 @@ def damaged_models() -> list[DamagedModel]:
     return [found for found in _files(own_folder(), "own") if isinstance(found, DamagedModel)]
 
 
-def recommended_start() -> str:
-    """Return the name of the generator to begin with, or ``scratch`` where none is shipped."""
-    starts = [entry.name for entry in list_models() if entry.card.task == "reconstruct"]
+def recommended_start(task: str = "segment") -> str:
+    """Return the name of the shipped model that learning a task had best begin with; ``scratch`` if there is none."""
+    entries = [entry for entry in list_models() if entry.origin == "shipped"]
+    if _RESTORERS.get(task) in [entry.name for entry in entries]:
+        return _RESTORERS[task]
+    starts = [entry.name for entry in entries if entry.card.task == "reconstruct"]
     return starts[0] if starts else "scratch"
+
+
+def why_recommended(task: str) -> str:
+    """Return why `recommended_start` names what it does, as part of a sentence."""
+    return _WHY.get(task, _WHY_RESTORER)
 
 
 def find_model(name: str | Path) -> Path:
