@@ -128,7 +128,7 @@ def test_flags_of_the_design_are_there(tell: Tell) -> None:
         ("pretrian", ["Unknown command 'pretrian'", "Did you mean 'pretrain'?"]),
         ("models lst", ["'lst'", "'list'"]),
         ("pretrain a -o x --devise cpu", ["--devise", "Did you mean --device?"]),
-        ("pretrain a -o x --fnord", ["--fnord", "napari-emssl pretrain --help"]),
+        ("pretrain a -o x --qqq", ["--qqq", "napari-emssl pretrain --help"]),
         ("pretrain a", ["--output is missing", "napari-emssl pretrain --help"]),
         ("pretrain -o x", ["PATHS is missing"]),
         ("pretrain a -o", ["-o needs a value"]),

@@ -81,7 +81,7 @@ def test_every_property_agrees_with_scikit_image():
 @given(MASKS.filter(np.any))
 def test_feret_is_the_calliper_width_of_the_outline(mask):
     points = np.concatenate(find_contours(np.pad(mask, 1).astype(float), 0.5))
-    turned = points @ np.array([[np.cos(a), np.sin(a)] for a in np.linspace(0, np.pi, 721)]).T
+    turned = points @ np.array([[np.cos(a), np.sin(a)] for a in np.linspace(0, np.pi, 7201)]).T
     widths = np.ptp(turned, axis=0)
     longest, narrowest = feret(mask)
     assert longest == pytest.approx(pdist(points).max())
