@@ -83,14 +83,20 @@ class Handle:
             end()
 
 
-def drain(handle: Handle, make_job: MakeJob, finish: Finish) -> Iterator[Event]:
-    """Make the job, yield its events, and pass its result through `finish`; when nobody listens, close the job."""
+def drain(handle: Handle, make_job: MakeJob, finish: Finish) -> Iterator[Event | Exception]:
+    """Make the job, yield its events, and pass its result through `finish`; when nobody listens, close the job.
+
+    An exception is yielded as the last thing, not raised: napari 0.9 listens to errors of its workers in a way that
+    raises another one with PySide6.
+    """
     try:
         for event in handle.adopt(make_job()):
             yield replace(event, result=finish(event.result)) if isinstance(event, Finished) else event
     except GeneratorExit:
         handle.close()
         raise
+    except Exception as error:
+        yield error
 
 
 class Runner(QObject):
@@ -144,15 +150,11 @@ class Runner(QObject):
         self._handles.append(handle)
         worker = create_worker(drain, handle, make_job, finish, _start_thread=False, _ignore_errors=True)
         worker.yielded.connect(self._tell)
-        worker.errored.connect(self._fail)
         worker.finished.connect(self._end)
         worker.start()
 
-    def _tell(self, event: Event) -> None:
-        self.event.emit(event)
-
-    def _fail(self, error: BaseException) -> None:
-        self.failed.emit(error)
+    def _tell(self, event: Event | Exception) -> None:
+        (self.failed if isinstance(event, Exception) else self.event).emit(event)
 
     def _end(self) -> None:
         for handle in self._handles:
