@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info
+from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -238,6 +239,8 @@ class JobPanel(QWidget):
         self.complain(error)
 
     def _on_end(self) -> None:
+        if not isalive(self.start_button):
+            return  # PySide6 tells a panel that Qt has taken away already
         if self.bar.maximum() == 0:
             self._show_end("")
         self._show = _nothing

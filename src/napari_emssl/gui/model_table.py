@@ -175,7 +175,7 @@ class ModelView(QTableView):
     def filter(self, task: str, text: str) -> None:
         """Show the models of a task ("" for all) in which every word of a text occurs."""
         self._sorted.task, self._sorted.words = task, tuple(text.casefold().split())
-        self._sorted.invalidateFilter()
+        self._sorted.invalidate()
         if not self.currentIndex().isValid():
             self._choose_first()
 
