@@ -99,8 +99,6 @@ def training_states():
     take(viewer, "dock-died")
     more_to_learn_from(viewer, widget)
     take(viewer, "dock-classes")
-    viewer.theme = "light"
-    take(viewer, "dock-classes-light")
     viewer.close()
 
 
