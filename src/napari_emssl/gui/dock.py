@@ -4,9 +4,10 @@ import threading
 from typing import Any, ClassVar
 
 from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from ..jobs import child
+from .fields import RowForm
 from .job_panel import JobPanel
 
 _SIZE = QSize(370, 640)
@@ -26,10 +27,7 @@ class Column(QScrollArea):
         self.column = QVBoxLayout(self.body)
         self.column.setContentsMargins(6, 4, 6, 4)
         self.column.setSpacing(4)
-        self.form = QFormLayout()
-        self.form.setContentsMargins(0, 0, 0, 0)
-        self.form.setVerticalSpacing(4)
-        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self.form = RowForm()
         self.column.addLayout(self.form)
         self.setWidget(self.body)
 
@@ -43,10 +41,7 @@ class Column(QScrollArea):
 
     def add_row(self, label: str, widget: Any, tooltip: str = "") -> None:
         """Add a labelled row to the form."""
-        self.form.addRow(label, widget)
-        if tooltip:
-            widget.setToolTip(tooltip)
-            self.form.labelForField(widget).setToolTip(tooltip)
+        self.form.add_row(label, widget, tooltip)
 
     def leave(self) -> None:
         """End what runs, since the dock is gone; a column by itself runs nothing."""

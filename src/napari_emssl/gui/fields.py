@@ -4,9 +4,26 @@ import math
 from typing import Any
 
 from qtpy.QtGui import QValidator
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSizePolicy, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QSizePolicy, QSpinBox, QWidget
 
 _ALL_DECIMALS = 323
+
+
+class RowForm(QFormLayout):
+    """Rows of a label and a field, close together; the fields take the room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setContentsMargins(0, 0, 0, 0)
+        self.setVerticalSpacing(4)
+        self.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+
+    def add_row(self, label: str, widget: QWidget, tooltip: str = "") -> None:
+        """Add a row; its tooltip shows over label and field."""
+        self.addRow(label, widget)
+        if tooltip:
+            widget.setToolTip(tooltip)
+            self.labelForField(widget).setToolTip(tooltip)
 
 
 class WheelShy:

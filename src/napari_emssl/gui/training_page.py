@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..jobs.settings import FinetuneSettings
+from .fields import RowForm
 from .finetuning import Draft, Order
 from .form import SettingsForm
 from .pickers import layer_picker
@@ -57,18 +58,12 @@ class TrainingPage(QWidget):
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(4)
-        self.form = QFormLayout()
-        self.form.setContentsMargins(0, 0, 0, 0)
-        self.form.setVerticalSpacing(4)
-        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self.form = RowForm()
         self.column.addLayout(self.form)
 
     def add_row(self, label: str, widget: QWidget, tooltip: str = "") -> None:
         """Add a labelled row to the page's form."""
-        self.form.addRow(label, widget)
-        if tooltip:
-            widget.setToolTip(tooltip)
-            self.form.labelForField(widget).setToolTip(tooltip)
+        self.form.add_row(label, widget, tooltip)
 
     def reset_choices(self, event: Any = None) -> None:
         """Read the viewer's layers anew, in every picker."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..models.file import Card, Model
-from ..models.tasks import task_of, to_numpy
+from ..models.tasks import Task, task_of, to_numpy
 from .annotations import Annotations
 from .devices import Device, place
 from .learning import Outcome
@@ -46,7 +46,7 @@ class FineTuner(ABC):
     ) -> None:
         self.settings, self.device, self.card = settings, device, card
         self.annotations, self.fresh = annotations, frozenset(fresh)
-        self.task = task_of(settings.task, annotations.upscale)
+        self.task = self.make_task()
         self.network = place(network, device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
@@ -68,6 +68,10 @@ class FineTuner(ABC):
         self.step += 1
         self._average()
         return {"loss": loss.detach()}
+
+    def make_task(self) -> Task:
+        """Return what is learnt; called once, when settings and annotations are known."""
+        return task_of(self.settings.task, self.annotations.upscale)
 
     @abstractmethod
     def validate(self) -> dict[str, float]:

@@ -1,22 +1,19 @@
 """How a network learns to restore intensities, and how that is judged."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.patches import Annotated
-from ..models.file import Card, Model, output_levels
-from ..models.tasks import RestoreFromNoise
-from .annotations import Annotations
-from .devices import Device
+from ..models.file import Model, output_levels
+from ..models.tasks import RestoreFromNoise, Task
 from .finetuner import FineTuner
 from .learning import Outcome
-from .settings import FinetuneSettings
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
@@ -72,17 +69,9 @@ class NoiseLearner(Restorer):
 
     better: tuple[str, Literal["min", "max"]] = ("loss", "min")
 
-    def __init__(
-        self,
-        network: nn.Module,
-        settings: FinetuneSettings,
-        device: Device,
-        annotations: Annotations,
-        card: Callable[[Outcome], Card],
-        fresh: Collection[str],
-    ) -> None:
-        super().__init__(network, settings, device, annotations, card, fresh)
-        self.task = RestoreFromNoise()
+    def make_task(self) -> Task:
+        """Return the task whose loss wants the mean."""
+        return RestoreFromNoise()
 
     def _score(self, pairs: Sequence[Annotated]) -> dict[str, float]:
         """Mean loss over what is asked; empty when there is nothing."""
