@@ -120,12 +120,6 @@ def main():
     run(widget.panel)
     viewer.dims.set_current_step(0, 2)
     take(viewer, "dock-result")
-    _, other = viewer.window.add_plugin_dock_widget(PLUGIN, "EM SSL Apply model", tabify=True)
-    other.begin()
-    run(other.panel)
-    take(viewer, "apply")
-    viewer.theme = "light"
-    take(viewer, "apply-light")
     viewer.close()
 
 
