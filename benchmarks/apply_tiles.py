@@ -11,9 +11,9 @@ import time
 import numpy as np
 import torch
 
-from napari_emssl.jobs.apply import apply_job
+from napari_emssl.inference.apply import apply_job
 from napari_emssl.jobs.settings import ApplySettings
-from napari_emssl.models.file import Card, Model, NetworkSpec
+from napari_emssl.models.model_file import Card, Model, NetworkSpec
 from napari_emssl.models.tasks import to_numpy
 from napari_emssl.networks.generators import build_generator
 

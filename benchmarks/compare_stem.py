@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_emssl.data.planes import read_image
-from napari_emssl.data.stem import simulate_stem
-from napari_emssl.data.stem_files import as_bytes
+from napari_emssl.data.images.image import read_image
+from napari_emssl.simulation.stem.files import as_bytes
+from napari_emssl.simulation.stem.simulate import simulate_stem
 
 SIZE = 256
 

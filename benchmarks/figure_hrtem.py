@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.segmentation import find_boundaries
 
-from napari_emssl.data.simulate import HRTEMImage, HRTEMSettings, simulate_hrtem
+from napari_emssl.simulation.hrtem.simulate import HRTEMImage, HRTEMSettings, simulate_hrtem
 
 GREYS = 24
 OUTLINE = GREYS

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import napari_emssl as em
-from napari_emssl.data.simulate import HRTEMSettings, simulate_hrtem
-from napari_emssl.data.stem import STEMSettings, simulate_stem
-from napari_emssl.jobs.scores import restoration_scores
 from napari_emssl.jobs.settings import ApplySettings
+from napari_emssl.metrics import restoration_scores
+from napari_emssl.simulation.hrtem.simulate import HRTEMSettings, simulate_hrtem
+from napari_emssl.simulation.stem.simulate import STEMSettings, simulate_stem
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 TASKS = {"stem-denoise": "no_noise", "stem-remove-background": "no_background", "stem-super-resolve": "sharp"}

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 import napari_emssl as em
-from napari_emssl.data.corruption import corrupt
-from napari_emssl.data.samples import gold_sample
-from napari_emssl.data.scaling import IntensityScaling
+from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.patches.corruption import corrupt
+from napari_emssl.simulation.hrtem.sample import gold_sample
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "restored.png"
 EDGE = 224

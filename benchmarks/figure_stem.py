@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_emssl.data.stem import simulate_stem
-from napari_emssl.data.stem_files import FOLDERS, as_bytes
-from napari_emssl.data.stem_settings import STEMSettings
+from napari_emssl.simulation.stem.files import FOLDERS, as_bytes
+from napari_emssl.simulation.stem.settings import STEMSettings
+from napari_emssl.simulation.stem.simulate import simulate_stem
 
 SIZE = 200
 CHOSEN: tuple[dict[str, Any], ...] = (

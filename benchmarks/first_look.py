@@ -19,19 +19,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_emssl.data.datasets import find_pairs
-from napari_emssl.data.few_objects import count_objects, paint_few
-from napari_emssl.data.planes import as_image
-from napari_emssl.data.scaling import IntensityScaling
-from napari_emssl.jobs.apply import apply
-from napari_emssl.jobs.finetune import finetune
-from napari_emssl.jobs.first_look import Looker
-from napari_emssl.jobs.pixel_classifier import fit, pixel_features
-from napari_emssl.jobs.questions import Look
+from napari_emssl.data.datasets.pairing import find_pairs
+from napari_emssl.data.images.image import as_image
+from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.labels.sparse_painting import count_objects, paint_few
+from napari_emssl.inference.apply import apply
+from napari_emssl.inference.tiles import padded
 from napari_emssl.jobs.settings import FinetuneSettings
-from napari_emssl.jobs.tiles import padded
 from napari_emssl.models.tasks import build_network
 from napari_emssl.models.zoo import load_model
+from napari_emssl.training.finetuning.finetune import finetune
+from napari_emssl.training.live_preview.job import LivePredictor
+from napari_emssl.training.live_preview.pixel_classifier import fit, pixel_features
+from napari_emssl.training.live_preview.query import PreviewQuery
 
 LEAST, MOST_PX = 10, 4000
 
@@ -66,7 +66,7 @@ def dice(found, numbers, target):
 def looked(image, target):
     """Labels by a first look, and by a second stroke, whose features are known; and the clocks of both."""
     painting = np.where(target == 2, 1, np.where(target == 1, 2, 0))
-    looker, look = Looker(), Look((image,), (painting,), unpainted="ignored", background=(2,))
+    looker, look = LivePredictor(), PreviewQuery((image,), (painting,), unpainted="ignored", background=(2,))
     first = clocked(lambda: looker.answer(look))
     return first, clocked(lambda: looker.answer(look))
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_emssl.data.corruption import corrupt
-from napari_emssl.data.planes import read_image
-from napari_emssl.data.scaling import IntensityScaling
-from napari_emssl.models.file import Model, read_model
+from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.patches.corruption import corrupt
+from napari_emssl.models.model_file import Model, read_model
 from napari_emssl.models.tasks import build_network
 from napari_emssl.models.zoo import export_model, find_model, list_models
 

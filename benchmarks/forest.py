@@ -21,23 +21,23 @@ from numpy.typing import NDArray
 from skimage.feature import multiscale_basic_features
 from sklearn.ensemble import RandomForestClassifier
 
-from napari_emssl.data.patches import Annotated
-from napari_emssl.data.scaling import IntensityScaling
-from napari_emssl.jobs.comparison import Comparison
-from napari_emssl.jobs.ledger import RECORD, RESULTS, read_results
-from napari_emssl.jobs.material import Draw, gather_material
-from napari_emssl.jobs.scores import confusion, overlap_scores, sum_of
+from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.patches.patches import LabelledPlane
+from napari_emssl.evaluation.comparison.data import Sample, gather_comparison_data
+from napari_emssl.evaluation.comparison.results import Comparison
+from napari_emssl.evaluation.comparison.results_folder import RECORD, RESULTS, read_results
 from napari_emssl.jobs.settings import CompareSettings
+from napari_emssl.metrics import confusion, overlap_scores, sum_of
 
 MOST_PIXELS = 100_000
 
 
-def features(item: Annotated) -> NDArray[np.float32]:
+def features(item: LabelledPlane) -> NDArray[np.float32]:
     """Filter responses ``(h, w, features)`` of one scaled plane."""
     return multiscale_basic_features(item.image, sigma_min=0.5, sigma_max=16)
 
 
-def train(items: Sequence[Annotated], seed: int) -> RandomForestClassifier:
+def train(items: Sequence[LabelledPlane], seed: int) -> RandomForestClassifier:
     """Fit 100 trees to the painted pixels, at most 100 000 of them."""
     pixels = np.concatenate([features(item)[item.target > 0] for item in items])
     classes = np.concatenate([item.target[item.target > 0] for item in items])
@@ -45,7 +45,7 @@ def train(items: Sequence[Annotated], seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(100, n_jobs=-1, random_state=seed).fit(pixels[some], classes[some])
 
 
-def score(draw: Draw, seed: int) -> float:
+def score(draw: Sample, seed: int) -> float:
     """Dice over all tested pixels, averaged over the classes."""
     forest, classes = train(draw.annotations.training, seed), draw.annotations.classes
     counts = []
@@ -73,7 +73,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = CompareSettings.model_validate(json.loads((options.folder / RECORD).read_text())["settings"])
     compared = Comparison(tuple(read_results(options.folder / RESULTS)))
-    material = gather_material(
+    material = gather_comparison_data(
         options.images, options.targets, settings, options.test_images, options.test_targets
     )  # fmt: skip
     clock, forest = time.monotonic(), {}

@@ -24,10 +24,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from napari_emssl.jobs.devices import choose_device
-from napari_emssl.jobs.pix2pix import Pix2Pix
 from napari_emssl.jobs.settings import PretrainSettings
-from napari_emssl.models.file import Card
+from napari_emssl.models.model_file import Card
 from napari_emssl.networks.norm import BatchNorm
+from napari_emssl.training.pretraining.pix2pix import Pix2Pix
 
 
 class PlainLoop:
@@ -42,7 +42,7 @@ class PlainLoop:
         ]
         self.corrupt, self.step, self.device = ours._corrupt, 0, ours.device.torch_device
 
-    def improve(self, clean: Tensor) -> dict[str, Tensor]:
+    def train_step(self, clean: Tensor) -> dict[str, Tensor]:
         """Take one step of both networks."""
         clean = clean.to(self.device)
         corrupted = self.corrupt(clean, self.step)
@@ -122,7 +122,7 @@ def measure(name: str, args: argparse.Namespace) -> None:
     ours = Pix2Pix(settings, device, torch.empty(0, 1, args.patch, args.patch), lambda outcome: card)
     loops = PlainLoop(ours, frozen=False), PlainLoop(ours, frozen=True)
     batch = torch.rand(args.batch_size, 1, args.patch, args.patch)
-    steps = [lambda loop=loop: loop.improve(batch) for loop in loops] + [lambda: ours.improve(batch, 0.0)]
+    steps = [lambda loop=loop: loop.train_step(batch) for loop in loops] + [lambda: ours.train_step(batch, 0.0)]
     flop = [count_flop(step) / 1e9 for step in steps]
     losses = [float(step()["l1"]) for step in steps]
     seconds = [[timed(step, device.torch_device) for step in steps] for _ in range(args.repeats)]

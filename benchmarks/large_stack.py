@@ -17,11 +17,11 @@ import numpy as np
 import psutil
 import zarr
 
-from napari_emssl.data.simulate import simulate_hrtem
-from napari_emssl.jobs import child
-from napari_emssl.jobs.events import Finished, Progress, Started, Warning
-from napari_emssl.jobs.orders import Order
+from napari_emssl.inference.plan import ApplyTask
+from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import ApplySettings
+from napari_emssl.jobs.worker import client
+from napari_emssl.simulation.hrtem.simulate import simulate_hrtem
 
 EDGE, DISTINCT, SIMULATED = 2048, 4, 512
 MODEL = """
@@ -56,7 +56,7 @@ def memory_mb(process: psutil.Process) -> float:
     return process.memory_full_info().uss / 1e6
 
 
-def follow(job: child.ChildJob, planes: int, seconds: float) -> None:
+def follow(job: client.ChildJob, planes: int, seconds: float) -> None:
     """Print planes done and memory at even times, and the peaks at the end."""
     own, other = psutil.Process(), psutil.Process(job.pid)
     start, told, peaks, stopping = time.monotonic(), 0.0, [0.0, 0.0], False
@@ -64,7 +64,7 @@ def follow(job: child.ChildJob, planes: int, seconds: float) -> None:
     for event in job:
         if isinstance(event, Started):
             print(event.device, event.summary)
-        if isinstance(event, Warning):
+        if isinstance(event, Notice):
             print(event.text)
         if isinstance(event, Finished):
             (outcome,) = event.result
@@ -97,8 +97,8 @@ def main() -> None:
         print(f"{stack.nbytes / 1e9:.1f} GB; {psutil.virtual_memory().total / 1e9:.1f} GB of main memory")
         model = options.folder / "random.safetensors"
         subprocess.run([sys.executable, "-c", MODEL, str(model)], check=True)
-        order = Order(stack, options.folder / "result.zarr")
-        follow(child.run("apply", str(model), [order], ApplySettings(device="cpu")), stack.shape[0], options.seconds)
+        order = ApplyTask(stack, options.folder / "result.zarr")
+        follow(client.run("apply", str(model), [order], ApplySettings(device="cpu")), stack.shape[0], options.seconds)
     finally:
         shutil.rmtree(options.folder)
 

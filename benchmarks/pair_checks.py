@@ -9,8 +9,8 @@ from collections import Counter
 import numpy as np
 from scipy import ndimage
 
-from napari_emssl.data.pairs import PairCheck, check_pair
-from napari_emssl.data.stem import STEMImage, simulate_stem
+from napari_emssl.data.datasets.pair_check import PairCheck, check_pair
+from napari_emssl.simulation.stem.simulate import STEMImage, simulate_stem
 
 KINDS = ("no_noise", "no_background", "sharp", "fine")
 SHIFT_PX = (2.3, -2.3)

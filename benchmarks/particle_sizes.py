@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from napari_emssl.data.planes import find_images, read_image
+from napari_emssl.data.images.image import find_images, read_image
 from napari_emssl.jobs.settings import MeasureSettings
 from napari_emssl.particles import measure_particles
-from napari_emssl.particles.fragments import cut, join
+from napari_emssl.particles.split_touching import cut, join
 
 FINE = 8
 DIAMETERS = (3, 5, 8, 12, 20, 40, 80)

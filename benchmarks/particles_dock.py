@@ -12,7 +12,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_emssl.gui.particles_widget import ParticlesWidget
+from napari_emssl.gui.particles.dock import ParticlesDock
 
 EDGE, DISCS, SEED = 2048, 900, 0
 
@@ -38,14 +38,14 @@ def live(seconds, until=lambda: False):
 
 def clocked(name, spent):
     """Note the processor time of a handler of the dock."""
-    handler = getattr(ParticlesWidget, name)
+    handler = getattr(ParticlesDock, name)
 
     def timed(self, *arguments):
         begin = time.thread_time()
         handler(self, *arguments)
         spent.append(time.thread_time() - begin)
 
-    setattr(ParticlesWidget, name, timed)
+    setattr(ParticlesDock, name, timed)
 
 
 class Watch:

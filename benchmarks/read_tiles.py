@@ -27,16 +27,16 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_emssl.data.catalogue import open_sources
-from napari_emssl.data.feed import Feed
-from napari_emssl.data.index import index_file, scan
-from napari_emssl.data.patches import UnlabelledPatches
-from napari_emssl.data.scaling import IntensityScaling
-from napari_emssl.data.stores import PlaneStore
+from napari_emssl.data.datasets.folder_index import index_file, scan
+from napari_emssl.data.datasets.pack import pack
+from napari_emssl.data.datasets.plane_stores import PlaneStore
+from napari_emssl.data.datasets.sources import open_sources
+from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.patches.loader import BatchLoader
+from napari_emssl.data.patches.patches import UnlabelledPatches
 from napari_emssl.jobs.devices import choose_device
-from napari_emssl.jobs.pack import pack
-from napari_emssl.jobs.pix2pix import Pix2Pix
 from napari_emssl.jobs.settings import PretrainSettings
+from napari_emssl.training.pretraining.pix2pix import Pix2Pix
 
 EDGE, SOURCES, BATCH = 224, 50, 128
 SMALLER, DAMAGED = 0.02, 0.001
@@ -113,7 +113,7 @@ def one_reader(label: str, store: PlaneStore, count: int) -> None:
 
 def feeds(label: str, store: PlaneStore, workers: int, count: int) -> None:
     """Take batches as the training does, and tell how memory goes on the way."""
-    feed = Feed(UnlabelledPatches(store, EDGE, IntensityScaling()), BATCH, workers)
+    feed = BatchLoader(UnlabelledPatches(store, EDGE, IntensityScaling()), BATCH, workers)
     batches = feed.batches(0)
     for _ in range(1 + 4 * workers):  # processes take seconds to start
         next(batches)
@@ -134,12 +134,12 @@ def training(label: str, store: PlaneStore, steps: int) -> None:
     """Take real steps and tell which share of the time they waited for patches."""
     settings = PretrainSettings(batch_size=16, patch=EDGE)
     learner = Pix2Pix(settings, choose_device(settings), torch.empty(0, 1, EDGE, EDGE), lambda outcome: None)
-    feed = Feed(UnlabelledPatches(store, EDGE, IntensityScaling()), settings.batch_size)
+    feed = BatchLoader(UnlabelledPatches(store, EDGE, IntensityScaling()), settings.batch_size)
     batches = feed.batches(0)
-    learner.improve(next(batches), 0.0)
+    learner.train_step(next(batches), 0.0)
     mark = time.perf_counter()
     for step in range(steps):
-        losses = learner.improve(next(batches), step / steps)
+        losses = learner.train_step(next(batches), step / steps)
     float(losses["l1"])
     share = feed.waited_seconds / (time.perf_counter() - mark)
     feed.close()

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 
 import napari_emssl as em
-from napari_emssl.data.stem import STEMImage, STEMSettings, simulate_stem
-from napari_emssl.jobs.scores import mean_of, restoration_scores
 from napari_emssl.jobs.settings import ApplySettings
-from napari_emssl.models.file import Model
+from napari_emssl.metrics import mean_of, restoration_scores
+from napari_emssl.models.model_file import Model
+from napari_emssl.simulation.stem.simulate import STEMImage, STEMSettings, simulate_stem
 
 CRYSTAL = STEMSettings(
     crystal="SrTiO3", zone_axis="100", pixel_size_nm=0.018, specimen="crystal", thickness_nm=6, probe_fwhm_nm=0.1,

@@ -22,11 +22,11 @@ from scipy.ndimage import gaussian_filter, median_filter
 from skimage.restoration import denoise_nl_means, denoise_wavelet, estimate_sigma, richardson_lucy
 
 import napari_emssl as em
-from napari_emssl.data.datasets import find_pairs
-from napari_emssl.data.planes import read_image
-from napari_emssl.jobs.scores import restoration_scores
+from napari_emssl.data.datasets.pairing import find_pairs
+from napari_emssl.data.images.image import read_image
 from napari_emssl.jobs.settings import ApplySettings
-from napari_emssl.models.file import Model
+from napari_emssl.metrics import restoration_scores
+from napari_emssl.models.model_file import Model
 
 Plane = NDArray[np.float64]
 Method = Callable[[Plane], Plane]

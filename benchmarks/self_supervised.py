@@ -21,9 +21,9 @@ from skimage.metrics import structural_similarity
 from skimage.restoration import denoise_nl_means
 
 import napari_emssl as em
-from napari_emssl.data.scan import lagging
-from napari_emssl.data.stem import simulate_stem
-from napari_emssl.data.stem_settings import STEMSettings
+from napari_emssl.simulation.stem.scan import lagging
+from napari_emssl.simulation.stem.settings import STEMSettings
+from napari_emssl.simulation.stem.simulate import simulate_stem
 
 Floats = NDArray[np.float32]
 FRAMES, SIZE = 8, 384

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from napari_emssl.data.stem import simulate_stem
-from napari_emssl.data.stem_files import write_stem
+from napari_emssl.simulation.stem.files import write_stem
+from napari_emssl.simulation.stem.simulate import simulate_stem
 
 
 def measure(what: str, run: Callable[[], object], count: int) -> None:

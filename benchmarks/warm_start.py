@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from napari_emssl.data.hrtem_settings import HRTEMSettings
-from napari_emssl.data.painting import target_from_painting
-from napari_emssl.data.samples import paint_some
-from napari_emssl.data.simulate import simulate_hrtem
-from napari_emssl.jobs.apply import apply
-from napari_emssl.jobs.finetune import finetune
+from napari_emssl.data.labels.targets import target_from_painting
+from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.settings import FinetuneSettings
+from napari_emssl.simulation.hrtem.sample import paint_some
+from napari_emssl.simulation.hrtem.settings import HRTEMSettings
+from napari_emssl.simulation.hrtem.simulate import simulate_hrtem
+from napari_emssl.training.finetuning.finetune import finetune
 
 LEAST_PX, DAB_PX = 60, 10
 

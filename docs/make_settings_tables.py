@@ -7,8 +7,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from napari_emssl.data import hrtem_settings, stem_settings
 from napari_emssl.jobs import settings
+from napari_emssl.simulation.hrtem import settings as hrtem_settings
+from napari_emssl.simulation.stem import settings as stem_settings
 
 PAGE = Path(__file__).with_name("terminal.md")
 _TABLE = re.compile(r"(<!-- settings: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

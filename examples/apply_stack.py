@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import napari_emssl as em
-from napari_emssl.jobs.apply import apply_files
+from napari_emssl.inference.apply import apply_files
 
 
 def main(model: str | Path = "my-model.safetensors", stack: str | Path = "stack.tif", folder: str = "results") -> Path:

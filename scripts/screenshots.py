@@ -12,7 +12,7 @@ import psutil
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
-from napari_emssl.gui.demo import open_demo
+from napari_emssl.gui.plugin.demo import open_demo
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 SIZE = 1280, 800

@@ -13,7 +13,7 @@ import napari
 import numpy as np
 from screenshots import SIZE, run, take, wait
 
-from napari_emssl.gui.demo import PLUGIN, open_demo
+from napari_emssl.gui.plugin.demo import PLUGIN, open_demo
 
 DOCK, MODEL = "EM SSL Apply model", "gold on carbon"
 
@@ -31,7 +31,7 @@ def train(viewer, seconds):
 
 def foreseen(widget):
     """Wait until tiles and memory are known."""
-    wait(90, lambda: widget.foresee() or "while it runs" in widget.plan.text)
+    wait(90, lambda: widget.update_estimate() or "while it runs" in widget.plan.text)
 
 
 def main():

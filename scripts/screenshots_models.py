@@ -7,8 +7,8 @@ from unittest import mock
 import napari
 from screenshots import FOLDER, SIZE, run, take, wait
 
-from napari_emssl.gui.docks import MODELS, PRETRAIN, open_dock
-from napari_emssl.gui.samples import nanoparticles
+from napari_emssl.gui.job.dock import MODELS, PRETRAIN, open_dock
+from napari_emssl.gui.plugin.samples import nanoparticles
 
 
 def pretrain(viewer, seconds):

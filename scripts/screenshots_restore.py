@@ -7,8 +7,8 @@ import napari
 import numpy as np
 from screenshots import SIZE, run, take, wait
 
-from napari_emssl.gui.docks import FINETUNE, SIMULATE, open_dock
-from napari_emssl.gui.samples import stem_pair
+from napari_emssl.gui.job.dock import FINETUNE, SIMULATE, open_dock
+from napari_emssl.gui.plugin.samples import stem_pair
 
 _SECONDS = 120.0
 _SHIFT_PX = (4, 2)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_emssl.models.file import read_card
+from napari_emssl.models.model_file import read_card
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -11,51 +11,50 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ApplySettings": "jobs.settings",
-    "Card": "models.file",
+    "Card": "models.model_file",
     "CompareSettings": "jobs.settings",
-    "Comparison": "jobs.comparison",
+    "Comparison": "evaluation.comparison.results",
     "EvaluateSettings": "jobs.settings",
     "Finished": "jobs.events",
     "FinetuneSettings": "jobs.settings",
-    "HRTEMSettings": "data.hrtem_settings",
-    "Image": "data.planes",
+    "HRTEMSettings": "simulation.hrtem.settings",
+    "Image": "data.images.image",
     "Job": "jobs.events",
     "MeasureSettings": "jobs.settings",
-    "Model": "models.file",
+    "Model": "models.model_file",
     "ParticleTable": "particles.table",
     "PretrainSettings": "jobs.settings",
+    "Notice": "jobs.events",
     "Preview": "jobs.events",
     "Progress": "jobs.events",
     "Started": "jobs.events",
     "UserError": "errors",
-    "Warning": "jobs.events",
-    "apply": "jobs.apply",
+    "apply": "inference.apply",
     "build_generator": "networks.generators",
-    "compare": "jobs.compare",
-    "evaluate": "jobs.evaluate",
-    "finetune": "jobs.finetune",
+    "compare": "evaluation.comparison.compare",
+    "evaluate": "evaluation.evaluate",
+    "finetune": "training.finetuning.finetune",
     "load_model": "models.zoo",
     "measure_particles": "particles.measure",
-    "pretrain": "jobs.pretrain",
-    "read_image": "data.planes",
-    "save_model": "models.file",
-    "simulate_hrtem": "data.simulate",
+    "pretrain": "training.pretraining.pretrain",
+    "read_image": "data.images.image",
+    "save_model": "models.model_file",
+    "simulate_hrtem": "simulation.hrtem.simulate",
 }
 
-__all__ = [*_HOMES, "__version__"]
+_EARLIER_NAMES = {"Warning": "Notice"}
+"""Public names of version 0.1 that scripts may still use: the event `Notice` was called like the builtin."""
+
+__all__ = [*_HOMES, *_EARLIER_NAMES, "__version__"]
 
 if TYPE_CHECKING:
-    from .data.hrtem_settings import HRTEMSettings
-    from .data.planes import Image, read_image
-    from .data.simulate import simulate_hrtem
+    from .data.images.image import Image, read_image
     from .errors import UserError
-    from .jobs.apply import apply
-    from .jobs.compare import compare
-    from .jobs.comparison import Comparison
-    from .jobs.evaluate import evaluate
-    from .jobs.events import Finished, Job, Preview, Progress, Started, Warning
-    from .jobs.finetune import finetune
-    from .jobs.pretrain import pretrain
+    from .evaluation.comparison.compare import compare
+    from .evaluation.comparison.results import Comparison
+    from .evaluation.evaluate import evaluate
+    from .inference.apply import apply
+    from .jobs.events import Finished, Job, Notice, Preview, Progress, Started
     from .jobs.settings import (
         ApplySettings,
         CompareSettings,
@@ -64,14 +63,19 @@ if TYPE_CHECKING:
         MeasureSettings,
         PretrainSettings,
     )
-    from .models.file import Card, Model, save_model
+    from .models.model_file import Card, Model, save_model
     from .models.zoo import load_model
     from .networks.generators import build_generator
     from .particles.measure import measure_particles
     from .particles.table import ParticleTable
+    from .simulation.hrtem.settings import HRTEMSettings
+    from .simulation.hrtem.simulate import simulate_hrtem
+    from .training.finetuning.finetune import finetune
+    from .training.pretraining.pretrain import pretrain
 
 
 def __getattr__(name: str) -> Any:
+    name = _EARLIER_NAMES.get(name, name)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

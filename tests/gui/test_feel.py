@@ -14,9 +14,9 @@ from napari.components import ViewerModel
 from npe2 import PluginManifest
 from qtpy import PYSIDE6
 
-from napari_emssl.gui import samples
-from napari_emssl.gui.job_panel import JobPanel
-from napari_emssl.jobs import child
+from napari_emssl.gui.job.job_panel import JobPanel
+from napari_emssl.gui.plugin import samples
+from napari_emssl.jobs.worker import client
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-emssl"
@@ -58,7 +58,7 @@ def test_docks_open_within_a_third_of_a_second_and_load_nothing_slow(tmp_path):
 @pytest.mark.xfail(PYSIDE6, reason="PySide6 keeps some closed docks until the viewer ends", strict=False)
 @pytest.mark.parametrize("name", DOCKS)
 def test_a_closed_dock_is_garbage(make_napari_viewer, monkeypatch, qtbot, name):
-    monkeypatch.setattr(child, "warm_up", lambda *modules: None)
+    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
     viewer = make_napari_viewer()
     widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)[1]
     left = weakref.ref(widget)
@@ -73,12 +73,12 @@ def test_a_closed_dock_is_garbage(make_napari_viewer, monkeypatch, qtbot, name):
 
 
 def test_stop_answers_at_once_and_hands_over_within_a_second(qtbot, monkeypatch):
-    monkeypatch.setitem(child.VERBS, "finetune", "small_jobs:long_training")
+    monkeypatch.setitem(client.VERBS, "finetune", "small_jobs:long_training")
     panel = JobPanel(ViewerModel(), plot=True)
     qtbot.addWidget(panel)
     shown = []
     panel.run(
-        lambda: child.run("finetune", [], [], None, None),
+        lambda: client.run("finetune", [], [], None, None),
         lambda model: model,
         lambda *r: shown.append(r),
         training=True,

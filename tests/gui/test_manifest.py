@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from npe2 import PluginManifest
 
-from napari_emssl.data.samples import paint_some
-from napari_emssl.gui import samples
+from napari_emssl.gui.plugin import samples
+from napari_emssl.simulation.hrtem.sample import paint_some
 
-MANIFEST = Path(samples.__file__).parents[1] / "napari.yaml"
+MANIFEST = Path(samples.__file__).parents[2] / "napari.yaml"
 
 
 def python(code, **environment):
@@ -90,7 +90,7 @@ def test_the_wheel_holds_the_manifest(tmp_path):
 @pytest.mark.gui
 def test_the_viewer_never_imports_torch():
     code = (
-        "import sys, napari_emssl.gui.finetune_widget, napari_emssl.gui.apply_widget, napari_emssl.gui.demo\n"
+        "import sys, napari_emssl.gui.finetune.dock, napari_emssl.gui.apply.dock, napari_emssl.gui.plugin.demo\n"
         "print('torch' in sys.modules)"
     )
     assert python(code).strip() == "False"
@@ -98,7 +98,7 @@ def test_the_viewer_never_imports_torch():
 
 def test_samples_need_no_qt():
     code = (
-        "import sys, numpy as np, napari_emssl.gui.samples as s\n"
+        "import sys, numpy as np, napari_emssl.gui.plugin.samples as s\n"
         "flat = np.ones((4, 32, 32), np.uint16)\n"
         "s.sample_stack = lambda n, size, seed: (flat, flat * 0, flat * 0, 0.1)\n"
         "layers = s.nanoparticles()\n"
@@ -130,11 +130,11 @@ def test_samples_are_simulated_once_and_carry_units(monkeypatch):
 
 
 def test_stem_samples_are_pairs_on_grids_that_agree(monkeypatch):
-    from napari_emssl.data import stem_samples
+    from napari_emssl.simulation.stem import sample
 
-    small_pair, small_film = partial(stem_samples.stem_pair, 64), partial(stem_samples.stem_film, 3, 64)
-    monkeypatch.setattr(stem_samples, "stem_pair", small_pair)
-    monkeypatch.setattr(stem_samples, "stem_film", small_film)
+    small_pair, small_film = partial(sample.stem_pair, 64), partial(sample.stem_film, 3, 64)
+    monkeypatch.setattr(sample, "stem_pair", small_pair)
+    monkeypatch.setattr(sample, "stem_film", small_film)
     fine, flat, clean, noisy = samples.stem_pair()
     assert [layer[0].shape for layer in (fine, flat, clean, noisy)] == [(128, 128)] + 3 * [(64, 64)]
     assert noisy[1].get("visible", True)
@@ -161,7 +161,7 @@ def _centre(array, options):
 
 
 def test_the_film_drifts_and_its_noise_is_that_of_electrons():
-    from napari_emssl.data.stem_samples import stem_film
+    from napari_emssl.simulation.stem.sample import stem_film
 
     noisy, clean = stem_film(4, 96)
     noise = noisy - clean

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from model_server import serving
 from small_models import model_of
 
-from model_server import serving
 from napari_emssl.errors import UserError
 from napari_emssl.models import registry, zoo
-from napari_emssl.models.file import read_card, save_model
+from napari_emssl.models.fetch import check_sha256, check_url, is_url
+from napari_emssl.models.model_file import read_card, save_model
 from napari_emssl.models.registry import Registry, describe, read_offer, read_registry
-from napari_emssl.models.remote import check_sha256, check_url, is_url
 
 URL = "https://models.example/far.safetensors"
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_emssl.models.file import NetworkSpec
+from napari_emssl.models.model_file import NetworkSpec
 from napari_emssl.models.tasks import Restore, Segment, network_of, to_numpy, transfer
 
 

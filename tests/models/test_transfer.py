@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_emssl.models.file import Card, Model, NetworkSpec, read_model, save_model
+from napari_emssl.models.model_file import Card, Model, NetworkSpec, read_model, save_model
 from napari_emssl.models.tasks import build_network, network_of, to_numpy, transfer
 
 NETWORKS = [

@@ -8,7 +8,7 @@ from small_models import model_of
 
 from napari_emssl.errors import UserError
 from napari_emssl.models import zoo
-from napari_emssl.models.file import Card, Model, NetworkSpec, save_model
+from napari_emssl.models.model_file import Card, Model, NetworkSpec, save_model
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_emssl.errors import UserError
+from napari_emssl.networks.catalog import receptive_field_of, unet_receptive_field
 from napari_emssl.networks.generators import HRNET_LAYOUTS, UNET_DILATIONS, build_generator, generator_names
-from napari_emssl.networks.names import receptive_field_of, unet_receptive_field
 
 # FACTS of the method: parameters with the 2-class head, by number of down-samplings, at width 4 and 16
 PARAMETERS = {2: (8_074, 125_218), 3: (32_730, 515_682), 4: (130_682, 2_074_850)}
@@ -114,5 +114,5 @@ def test_every_name_is_listed_with_its_reach() -> None:
 
 
 def test_names_need_no_torch() -> None:
-    code = "import sys, napari_emssl.networks.names; sys.exit('torch' in sys.modules)"
+    code = "import sys, napari_emssl.networks.catalog; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from napari_emssl.errors import UserError
+from napari_emssl.networks.catalog import receptive_field_of
 from napari_emssl.networks.generators import HRNET_LAYOUTS, UNET_DILATIONS, build_generator
-from napari_emssl.networks.names import receptive_field_of
 
 
 def small(refine: bool, channels: int = 1) -> nn.Module:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from .status import INTERRUPTED
+from .app import INTERRUPTED
 
 __all__ = ["main"]
 

@@ -12,7 +12,6 @@ from cyclopts import App, CycloptsError
 
 from .. import __version__
 from ..errors import UserError
-from .status import BAD_INPUT, BUG, DONE
 
 _COMMANDS = {
     "pretrain": "Train a generator on unlabelled images (GAN): no labels are needed.\n\n"
@@ -36,6 +35,8 @@ _COMMANDS = {
     "models": "List, describe, download, import and export models.",
     "demo": "Try everything on simulated data.",
 }
+
+
 _SUBCOMMANDS = {
     "simulate": {
         "hrtem": "HRTEM images of gold nanoparticles on amorphous carbon, with their truth.\n\n"
@@ -107,7 +108,7 @@ def _sentence(error: Exception) -> str | None:
     """Return what to tell the user, or None when `error` is a bug."""
     from pydantic import ValidationError
 
-    from .sentences import sentence_of_command_line, sentence_of_settings
+    from .error_messages import sentence_of_command_line, sentence_of_settings
 
     if isinstance(error, UserError):
         return str(error)
@@ -125,3 +126,19 @@ def _sentence(error: Exception) -> str | None:
 def _fail(sentence: str, status: int) -> int:
     print(f"napari-emssl: {sentence}", file=sys.stderr)
     return status
+
+
+DONE = 0
+
+
+BUG = 1
+
+
+BAD_INPUT = 2
+
+
+DIVERGED = 3
+"""Training ended itself; what was written are the best weights from before."""
+
+
+INTERRUPTED = 130

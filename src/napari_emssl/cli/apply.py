@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..jobs.settings import ApplySettings
-from .files import require_existing, require_writable_folder
-from .status import BAD_INPUT
+from .app import BAD_INPUT
+from .path_checks import require_existing, require_writable_folder
 
 
 def apply(
@@ -30,8 +30,8 @@ def apply(
     from ..models.zoo import load_model
 
     loaded = load_model(model)
-    from ..jobs.apply import apply_files
-    from .follow import follow
+    from ..inference.apply import apply_files
+    from .progress import follow
 
     job = apply_files(loaded, paths, output, settings, format, overwrite)
     ending = follow(job, "Applying", quiet=quiet)

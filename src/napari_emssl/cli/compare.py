@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import CompareSettings
-from .files import refuse_inputs, require_existing, require_writable_folder
+from .path_checks import refuse_inputs, require_existing, require_writable_folder
 
 
 def compare(
@@ -41,8 +41,8 @@ def compare(
     require_existing(inputs)
     refuse_inputs([output], inputs)
     require_writable_folder(output)
-    from ..jobs.compare import compare as begin
-    from .follow import follow
+    from ..evaluation.comparison.compare import compare as begin
+    from .progress import follow
 
     job = begin(
         images, targets, output, starts, settings, test_images=test_images, test_targets=test_targets,

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..errors import UserError
-from .files import require_empty_folder
+from .path_checks import require_empty_folder
 
 _WAY_OUT = "Use 'napari-emssl demo --headless DIR': the same work without a window."
 
@@ -24,10 +24,10 @@ def demo(
     """Try everything on simulated data: in napari, or without a window."""
     if headless is None:
         require_display()
-        return subprocess.call([sys.executable, "-m", "napari_emssl.gui.demo"])
+        return subprocess.call([sys.executable, "-m", "napari_emssl.gui.plugin.demo"])
     require_empty_folder(headless, overwrite)
-    from ..jobs.demo import run_demo
-    from .follow import follow
+    from ..demo import run_demo
+    from .progress import follow
 
     ending = follow(run_demo(headless), "Demo", quiet=quiet)
     print(ending.result)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ..jobs.settings import EvaluateSettings
-from .files import require_existing, require_writable_file, write_json
+from .path_checks import require_existing, require_writable_file, write_json
 
 
 def evaluate(
@@ -29,8 +29,8 @@ def evaluate(
     from ..models.zoo import load_model
 
     loaded = load_model(model)
-    from ..jobs.evaluate import evaluate_job
-    from .follow import follow
+    from ..evaluation.evaluate import evaluate_job
+    from .progress import follow
 
     ending = follow(evaluate_job(loaded, images, targets, settings), "Evaluating", quiet=quiet)
     if ending.stopped:

@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from ..jobs.settings import FinetuneSettings
-from .files import refuse_inputs, require_existing
-from .output import TrainingOutput
+from .path_checks import refuse_inputs, require_existing
+from .run_files import TrainingOutput
 
 
 def finetune(
@@ -34,7 +34,7 @@ def finetune(
     require_existing(inputs)
     if targets is None and settings.task != "denoise":
         raise UserError("--targets is missing: only --task denoise can learn without them.")
-    from ..jobs.finetune import finetune as begin
-    from .training import train
+    from ..training.finetuning.finetune import finetune as begin
+    from .train import train
 
     return train(begin(images, targets, settings, start, **output.arguments()), "Fine-tuning", output)

@@ -7,10 +7,10 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from ..jobs.settings import MeasureSettings
-from .files import refuse_inputs, require_existing, require_writable_file
+from .path_checks import refuse_inputs, require_existing, require_writable_file
 
 if TYPE_CHECKING:
-    from ..data.planes import Image
+    from ..data.images.image import Image
     from ..particles.table import ParticleTable
 
 
@@ -36,7 +36,7 @@ def measure(
     _require_suffix(histogram)
     require_existing([*labels, *([] if images is None else [images])])
     from ..particles.measure import measure_job
-    from .follow import follow
+    from .progress import follow
 
     masks, shown = _opened(labels, images)
     outputs = [path for path in (output, histogram) if path is not None]
@@ -52,7 +52,7 @@ def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwri
     """Write table and picture and say what they hold."""
     table.write_csv(output, overwrite)
     if histogram is not None:
-        from ..particles.picture import write_histogram
+        from ..particles.histogram import write_histogram
 
         write_histogram(histogram, table, overwrite)
     if not len(table):
@@ -65,7 +65,7 @@ def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwri
 
 def _opened(labels: list[Path], images: Path | None) -> tuple[list["Image"], list["Image | None"]]:
     """Open the labels, and for each its image where images are given."""
-    from ..data.planes import find_images, read_image
+    from ..data.images.image import find_images, read_image
 
     files = find_images(labels)
     masks = [read_image(path) for path in files]
@@ -77,7 +77,7 @@ def _opened(labels: list[Path], images: Path | None) -> tuple[list["Image"], lis
 
 def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path, Path]:
     """Return the image of each label file; raises `UserError` where one has none."""
-    from ..data.datasets import find_pairs
+    from ..data.datasets.pairing import find_pairs
 
     pairs = [pair for root in labels for pair in find_pairs(images, root).pairs]
     partner = {labels_file: image for image, labels_file in pairs}

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from ..jobs.settings import DownloadSettings
-from ..models.file import read_model
+from ..models.fetch import Download, check_sha256, check_url, is_url
+from ..models.model_file import read_model
 from ..models.registry import describe, read_offer
-from ..models.remote import Download, check_sha256, check_url, is_url
 from ..models.zoo import (
     add_model,
     checksum,
@@ -23,8 +23,8 @@ from ..models.zoo import (
     remove_model,
     rename_model,
 )
-from .cards import lines_of, lines_of_remote, print_table, row_of, row_of_remote
-from .files import require_existing, write_json
+from .model_text import lines_of, lines_of_remote, print_table, row_of, row_of_remote
+from .path_checks import require_existing, write_json
 
 
 def list_(
@@ -80,8 +80,8 @@ def pull_(
     if there is not None:
         print(f"'{there.stem}' is there already, with this SHA-256: {there}.")
         return 0
-    from ..jobs.download import download
-    from .follow import follow
+    from ..models.download import download
+    from .progress import follow
 
     ending = follow(download(order, settings, overwrite), "Downloading", quiet=quiet)
     kept = f"Downloaded '{ending.result.stem}' to {ending.result}." if ending.result else "Stopped; nothing was kept."

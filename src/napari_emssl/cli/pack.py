@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import PackSettings
-from .files import refuse_inputs, require_existing, require_writable_file
+from .path_checks import refuse_inputs, require_existing, require_writable_file
 
 
 def pack(
@@ -23,9 +23,9 @@ def pack(
     require_writable_file(output, overwrite)
     require_existing(paths)
     refuse_inputs([output], paths)
-    from ..jobs.pack import pack as start
-    from ..jobs.wording import counted
-    from .follow import follow
+    from ..data.datasets.pack import pack as start
+    from ..formatting import counted
+    from .progress import follow
 
     ending = follow(start(paths, output, settings, overwrite=overwrite), "Packing", quiet=quiet)
     if ending.result is None:

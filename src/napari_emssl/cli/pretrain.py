@@ -6,10 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..jobs.ranks import rank
 from ..jobs.settings import PretrainSettings
-from .files import refuse_inputs, require_existing, require_no_folder, require_writable_file
-from .output import TrainingOutput
+from ..training.pretraining.torchrun_env import rank
+from .path_checks import refuse_inputs, require_existing, require_no_folder, require_writable_file
+from .run_files import TrainingOutput
 
 
 def pretrain(
@@ -42,8 +42,8 @@ def pretrain(
     if not goes_on:
         require_writable_file(kept, output.overwrite or output.resume is not None)
     require_existing([*paths, *([split] if split else [])])
-    from ..jobs.pretrain import pretrain as begin
-    from .training import train
+    from ..training.pretraining.pretrain import pretrain as begin
+    from .train import train
 
     job = begin(paths, settings, start=start, **output.arguments(), split=split, keep_split=kept)
     status = train(job, "Pretraining", output)
@@ -55,16 +55,16 @@ def _work_along(
     paths: list[Path], settings: PretrainSettings, output: TrainingOutput, start: str | None, split: Path | None
 ) -> int:
     """Train as one process of several; files and words are the first one's."""
-    from ..jobs.pretrain import pretrain as begin
-    from .follower import work_along
+    from ..training.pretraining.pretrain import pretrain as begin
+    from .progress import run_silently
 
-    return work_along(begin(paths, settings, start=start, resume=output.resume, split=split))
+    return run_silently(begin(paths, settings, start=start, resume=output.resume, split=split))
 
 
 def _tell_test(path: Path) -> None:
     """Print the result on the test images, if there were any."""
-    from ..jobs.wording import counted
-    from ..models.file import read_card
+    from ..formatting import counted
+    from ..models.model_file import read_card
 
     data = read_card(path).history[-1].data
     if "test_l1" in data:

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ..data.hrtem_settings import HRTEMSettings
-from ..data.stem_settings import STEMSettings
 from ..errors import UserError
-from .files import require_empty_folder
+from ..simulation.hrtem.settings import HRTEMSettings
+from ..simulation.stem.settings import STEMSettings
+from .path_checks import require_empty_folder
 
 Output = Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")]
 Count = Annotated[int, Parameter(group="Output", help="Number of images.")]
@@ -44,7 +44,7 @@ def hrtem_(
     """Simulate HRTEM images of gold nanoparticles on amorphous carbon, with their truth."""
 
     def steps() -> Iterator[tuple[int, int]]:
-        from ..data.simulate import write_hrtem
+        from ..simulation.hrtem.simulate import write_hrtem
 
         return write_hrtem(output, count, settings, seed, overwrite)
 
@@ -70,7 +70,7 @@ def stem_(
         raise UserError(f"--workers must be at least 1 (got {workers}).")
 
     def steps() -> Iterator[tuple[int, int]]:
-        from ..data.stem_files import write_stem
+        from ..simulation.stem.files import write_stem
 
         return write_stem(output, count, settings, seed, form=format, workers=workers, overwrite=overwrite)
 
@@ -82,9 +82,9 @@ def _simulate(steps: Steps, output: Path, count: int, overwrite: bool, quiet: bo
     require_empty_folder(output, overwrite)
     if count < 1:
         raise UserError(f"--count must be at least 1 (got {count}).")
-    from ..jobs.simulate import writing
-    from ..jobs.wording import counted
-    from .follow import follow
+    from ..formatting import counted
+    from ..simulation.job import writing
+    from .progress import follow
 
     ending = follow(writing(steps, count), "Simulating", quiet=quiet)
     print(f"Wrote {counted(ending.result, 'image')} with {'its' if ending.result == 1 else 'their'} truth to {output}.")

@@ -65,7 +65,7 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class Warning:
+class Notice:
     """A sentence the user should read; the job goes on."""
 
     text: str
@@ -81,7 +81,7 @@ class Finished:
     """Why the job ended itself before its time, as a sentence; empty when it was done or was asked to stop."""
 
 
-Event = Started | Progress | Preview | Warning | Finished
+Event = Started | Progress | Preview | Notice | Finished
 
 
 class Control:

@@ -292,7 +292,7 @@ class MeasureSettings(Settings):
 
 
 class SimulateSettings(Settings):
-    """How many images are simulated, and where they go; what they show stands in `data.stem_settings`."""
+    """How many images are simulated, and where they go; what they show stands in `simulation.stem.settings`."""
 
     count: int = Field(16, ge=1, le=100_000, description="Number of images.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .file import Model
+from .model_file import Model
 
 
 def new_classes(model: Model, names: Sequence[str]) -> list[str]:

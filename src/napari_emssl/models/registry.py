@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UserError
-from .file import TaskName, count_parameters, read_card
-from .remote import Download, check_sha256, check_url, is_url, read_document
+from .fetch import Download, check_sha256, check_url, is_url, read_document
+from .model_file import TaskName, count_parameters, read_card
 from .zoo import SHIPPED, check_name, checksum, home
 
 FORMAT_VERSION: Literal[1] = 1

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ..errors import UserError
 from ..networks.generators import build_generator
-from .file import Card, Model, NetworkSpec
+from .model_file import Card, Model, NetworkSpec
 
 
 class Task(Protocol):

@@ -11,20 +11,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..data.home import home as home
+from ..data.images.user_folder import home as home
+from ..data.images.user_folder import unused
 from ..errors import UserError
-from .file import Card, Model, Storage, read_card, read_model, save_model
+from .model_file import Card, Model, Storage, read_card, read_model, save_model
 
 SHIPPED = Path(__file__).with_name("shipped")
+
+
 SUFFIX = ".safetensors"
+
+
 RECOMMENDED = "unet-4-200"
+
+
 _RESTORERS = {
     "denoise": "stem-denoise",
     "remove-background": "stem-remove-background",
     "super-resolve": "stem-super-resolve",
 }
+
+
 _WHY = {"segment": "of those that ship, level with the best on small particles and ahead on large ones"}
 """Measured in docs/models.md."""
+
+
 _WHY_RESTORER = "it does the task already, and goes on from there"
 """Measured in docs/benchmarks.md."""
 
@@ -250,3 +261,10 @@ def _rank(entry: ZooEntry) -> int:
     if entry.card.task != "reconstruct":
         return 2
     return 0 if entry.name == RECOMMENDED else 1
+
+
+def free_name(wanted: str) -> str:
+    """Return the name, with a number behind it where it is taken."""
+    shipped = {entry.name for entry in list_models() if entry.origin == "shipped"}
+    name = unused(own_folder(), wanted, ".safetensors").stem if wanted not in shipped else f"{wanted} (own)"
+    return name if name not in shipped else free_name(f"{name} (own)")

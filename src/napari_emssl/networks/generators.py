@@ -5,10 +5,10 @@ from dataclasses import replace
 from torch import nn
 
 from ..errors import UserError
+from .catalog import HRNET_LAYOUTS as HRNET_LAYOUTS
+from .catalog import UNET_DILATIONS as UNET_DILATIONS
+from .catalog import generator_names as generator_names
 from .hrnet import HRNet
-from .names import HRNET_LAYOUTS as HRNET_LAYOUTS
-from .names import UNET_DILATIONS as UNET_DILATIONS
-from .names import generator_names as generator_names
 from .unet import UNet
 
 PAPER_UNET_WIDTH = 4

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .catalog import HRNetLayout, hrnet_receptive_field
 from .convolution import Head
-from .names import HRNetLayout, hrnet_receptive_field
 from .norm import BatchNorm
 
 _QUIET = 0.001

@@ -79,10 +79,10 @@ class _Folded(torch.autograd.Function):
         return _unfold(output, x), mean, unbiased
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Any) -> Any:
+    def backward(ctx: Any, *grads: Any) -> Any:
         """Gradients of input, weight and bias; those of weight and bias are this process's own share."""
         x, mean, variance, weight, count = ctx.saved_tensors
-        (rows, fold), (slope, _) = _fold(x), _fold(slopes[0])
+        (rows, fold), (slope, _) = _fold(x), _fold(grads[0])
         spread = [part.repeat(fold) for part in (weight, mean, variance)]
         result, *columns = torch.ops.aten.native_batch_norm_backward(
             slope, rows, *spread, None, None, False, ctx.eps, [True, True, True]

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .catalog import unet_receptive_field
 from .convolution import DilatedConv, Head
-from .names import unet_receptive_field
 from .norm import BatchNorm
 
 

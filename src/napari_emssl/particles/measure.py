@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.planes import Image, as_image, find_images, read_image
+from ..data.images.image import Image, as_image, find_images, read_image
 from ..errors import UserError
-from ..jobs.events import Control, Event, Finished, Job, Progress, Started, Warning
+from ..jobs.events import Control, Event, Finished, Job, Notice, Progress, Started
 from ..jobs.settings import MeasureSettings
-from .planes import Particles, is_mask, looks_grey, measure_plane, plain_labels
+from .instances import Particles, is_mask, looks_grey, measure_plane, plain_labels
 from .table import ParticleTable, joined
 
-Source = Path | str | Image | NDArray[Any]
+LabelSource = Path | str | Image | NDArray[Any]
 
 
 def measure_particles(
-    labels: Source | Sequence[Source],
-    images: Source | Sequence[Source] | None = None,
+    labels: LabelSource | Sequence[LabelSource],
+    images: LabelSource | Sequence[LabelSource] | None = None,
     settings: MeasureSettings | None = None,
 ) -> ParticleTable:
     """Measure the particles in masks or numbered labels.
@@ -137,18 +137,18 @@ def _check_limits(labels: Sequence[Image], settings: MeasureSettings) -> None:
         )
 
 
-def _warnings(given: Sequence[Image], labels: Sequence[Image], settings: MeasureSettings) -> Iterator[Warning]:
+def _warnings(given: Sequence[Image], labels: Sequence[Image], settings: MeasureSettings) -> Iterator[Notice]:
     """Say what the table mixes, and what the pixel size that was given did not change."""
     bare = [image for image in labels if image.pixel_size_nm is None]
     if bare and len(bare) < len(labels):
-        yield Warning(
+        yield Notice(
             f"{len(bare)} of {len(labels)} files carry no pixel size ({_name(bare[0])}): the table has columns in nm "
             "and in pixels, and a summary of each. Give the pixel size with --pixel-size."
         )
     sizes = [image.pixel_size_nm for image in given if image.pixel_size_nm is not None]
     other = [size for size in sizes if settings.pixel_size and abs(size / settings.pixel_size - 1) > 1e-3]
     if other and not settings.correct_pixel_size:
-        yield Warning(
+        yield Notice(
             f"{len(other)} files carry another pixel size ({other[0]:g} nm) than the one given; theirs is used. "
             "Pass --correct-pixel-size to replace it."
         )
@@ -178,7 +178,7 @@ def _name(image: Image) -> str:
     return image.path.name if image.path else image.name
 
 
-def _images(sources: Source | Sequence[Source]) -> list[Image]:
+def _images(sources: LabelSource | Sequence[LabelSource]) -> list[Image]:
     """Open what was given; folders are searched."""
     found: list[Image] = []
     for source in sources if isinstance(sources, list | tuple) else [sources]:

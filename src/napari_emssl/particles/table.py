@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.planes import replacing
+from ..data.images.image import replacing
 from .properties import POWERS, Columns
 from .statistics import Summary, summary_of
 

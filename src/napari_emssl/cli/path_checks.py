@@ -1,0 +1,102 @@
+"""The files a command reads and writes, checked before any work."""
+
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+
+
+def require_existing(paths: Iterable[Path]) -> None:
+    """Raise `UserError` for the first path that is not there."""
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"There is no file or folder '{path}'. Check the name.")
+
+
+def require_no_folder(path: Path) -> None:
+    """Raise `UserError` when a file is to be written where a folder is."""
+    if path.is_dir():
+        raise UserError(f"'{path}' is a folder. Name a file in it.")
+
+
+def require_writable_file(path: Path, overwrite: bool = False) -> None:
+    """Raise `UserError` unless `path` can be written without harm; leaves nothing behind."""
+    require_no_folder(path)
+    if path.exists() and not overwrite:
+        raise UserError(f"'{path}' exists. Choose another name, or pass --overwrite to replace it.")
+    require_writable_folder(path.parent)
+
+
+def require_writable_folder(folder: Path) -> None:
+    """Raise `UserError` unless files can be made in `folder`, or it can be made; leaves nothing behind."""
+    there = folder.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise UserError(f"'{there}' is a file, so nothing can be written to '{folder}'. Choose another folder.")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"Cannot write to '{there}': {error.strerror}. Choose another folder.") from error
+
+
+def require_empty_folder(folder: Path, overwrite: bool) -> None:
+    """Raise `UserError` when `folder` holds files that might be replaced."""
+    require_writable_folder(folder)
+    if folder.is_dir() and not overwrite and any(folder.iterdir()):
+        raise UserError(f"Folder '{folder}' is not empty. Choose another one, or pass --overwrite.")
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise `UserError` when an output would take the place of an input or of another output.
+
+    Parameters
+    ----------
+    outputs
+        Files and folders to be written, there or not.
+    inputs
+        Files that are read, and folders: the images in them are read.
+
+    """
+    read = [Path(os.path.realpath(path)) for path in inputs]
+    taken = set(read)
+    for path in outputs:
+        real = Path(os.path.realpath(path))
+        if real in taken or _image_of(real, read):
+            raise UserError(f"'{path}' would replace a file that is read or written here. Choose another name.")
+        taken.add(real)
+
+
+def _image_of(file: Path, folders: list[Path]) -> bool:
+    """Return whether `file` is there and is an image by its name in one of `folders`."""
+    if not file.is_file() or not any(folder in file.parents for folder in folders):
+        return False
+    from ..data.images.image import is_image_name  # late: it reads files of many formats
+
+    return is_image_name(file.name)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON to a file, or to stdout where `path` is ``-``."""
+    text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def finite(content: Any) -> Any:
+    """Return `content` with NaN and infinities as None, which JSON has no words for."""
+    if isinstance(content, Mapping):
+        return {str(key): finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -1,0 +1,237 @@
+"""Run a job to its end: show its progress on stderr, stop it on Ctrl-C, hand its events on."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any, Protocol, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from ..errors import UserError
+from ..formatting import duration
+from ..jobs.events import Event, Finished, Job, Notice, Progress, Started
+from .app import DIVERGED
+
+_LINE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended."""
+
+    result: Any
+    stopped: bool
+    status: int
+    """Exit status: 0, 128 plus the number of the signal that stopped the job, or 3 when it ended itself."""
+    failure: str = ""
+    """Why the job ended itself before its time; empty when it did not."""
+
+
+def follow(job: Job, title: str, *, quiet: bool = False, listeners: Iterable[Callable[[Event], None]] = ()) -> Ending:
+    """Iterate over `job` to its end.
+
+    The first Ctrl-C or SIGTERM asks the job to stop after its step; a second one aborts.
+
+    Parameters
+    ----------
+    job
+        The job to run.
+    title
+        Its name beside the bar.
+    quiet
+        Show warnings only.
+    listeners
+        Called with every event, after it is shown.
+
+    Raises
+    ------
+    UserError
+        What the job raises, with what was stopped.
+
+    """
+    finished: Finished | None = None
+    with StopOnSignal(job) as signals, make_screen(title, quiet) as screen:
+        for event in job:
+            screen.show(event)
+            for listener in listeners:
+                listener(event)
+            if isinstance(event, Finished):
+                finished = event
+    if finished is None:
+        raise UserError("The job ended without a result. Start it again; with --resume where there is an autosave.")
+    status = 128 + signals.received if finished.stopped and signals.received else 0
+    return Ending(finished.result, finished.stopped, DIVERGED if finished.failure else status, finished.failure)
+
+
+class StopOnSignal:
+    """While open, the first SIGINT or SIGTERM stops the job; a second one has its usual effect."""
+
+    def __init__(self, job: Job) -> None:
+        self.received = 0
+        self._job = job
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self.received = number
+        self._job.stop()
+        os.write(2, b"\nStopping after this step; once more aborts at once.\n")
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __exit__(self, *_error: object) -> None:
+        self._restore()
+
+
+class Screen(Protocol):
+    """Something that shows events; a context manager."""
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Clean up."""
+
+
+def make_screen(title: str, quiet: bool = False) -> Screen:
+    """Return a bar for a terminal, lines for a file or pipe, or warnings only."""
+    if quiet:
+        return Lines(title, every=float("inf"), talkative=False)
+    return Bar(title) if sys.stderr.isatty() else Lines(title)
+
+
+class Bar:
+    """A progress bar on stderr, the losses on a line below it."""
+
+    def __init__(self, title: str, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        text = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[pace]}", markup=False)
+        self.bars = Bars(text[0], BarColumn(bar_width=32), TaskProgressColumn(), text[1], console=self.console)
+        self.task = self.bars.add_task(title, total=1.0, pace="reading")
+        self.losses, self.metrics = "", dict[str, float]()
+        self.live = Live(console=self.console, get_renderable=self._renderable, refresh_per_second=8)
+
+    def show(self, event: Event) -> None:
+        """Move the bar, or print a sentence above it."""
+        if isinstance(event, Progress):
+            self.metrics.update(event.metrics)
+            self.losses = losses_of(event, self.metrics)
+            self.bars.update(self.task, completed=event.fraction, pace=pace_of(event))
+        elif isinstance(event, Finished):
+            self.bars.update(self.task, completed=1.0)
+        elif text := words_of(event):
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _renderable(self) -> Group:
+        return Group(self.bars, Text(self.losses)) if self.losses else Group(self.bars)
+
+    def __enter__(self) -> Self:
+        self.live.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.live.stop()
+
+
+class Lines:
+    """A line on stderr now and then."""
+
+    def __init__(self, title: str, every: float = _LINE_SECONDS, talkative: bool = True) -> None:
+        self.title, self.every, self.talkative = title, every, talkative
+        self.told = -float("inf")
+        self.untold: Progress | None = None
+        self.metrics: dict[str, float] = {}
+
+    def show(self, event: Event) -> None:
+        """Print the event when it is time."""
+        if isinstance(event, Progress):
+            self.untold = event
+            self.metrics.update(event.metrics)
+            if time.monotonic() - self.told >= self.every:
+                self._tell(event.fraction)
+        elif isinstance(event, Finished):
+            self._tell(1.0)
+        elif (text := words_of(event)) and (self.talkative or isinstance(event, Notice)):
+            self._print(text)
+
+    def _tell(self, fraction: float) -> None:
+        if self.untold is not None and self.talkative:
+            parts = [f"{self.title} {fraction:4.0%}", pace_of(self.untold), losses_of(self.untold, self.metrics)]
+            self._print("  ".join(part for part in parts if part))
+        self.told, self.untold = time.monotonic(), None
+
+    def _print(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+
+def words_of(event: Event) -> str:
+    """Return the sentences an event carries; empty when it carries numbers or pictures."""
+    if isinstance(event, Started):
+        device = f"Device: {event.device}. {event.reason}".strip()
+        return "\n".join(text for text in (event.summary, device) if text)
+    return f"Warning: {event.text}" if isinstance(event, Notice) else ""
+
+
+def pace_of(event: Progress) -> str:
+    """Return the step of a training, time left and speed in one line; other jobs count parts that mean nothing."""
+    training = event.losses or event.metrics or event.epoch is not None
+    parts = [f"step {event.step}" + (f"/{event.total}" if event.total else "")] if training else []
+    if event.epoch is not None:
+        parts.append(f"epoch {event.epoch:.1f}")
+    if event.seconds_left is not None:
+        parts.append(f"{duration(event.seconds_left)} left")
+    if event.images_per_second:
+        parts.append(f"{event.images_per_second:.3g} images/s")
+    return "  ".join(parts)
+
+
+def losses_of(event: Progress, metrics: Mapping[str, float]) -> str:
+    """Return the losses and the last validation in one line; empty when there are none."""
+    parts = [f"{name} {value:.4g}" for name, value in event.losses.items()]
+    parts += [f"validation {name} {value:.4g}" for name, value in metrics.items()]
+    return "  ".join(parts)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_silently(job: Job) -> int:
+    """Run the job without a word; returns the exit status.
+
+    A stop is the first process's to decide: torchrun sends signals to all of them. When the first process ends, its
+    broken connection ends this one.
+    """
+    before = [signal.signal(number, signal.SIG_IGN) for number in _SIGNALS]
+    try:
+        for _event in job:
+            pass
+    finally:
+        for number, handler in zip(_SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+    return 0

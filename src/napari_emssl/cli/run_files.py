@@ -1,0 +1,84 @@
+"""Where a training run writes: the flags, checked before any work. Light, so that ``--help`` is quick."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ..errors import UserError
+from ..training.file_lock import claimed
+from .path_checks import require_empty_folder, require_existing, require_writable_file
+
+
+@Parameter(name="*", group="Output")
+@dataclass(frozen=True)
+class TrainingOutput:
+    """Where a training run writes."""
+
+    output: Annotated[Path, Parameter(name=("--output", "-o"), help="The model file to write (.safetensors).")]
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace files that are there.")] = False
+    log: Annotated[Path | None, Parameter(help="Write a log of JSON lines to this file.")] = None
+    pictures: Annotated[Path | None, Parameter(help="Write pictures and curves to this folder.")] = None
+    resume: Annotated[
+        Path | None, Parameter(help="Go on from this autosave of a run that was stopped or that died.")
+    ] = None
+    licence: Annotated[str, Parameter(help="Licence of the training images, for the model's card.")] = "unknown"
+    quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what both training jobs take beside their data and settings."""
+        return {
+            "name": self.output.stem,
+            "resume": self.resume,
+            "autosave": self.autosave,
+            "licence": self.licence,
+            "command": shlex.join(["napari-emssl", *sys.argv[1:]]),
+        }
+
+    @property
+    def autosave(self) -> Path:
+        """The file a run is resumed from, beside the output."""
+        return self.output.with_name(self.output.name + ".autosave")
+
+    @property
+    def written(self) -> list[Path]:
+        """The files and folders this run alone may write."""
+        return [path for path in (self.output, self.log, self.pictures) if path is not None]
+
+    def check(self) -> None:
+        """Raise `UserError` unless everything can be written without replacing what nobody gave up.
+
+        To be called first: a second run that would write the same files is refused before anything heavy is imported.
+        """
+        with self.held():
+            pass
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold everything that is written for this run alone; raises `UserError` as `check` does.
+
+        Of processes that `torchrun` started together only the first one writes.
+        """
+        with claimed(*(self.written if os.environ.get("RANK", "0") == "0" else [])):
+            self._check()
+            yield
+
+    def _check(self) -> None:
+        require_writable_file(self.output, self.overwrite)
+        if self.resume is not None:
+            require_existing([self.resume])
+        elif self.autosave.exists() and not self.overwrite:
+            raise UserError(
+                f"'{self.autosave}' is what an unfinished run left. Go on with --resume '{self.autosave}', "
+                "or pass --overwrite to start anew."
+            )
+        if self.log is not None:
+            require_writable_file(self.log, self.overwrite or self.resume is not None)
+        if self.pictures is not None:
+            require_empty_folder(self.pictures, self.overwrite or self.resume is not None)

@@ -1,0 +1,182 @@
+"""What a training run leaves behind while it runs: a log of JSON lines, pictures and curves."""
+
+import json
+import math
+import sys
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import IO, Any
+
+from ..data.images.writers import replacing
+from ..errors import UserError
+from ..jobs.events import Event, Finished, Preview, Progress
+from ..training.history import CurveTable, draw_curves, read_table
+from .path_checks import finite
+
+_EVERY_EVENT_SECONDS = 60.0
+_PICTURE_SPACING = 1.2
+_FIRST_DRAWING_SECONDS, _DRAWING_SECONDS = 10.0, 30.0
+
+
+class Recorder(ABC):
+    """A listener whose trouble with the disk costs a warning, never the training."""
+
+    def __init__(self, what: str) -> None:
+        self.what, self.broken = what, False
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if self.broken:
+            return
+        try:
+            self.take(event)
+        except (OSError, UserError) as error:
+            self.broken = True
+            reason = getattr(error, "strerror", None) or error
+            text = f"Warning: {self.what} cannot be written any more ({reason}). Training goes on."
+            print(text, file=sys.stderr, flush=True)
+
+    @abstractmethod
+    def take(self, event: Event) -> None:
+        """Write what the event tells; may raise OSError."""
+
+
+class RunLog(Recorder):
+    """The log: one JSON object a line, flushed, so that it can be followed while training runs.
+
+    A resumed run takes back the lines of later steps than the one it goes on from: that work is lost and done again.
+    """
+
+    def __init__(self, path: Path, resumed: bool = False) -> None:
+        super().__init__(f"the log '{path}'")
+        self.path, self.resumed = path, resumed
+        self.file: IO[str] | None = None
+        self.due = Due()
+
+    def take(self, event: Event) -> None:
+        """Write a line for a `Progress` that is due; close the file at the end."""
+        if isinstance(event, Progress):
+            self.file = self.file or self._open(event.step)
+            if self.due(event):
+                self.file.write(json.dumps(line_of(event)) + "\n")
+                self.file.flush()
+        elif isinstance(event, Finished) and self.file is not None:
+            self.file.close()
+
+    def _open(self, step: int) -> IO[str]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.resumed and self.path.exists():
+            kept = [line for line in self.path.read_text("utf-8").splitlines(True) if _is_of(line, step)]
+            with replacing(self.path, overwrite=True) as temporary:
+                temporary.write_text("".join(kept), encoding="utf-8")
+        return self.path.open("a" if self.resumed else "w", encoding="utf-8")
+
+
+def _is_of(line: str, step: int) -> bool:
+    """Whether a line was written completely, and until `step`; lines that are no log's are nobody's to drop."""
+    if not line.endswith("\n"):
+        return False
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except (ValueError, KeyError, TypeError):
+        return True
+
+
+class Pictures(Recorder):
+    """A folder of panels, the further apart the longer the run, and the curves: the table row by row, the PNG at times.
+
+    What was left there of later steps than the one a resumed run goes on from is lost work, and is taken away; of a run
+    that starts anew that is everything.
+    """
+
+    def __init__(self, folder: Path, resumed: bool = False) -> None:
+        super().__init__(f"the pictures in '{folder}'")
+        self.folder, self.resumed = folder, resumed
+        self.table: CurveTable | None = None
+        self.due, self.next_step = Due(), 0.0
+        self.next_drawing = time.monotonic() + _FIRST_DRAWING_SECONDS
+        self.unwritten: Preview | None = None
+
+    def take(self, event: Event) -> None:
+        """Write a `Progress` that is due to the table, draw a `Preview` that is due, draw everything at the end."""
+        if isinstance(event, Progress):
+            self._add(event)
+        elif isinstance(event, Preview):
+            self.unwritten = event
+            if event.step >= self.next_step:
+                self._draw()
+        elif isinstance(event, Finished):
+            self._draw()
+            self._draw_curves()
+
+    def _add(self, event: Progress) -> None:
+        self.table = self.table or self._open(event.step if self.resumed else -1)
+        if self.due(event):
+            self.table.add(event)
+        if time.monotonic() >= self.next_drawing:
+            self._draw_curves()
+
+    def _open(self, step: int) -> CurveTable:
+        """Go on with the table after `step`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for panel in self.folder.glob("step-*.png"):
+            number = panel.stem.removeprefix("step-")
+            if number.isdecimal() and int(number) > step:
+                panel.unlink()
+        path = self.folder / "curves.csv"
+        return CurveTable(path, [record for record in read_table(path) if record.step <= step])
+
+    def _draw(self) -> None:
+        from ..training.panels import write_panel
+
+        if self.unwritten is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            title = f"step {self.unwritten.step}  ·  {self.unwritten.caption}".removesuffix("  ·  ")
+            write_panel(self.folder / f"step-{self.unwritten.step:07d}.png", self.unwritten.images, title)
+            self.next_step = self.unwritten.step * _PICTURE_SPACING + 1
+        self.unwritten = None
+
+    def _draw_curves(self) -> None:
+        """Draw what there is; that may cost a hundredth of the time."""
+        if self.table is not None and self.table.records:
+            mark = time.monotonic()
+            draw_curves(self.folder / "curves.png", self.table.records)
+            now = time.monotonic()
+            self.next_drawing = now + max(_DRAWING_SECONDS, 100 * (now - mark))
+
+
+class Due:
+    """Whether a `Progress` is worth a record: all of the first minute, then one a second and every validation.
+
+    Without losses and metrics, as a resumed run begins, it is none.
+    """
+
+    def __init__(self) -> None:
+        self.last = -math.inf
+
+    def __call__(self, event: Progress) -> bool:
+        """Answer, and remember the answer."""
+        if not event.losses and not event.metrics:
+            return False
+        due = bool(event.metrics) or event.seconds < _EVERY_EVENT_SECONDS or event.seconds - self.last >= 1.0
+        if due:
+            self.last = event.seconds
+        return due
+
+
+def line_of(event: Progress) -> dict[str, Any]:
+    """Return what the log says of one event; numbers that are not finite become None."""
+    line: dict[str, Any] = {
+        "step": event.step,
+        "total": event.total,
+        "seconds": round(event.seconds, 3),
+        "images_per_second": round(event.images_per_second, 2),
+        "losses": dict(event.losses),
+    }
+    if event.epoch is not None:
+        line["epoch"] = round(event.epoch, 4)
+    if event.metrics:
+        line["validation"] = dict(event.metrics)
+    cleaned: dict[str, Any] = finite(line)
+    return cleaned

@@ -1,0 +1,63 @@
+"""A training run on the terminal: follow the job, save its model, say what came of it."""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import UserError
+from ..formatting import duration
+from ..jobs.events import Event, Job
+from ..models.model_file import Model, save_model
+from .progress import Ending, follow
+from .run_files import TrainingOutput
+from .run_log import Pictures, RunLog
+
+
+def train(job: Job, title: str, output: TrainingOutput) -> int:
+    """Run a training job, save its model and say what came of it; returns the exit status."""
+    with output.held():
+        try:
+            ending = follow(job, title, quiet=output.quiet, listeners=_listeners(output))
+        except Exception:
+            if output.autosave.exists():
+                print(f"An autosave is there: go on with --resume '{output.autosave}'.", file=sys.stderr)
+            raise
+        save_or_rescue(ending.result, output.output)
+        _report(ending, output)
+    return ending.status
+
+
+def _listeners(output: TrainingOutput) -> list[Callable[[Event], None]]:
+    resumed = output.resume is not None
+    listeners: list[Callable[[Event], None]] = []
+    if output.log is not None:
+        listeners.append(RunLog(output.log, resumed))
+    if output.pictures is not None:
+        listeners.append(Pictures(output.pictures, resumed))
+    return listeners
+
+
+def save_or_rescue(model: Model, path: Path) -> None:
+    """Save `model`; where that fails keep it in the temporary folder, so that the training is not lost."""
+    try:
+        save_model(model, path)
+    except UserError as error:
+        rescue = Path(tempfile.mkdtemp(prefix="napari-emssl-")) / path.name
+        save_model(model, rescue)
+        raise UserError(f"{error} The model is in '{rescue}' meanwhile.") from error
+
+
+def _report(ending: Ending, output: TrainingOutput) -> None:
+    """Print what was written, and how to go on after a stop."""
+    stage = ending.result.card.history[-1]
+    scores = "".join(f", validation {name} {value:.4g}" for name, value in stage.metrics.items())
+    print(f"Wrote {output.output}: weights of step {stage.steps}{scores}; trained for {duration(stage.seconds)}.")
+    if output.pictures is not None:
+        print(f"Pictures and curves are in {output.pictures}.")
+    if not ending.stopped:
+        output.autosave.unlink(missing_ok=True)
+    elif ending.failure and output.autosave.exists():
+        print(f"The autosave '{output.autosave}' is from before the losses were lost.")
+    elif output.autosave.exists():
+        print(f"Stopped early. To go on: the same command with --resume '{output.autosave}' --overwrite.")

@@ -1,0 +1,226 @@
+"""Folders of very many images: what each file holds is read once and kept in an index in the user's folder.
+
+The second scan only lists the folders and compares size and time of change; new and changed files are read again. An
+index that is damaged or of another version is ignored and made anew.
+"""
+
+import os
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..images.headers import ImageHeader, read_header
+from ..images.image import is_image_name, is_junk, natural_key, replacing
+from ..images.user_folder import home
+
+VERSION = 1
+WORTH_AN_INDEX = 500
+"""Folders of fewer files are read anew each time: that is quick, and leaves nothing behind."""
+
+_THREADS, _CHUNK, _HEAD_BYTES = 16, 32, 4096
+"""Threads that fetch heads of files, how many files each takes at a time, and how much of them."""
+
+ROW = np.dtype(
+    [
+        ("size", "<i8"),
+        ("changed", "<i8"),
+        ("planes", "<i4"),
+        ("height", "<i4"),
+        ("width", "<i4"),
+        ("dtype", "S4"),
+        ("offset", "<i8"),
+        ("pixel_size_nm", "<f4"),
+    ]
+)
+"""What is known of a file, see `ImageHeader`; `changed` in ns. A file that cannot be read has 0 planes."""
+
+
+@dataclass(frozen=True)
+class FolderIndex:
+    """The image files of a folder in natural order, and what each holds."""
+
+    root: Path
+    names: NDArray[np.bytes_]
+    """Paths relative to the root, with forward slashes, as the file system spells them."""
+    rows: NDArray[Any]
+    """One `ROW` a file."""
+    problems: dict[bytes, str]
+    """Why a file cannot be read, as a sentence, by name."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def texts(self) -> list[str]:
+        """Return the names as text."""
+        return [os.fsdecode(name) for name in self.names.tolist()]
+
+    def chosen(self, which: NDArray[Any]) -> "FolderIndex":
+        """Return some of the files: `which` holds their numbers, or True for each of them."""
+        return FolderIndex(self.root, self.names[which], self.rows[which], self.problems)
+
+
+def scan(root: Path) -> FolderIndex:
+    """Return the image files of a folder, or the one file `root`, and what each holds.
+
+    Folders are searched as by `planes.find_images`. Files are opened only where the index does not know them. What
+    was read is kept also when the scan is interrupted.
+    """
+    if not root.is_dir() or is_image_name(root.name):
+        return _merged(root.parent, _one_file(root), None)
+    found = dict(_walk(root))
+    return _merged(root, found, _load(root) if len(found) >= WORTH_AN_INDEX else None)
+
+
+def _one_file(path: Path) -> dict[bytes, tuple[int, int]]:
+    status = path.stat()
+    return {os.fsencode(path.name): (status.st_size, status.st_mtime_ns)}
+
+
+def _walk(root: Path) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Name, size and time of change of the images below a folder; links to folders are followed once."""
+    seen: set[str] = set()
+    waiting = [(os.fspath(root), "")]
+    while waiting:
+        folder, below = waiting.pop()
+        real = os.path.realpath(folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        with suppress(PermissionError), os.scandir(folder) as entries:
+            for entry in entries:
+                if is_image_name(entry.name):
+                    with suppress(OSError):  # a link to nothing, or a file deleted meanwhile
+                        status = entry.stat()
+                        yield os.fsencode(below + entry.name), (status.st_size, status.st_mtime_ns)
+                elif entry.is_dir() and not is_junk(entry.name):
+                    waiting.append((entry.path, f"{below}{entry.name}/"))
+
+
+def _merged(root: Path, found: dict[bytes, tuple[int, int]], known: FolderIndex | None) -> FolderIndex:
+    """Take over what is known of unchanged files, look into the others, keep the index."""
+    names = _in_order(found, known)
+    rows = np.zeros(len(names), ROW)
+    problems: dict[bytes, str] = {}
+    new = _take_over(names, rows, found, problems, known)
+    listing = FolderIndex(root, np.array(names, np.bytes_), rows, problems)
+    done = 0
+    try:
+        with closing(_headers_at_hand(root, names, new)) as ready:
+            for number in ready:
+                _look_into(root, names[number], rows, number, problems)
+                done += 1
+    finally:
+        gone = known is not None and len(known) != len(names)
+        if len(names) >= WORTH_AN_INDEX and (new or gone):
+            rows["changed"][new[done:]] = -1
+            _save(listing)
+    return listing
+
+
+def _headers_at_hand(root: Path, names: list[bytes], numbers: list[int]) -> Generator[int, None, None]:
+    """Yield numbers once the heads of their files are in the system's cache: threads wait for the disk meanwhile."""
+    chunks = [numbers[at : at + _CHUNK] for at in range(0, len(numbers), _CHUNK)]
+    ahead: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for place, chunk in enumerate(chunks):
+            while len(ahead) < _THREADS and place + len(ahead) < len(chunks):
+                files = [root / os.fsdecode(names[number]) for number in chunks[place + len(ahead)]]
+                ahead.append(pool.submit(_touch, files))
+            ahead.popleft().result()
+            yield from chunk
+
+
+def _touch(files: list[Path]) -> None:
+    """Read the heads of files, and leave what is wrong with them to those who need them."""
+    for file in files:
+        with suppress(OSError), file.open("rb", buffering=0) as opened:
+            opened.read(_HEAD_BYTES)
+
+
+def _in_order(found: dict[bytes, tuple[int, int]], known: FolderIndex | None) -> list[bytes]:
+    """Names in natural order; sorting half a million takes seconds, so the order of the index is kept if it can."""
+    if known is not None:
+        kept = [name for name in known.names.tolist() if name in found]
+        if len(kept) == len(found):
+            return kept
+    return sorted(found, key=lambda name: natural_key(os.fsdecode(name)))
+
+
+def _take_over(
+    names: list[bytes],
+    rows: NDArray[Any],
+    found: dict[bytes, tuple[int, int]],
+    problems: dict[bytes, str],
+    known: FolderIndex | None,
+) -> list[int]:
+    """Fill in what is known of unchanged files; return the numbers of the others."""
+    rows["size"], rows["changed"] = np.array([found[name] for name in names], np.int64).reshape(-1, 2).T
+    if known is None:
+        return list(range(len(names)))
+    place = {name: number for number, name in enumerate(known.names.tolist())}
+    old = np.array([place.get(name, -1) for name in names], np.int64)
+    there = np.flatnonzero(old >= 0)
+    before = known.rows[old[there]]
+    same = (before["size"] == rows["size"][there]) & (before["changed"] == rows["changed"][there])
+    rows[there[same]] = before[same]
+    fresh = np.ones(len(names), bool)
+    fresh[there[same]] = False
+    for name, problem in known.problems.items():
+        if name in found:
+            problems[name] = problem
+    return [int(number) for number in np.flatnonzero(fresh)]
+
+
+def _look_into(root: Path, name: bytes, rows: NDArray[Any], number: int, problems: dict[bytes, str]) -> None:
+    """Read the header of one file."""
+    problems.pop(name, None)
+    try:
+        held = read_header(root / os.fsdecode(name), int(rows["size"][number]))
+    except UserError as error:
+        held = ImageHeader(0, 0, 0, "", -1, None)
+        problems[name] = str(error)
+    size = held.pixel_size_nm if held.pixel_size_nm is not None else np.nan
+    rows[number] = (*rows[number].tolist()[:2], *held[:3], held.dtype.encode(), held.offset, size)
+
+
+def index_file(root: Path) -> Path:
+    """Return the file that keeps the index of a folder."""
+    key = blake2b(os.fsencode(root.resolve()), digest_size=16).hexdigest()
+    return home() / "indices" / f"{key}.npz"
+
+
+def _load(root: Path) -> FolderIndex | None:
+    """Read the index of a folder; None when there is none that can be used."""
+    try:
+        with index_file(root).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            version, where = int(stored["version"]), bytes(stored["root"])
+            names, rows = stored["names"], stored["rows"]
+            problems = dict(zip(stored["unreadable"].tolist(), stored["reasons"].tolist(), strict=True))
+    except Exception:  # a damaged archive raises errors of many kinds; all of them mean: make it anew
+        return None
+    fits = version == VERSION and where == os.fsencode(root.resolve()) and rows.dtype == ROW
+    return FolderIndex(root, names, rows, problems) if fits and len(names) == len(rows) else None
+
+
+def _save(listing: FolderIndex) -> None:
+    """Keep an index; where the user's folder cannot be written to, the next scan takes as long as this one."""
+    path = index_file(listing.root)
+    with suppress(UserError), replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            version=np.int64(VERSION),
+            root=np.void(os.fsencode(listing.root.resolve())),
+            names=listing.names,
+            rows=listing.rows,
+            unreadable=np.array(list(listing.problems), np.bytes_),
+            reasons=np.array(list(listing.problems.values()), np.str_),
+        )

@@ -1,0 +1,38 @@
+"""Pairs of HDF5 files that hold images and labels, found by the names of their data sets."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ...errors import UserError
+from ..images.hdf5 import (
+    ROLES,
+    SUFFIXES,
+    Role,
+    find_dataset,
+)
+
+
+def role_of(path: Path) -> Role | None:
+    """Return what an HDF5 file holds, by the name of its data set; None where that says nothing."""
+    try:
+        key = find_dataset(path)
+    except (OSError, UserError):
+        return None
+    return next((role for role in ROLES if role == key), None)
+
+
+def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:
+    """Pair HDF5 files of images with those of labels or maps: same name but for the word that tells the role.
+
+    A single file of images and a single one of labels or maps are a pair whatever their names.
+    """
+    sides: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
+    for file in files:
+        role = role_of(file) if file.suffix.lower() in SUFFIXES else None
+        if role is not None:
+            stem = re.sub(r"[ _-]*(images?|labels?|maps?|masks?)[ _-]*", "", file.stem.casefold())
+            sides[role != "images"][f"{file.parent.as_posix()}/{stem}"] = file
+    if len(sides[0]) == len(sides[1]) == 1:
+        return [(next(iter(sides[0].values())), next(iter(sides[1].values())))]
+    return [(sides[0][key], sides[1][key]) for key in sides[0] if key in sides[1]]

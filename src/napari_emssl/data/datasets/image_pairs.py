@@ -1,0 +1,79 @@
+"""Images with their targets, given as arrays, files or folders: opened, paired and checked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..images.image import Image, as_image
+from .layouts import find_task_pairs
+from .pairing import find_pairs
+
+ImageSource = NDArray[Any] | Path | str | Image
+
+
+def open_pairs(
+    images: ImageSource | Sequence[ImageSource],
+    targets: ImageSource | Sequence[ImageSource],
+    task: str = "segment",
+    factors: Sequence[int] = (1,),
+) -> list[tuple[Image, Image]]:
+    """Pair images with targets: two paths by file name, two lists (or arrays) in order; check that shapes agree.
+
+    One folder as both, a data set of a known layout, gives the targets of the task; targets lie on a grid that is as
+    fine as that of their images, or finer by one of `factors`.
+    """
+    if isinstance(images, Path | str) and isinstance(targets, Path | str):
+        same = Path(images).is_dir() and Path(images).resolve() == Path(targets).resolve()
+        found = find_task_pairs(Path(images), task) if same else find_pairs(Path(images), Path(targets))
+        pairs: list[tuple[Any, Any]] = list(found.pairs)
+    else:
+        left, right = (as_list(side) for side in (images, targets))
+        if len(left) != len(right):
+            raise UserError(f"There are {len(left)} images but {len(right)} targets. Give one target for each image.")
+        pairs = list(zip(left, right, strict=True))
+    if not pairs:
+        raise UserError("There is no image to learn from. Give at least one image with its target.")
+    opened = [(as_image(image), as_image(target)) for image, target in pairs]
+    for image, target in opened:
+        _check_shapes(image, target, factors)
+    return opened
+
+
+def resolve_zero(zero: str, target: Image) -> Literal["background", "unpainted"]:
+    """Return what 0 means: as asked for, or background in files and unpainted in arrays."""
+    if zero == "background" or (zero == "auto" and target.path is not None):
+        return "background"
+    return "unpainted"
+
+
+def as_list(side: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:
+    """Return a list of one image, or of many."""
+    if isinstance(side, Path | str | Image) or hasattr(side, "ndim"):
+        return [side]  # type: ignore[list-item]
+    return list(side)
+
+
+def pixel_sizes(images: Sequence[Image]) -> tuple[float, float] | None:
+    """Return the smallest and the largest pixel size, nm; None when no image is calibrated."""
+    sizes = [image.pixel_size_nm for image in images if image.pixel_size_nm]
+    return (min(sizes), max(sizes)) if sizes else None
+
+
+def _check_shapes(image: Image, target: Image, factors: Sequence[int]) -> None:
+    sizes = [(len(one), *one.plane_shape) for one in (image, target)]
+    count, height, width = sizes[0]
+    if sizes[1] not in [(count, height * fine, width * fine) for fine in factors]:
+        shown = [" x ".join(map(str, size)) for size in sizes]
+        raise UserError(
+            f"Image '{image.name}' ({shown[0]}) and its target '{target.name}' ({shown[1]}) differ in size "
+            f"(planes x height x width). Give a target on {_grids(factors)}."
+        )
+
+
+def _grids(factors: Sequence[int]) -> str:
+    """Say which grids a target may have."""
+    names = ["the image's own grid" if factor == 1 else f"one {factor} times as fine" for factor in factors]
+    return " or ".join(names)

@@ -1,0 +1,92 @@
+"""Packing: very many images into one file, so that reading never holds up pretraining."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...formatting import counted
+from ...jobs.events import EVENT_SECONDS, Control, Event, Finished, Job, Notice, Progress
+from ...jobs.settings import PackSettings
+from .pack_file import write_pack
+from .sources import ImageCatalog, ImageSource, left_out, open_sources
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a pack holds."""
+
+    path: Path
+    images: int
+    planes: int
+    damaged: int
+    """Planes that could not be read; in pretraining others are shown in their place."""
+    bytes: int
+
+
+def pack(
+    sources: Sequence[ImageSource], output: Path | str, settings: PackSettings | None = None, *, overwrite: bool = False
+) -> Job:
+    """Write images into one file that pretraining reads in place of them.
+
+    The same seed gives the same patches, bit for bit, from the pack as from the images.
+
+    Parameters
+    ----------
+    sources
+        Folders (searched through), files, packs and arrays ``(h, w)`` or ``(n, h, w)``, in any mix.
+    output
+        The file to write, ``.pack`` by custom.
+    settings
+        Layout and repair of hot pixels.
+    overwrite
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Job
+        Tells `Progress` in planes; its result is `Packed`, or None where it was stopped: then nothing is written.
+
+    Raises
+    ------
+    UserError
+        From the iteration: no readable image, the file exists, the disk is full.
+
+    """
+    chosen, path = settings or PackSettings(), Path(output)
+
+    def events(control: Control) -> Iterator[Event]:
+        catalogue = open_sources(sources, chosen.layout, chosen.hot_pixels)
+        if catalogue.skipped:
+            yield Notice(left_out(catalogue.skipped))
+        problems: list[str] = []
+        yield from _write(path, catalogue, chosen, overwrite, control, problems)
+        if control.stopped:
+            yield Finished(None, stopped=True)
+            return
+        if problems:
+            yield Notice(f"{counted(len(problems), 'damaged plane')} marked as such, the first: {problems[0]}")
+        planes = int(catalogue.counts.sum())
+        yield Finished(Packed(path, len(catalogue), planes, len(problems), path.stat().st_size))
+
+    return Job(events)
+
+
+def _write(
+    path: Path, catalogue: ImageCatalog, settings: PackSettings, overwrite: bool, control: Control, problems: list[str]
+) -> Iterator[Event]:
+    """Write plane by plane, until all are done or a stop is asked for; adds to `problems`."""
+    images = catalogue.names, catalogue.sources, catalogue.counts.tolist()
+    facts = {"layouts": catalogue.layouts, "hot_pixels": settings.hot_pixels}
+    writer = write_pack(path, catalogue.store, images, facts, overwrite)
+    total, start, told = int(catalogue.counts.sum()), time.monotonic(), 0.0
+    for done, problem in enumerate(writer, 1):
+        if problem is not None:
+            problems.append(problem)
+        now = time.monotonic()
+        if now - told >= EVENT_SECONDS:
+            told, rate = now, done / max(now - start, 1e-9)
+            yield Progress(done, total, seconds_left=(total - done) / rate, seconds=now - start, images_per_second=rate)
+        if control.stopped:
+            writer.close()
+            return

@@ -1,0 +1,253 @@
+"""One file for very many planes: their plain values one after the other, then tables that say where each lies.
+
+The file begins with a fixed mark and a JSON header of fixed length; ``docs/data.md`` describes both. Planes are read,
+not memory-mapped: processes share them in the system's file cache just as well, memory stays flat, and a file that is
+cut short while it is read is an error in a sentence, where a memory map would end the process.
+"""
+
+import json
+import threading
+import zlib
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..images.image import replacing
+from ..images.intensity_scaling import IntensityScaling, Levels
+from .plane_stores import PlaneStore
+
+SUFFIX = ".pack"
+VERSION = 1
+_MARK = b"EMSSLPK\n"
+_HEADER_BYTES = 8192
+_ALIGNMENT = 64
+_AGAIN = "Make it again with 'napari-emssl pack'."
+_COLUMNS = {"offset": "<i8", "height": "<i4", "width": "<i4", "dtype": "S4", "black": "<f8", "white": "<f8"}
+"""One value a plane; a plane that could not be read has the offset -1."""
+
+
+class PackedPlanes:
+    """Planes of a pack.
+
+    Parameters
+    ----------
+    path
+        A file that `write_pack` made.
+
+    Raises
+    ------
+    UserError
+        If it is no pack, is damaged or cut short, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._attach(path, _read_header(path))
+
+    def _attach(self, path: Path, header: dict[str, Any]) -> None:
+        """Load the tables of a file whose header is known to be sound: 36 bytes a plane."""
+        self.path, self.header = path, header
+        self._tables = {name: self._column(name) for name in _COLUMNS}
+        self._scaling = IntensityScaling.model_validate(header["scaling"])
+        self._file: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def shapes(self) -> NDArray[np.int64]:
+        """Height and width of each plane, ``(n, 2)``."""
+        return np.stack([self._tables["height"], self._tables["width"]], axis=1).astype(np.int64)
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each image, as it was found."""
+        return [_text(name) for name in self._column("names").tolist()]
+
+    @property
+    def sources(self) -> list[str]:
+        """Name of what each image was cut from."""
+        sources = [_text(name) for name in self._column("sources").tolist()]
+        return [sources[number] for number in self._column("source").tolist()]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Number of planes of each image."""
+        return self._column("planes").astype(np.int64)
+
+    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[Any]:
+        """Return rows of a plane, see `PlaneStore`."""
+        start, height, width = (int(self._tables[name][number]) for name in ("offset", "height", "width"))
+        if start < 0:
+            raise UserError(f"Plane {number} of {self.path} was damaged when it was packed.")
+        dtype = np.dtype(self._tables["dtype"][number].decode())
+        rows = (height if bottom is None else min(bottom, height)) - top
+        with self._lock:
+            if self._file is None:
+                self._file = self.path.open("rb", buffering=0)
+            self._file.seek(start + top * width * dtype.itemsize)
+            values = np.fromfile(self._file, dtype, rows * width)
+        if len(values) < rows * width:
+            raise UserError(f"{self.path} was cut short while it was read.")
+        return values.astype(dtype.newbyteorder("="), copy=False).reshape(rows, width)
+
+    def levels(self, number: int, scaling: IntensityScaling) -> Levels | None:
+        """Return the levels of a plane, if they were fitted by the same `scaling`."""
+        if scaling != self._scaling:
+            return None
+        return Levels(float(self._tables["black"][number]), float(self._tables["white"][number]))
+
+    def quick(self, number: int) -> bool:
+        """Return True."""
+        return True
+
+    def _column(self, wanted: str) -> NDArray[Any]:
+        """Read one column of the tables."""
+        at = self.header["tables"]["offset"]
+        for name, dtype, count in self.header["tables"]["columns"]:
+            if name == wanted:
+                column = np.fromfile(self.path, dtype, count, offset=at)
+                if len(column) == count:
+                    return column
+            at += -(-np.dtype(dtype).itemsize * count // _ALIGNMENT) * _ALIGNMENT
+        raise UserError(f"{self.path} lacks a table ({wanted}). {_AGAIN}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "header": self.header}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._attach(**state)
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            self._file.close()
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")
+
+
+def is_pack(path: Path) -> bool:
+    """Whether a file is meant to be a pack: by its suffix or its first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return path.suffix.lower() == SUFFIX or file.read(len(_MARK)) == _MARK
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """Read and check the header and the tables' checksum."""
+    with path.open("rb") as file:
+        start = file.read(_HEADER_BYTES)
+        if not start.startswith(_MARK):
+            raise UserError(f"{path} is no pack of napari-emssl. Give images, or make one with 'napari-emssl pack'.")
+        try:
+            header: dict[str, Any] = json.loads(start[len(_MARK) :])
+            version, expected, tables = header["version"], header["bytes"], header["tables"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"The header of {path} is damaged. {_AGAIN}") from error
+        if version != VERSION:
+            raise UserError(f"{path} is a pack of version {version}; this program reads {VERSION}. {_AGAIN}")
+        size = path.stat().st_size
+        if size != expected:
+            raise UserError(f"{path} has {size} bytes instead of {expected}: it was cut short or changed. {_AGAIN}")
+        file.seek(tables["offset"])
+        if zlib.crc32(file.read(tables["bytes"])) != tables["crc32"]:
+            raise UserError(f"The tables of {path} are damaged. {_AGAIN}")
+    return header
+
+
+def write_pack(
+    path: Path,
+    store: PlaneStore,
+    images: tuple[Sequence[str], Sequence[str], Sequence[int]],
+    facts: dict[str, Any],
+    overwrite: bool = False,
+) -> Generator[str | None, None, None]:
+    """Write the planes of a store to one file, under a temporary name that is renamed at the end.
+
+    Closing the iterator before its end leaves nothing behind.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    store
+        The planes.
+    images
+        Name, source and number of planes of each image, in the order of the store's planes.
+    facts
+        What else to write into the header: plain values.
+    overwrite
+        Whether a file that is there may be replaced.
+
+    Yields
+    ------
+    str or None
+        For each plane None, or why it could not be read; such a plane keeps its number and is marked.
+
+    Raises
+    ------
+    UserError
+        If the file exists and may not be replaced, or cannot be written.
+    """
+    scaling = IntensityScaling()
+    shapes = store.shapes
+    tables = {name: np.zeros(len(shapes), dtype) for name, dtype in _COLUMNS.items()}
+    tables["height"], tables["width"] = shapes.astype("<i4").T
+    with replacing(path, overwrite) as temporary, temporary.open("wb", buffering=1 << 20) as file:
+        file.write(bytes(_HEADER_BYTES))
+        for number in range(len(shapes)):
+            problem = None
+            try:
+                _write_plane(file, store.read(number), number, tables, scaling)
+            except UserError as error:
+                tables["offset"][number] = -1
+                problem = str(error)
+            yield problem
+        _write_tables(file, tables | _image_tables(*images), facts | {"scaling": scaling.model_dump()})
+
+
+def _write_plane(
+    file: Any, plane: NDArray[Any], number: int, tables: dict[str, NDArray[Any]], scaling: IntensityScaling
+) -> None:
+    """Append one plane and note where it lies."""
+    levels = scaling.fit(plane)
+    stored = np.ascontiguousarray(plane, plane.dtype.newbyteorder("<"))
+    file.write(bytes(-file.tell() % _ALIGNMENT))
+    entry = (file.tell(), stored.dtype.str.encode(), levels.black, levels.white)
+    for name, value in zip(("offset", "dtype", "black", "white"), entry, strict=True):
+        tables[name][number] = value
+    file.write(stored.data)
+
+
+def _image_tables(names: Sequence[str], sources: Sequence[str], counts: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """Names, sources and numbers of planes of the images as columns."""
+    unique = list(dict.fromkeys(sources))
+    place = {source: number for number, source in enumerate(unique)}
+    return {
+        "names": np.array([name.encode(errors="surrogateescape") for name in names], np.bytes_),
+        "planes": np.array(counts, "<i4"),
+        "source": np.array([place[source] for source in sources], "<i4"),
+        "sources": np.array([source.encode(errors="surrogateescape") for source in unique], np.bytes_),
+    }
+
+
+def _write_tables(file: Any, tables: dict[str, NDArray[Any]], facts: dict[str, Any]) -> None:
+    """Append the tables and fill in the header."""
+    file.write(bytes(-file.tell() % _ALIGNMENT))
+    start, checksum = file.tell(), 0
+    columns = []
+    for name, column in tables.items():
+        content = column.tobytes()
+        content += bytes(-len(content) % _ALIGNMENT)
+        checksum = zlib.crc32(content, checksum)
+        file.write(content)
+        columns.append((name, column.dtype.str, len(column)))
+    end = file.tell()
+    described = {"offset": start, "bytes": end - start, "crc32": checksum, "columns": columns}
+    header = {"format": "napari-emssl pack", "version": VERSION, "bytes": end, "tables": described, **facts}
+    text = _MARK + json.dumps(header).encode()
+    file.seek(0)
+    file.write(text.ljust(_HEADER_BYTES - 1) + b"\n")

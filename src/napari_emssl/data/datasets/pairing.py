@@ -1,0 +1,285 @@
+"""Folders as data sets: which image belongs to which target, and which images share a source."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from ...errors import UserError
+from ..images.image import Image, find_images, natural_key, read_image
+from .hdf5_sets import hdf5_pairs
+
+T = TypeVar("T")
+
+_ROLES = frozenset(
+    re.findall(
+        r"\w+",
+        "im img image images imgs raw em input noisy mask masks label labels lbl lbls seg segs segmentation gt "
+        "groundtruth truth target targets annotation annotations ann instance instances clean output",
+    )
+)
+"""Words that say what a file is for, not which one it is."""
+_LARGE_SOURCE = 0.1
+"""Share of all items above which a source is held out only when nothing smaller is left."""
+
+
+class Pairing(NamedTuple):
+    """Which image goes with which target, and what was left over."""
+
+    pairs: tuple[tuple[Path, Path], ...]
+    images_alone: tuple[Path, ...]
+    targets_alone: tuple[Path, ...]
+
+    @property
+    def summary(self) -> str:
+        """One sentence that shows what was paired and what was not."""
+        image, target = self.pairs[0]
+        count = len(self.pairs)
+        parts = [f"{count} pair{'s' * (count > 1)}, {'the first' if count > 1 else 'namely'} "
+                 f"{image.name} with {target.name}"]  # fmt: skip
+        for alone, what, lacking in ((self.images_alone, "image", "target"), (self.targets_alone, "target", "image")):
+            if alone:
+                names = ", ".join(path.name for path in alone[:3]) + (", ..." if len(alone) > 3 else "")
+                parts.append(f"{len(alone)} {what}{'s' * (len(alone) > 1)} without {lacking} ({names})")
+        return "; ".join(parts) + "."
+
+
+def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
+    """Pair images with targets by name.
+
+    One file with one file is a pair whatever the names. Of folders, files are paired that have the same name,
+    sub-folder included, up to the extension. If that pairs fewer, upper and lower case, sub-folders, or words
+    that all names of one side share (``img_001`` with ``mask_001`` or ``001_label``) are left out of the
+    comparison; a name that then stands for several files is not paired. One folder may be both sides when it holds
+    HDF5 files of images and of labels or maps, see `hdf5.hdf5_pairs`.
+
+    Raises
+    ------
+    UserError
+        If a path holds no image, both are the same, two files have the same name, or nothing pairs up.
+    """
+    roots = Path(images), Path(targets)
+    if roots[0].resolve() == roots[1].resolve():
+        if roots[0].is_dir() and (pairs := hdf5_pairs(find_images(roots[0]))):
+            return Pairing(tuple(pairs), (), ())
+        raise UserError(f"Images and targets are both {images}. Put the targets into a folder of their own.")
+    files = [find_images([root]) for root in roots]
+    if len(files[0]) == len(files[1]) == 1:
+        return Pairing(((files[0][0], files[1][0]),), (), ())
+    attempts = [_match(*keys) for keys in _keys(files, roots)]
+    best = max(attempts, key=lambda pairing: len(pairing.pairs))
+    if not best.pairs:
+        shown = (" and ".join(path.name for path in side[:2]) for side in files)
+        raise UserError(
+            "No image has a target of the same name: images are named like {}, targets like {}. "
+            "Give each target the name of its image.".format(*shown)
+        )
+    return best
+
+
+def _keys(files: list[list[Path]], roots: tuple[Path, Path]) -> Iterable[list[dict[str, list[Path]]]]:
+    """Ways to name the files of both sides, the strictest first: key -> files."""
+    names = [{path: _relative_stem(path, root) for path in side} for side, root in zip(files, roots, strict=True)]
+    _refuse_twins(names)
+    yield [_grouped(side, str) for side in names]
+    yield [_grouped(side, str.casefold) for side in names]
+    yield [_grouped(side, lambda name: name.casefold().rpartition("/")[2]) for side in names]
+    tokens = [{path: _tokens(name) for path, name in side.items()} for side in names]
+    common = [_words(set.intersection(*map(set, side.values()))) for side in tokens]
+    anywhere = [set.union(*map(set, side.values())) for side in tokens]
+    for roles in (frozenset(), _ROLES):
+        dropped = [roles | (common[0] - anywhere[1]), roles | (common[1] - anywhere[0])]
+        yield [
+            _grouped({path: "|".join(t for t in names if t not in drop) for path, names in side.items()}, str)
+            for side, drop in zip(tokens, dropped, strict=True)
+        ]
+
+
+def _relative_stem(path: Path, root: Path) -> str:
+    """Name below the root without extension, with forward slashes."""
+    relative = path.relative_to(root) if path != root else Path(path.name)
+    return re.sub(r"(\.ome)?\.[^./]+$", "", relative.as_posix(), flags=re.IGNORECASE)
+
+
+def _refuse_twins(names: list[dict[Path, str]]) -> None:
+    """Two files of one side with one name: nobody can say which is meant."""
+    wanted = set(names[0].values()) & set(names[1].values())
+    for side in names:
+        for name, twins in _grouped(side, str).items():
+            if len(twins) > 1 and name in wanted:
+                raise UserError(
+                    f"{twins[0].name} and {twins[1].name} in {twins[0].parent} have the same name. "
+                    "Keep one of them, then try again."
+                )
+
+
+def _grouped(names: dict[Path, str], key: Callable[[str], str]) -> dict[str, list[Path]]:
+    """Files by key."""
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path, name in names.items():
+        groups[key(name)].append(path)
+    return groups
+
+
+def _tokens(name: str) -> list[str]:
+    """Words and numbers of a name."""
+    return re.findall(r"[^\W\d_]+|\d+", name.casefold())
+
+
+def _words(tokens: set[str]) -> set[str]:
+    """Tokens that are no numbers: a number that all names share may still tell two series apart."""
+    return {token for token in tokens if not token.isdecimal()}
+
+
+def _match(images: dict[str, list[Path]], targets: dict[str, list[Path]]) -> Pairing:
+    """Pair the keys that stand for exactly one file on both sides."""
+    shared = [key for key in images if key and len(images[key]) == len(targets.get(key, ())) == 1]
+    pairs = sorted(((images[key][0], targets[key][0]) for key in shared), key=lambda pair: natural_key(pair[0]))
+    alone = (
+        tuple(sorted((path for group in side.values() for path in group if path not in used), key=natural_key))
+        for side, used in ((images, {pair[0] for pair in pairs}), (targets, {pair[1] for pair in pairs}))
+    )
+    return Pairing(tuple(pairs), *alone)
+
+
+def check_pairs(pairs: Iterable[tuple[Path, Path]], factors: Sequence[int] = (1,)) -> None:
+    """Open every pair and make sure that targets lie on the grid of their images.
+
+    Parameters
+    ----------
+    pairs
+        Images with their targets.
+    factors
+        How many times finer the grid of a target may be; (1, 2) for super-resolution.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be read, or sizes or numbers of planes differ; at most three are listed.
+    """
+    wrong = []
+    for image_path, target_path in pairs:
+        image, target = read_image(image_path), read_image(target_path)
+        height, width = image.plane_shape
+        fits = any(target.plane_shape == (height * factor, width * factor) for factor in factors)
+        if not fits or len(image) != len(target):
+            wrong.append(f"{image_path.name} is {_size(image)}, {target_path.name} is {_size(target)}")
+    if wrong:
+        more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
+        raise UserError(
+            f"Images and targets differ in size (planes x height x width): {'; '.join(wrong[:3])}{more}. "
+            "Give targets on the grid of their images."
+        )
+
+
+def _size(image: Image) -> str:
+    """Planes x height x width."""
+    return " x ".join(map(str, (len(image), *image.plane_shape)))
+
+
+def source_of(path: Path | str) -> str:
+    """Return the name of what an image was cut from; images that share it resemble each other too much to be split.
+
+    ``NAME-LOC-...`` (CEM500K) comes from the volume NAME; ``name.0012``, ``name_z012``, ``slice12``,
+    ``Frame540`` are slices or frames of one stack; ``name_0012_01`` is tile 01 of image ``name_0012``. Every
+    other file is a source of its own.
+    """
+    path = Path(path)
+    stem = re.sub(r"(\.ome)?\.[^.\d][^.]*$", "", path.name, flags=re.IGNORECASE)
+    if "-LOC-" in stem:
+        return stem.partition("-LOC-")[0]
+    for pattern in _SERIES:
+        if found := pattern.match(stem):
+            return f"{path.parent.as_posix()}/{found[1]}"
+    return path.as_posix()
+
+
+_SERIES = (
+    re.compile(r"^(.*[^.\d].*)\.\d{2,}$"),
+    re.compile(r"^(.*(?:^|[^a-z])(?:frame|slice|section|plane|z|t))[ _-]?\d+$", re.IGNORECASE),
+    re.compile(r"^(.*\d[_-])\d{1,2}$"),
+)
+"""A slice after a dot, a frame after its word, a tile after the number of its image."""
+
+
+def split_by_source(
+    items: Sequence[T],
+    count_or_share: float,
+    seed: int,
+    source: Callable[[T], str] | None = None,
+) -> tuple[list[T], list[T]]:
+    """Split items into those to train on and those held out, never dividing a source.
+
+    Which sources are held out depends on their names and the seed alone, so a larger held-out set contains the
+    smaller one. Sources with more than a tenth of all items are held out last. Items of a single source are
+    split into a beginning and an end instead, so that only the two neighbours at the cut resemble each other.
+
+    Parameters
+    ----------
+    items
+        Paths, or anything else if `source` is given.
+    count_or_share
+        Least number of items to hold out (int), or their share (float below 1). At least one source is left
+        for training.
+    seed
+        Any integer.
+    source
+        Names the source of an item; `source_of` by default.
+
+    Returns
+    -------
+    training, held_out
+        Both in the order of `items`.
+    """
+    name = source or _path_source
+    count = round(count_or_share * len(items)) if isinstance(count_or_share, float) else count_or_share
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, item in enumerate(items):
+        groups[name(item)].append(index)
+    if len(groups) < 2:
+        cut = max(len(items) - count, min(1, len(items)))
+        return list(items[:cut]), list(items[cut:])
+    held = _held_out(groups, count, seed)
+    return [x for i, x in enumerate(items) if i not in held], [x for i, x in enumerate(items) if i in held]
+
+
+def _path_source(item: object) -> str:
+    """Source of an item that is a path."""
+    return source_of(str(item))
+
+
+def _held_out(groups: dict[str, list[int]], count: int, seed: int) -> set[int]:
+    """Indices of whole groups, `count` of them or a few more, at least one group being left."""
+    held: set[int] = set()
+    for name in order_sources(groups, seed)[:-1]:
+        if len(held) >= count:
+            break
+        held.update(groups[name])
+    return held
+
+
+def order_sources(groups: Mapping[str, Sequence[object]], seed: int) -> list[str]:
+    """Return sources in the order in which they are held out: drawn by name and seed, large ones last."""
+    large = _LARGE_SOURCE * sum(map(len, groups.values()))
+    return sorted(groups, key=lambda name: (len(groups[name]) > large, _draw(_last_parts(name), seed)))
+
+
+def draw_subset(items: Sequence[T], count: int, seed: int, name: Callable[[T], str] = str) -> list[T]:
+    """Draw `count` items (all, if there are fewer) in their order; a larger subset contains the smaller one.
+
+    The draw depends on the seed and the last two parts of an item's name, not on where the data lie.
+    """
+    order = sorted(range(len(items)), key=lambda i: _draw(_last_parts(name(items[i])), seed))
+    return [items[i] for i in sorted(order[: max(0, count)])]
+
+
+def _last_parts(name: str) -> str:
+    """Folder and file of a path-like name."""
+    return "/".join(re.split(r"[/\\]", name)[-2:])
+
+
+def _draw(name: str, seed: int) -> bytes:
+    """A fixed random draw for a name."""
+    return blake2b(f"{seed}|{name}".encode(errors="surrogateescape"), digest_size=8).digest()

@@ -1,0 +1,173 @@
+"""What there is to learn from without labels: folders, files, packs and arrays become one list of images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ...formatting import counted
+from ..images.image import FORMATS, Image, as_image, is_image_name
+from .folder_index import FolderIndex, scan
+from .layouts import LayoutName, find_layout
+from .pack_file import PackedPlanes, is_pack
+from .plane_stores import ImagePlanes, JoinedPlanes, LoosePlanes, PlaneStore, RepairedPlanes
+
+ImageSource = Path | str | NDArray[Any] | Image
+
+
+@dataclass(frozen=True)
+class ImageCatalog:
+    """Images by number, and their planes."""
+
+    names: list[str]
+    """Relative to the folder each was found in; that folder's own name comes first where there are several."""
+    sources: list[str]
+    """What each image was cut from."""
+    counts: NDArray[np.int64]
+    """Planes of each image."""
+    store: PlaneStore
+    """The planes, image after image."""
+    layouts: list[str]
+    """Layout of each folder, as asked for or found out."""
+    skipped: list[str]
+    """A sentence for each file that cannot be read."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def planes_of(self, images: Sequence[int]) -> NDArray[np.int64]:
+        """Return the numbers of the planes of some images, in their order."""
+        chosen = np.asarray(images, np.int64)
+        ends = np.cumsum(self.counts)
+        starts, counts = (ends - self.counts)[chosen], self.counts[chosen]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        planes: NDArray[np.int64] = np.repeat(starts, counts) + within
+        return planes
+
+
+def open_sources(
+    sources: Sequence[ImageSource], layout: LayoutName = "auto", hot_pixels: float | None = None
+) -> ImageCatalog:
+    """List what folders, files, packs and arrays hold; no pixel is read yet.
+
+    Parameters
+    ----------
+    sources
+        Folders (searched through), image files, packs and arrays ``(h, w)`` or ``(n, h, w)``, in any mix.
+    layout
+        How the folders lie on disk; ``auto`` finds out for each.
+    hot_pixels
+        Where given, negative pixels become 0 and those above the median by more than this are replaced, see
+        `hdf5.repair`.
+
+    Raises
+    ------
+    UserError
+        If a path does not exist, a pack is damaged, nothing is of the layout asked for, or no image can be read.
+    """
+    _refuse_overlap(sources)
+    prefixes = _prefixes(sources)
+    parts = [_open(*each, layout, hot_pixels) for each in zip(sources, prefixes, strict=True)]
+    found = parts[0] if len(parts) == 1 else _joined(parts)
+    if not len(found):
+        raise UserError(found.skipped[0] if found.skipped else "There is no image to learn from. Give a folder.")
+    return found
+
+
+def _prefixes(sources: Sequence[ImageSource]) -> list[str]:
+    """What comes before the names of each source: nothing for one alone, else its own name, numbered if not unique."""
+    if len(sources) < 2:
+        return [""] * len(sources)
+    labels = [_label(number, source) for number, source in enumerate(sources)]
+    return [f"{n}-{label}/" if labels.count(label) > 1 else f"{label}/" for n, label in enumerate(labels)]
+
+
+def _label(number: int, source: ImageSource) -> str:
+    if isinstance(source, Image):
+        return source.name
+    return Path(source).resolve().name if isinstance(source, Path | str) else str(number)
+
+
+def _refuse_overlap(sources: Sequence[ImageSource]) -> None:
+    """An image that is listed twice could be learnt from and held out at once."""
+    paths = [Path(source) for source in sources if isinstance(source, Path | str)]
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise UserError(f"{path} is given twice. Give it once.")
+        seen.add(path.resolve())
+    for path in paths:
+        outer = next((parent for parent in path.resolve().parents if parent in seen), None)
+        if outer is not None:
+            raise UserError(f"{path} lies in {outer}, which is given too. Give one of them.")
+
+
+def _open(source: ImageSource, prefix: str, layout: LayoutName, hot_pixels: float | None) -> ImageCatalog:
+    """List one source."""
+    if isinstance(source, Path | str):
+        path = Path(source)
+        found = _open_pack(path, prefix) if is_pack(path) else _open_path(path, prefix, layout)
+    else:
+        image = as_image(source)
+        name = prefix.removesuffix("/") or _label(0, source)
+        found = ImageCatalog([name], [name], np.array([len(image)]), ImagePlanes([image]), ["array"], [])
+    if hot_pixels is None:
+        return found
+    return ImageCatalog(**{**vars(found), "store": RepairedPlanes(found.store, hot_pixels)})
+
+
+def _open_pack(path: Path, prefix: str) -> ImageCatalog:
+    pack = PackedPlanes(path)
+    names, sources = ([prefix + name for name in each] for each in (pack.names, pack.sources))
+    return ImageCatalog(names, sources, pack.counts, pack, list(pack.header["layouts"]), [])
+
+
+def _open_path(path: Path, prefix: str, wanted: LayoutName) -> ImageCatalog:
+    """List a folder or an image file."""
+    if not path.exists():
+        raise UserError(f"{path} does not exist. Check the path.")
+    if not path.is_dir() and not is_image_name(path.name):
+        raise UserError(f"{path} is of no known image format. Formats that can be read: {FORMATS}.")
+    listing = scan(path)
+    if not len(listing):
+        raise UserError(f"There is no image in the folder {path}. Formats that can be read: {FORMATS}.")
+    names = listing.texts()
+    layout = find_layout(listing.root, names, wanted)
+    chosen = np.array([layout.chooses(listing.root, name) for name in names], bool)
+    skipped = [problem for name, problem in _problems(listing.chosen(chosen))]
+    readable = chosen & (listing.rows["planes"] > 0)
+    listing = listing.chosen(readable)
+    names = [prefix + name for name, good in zip(names, readable.tolist(), strict=True) if good]
+    counts = listing.rows["planes"].astype(np.int64)
+    if layout.planes_are_images:
+        each = zip(names, counts.tolist(), strict=True)
+        names = [f"{name}#{plane}" for name, count in each for plane in range(count)]
+        counts = np.ones(len(names), np.int64)
+    return ImageCatalog(names, list(map(layout.source, names)), counts, LoosePlanes(listing), [layout.name], skipped)
+
+
+def _problems(listing: FolderIndex) -> Iterator[tuple[bytes, str]]:
+    """Names of the files that cannot be read, and why."""
+    unreadable = listing.names[listing.rows["planes"] == 0].tolist()
+    return ((name, listing.problems[name]) for name in unreadable)
+
+
+def _joined(parts: Sequence[ImageCatalog]) -> ImageCatalog:
+    """One catalogue of several."""
+    return ImageCatalog(
+        names=[name for part in parts for name in part.names],
+        sources=[source for part in parts for source in part.sources],
+        counts=np.concatenate([part.counts for part in parts]) if parts else np.zeros(0, np.int64),
+        store=JoinedPlanes([part.store for part in parts]),
+        layouts=[layout for part in parts for layout in part.layouts],
+        skipped=[sentence for part in parts for sentence in part.skipped],
+    )
+
+
+def left_out(skipped: Sequence[str]) -> str:
+    """Return a sentence about files that cannot be read, from the sentences about each."""
+    return f"{counted(len(skipped), 'file')} could not be read and left out, the first: {skipped[0]}"

@@ -1,0 +1,91 @@
+"""What an image file holds, by its header: planes, size, type and where the pixels lie; no pixel is read."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import UserError
+from .image import read_image
+from .pixel_size import tiff_pixel_size
+from .tiff import refusing_lost_pages
+
+_MODES = {"L": "|u1", "P": "|u1", "RGB": "|u1", "RGBA": "|u1", "LA": "|u1", "I;16": "<u2", "F": "<f4"}
+"""Type of the values of a picture, by Pillow's mode; other modes are left to the reader."""
+
+
+class ImageHeader(NamedTuple):
+    """What an image file holds."""
+
+    planes: int
+    height: int
+    width: int
+    dtype: str
+    """Type of the values as they are stored, in numpy's short form with byte order (``<u2``)."""
+    offset: int
+    """Where the first plane begins, when the planes lie in the file in one piece as plain values; else -1."""
+    pixel_size_nm: float | None
+
+
+def read_header(path: Path, size: int) -> ImageHeader:
+    """Return what a file of `size` bytes holds.
+
+    Raises
+    ------
+    UserError
+        If the file is no image that can be read, or ends before its last pixel.
+    """
+    try:
+        found = _PEEKS.get(path.suffix.lower(), _peek_any)(path)
+    except UserError:
+        raise
+    except Exception:
+        found = None  # whatever is odd about a header is told, or mastered, by the reader
+    found = found or _peek_any(path)
+    if found.offset >= 0 and found.offset + _plane_bytes(found) * found.planes > size:
+        raise UserError(f"{path} ends before its last pixel. Copy or save it again.")
+    return found
+
+
+def _plane_bytes(found: ImageHeader) -> int:
+    return found.height * found.width * np.dtype(found.dtype).itemsize
+
+
+def _peek_tiff(path: Path) -> ImageHeader | None:
+    """Largest series of a grey TIFF, as the reader chooses it; None where only the reader can tell."""
+    import tifffile
+
+    with refusing_lost_pages(), tifffile.TiffFile(path) as tif:
+        series = max(tif.series, key=lambda one: one.size)
+        height, width = (int(n) for n in series.shape[-2:])
+        stack = len(series.shape) > len(series.keyframe.shape)
+        if "S" in series.axes or not series.axes.endswith("YX") or series.keyframe.axes != "YX":
+            return None
+        plain = series.dataoffset is not None and series.keyframe.is_memmappable and series.dtype.kind in "uif"
+        if stack and not plain:
+            return None
+        dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
+        planes = int(np.prod(series.shape[:-2], dtype=int))
+        return ImageHeader(planes, height, width, dtype.str, series.dataoffset if plain else -1, tiff_pixel_size(tif))
+
+
+def _peek_picture(path: Path) -> ImageHeader | None:
+    """Size and type of a PNG, JPEG or BMP."""
+    from PIL import Image as Pillow
+
+    with Pillow.open(path) as picture:
+        dtype = _MODES.get(picture.mode)
+        return ImageHeader(1, picture.height, picture.width, dtype, -1, None) if dtype else None
+
+
+def _peek_any(path: Path) -> ImageHeader:
+    """Open a file by its reader; stacks and large images are not read by that."""
+    image = read_image(path)
+    height, width = image.plane_shape
+    return ImageHeader(len(image), height, width, image.dtype.str, -1, image.pixel_size_nm)
+
+
+_PEEKS: dict[str, Any] = {
+    **dict.fromkeys((".tif", ".tiff"), _peek_tiff),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _peek_picture),
+}

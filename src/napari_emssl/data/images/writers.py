@@ -1,0 +1,226 @@
+"""Writing image files other programs open: ImageJ and OME TIFF, OME-Zarr, PNG; never half a file."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+
+_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
+_BIG_BYTES = 4_000_000_000
+"""Above this a classic TIFF cannot address its own values."""
+_CHUNK_PX = 1024
+
+
+@contextmanager
+def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary name beside `path`; on success it is renamed to `path`, on failure it is removed.
+
+    What was there before stays untouched until the new file (or folder) is complete.
+
+    Raises
+    ------
+    UserError
+        If `path` exists and `overwrite` is false, or the file cannot be written (disk full, no permission).
+    """
+    path = Path(path)
+    _refuse_existing(path, overwrite)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _refuse_existing(path, overwrite)
+        _rename(temporary, path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}). What was there before is unchanged. "
+            "Make room or choose another folder."
+        ) from error
+    finally:
+        _remove(temporary)
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    """An existing file is replaced only when that was asked for."""
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists already. Choose another name, or allow overwriting.")
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    """Put a finished file or folder in its place."""
+    if not path.is_dir():
+        temporary.replace(path)
+        return
+    old = path.with_name(f".{uuid.uuid4().hex[:8]}.old.{path.name}")
+    path.rename(old)
+    try:
+        temporary.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    """Delete a file or folder if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        # What was wrong with the place is told by the error under way, not by the clean-up after it.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def write_image(path: Path | str, array: Any, pixel_size_nm: float | None = None, overwrite: bool = False) -> Path:
+    """Write ``(h, w)``, ``(n, h, w)`` or ``(t, z, h, w)``, plane by plane; the suffix says the format.
+
+    ``.tif``/``.tiff``: ImageJ TIFF for uint8, uint16 and float32, else OME-TIFF; more than 4 GB as BigTIFF.
+    ``.zarr``: OME-Zarr 0.5 with one level. ``.png``: one plane of uint8 or uint16. bool is written as uint8,
+    float16 as float32, 64-bit integers as 32-bit where they fit. The pixel size is written in nm.
+
+    `array` may be numpy, dask, zarr or anything with shape, dtype and ``[i]``. Missing folders are made.
+
+    Raises
+    ------
+    UserError
+        If the file exists and `overwrite` is false, the format cannot hold the array, or the disk is full.
+    """
+    path = Path(path)
+    array = array if hasattr(array, "shape") and hasattr(array, "dtype") else np.asarray(array)
+    _check(path, array)
+    with replacing(path, overwrite) as temporary:
+        _WRITERS[path.suffix.lower()](temporary, array, pixel_size_nm)
+    return path
+
+
+def _check(path: Path, array: Any) -> None:
+    """Refuse what the format cannot hold."""
+    if path.suffix.lower() not in _WRITERS:
+        raise UserError(f"{path} has no suffix that can be written. Use one of {', '.join(_WRITERS)}.")
+    if np.dtype(array.dtype).kind not in "biuf" or len(array.shape) not in _AXES or 0 in array.shape:
+        raise UserError(
+            f"An array of shape {tuple(array.shape)} and type {array.dtype} cannot be written as {path.name}. "
+            "Images are (h, w), (n, h, w) or (t, z, h, w) of real numbers."
+        )
+
+
+def _storage_dtype(array: Any) -> np.dtype[Any]:
+    """Type that other programs read, wide enough for every value."""
+    dtype: np.dtype[Any] = np.dtype(array.dtype).newbyteorder("=")
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    if dtype.kind == "f":
+        return np.dtype(np.float32 if dtype.itemsize <= 4 else np.float64)
+    if dtype.itemsize < 8:
+        return dtype
+    low, high = (min(int(p.min()) for p in _planes(array)), max(int(p.max()) for p in _planes(array)))
+    fitting = (t for t in (np.int32, np.uint32) if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+    return np.dtype(next(fitting, np.float64))
+
+
+def _planes(array: Any, dtype: Any = None) -> Iterator[NDArray[Any]]:
+    """Planes of an array of 2 to 4 axes, one in memory at a time."""
+    for index in np.ndindex(*array.shape[:-2]):
+        plane = np.asarray(array[index[0]] if len(index) == 1 else array[index or ...])
+        yield plane if dtype is None else np.ascontiguousarray(plane, dtype)
+
+
+def _write_tiff(path: Path, array: Any, pixel_size_nm: float | None) -> None:
+    """ImageJ TIFF where ImageJ can hold it, else OME-TIFF."""
+    import tifffile
+
+    dtype = _storage_dtype(array)
+    size = int(np.prod(array.shape)) * dtype.itemsize
+    imagej = dtype in (np.uint8, np.uint16, np.float32) and size < _BIG_BYTES
+    axes: dict[str, Any] = {"axes": _AXES[len(array.shape)]}
+    calibration: dict[str, Any] = {}
+    if pixel_size_nm and imagej:
+        axes["unit"], calibration["resolution"] = "nm", (1 / pixel_size_nm, 1 / pixel_size_nm)
+    elif pixel_size_nm:
+        for axis in "XY":
+            axes |= {f"PhysicalSize{axis}": pixel_size_nm, f"PhysicalSize{axis}Unit": "nm"}
+    tifffile.imwrite(
+        path,
+        _planes(array, dtype),
+        shape=tuple(array.shape),
+        dtype=dtype,
+        photometric="minisblack",
+        imagej=imagej,
+        ome=not imagej,
+        bigtiff=size >= _BIG_BYTES,
+        metadata=axes,
+        **calibration,
+    )
+
+
+def _write_png(path: Path, array: Any, pixel_size_nm: float | None) -> None:
+    """One plane of 8 or 16 bits; PNG has no place for the pixel size of a microscope."""
+    from PIL import Image as Pillow
+
+    plane = np.asarray(array)
+    plane = plane.astype(_storage_dtype(plane), copy=False)
+    if plane.ndim != 2 or plane.dtype not in (np.uint8, np.uint16):
+        raise UserError(
+            f"PNG holds one plane of uint8 or uint16, not {plane.dtype} of shape {plane.shape}. Write a .tif instead."
+        )
+    Pillow.fromarray(plane).save(path, format="PNG")
+
+
+def _write_zarr(path: Path, array: Any, pixel_size_nm: float | None) -> None:
+    """OME-Zarr, plane by plane."""
+    store = create_zarr(path, tuple(array.shape), _storage_dtype(array), pixel_size_nm)
+    for index, plane in zip(np.ndindex(*array.shape[:-2]), _planes(array, store.dtype), strict=True):
+        store[index or ...] = plane
+
+
+def create_zarr(
+    path: Path | str,
+    shape: tuple[int, ...],
+    dtype: Any,
+    pixel_size_nm: float | None = None,
+    overwrite: bool = False,
+) -> Any:
+    """Make an OME-Zarr 0.5 image with one level and return its zarr array, to be written plane by plane.
+
+    `shape` is ``(h, w)``, ``(n, h, w)`` or ``(t, z, h, w)``. Chunks hold one plane or tiles of it. Writes to
+    `path` itself: use `replacing` around it where a half-written image must not be left behind.
+
+    Raises
+    ------
+    UserError
+        If `path` exists and `overwrite` is false.
+    """
+    import zarr
+
+    path = Path(path)
+    _refuse_existing(path, overwrite)
+    group = zarr.create_group(path, zarr_format=3, overwrite=overwrite)
+    group.attrs["ome"] = _ome_attributes(len(shape), pixel_size_nm)
+    return group.create_array(
+        "0",
+        shape=shape,
+        dtype=np.dtype(dtype),
+        chunks=(*(1 for _ in shape[:-2]), *(min(_CHUNK_PX, n) for n in shape[-2:])),
+        dimension_names=list(_AXES[len(shape)].lower()),
+    )
+
+
+def _ome_attributes(axes: int, pixel_size_nm: float | None) -> dict[str, Any]:
+    """OME-Zarr 0.5 metadata of a single-level image."""
+    unit = {"unit": "nanometer"} if pixel_size_nm else {}
+    names = [
+        {"name": name, "type": "time" if name == "t" else "space", **(unit if name in "yx" else {})}
+        for name in _AXES[axes].lower()
+    ]
+    scale = [*(1.0 for _ in range(axes - 2)), pixel_size_nm or 1.0, pixel_size_nm or 1.0]
+    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+    return {"version": "0.5", "multiscales": [{"axes": names, "datasets": [level]}]}
+
+
+_WRITERS = {".tif": _write_tiff, ".tiff": _write_tiff, ".zarr": _write_zarr, ".png": _write_png}

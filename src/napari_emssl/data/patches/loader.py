@@ -1,0 +1,221 @@
+"""Batches of patches, read ahead of the training: by a thread, or by processes that share nothing but the files."""
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ...errors import UserError
+from .patches import UnlabelledPatches
+
+_AHEAD = 3
+"""Batches that the thread keeps ready."""
+_LOOK_SECONDS = 0.1
+_ALL = slice(None)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches ``(b, 1, patch, patch)``, the damaged planes met, and why there are none, if so."""
+
+    patches: Tensor
+    damaged: tuple[int, ...] = ()
+    problem: str = ""
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in memory from which a GPU copies while it computes."""
+        return self if self.problem else Batch(self.patches.pin_memory(), self.damaged)
+
+
+class Positions:
+    """Positions of the patches of each batch, from step `first` on, until it is `over`.
+
+    Parameters
+    ----------
+    first
+        The first step.
+    batch_size
+        Patches in a batch.
+    share
+        Which patches of each batch are read; of several processes that train each reads its own.
+
+    """
+
+    def __init__(self, first: int, batch_size: int, share: slice = _ALL) -> None:
+        self._first, self._batch_size, self._share = first, batch_size, share
+        self.over = False
+        """Set to end the iteration."""
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in count(self._first):
+            if self.over:
+                return
+            start = step * self._batch_size
+            yield list(range(start, start + self._batch_size))[self._share]
+
+
+class BatchLoader:
+    """Reads batches ahead, and knows how long the training waited and which planes are damaged.
+
+    Parameters
+    ----------
+    patches
+        What to read.
+    batch_size
+        Patches in a batch, over all processes that train.
+    workers
+        Processes that read; 0 for a thread.
+    share
+        Which patches of each batch are read, see `Positions`.
+
+    """
+
+    def __init__(self, patches: UnlabelledPatches, batch_size: int, workers: int = 0, share: slice = _ALL) -> None:
+        self._patches, self._workers = patches, workers
+        self._batch_size, self._share = batch_size, share
+        self._stream: Iterator[Batch] | None = None
+        self.damaged: set[int] = set()
+        """Numbers of the planes that could not be read so far."""
+        self.waited_seconds = 0.0
+        """Time that `batches` kept its caller waiting, the first batch left out."""
+        self.batches_read = 0
+
+    @property
+    def patches_per_epoch(self) -> int:
+        """Patches in one pass over the images."""
+        return len(self._patches)
+
+    def batches(self, first: int) -> Iterator[Tensor]:
+        """Yield the patches ``(b, 1, patch, patch)`` of each step from `first` on, pinned where there is CUDA.
+
+        Raises
+        ------
+        UserError
+            If hardly any plane can be read, or a reading process died.
+
+        """
+        self.close()
+        positions = Positions(first, self._batch_size, self._share)
+        self._stream = (
+            _by_processes(self._patches, positions, self._workers)
+            if self._workers
+            else _by_thread(self._patches, positions)
+        )
+        while True:
+            mark = time.monotonic()
+            batch = next(self._stream)
+            if self.batches_read:
+                self.waited_seconds += time.monotonic() - mark
+            self.batches_read += 1
+            if batch.problem:
+                raise UserError(batch.problem)
+            self.damaged.update(batch.damaged)
+            yield batch.patches
+
+    def close(self) -> None:
+        """End the thread or the processes; `batches` can be called again."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()  # type: ignore[attr-defined]
+
+
+class _Batches(Dataset[Batch]):
+    """Batches by the list of their positions."""
+
+    def __init__(self, patches: UnlabelledPatches) -> None:
+        self._patches = patches
+
+    def __getitem__(self, positions: list[int]) -> Batch:
+        try:
+            drawn = [self._patches.draw(position) for position in positions]
+        except UserError as error:
+            return Batch(torch.empty(0), problem=str(error))
+        damaged = {number for item in drawn for number in item.damaged}
+        return Batch(torch.stack([item.patch for item in drawn]), tuple(sorted(damaged)))
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _by_processes(patches: UnlabelledPatches, positions: Positions, workers: int) -> Iterator[Batch]:
+    """Let processes read; they end when the iterator is closed."""
+    loader = DataLoader(
+        _Batches(patches),
+        batch_size=None,
+        sampler=positions,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        multiprocessing_context="spawn",
+        worker_init_fn=_leave_interrupts,
+        prefetch_factor=2,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # its own: that of torch belongs to the training
+    )
+    batches = iter(loader)
+    try:
+        while True:
+            yield next(batches)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError("A process that reads images died; memory may be full. Use fewer --workers.") from error
+    finally:
+        positions.over = True
+        with suppress(RuntimeError):
+            for _ in batches:  # a process that ends while it hands over a batch aborts
+                continue
+
+
+def _leave_interrupts(_worker: int) -> None:
+    """Ctrl-C reaches all processes of a terminal; the training says when reading ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _by_thread(patches: UnlabelledPatches, positions: Positions) -> Iterator[Batch]:
+    """Let a thread read; it ends when the iterator is closed."""
+    ready: queue.Queue[Batch | BaseException] = queue.Queue(_AHEAD)
+    over = threading.Event()
+    thread = threading.Thread(target=_read, args=(patches, positions, ready, over), name="reading patches", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        over.set()
+        thread.join()
+
+
+def _read(
+    patches: UnlabelledPatches,
+    positions: Positions,
+    ready: "queue.Queue[Batch | BaseException]",
+    over: threading.Event,
+) -> None:
+    """Fill the queue until it is over; what goes wrong is handed on to the training."""
+    reader, pinned = _Batches(patches), torch.cuda.is_available()
+    for batch in positions:
+        try:
+            item: Batch | BaseException = reader[batch].pin_memory() if pinned else reader[batch]
+        except BaseException as error:
+            item = error
+        while not over.is_set():
+            try:
+                ready.put(item, timeout=_LOOK_SECONDS)
+                break
+            except queue.Full:
+                continue
+        if over.is_set() or isinstance(item, BaseException):
+            return

@@ -1,0 +1,98 @@
+"""What is compared: pretrained starts, and networks from random weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import UserError
+from ...models.model_file import Model, NetworkSpec
+from ...models.zoo import SUFFIX, load_model
+
+Start = str | Path | Model
+SCRATCH = "scratch"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One start of a comparison."""
+
+    label: str
+    network: NetworkSpec
+    """With one output channel; the task may ask for more."""
+    base: Model | None = None
+    """What the weights come from; None: random weights."""
+
+    @property
+    def kind(self) -> str:
+        """``pretrained`` or ``random``."""
+        return "random" if self.base is None else "pretrained"
+
+    @property
+    def digest(self) -> str:
+        """Tells apart starts of one label; of random weights their network."""
+        if self.base is None:
+            return self.label
+        found = blake2b(digest_size=16)
+        for name in sorted(self.base.weights):
+            found.update(name.encode() + np.ascontiguousarray(self.base.weights[name]).tobytes())
+        return found.hexdigest()
+
+
+def contenders_of(starts: Sequence[Start], random_twins: bool) -> list[Candidate]:
+    """Return the starts by label, after each pretrained one its network from random weights, if asked for and new.
+
+    Raises
+    ------
+    UserError
+        When there is no such start, or two have one label.
+
+    """
+    found: dict[str, Candidate] = {}
+    for start in starts:
+        contender = _contender(start)
+        if contender.label in found and (contender.base or found[contender.label].base):
+            raise UserError(f"Two starts are called '{contender.label}'. Give each once, and files different names.")
+        found[contender.label] = contender
+        if random_twins and contender.base is not None:
+            twin = random_of(contender.network)
+            found.setdefault(twin.label, twin)
+    if not found:
+        raise UserError("There is nothing to compare. Give at least one start (--starts unet-3-96).")
+    return list(found.values())
+
+
+def random_of(network: NetworkSpec) -> Candidate:
+    """Return the contender that begins with this network's random weights."""
+    return Candidate(f"{SCRATCH}:{network_label(network)}", network)
+
+
+def network_label(network: NetworkSpec) -> str:
+    """Return a network's name with what differs from that name's: ``unet-3-96:8``, ``hrnet-w18:refine``."""
+    parts = [network.name, *([str(network.width)] if network.width else []), *(["refine"] if network.refine else [])]
+    return ":".join(parts)
+
+
+def _contender(start: Start) -> Candidate:
+    if isinstance(start, str) and start.partition(":")[0] == SCRATCH:
+        return random_of(_network_named(start))
+    model = start if isinstance(start, Model) else load_model(start)
+    given = None if isinstance(start, Model) else Path(start)
+    label = given.stem if given and given.suffix == SUFFIX else str(given or model.name)
+    return Candidate(label, model.card.network.model_copy(update={"out_channels": 1}), model)
+
+
+def _network_named(start: str) -> NetworkSpec:
+    """Read ``scratch:NAME``, with ``:WIDTH`` and ``:refine`` behind it if need be."""
+    _, *words = start.split(":")
+    name, *rest = words or [""]
+    refine = "refine" in rest
+    widths = [word for word in rest if word != "refine"]
+    if not name or len(widths) > 1 or not all(word.isdecimal() and int(word) > 0 for word in widths):
+        raise UserError(
+            f"'{start}' does not say which network begins with random weights. Write {SCRATCH}:unet-3-96, "
+            f"{SCRATCH}:unet-3-96:8 for another width, or {SCRATCH}:hrnet-w18:refine."
+        )
+    return NetworkSpec(name=name, width=int(widths[0]) if widths else None, refine=refine)

@@ -1,0 +1,173 @@
+"""What came of a comparison: scores against steps, and what each pretrained start gives against random weights."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MAIN_SCORE = "dice"
+_COLUMN = 15
+_AHEAD = "  seeds ahead"
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """The scores of one run at one step."""
+
+    start: str
+    kind: str
+    """``pretrained`` or ``random``."""
+    network: str
+    seed: int
+    step: int
+    seconds: float
+    """Spent on training up to here."""
+    loss: float
+    """Mean training loss since the last scoring; NaN at step 0."""
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over seeds."""
+
+    count: int
+    mean: float
+    spread: float
+    """Standard deviation between seeds; NaN for one."""
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean; NaN for one seed."""
+        return self.spread / math.sqrt(self.count) if self.count else math.nan
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Pretrained minus random of the same seeds."""
+
+    difference: Mean
+    wins: int
+    """Seeds for which the pretrained start is ahead."""
+
+
+def mean_of_seeds(values: Iterable[float]) -> Mean:
+    """Return mean and sample standard deviation."""
+    array = np.fromiter(values, np.float64)
+    spread = float(array.std(ddof=1)) if len(array) > 1 else math.nan
+    return Mean(len(array), float(array.mean()) if len(array) else math.nan, spread)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All runs of a comparison that are complete."""
+
+    rows: tuple[ResultRow, ...]
+
+    @property
+    def starts(self) -> list[str]:
+        """Labels of the starts, in the order in which they were run."""
+        return list(dict.fromkeys(row.start for row in self.rows))
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps at which runs were scored."""
+        return sorted({row.step for row in self.rows})
+
+    @property
+    def scores(self) -> list[str]:
+        """Names of the scores."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.scores))
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of complete runs, of any start."""
+        return sorted({row.seed for row in self.rows})
+
+    def runs(self) -> set[tuple[str, int]]:
+        """Start and seed of every complete run."""
+        return {(row.start, row.seed) for row in self.rows}
+
+    def twin(self, start: str) -> str:
+        """Return the start that is the same network from random weights; empty where there is none."""
+        row = next(row for row in self.rows if row.start == start)
+        same = (other.start for other in self.rows if other.kind == "random" and other.network == row.network)
+        return next(same, "") if row.kind == "pretrained" else ""
+
+    def values(self, start: str, step: int, score: str = MAIN_SCORE) -> dict[int, float]:
+        """Return a score by seed."""
+        rows = (row for row in self.rows if row.start == start and row.step == step)
+        return {row.seed: row.scores[score] for row in rows if score in row.scores}
+
+    def mean(self, start: str, step: int, score: str = MAIN_SCORE) -> Mean:
+        """Return a score averaged over the seeds."""
+        return mean_of_seeds(self.values(start, step, score).values())
+
+    def gain(self, start: str, step: int, score: str = MAIN_SCORE) -> Gain | None:
+        """Return a pretrained start's lead over its random twin, of the seeds both have; None where there are none."""
+        ahead, behind = self.values(start, step, score), self.values(self.twin(start), step, score)
+        differences = [ahead[seed] - behind[seed] for seed in ahead if seed in behind]
+        if not differences:
+            return None
+        return Gain(mean_of_seeds(differences), sum(difference > 0 for difference in differences))
+
+    def steps_to_match(self, start: str) -> int | None:
+        """Return the first scored step at which a start is, on average, where its random twin ends; None if never."""
+        twin = self.twin(start)
+        if not twin:
+            return None
+        goal = self.mean(twin, self.steps[-1]).mean
+        return next((step for step in self.steps if self.mean(start, step).mean >= goal), None)
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return plain data, a row for each start, score and step."""
+        return [
+            self._summary_row(start, score, step)
+            for start in self.starts
+            for score in self.scores
+            for step in self.steps
+        ]
+
+    def _summary_row(self, start: str, score: str, step: int) -> dict[str, Any]:
+        mean, gain = self.mean(start, step, score), self.gain(start, step, score)
+        row: dict[str, Any] = {"start": start, "score": score, "step": step, "seeds": mean.count}
+        row |= {"mean": mean.mean, "standard_deviation": mean.spread}
+        values = list(self.values(start, step, score).values()) or [math.nan]
+        row |= {"median": float(np.median(values)), "quantile_10": float(np.quantile(values, 0.1))}
+        row["twin"] = self.twin(start)
+        if gain is None:
+            return row | {"gain": math.nan, "gain_standard_error": math.nan, "wins": 0, "pairs": 0}
+        found = gain.difference
+        return row | {"gain": found.mean, "gain_standard_error": found.error, "wins": gain.wins, "pairs": found.count}
+
+    def table(self, score: str = MAIN_SCORE) -> str:
+        """Return the means and the leads as text, a column for each step."""
+        width = max(len(start) for start in [*self.starts, _AHEAD]) + 2
+        head = _line("start", width, [f"step {step}" for step in self.steps])
+        lines = [f"{score}: mean ± standard deviation over {len(self.seeds)} seeds", head]
+        for start in self.starts:
+            means = (self.mean(start, step, score) for step in self.steps)
+            lines.append(_line(start, width, [_shown(one.mean, one.spread, "") for one in means]))
+        paired = [start for start in self.starts if self.twin(start)]
+        if paired:
+            lines += ["", "lead over the same network from random weights: mean ± standard error", head]
+        for start in paired:
+            lines += self._leads(start, width, score)
+        return "\n".join(lines)
+
+    def _leads(self, start: str, width: int, score: str) -> list[str]:
+        """Return two lines: the leads, and how many seeds are ahead."""
+        gains = [self.gain(start, step, score) for step in self.steps]
+        leads = [_shown(gain.difference.mean, gain.difference.error, "+") if gain else "" for gain in gains]
+        ahead = [f"{gain.wins} of {gain.difference.count}" if gain else "" for gain in gains]
+        return [_line(start, width, leads), _line(_AHEAD, width, ahead)]
+
+
+def _line(first: str, width: int, cells: Iterable[str]) -> str:
+    return first.ljust(width) + "".join(cell.rjust(_COLUMN) for cell in cells)
+
+
+def _shown(mean: float, spread: float, sign: str) -> str:
+    return format(mean, f"{sign}.3f") + ("" if math.isnan(spread) else f" ±{spread:.3f}")

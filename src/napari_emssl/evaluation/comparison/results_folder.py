@@ -1,0 +1,164 @@
+"""The folder of a comparison: what was compared, the scores, and going on where a run was stopped."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...data.images.writers import replacing
+from ...errors import UserError
+from .figure import write_comparison
+from .results import Comparison, ResultRow
+
+RECORD, RESULTS, CURVES = "compare.json", "results.csv", "curves.png"
+SUMMARY = ("summary.csv", "summary.json")
+_FORMAT = 1
+_COLUMNS = ("start", "kind", "network", "seed", "step", "seconds", "loss")
+_ANEW = "Choose another folder, or pass --overwrite to start anew."
+_MAY_DIFFER = ("seeds", "random_twins")
+"""Settings that add runs and change none."""
+
+
+class ResultsFolder:
+    """Keeps the complete runs of a comparison in its folder.
+
+    Parameters
+    ----------
+    folder
+        Made when the first run is complete.
+    record
+        ``settings``, ``data`` and ``starts`` (digests by label), with whatever else is worth knowing.
+    overwrite
+        Forget what an earlier comparison left.
+
+    Raises
+    ------
+    UserError
+        When the folder holds something else, or a comparison with other settings, images or weights.
+
+    """
+
+    def __init__(self, folder: Path, record: Mapping[str, Any], overwrite: bool) -> None:
+        self.folder, self.record = folder, {"format": _FORMAT, **record}
+        self.rows: list[ResultRow] = []
+        if overwrite or not folder.exists() or not any(folder.iterdir()):
+            return
+        before = _read_record(folder)
+        _refuse_difference(folder, before, self.record)
+        self.record["starts"] = before["starts"] | record["starts"]
+        self.rows = read_results(folder / RESULTS)
+
+    @property
+    def comparison(self) -> Comparison:
+        """What is there so far."""
+        return Comparison(tuple(self.rows))
+
+    def add(self, run: Sequence[ResultRow]) -> None:
+        """Take in a complete run and write all files anew.
+
+        Raises
+        ------
+        UserError
+            When the folder cannot be written.
+
+        """
+        self.rows += run
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write()
+        except (OSError, UserError) as error:
+            reason = error.__cause__ if isinstance(error, UserError) else error
+            raise UserError(
+                f"Cannot write to '{self.folder}': {getattr(reason, 'strerror', None) or reason}. "
+                "Make room; the same command then goes on."
+            ) from error
+
+    def _write(self) -> None:
+        found = self.comparison
+        _replace(self.folder / RECORD, json.dumps(self.record, indent=2, ensure_ascii=False))
+        rows = [_flat(row) for row in self.rows]
+        _replace(self.folder / RESULTS, _as_csv(rows, [*_COLUMNS, *found.scores]))
+        summary = found.summary()
+        _replace(self.folder / SUMMARY[0], _as_csv(summary, list(summary[0])))
+        match = {start: found.steps_to_match(start) for start in found.starts if found.twin(start)}
+        content = {"compared": self.record, "steps_to_match_random": match, "rows": [_finite(row) for row in summary]}
+        _replace(self.folder / SUMMARY[1], json.dumps(content, indent=2, ensure_ascii=False))
+        write_comparison(self.folder / CURVES, found)
+
+
+def read_results(path: Path) -> list[ResultRow]:
+    """Read the table of all scores; raises `UserError` when it is damaged, and finds nothing where there is none."""
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [_row(line) for line in csv.DictReader(file)]
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"'{path}' is damaged and cannot be added to. {_ANEW}") from error
+
+
+def _row(line: Mapping[str, str]) -> ResultRow:
+    scores = {name: float(value) for name, value in line.items() if name not in _COLUMNS and value != ""}
+    seconds, loss = (float(line[name] or "nan") for name in ("seconds", "loss"))
+    seed, step = int(line["seed"]), int(line["step"])
+    return ResultRow(line["start"], line["kind"], line["network"], seed, step, seconds, loss, scores)
+
+
+def _flat(row: ResultRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _COLUMNS} | row.scores
+
+
+def _as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Lines of a CSV; numbers to seven digits, nothing where there is no number."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.7g}"
+    return value
+
+
+def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file anew; it is never half there."""
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    path = folder / RECORD
+    if not path.is_file():
+        raise UserError(f"Folder '{folder}' is not empty and holds no comparison. {_ANEW}")
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        complete = record["format"] == _FORMAT and {"settings", "data", "starts"} <= record.keys()
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"'{path}' is damaged, so the comparison cannot go on. {_ANEW}") from error
+    if not complete:
+        raise UserError(f"'{path}' is of another version of the program. {_ANEW}")
+    return record
+
+
+def _refuse_difference(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Runs can only be added to a comparison if nothing but their start and seed differs."""
+    for name, value in now["settings"].items():
+        was = before["settings"].get(name)
+        if name not in _MAY_DIFFER and was != value:
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"'{folder}' holds a comparison with {flag} {was}, not {value}. {_ANEW}")
+    if before["data"] != now["data"]:
+        raise UserError(f"'{folder}' holds a comparison on other images or targets. {_ANEW}")
+    for label, digest in now["starts"].items():
+        if before["starts"].get(label, digest) != digest:
+            raise UserError(f"'{folder}' holds runs of '{label}' with other weights. {_ANEW}")

@@ -1,0 +1,225 @@
+"""The dock "EM SSL Apply model": a model of the zoo on the plane in view, a layer, or several."""
+
+from typing import Any, Literal
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QPushButton
+from superqt import QCollapsible
+
+from ...errors import UserError
+from ...inference.resumable_zarr import AlreadyDoneError
+from ...jobs.settings import ApplySettings
+from ...models.model_file import read_card
+from ...models.zoo import load_card
+from ..job.dock import Dock, hbox
+from ..job.job_panel import JobPanel, Message
+from ..layers.layers import plane_in_view
+from ..models.picker import ModelPicker
+from ..widgets.fields import Combo
+from ..widgets.form import SettingsForm
+from ..widgets.layer_list import LayerList
+from ..widgets.pickers import DevicePicker, layer_picker
+from .destination import Destination, check_fits, choose_destination, describe_destination
+from .destination_picker import PlacePicker
+from .on_demand import LazyResult
+from .profiles import survey_news, survey_of
+from .request import ApplyRequest, apply_request
+from .start import start_applying
+
+_ADVANCED = ("tile", "halo", "batch_size", "precision")
+_CALM_MS = 150
+Scope = Literal["layer", "plane", "several"]
+_SCOPES: tuple[tuple[str, Scope], ...] = (
+    ("whole layer", "layer"),
+    ("plane in view", "plane"),
+    ("several layers", "several"),
+)
+
+
+class ApplyDock(Dock):
+    """Applies a model to open images, stacks or lazily read layers, and says beforehand what that takes.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer the dock belongs to.
+
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.gone = False
+        self._make_inputs()
+        self._make_settings()
+        self._make_panel()
+        self._watch_inputs()
+        self.reset_choices()
+        active = napari_viewer.layers.selection.active
+        if active in self.image.choices:
+            self.image.value = active
+        self._on_scope()
+
+    def _make_inputs(self) -> None:
+        self.image = layer_picker(self.viewer, "Image")
+        self.layers = LayerList(self.viewer)
+        self.model = ModelPicker(starts=False)
+        self.open_button = QPushButton("Open file …")
+        self.open_button.setToolTip("Use a model file that is not in the zoo.")
+        self.open_button.clicked.connect(self._ask_for_file)
+        self.scope = Combo()
+        for text, scope in _SCOPES:
+            self.scope.addItem(text, scope)
+        self.place = PlacePicker()
+        self.add_row("Model", hbox(self.model, self.open_button))
+        self.add_row("Apply to", self.scope, "The plane in view is quick; a stack is done plane by plane.")
+        self.add_row("Image", self.image.native, "The image or stack; dask, zarr and multiscale layers too.")
+        self.add_row("Images", self.layers, "The model is applied to those that are ticked.")
+        self.add_row("Result", self.place, "Where the result goes.")
+
+    def _make_settings(self) -> None:
+        self.device = DevicePicker()
+        self.augment = SettingsForm(ApplySettings(), ["test_time_augmentation"])
+        self.advanced = SettingsForm(ApplySettings(), _ADVANCED)
+        self.add_row("Device", self.device)
+        self.add_row("8-fold average", self.augment.rows["test_time_augmentation"].widget)
+        self.more = QCollapsible("Advanced settings")
+        self.more.setDuration(0)
+        self.more.setContent(self.advanced)
+        self.more.collapse(animate=False)
+        self.column.addWidget(self.more)
+
+    def _make_panel(self) -> None:
+        self.plan = Message()
+        self.column.addWidget(self.plan)
+        self.panel = JobPanel(self.viewer, "Apply")
+        self.panel.start_requested.connect(self.begin)
+        self.panel.idle.connect(self._on_idle)
+        self.column.addWidget(self.panel)
+        self.column.addStretch(1)
+
+    def _watch_inputs(self) -> None:
+        """Say anew what a run will do when anything changes that it depends on."""
+        self._calm = QTimer(self, singleShot=True, interval=_CALM_MS)
+        self._calm.timeout.connect(self.update_estimate)
+        self.scope.currentIndexChanged.connect(self._on_scope)
+        self.image.changed.connect(self._on_input)
+        for signal in (
+            self.model.currentIndexChanged, self.device.currentIndexChanged, self.layers.ticked, self.place.changed,
+            survey_news.changed, *_signals_of(self.augment), *_signals_of(self.advanced),
+        ):  # fmt: skip
+            signal.connect(self._on_input)
+
+    def _on_input(self, *_: Any) -> None:
+        self._calm.start()
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Read the viewer's layers anew; napari calls this when they change."""
+        self.image.reset_choices(event)
+        self.layers.refresh()
+        self._calm.start()
+
+    def _on_scope(self, _: Any = None) -> None:
+        several = self.scope.currentData() == "several"
+        if several and not self.layers.picked():
+            self.layers.pick(list(self.viewer.layers.selection))
+        self.form.setRowVisible(self.image.native, not several)
+        self.form.setRowVisible(self.layers, several)
+        self._calm.start()
+
+    def _on_idle(self, idle: bool) -> None:
+        if idle:
+            self._calm.start()
+
+    def _ask_for_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", "Models (*.safetensors)")
+        if path:
+            self.open_model(path)
+
+    def open_model(self, path: str) -> None:
+        """List a model file and pick it, or say what is wrong with it."""
+        try:
+            card = read_card(path)
+        except UserError as error:
+            self.panel.show_error(error)
+            return
+        self.model.add_file(path)
+        self.panel.say(f"Opened '{card.name}', a {card.network.name} for the task {card.task}.")
+
+    def use_model(self, name: str) -> None:
+        """Pick a model of the zoo, one that has only just come included."""
+        self.model.refresh()
+        self.model.pick(name)
+
+    def settings(self) -> ApplySettings:
+        """Return the settings as they stand on screen."""
+        settings: ApplySettings = self.advanced.settings()
+        augment = self.augment.settings().test_time_augmentation
+        return settings.model_copy(update={"test_time_augmentation": augment, "device": self.device.currentText()})
+
+    def update_estimate(self) -> None:
+        """Say what a run would do, and whether it can be done; while one is under way its own words stand."""
+        if self.panel.runner.running:
+            return
+        try:
+            requests, settings = self._requests(), self.settings()
+            card = load_card(requests[0].model)
+            destination = self._destination(requests)
+            self.place.ask_for_folder(destination.place == "disk")
+            survey = survey_of(card, settings)
+            self.plan.show_text(describe_destination(requests, card, destination, settings, survey))
+            check_fits(requests, card, destination, settings.test_time_augmentation)
+        except UserError as error:
+            expected = isinstance(error, AlreadyDoneError) or not self.viewer.layers
+            self.plan.show_text(str(error), trouble=not expected)
+
+    def _requests(self) -> list[ApplyRequest]:
+        """Resolve what is on screen; raises `UserError` with what is missing."""
+        model, scope = self.model.picked(), self.scope.currentData()
+        if scope == "several":
+            images = self.layers.picked()
+            if not images:
+                raise UserError("No image is ticked. Tick those that the model shall be applied to.")
+            return [apply_request(image, model) for image in images]
+        image = self.image.value
+        at_plane = scope == "plane" and image is not None
+        return [apply_request(image, model, plane_in_view(image, self.viewer) if at_plane else None)]
+
+    def _destination(self, requests: list[ApplyRequest]) -> Destination:
+        card = load_card(requests[0].model)
+        return choose_destination(self.place.wanted, requests, card, self.place.folder, self.place.replace.isChecked())
+
+    def begin(self) -> None:
+        """Apply the model, or say what is missing."""
+        try:
+            requests, settings = self._requests(), self.settings()
+            destination = self._destination(requests)
+            if destination.place == "lazy":
+                self._look(requests, settings)
+            else:
+                start_applying(self.panel, self.viewer, requests, settings, destination=destination)
+        except UserError as error:
+            self.panel.show_error(error)
+
+    def _look(self, requests: list[ApplyRequest], settings: ApplySettings) -> None:
+        """Add layers that are computed when they are looked at."""
+        for request in requests:
+            LazyResult(self.viewer, request, settings, self._say)
+        names = ", ".join(f"'{request.source.name}'" for request in requests)
+        self.panel.say(f"The result of {names} is computed where you look; the first plane takes a few seconds.")
+
+    def _say(self, text: str, trouble: bool) -> None:
+        """Tell how a layer fares that outlives this dock."""
+        if not self.gone and not self.panel.runner.running:
+            self.panel.say(text, trouble)
+
+    def leave(self) -> None:
+        """End the job; layers that are computed when they are looked at live on."""
+        self.gone = True
+        super().leave()
+
+
+def _signals_of(form: SettingsForm) -> list[Any]:
+    """What tells that a field of a form was changed."""
+    names = ("valueChanged", "currentIndexChanged", "toggled")
+    widgets = [row.widget for row in form.rows.values()]
+    return [getattr(widget, name) for widget in widgets for name in names if hasattr(widget, name)]

@@ -1,0 +1,130 @@
+"""The result of a model as a layer whose planes are computed, in a process of their own, when they are looked at."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+from qtpy.QtCore import QCoreApplication, QObject, Signal
+
+from ...errors import UserError
+from ...jobs.events import Preview, Started
+from ...jobs.settings import ApplySettings
+from ...jobs.worker import client
+from ...models.model_file import Card
+from ...models.results import result_dtype, result_shape
+from ...models.zoo import find_model, load_card
+from ..layers.lazy_array import LazyPlanes
+from .request import ApplyRequest
+from .result_layer import show_result
+
+
+class OnDemandPredictor:
+    """Computes planes of one image in a child process, which is started when needed and ended when not.
+
+    Used by one thread at a time; `release` may be called from any.
+    """
+
+    def __init__(self, request: ApplyRequest, card: Card, settings: ApplySettings) -> None:
+        self._source, self._card, self._settings = request.source, card, settings
+        self._file = str(find_model(request.model))
+        self._job: client.WorkerJob | None = None
+        self.device = ""
+
+    def plane(self, index: tuple[int, ...]) -> NDArray[Any]:
+        """Return the result of the plane at an index; raises `UserError` naming it."""
+        try:
+            return self._ask(self._source.plane(index))
+        except Exception as error:
+            self.release()
+            where = f"'{self._source.name}'" + (f", plane {list(index)}" if index else "")
+            raise UserError(f"{where} could not be computed: {error}") from error
+
+    def _ask(self, plane: NDArray[Any]) -> NDArray[Any]:
+        job = self._job = self._job or self._new_job()
+        job.show(plane)
+        for event in job:
+            if isinstance(event, Started):
+                self.device = event.device
+            if isinstance(event, Preview):
+                return event.images["prediction"]
+        raise UserError("The process that computes it has ended. Apply again to try once more.")
+
+    def _new_job(self) -> client.WorkerJob:
+        scaling, size = self._card.scaling, self._source.shape[-2:]
+        levels = scaling.fit(self._source.image().planes) if scaling.per == "stack" else None
+        return client.run("look", self._file, size, self._settings, levels)
+
+    def release(self) -> None:
+        """End the process; it comes back when it is needed."""
+        job, self._job = self._job, None
+        if job is not None:
+            threading.Thread(target=job.close, daemon=True).start()
+
+
+class _News(QObject):
+    """Carries what threads tell to the thread of the viewer; lives as long as the program, as they may outlive all."""
+
+    changed = Signal(object)
+    failed = Signal(object, object)
+
+
+_NEWS = _News()
+_ALIVE: set["LazyResult"] = set()
+"""Nobody else holds them: they live until their layer is gone, or shows something else."""
+
+
+class LazyResult(QObject):
+    """A layer of results that come when they are looked at; lives as long as its layer shows them."""
+
+    def __init__(
+        self, viewer: Any, request: ApplyRequest, settings: ApplySettings, say: Callable[[str, bool], None]
+    ) -> None:
+        super().__init__()
+        self._viewer, self._say = viewer, say
+        card = load_card(request.model)
+        looker = self._looker = OnDemandPredictor(request, card, settings)
+        self._planes = LazyPlanes(
+            result_shape(request.source.shape, card), result_dtype(card), looker.plane,
+            changed=_NEWS.changed.emit, failed=_NEWS.failed.emit, release=looker.release,
+        )  # fmt: skip
+        _NEWS.changed.connect(self._refresh)
+        _NEWS.failed.connect(self._complain)
+        self._planes.awake = False
+        self.layer = show_result(viewer, request, self._planes, card)
+        self._planes.awake = True
+        self.layer.refresh()
+        viewer.layers.events.removed.connect(self._on_change)
+        self.layer.events.data.connect(self._on_change)
+        _ALIVE.add(self)
+        app = QCoreApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self.close)
+
+    def _refresh(self, planes: LazyPlanes) -> None:
+        if planes is self._planes and self._current():
+            self.layer.refresh()
+            where = f" on {self._looker.device}" if self._looker.device else ""
+            self._say(f"'{self.layer.name}' is computed where you look{where}; move the slider for more.", False)
+
+    def _complain(self, planes: LazyPlanes, error: Exception) -> None:
+        if planes is self._planes and self._current():
+            self._say(str(error), True)
+
+    def _current(self) -> bool:
+        """Whether the layer still shows these planes: another run may have put others there."""
+        return self.layer in self._viewer.layers and self.layer.data is self._planes
+
+    def _on_change(self, event: Any = None) -> None:
+        if not self._current():
+            self.close()
+
+    def close(self) -> None:
+        """Compute nothing any more."""
+        if self in _ALIVE:
+            _ALIVE.discard(self)
+            self._planes.close()
+            _NEWS.changed.disconnect(self._refresh)
+            _NEWS.failed.disconnect(self._complain)
+            self._viewer.layers.events.removed.disconnect(self._on_change)
+            self.layer.events.data.disconnect(self._on_change)

@@ -1,0 +1,276 @@
+"""The dock "EM SSL Fine-tune": show what you want, train, look, apply."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QPushButton, QTabBar
+from superqt import QCollapsible
+
+from ...data.images.user_folder import slug
+from ...errors import UserError
+from ...jobs.settings import ApplySettings, FinetuneSettings
+from ...models.zoo import free_name, recommended_start
+from ..apply.request import apply_request
+from ..apply.start import start_applying
+from ..job.dock import Dock, hbox
+from ..job.job_panel import JobPanel
+from ..job.plane_follower import PlaneFollower
+from ..layers.layers import pixel_size_nm
+from ..models.picker import ModelPicker, zoo_news
+from ..widgets.form import SettingsForm, align_labels
+from ..widgets.pickers import DevicePicker
+from .order import RunOptions, Trained, TrainingOrder, autosave_path, put_into_zoo
+from .page import TrainingPage
+from .restore.page import RestorePage
+from .segment.page import SegmentPage
+
+PAGES: tuple[Callable[[Any], TrainingPage], ...] = (SegmentPage, RestorePage)
+"""The ways of training, in the order of their tabs; called with the viewer."""
+_SECONDS = 45.0
+
+
+class FinetuneDock(Dock):
+    """Trains a model on what one of its pages gathers from the layers, and applies it.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer the dock belongs to.
+
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.trained: Trained | None = None
+        self._ordered: TrainingOrder | None = None
+        self._trained_on: Any = None
+        self._trained_by: TrainingPage | None = None
+        self.follower = PlaneFollower(napari_viewer, self)
+        self.follower.moved.connect(self._on_plane)
+        self._make_pages()
+        self._make_settings()
+        self._make_panel()
+        self._choose_page(0)
+        self.reset_choices()
+        self._choose_active()
+
+    def _make_pages(self) -> None:
+        self.tabs = QTabBar()
+        self.tabs.setExpanding(True)
+        self.pages = tuple(page(self.viewer) for page in PAGES)
+        self.page = self._running = self.pages[0]
+        for row, page in enumerate(self.pages):
+            self.tabs.addTab(page.title)
+            self.tabs.setTabToolTip(row, page.hint)
+            self.column.insertWidget(row, page)
+            page.changed.connect(self._on_inputs)
+            page.said.connect(lambda text, trouble: self.panel.say(text, trouble))
+        self.column.insertWidget(0, self.tabs)
+        self.tabs.setVisible(len(self.pages) > 1)
+        self.tabs.currentChanged.connect(self._choose_page)
+
+    def _make_settings(self) -> None:
+        self.start = ModelPicker(starts=True)
+        self.start.currentIndexChanged.connect(lambda _: self.start.pick(self.start.picked()))
+        self.start_facts = QLabel()
+        self.start_facts.setWordWrap(True)
+        self.start.told.connect(self.start_facts.setText)
+        self.start.pick(recommended_start())
+        self.device = DevicePicker()
+        self.basic = SettingsForm(FinetuneSettings(task="segment", max_seconds=_SECONDS), ["max_seconds"])
+        self.name = QLineEdit()
+        self.name.setToolTip("The model is put into the zoo under this name.")
+        self.name.textEdited.connect(lambda text: self.name.setModified(bool(text)))
+        self.add_row("Start from", self.start)
+        self.form.addRow(self.start_facts)
+        self.add_row("Time budget (s)", self.basic.rows["max_seconds"].widget)
+        self.add_row("Save as", self.name)
+        self.more = QCollapsible("Advanced settings")
+        self.more.setDuration(0)
+        self.more.layout().setContentsMargins(0, 0, 0, 0)
+        where = QFormLayout()
+        where.addRow("Device", self.device)
+        self.more.content().layout().addLayout(where)
+        for page in self.pages:
+            self.more.addWidget(page.advanced)
+        self.more.collapse(animate=False)
+        self.column.addWidget(self.more)
+
+    def _make_panel(self) -> None:
+        self.panel = JobPanel(self.viewer, "Start", pausable=True, plot=True)
+        self.panel.start_requested.connect(self.begin)
+        self.panel.preview.connect(lambda images: self._running.show_preview(images))
+        self.panel.idle.connect(self._on_idle)
+        self.apply_button = QPushButton("Apply to this layer")
+        self.apply_button.clicked.connect(self.apply)
+        self.resume_button = QPushButton("Resume training")
+        self.resume_button.setToolTip("Go on from the last autosave, with the painting and settings of that run.")
+        self.resume_button.clicked.connect(self.resume)
+        self.resume_button.hide()
+        self.panel.runner.failed.connect(self._on_failure)
+        self.more_button = QPushButton("Train more")
+        self.more_button.setToolTip("Go on from the new model, with everything that is painted or paired by now.")
+        self.more_button.clicked.connect(self.train_more)
+        self.panel.extra.addWidget(self.resume_button)
+        self.offers = hbox(self.more_button, self.apply_button)
+        self.offers.hide()
+        self.panel.extra.addWidget(self.offers)
+        self.column.addWidget(self.panel, 1)
+
+    def _choose_page(self, row: int) -> None:
+        """Show one page and its settings."""
+        self.page = self.pages[row]
+        for page in self.pages:
+            page.setVisible(page is self.page)
+            page.advanced.setVisible(page is self.page)
+        self._on_inputs()
+        self._offer(not self.panel.runner.running)
+
+    def showEvent(self, event: Any) -> None:
+        """Let the forms of the pages and of the dock stand below each other as one."""
+        align_labels(self.form, *(page.form for page in self.pages))
+        super().showEvent(event)
+
+    def leave(self) -> None:
+        """End the job, and listen to no layer any more."""
+        super().leave()
+        for page in self.pages:
+            page.leave()
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Read the viewer's layers anew; napari calls this when they change."""
+        for page in self.pages:
+            page.reset_choices(event)
+        if not self.panel.runner.running and self._ordered and self._ordered.layer not in self.viewer.layers:
+            self.follower.forget()
+        self._suggest_name()
+
+    def _choose_active(self) -> None:
+        """Begin with the image that the user has selected."""
+        active = self.viewer.layers.selection.active
+        for page in self.pages:
+            if active in page.image.choices:
+                page.image.value = active
+            page.on_image()
+
+    def _on_inputs(self) -> None:
+        image = self.page.image.value
+        self.start.recommend_for(self.page.learns)
+        self.start.describe_for(pixel_size_nm(image) if image is not None else None)
+        self._suggest_name()
+
+    def _suggest_name(self) -> None:
+        """Suggest a name unless the user has written one."""
+        if self.name.isModified() and self.name.text():
+            return
+        image = self.page.image.value
+        self._set_name(f"{slug(image.name, 24)} {datetime.now():%Y-%m-%d %H%M}" if image is not None else "")
+
+    def _set_name(self, name: str) -> None:
+        self.name.setText(name)
+        self.name.setCursorPosition(0)
+
+    def start_from(self, name: str) -> None:
+        """Pick a model of the zoo to start from, one that has only just come included."""
+        self.start.refresh()
+        self.start.pick(name)
+
+    def show_page(self, title: str) -> Any:
+        """Bring the page with this title to the front, and return it."""
+        row = next(row for row, page in enumerate(self.pages) if page.title == title)
+        self.tabs.setCurrentIndex(row)
+        return self.pages[row]
+
+    def begin(self) -> None:
+        """Start a training from the start that is picked, or say what is missing."""
+        self._begin(self.start.picked())
+
+    def train_more(self) -> None:
+        """Start a training from the model made last: what was painted before and since then counts."""
+        if self.trained is not None:
+            self._begin(self.trained.name)
+
+    def _begin(self, start: str | None) -> None:
+        try:
+            order = self._order(start)
+        except UserError as error:
+            self.panel.show_error(error)
+            return
+        self._running.remove_preview()
+        self._running = self.page
+        self._run(order)
+
+    def resume(self) -> None:
+        """Go on with a training that died, from its last autosave."""
+        if self._ordered is not None:
+            self._run(self._ordered.resumed())
+
+    def _run(self, order: TrainingOrder) -> None:
+        self._ordered = order
+        self._running.begin_preview(order)
+        self.resume_button.hide()
+        self.panel.run(
+            order.make_job, lambda model: put_into_zoo(model, order.draft), partial(self._on_trained, order),
+            title="Starting; the first time this takes a few seconds …", training=True,
+        )  # fmt: skip
+        self.panel.note(*order.notes)
+        self.follower.begin(order.layer, order.source, self.panel.runner.handle)
+
+    def _order(self, start: str | None) -> TrainingOrder:
+        """Resolve what is on screen and in the layers; raises `UserError` with what is missing."""
+        self._suggest_name()
+        wanted = self.name.text().strip()
+        name = free_name(wanted) if wanted else ""
+        order = self.page.order(RunOptions(self.settings(), start, name, autosave_path(name)))
+        if not name:
+            raise UserError("The model has no name. Write one into 'Save as'.")
+        self._set_name(order.draft.name)
+        return order
+
+    def settings(self) -> FinetuneSettings:
+        """Return the settings as they stand on screen."""
+        seconds = self.basic.settings().max_seconds
+        return self.page.settings().model_copy(update={"max_seconds": seconds, "device": self.device.currentText()})
+
+    def _on_plane(self) -> None:
+        """A prediction belongs to its plane: blank it until the next one comes, for good when none will."""
+        (self._running.blank_preview if self.panel.runner.running else self._running.remove_preview)()
+
+    def _on_trained(self, order: TrainingOrder, result: Trained, stopped: bool) -> None:
+        self.trained, self._trained_on, self._trained_by = result, order.layer, self._running
+        self.panel.record.keep(result.name)
+        zoo_news.changed.emit()
+        self.name.setModified(False)
+        self.apply_button.setToolTip(self._running.apply_hint)
+        self.panel.say(result.sentence(stopped))
+
+    def _on_failure(self, error: BaseException) -> None:
+        """Offer the last autosave of a training that died."""
+        if self.panel.training and self._ordered is not None and self._ordered.draft.autosave.is_file():
+            self.resume_button.show()
+            self.panel.say(f"{error} Press 'Resume training' to go on from it.", trouble=True)
+
+    def _on_idle(self, idle: bool) -> None:
+        for page in self.pages:
+            page.on_idle(idle)
+        self._offer(idle)
+
+    def _offer(self, idle: bool) -> None:
+        """Offer what can be done with the new model, on the page that it was trained by."""
+        offered = self.trained is not None and self._trained_by is self.page
+        self.offers.setVisible(offered)
+        self.offers.setEnabled(idle)
+        self.panel.start_button.setText("Start again" if offered else "Start")
+
+    def apply(self) -> None:
+        """Apply the new model to the layer it was trained on."""
+        image = self._trained_on if self._trained_on in self.viewer.layers else self._running.image.value
+        try:
+            request = apply_request(image, self.trained.name if self.trained else None)
+        except UserError as error:
+            self.panel.show_error(error)
+            return
+        settings = ApplySettings(device=self.device.currentText())
+        start_applying(self.panel, self.viewer, request, settings, self._running.remove_preview)

@@ -1,0 +1,288 @@
+"""Pairs of layers, one a row: the noisy image, its clean image, whether they fit, and what is wrong where not."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from ....data.datasets.pair_check import PairCheck
+from ....errors import UserError
+from ...job.job_panel import Message
+from ...layers.matching import likely_pair, partner_of
+from ...widgets.pickers import layer_picker
+from .pair_checker import PairChecker
+from .request import Pair, RestoreTask, pair_of
+
+_CALM_MS = 150
+_MARKS = {"good": "✓", "odd": "!", "bad": "✗", "asked": "…", "": ""}
+_CHECKING = "Looking at the pair …"
+
+
+class PairRow(QObject):
+    """Pickers of an image and its clean image, and what is known of them.
+
+    Signals
+    -------
+    changed()
+        Another layer was picked.
+
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Any, parent: QWidget, image: Any = None) -> None:
+        super().__init__(parent)
+        self.image = layer_picker(viewer, "Image") if image is None else image
+        self.clean = layer_picker(viewer, "Image")
+        self.mark = QLabel()
+        self.mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.remove = QToolButton()
+        self.remove.setText("×")
+        self.remove.setAutoRaise(True)
+        self.remove.setToolTip("Take this pair out of the list.")
+        self.pair: Pair | None = None
+        """The pair as it was when it was asked about; None where there is none."""
+        self.check: PairCheck | None = None
+        """What is known of it; None while it is looked at."""
+        self.question: int | None = None
+        self.image.changed.connect(lambda _: self._on_image())
+        self.clean.changed.connect(lambda _: self._on_clean())
+
+    @property
+    def layers(self) -> tuple[Any, Any]:
+        """The picked layers."""
+        return self.image.value, self.clean.value
+
+    @property
+    def widgets(self) -> tuple[QWidget, ...]:
+        """What stands in the row, from left to right."""
+        return self.image.native, self.clean.native, self.mark, self.remove
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Read the viewer's layers anew."""
+        self.image.reset_choices(event)
+        self.clean.reset_choices(event)
+
+    def set_layers(self, image: Any, clean: Any) -> None:
+        """Pick two layers."""
+        self.reset_choices()
+        self.image.value, self.clean.value = image, clean
+
+    def guess(self, task: RestoreTask) -> None:
+        """Pick the clean image that belongs to the image, unless one is picked that fits its grid."""
+        found = partner_of(self.image.value, self.clean.choices, task, self.clean.value)
+        if found is not None:
+            self.clean.value = found
+
+    def _on_image(self) -> None:
+        self.image.native.setToolTip(_name(self.image.value))
+        self.changed.emit()
+
+    def _on_clean(self) -> None:
+        self.clean.native.setToolTip(_name(self.clean.value))
+        self.changed.emit()
+
+    def show_state(self) -> None:
+        """Show a mark, and the sentence as its tooltip."""
+        word = "asked" if self.question is not None else _word(self.check)
+        self.mark.setText(_MARKS[word])
+        self.mark.setToolTip(self.check.sentence if self.check is not None else _CHECKING if word else "")
+
+
+def _word(check: PairCheck | None) -> str:
+    if check is None:
+        return ""
+    return "bad" if check.trouble else "odd" if check.doubt else "good"
+
+
+def _name(layer: Any) -> str:
+    return "" if layer is None else str(layer.name)
+
+
+class PairTable(QWidget):
+    """Rows of pairs, looked at as soon as they are picked.
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose layers are paired.
+    image
+        The picker that the first row uses for its image.
+
+    Signals
+    -------
+    changed()
+        Another layer was picked, or a row came or went.
+
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Any, image: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._task: RestoreTask = "denoise"
+        self._alone = False
+        self._guessed: tuple[Any, Any] | None = None
+        """The first pair as long as it is a guess that the user has not changed."""
+        self.checker = PairChecker(self)
+        self.checker.checked.connect(self._on_checked)
+        self._timer = QTimer(self, singleShot=True, interval=_CALM_MS)
+        self._timer.timeout.connect(self._ask)
+        self.rows: list[PairRow] = []
+        self._make_widgets()
+        self._add_row(PairRow(viewer, self, image))
+
+    def _make_widgets(self) -> None:
+        self._grid = QGridLayout()
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setVerticalSpacing(3)
+        for column in (0, 1):
+            self._grid.setColumnStretch(column, 1)
+        self._heads = QLabel("Image"), QLabel("Clean image")
+        for column, head in enumerate(self._heads):
+            self._grid.addWidget(head, 0, column)
+        self.add_button = QPushButton("Add pair")
+        self.add_button.clicked.connect(self.add_pair)
+        self.add_button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.message = Message()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(self._grid)
+        layout.addWidget(self.message)
+        layout.addWidget(self.add_button)
+
+    def _add_row(self, row: PairRow) -> None:
+        self.rows.append(row)
+        row.image.changed.connect(lambda _: row.guess(self._task))
+        row.changed.connect(self._on_layers)
+        row.remove.clicked.connect(lambda: self.remove_pair(self.rows.index(row)))
+        for column, widget in enumerate(row.widgets):
+            self._grid.addWidget(widget, len(self.rows), column)
+        self._show_columns()
+
+    def add_pair(self) -> None:
+        """Add a row with an image that no row has yet, and its clean image where one can be guessed."""
+        row = PairRow(self._viewer, self)
+        row.reset_choices()
+        taken = [layer for other in self.rows for layer in other.layers if layer is not None]
+        free = [layer for layer in row.image.choices if layer not in taken]
+        if free:
+            row.image.value = free[-1]
+        row.guess(self._task)
+        self._add_row(row)
+        self._on_layers()
+
+    def remove_pair(self, index: int) -> None:
+        """Take a row away; the rows below move up, as the first one stays."""
+        for above, below in zip(self.rows[index:], self.rows[index + 1 :], strict=False):
+            above.set_layers(*below.layers)
+        row = self.rows.pop()
+        for widget in row.widgets:
+            self._grid.removeWidget(widget)
+            widget.hide()
+            widget.deleteLater()
+        row.deleteLater()
+        self._show_columns()
+        self._on_layers()
+
+    def set_pairs(self, pairs: list[tuple[Any, Any]]) -> None:
+        """Show these pairs of layers and no others; at least one."""
+        while len(self.rows) > len(pairs):
+            self.remove_pair(len(self.rows) - 1)
+        while len(self.rows) < len(pairs):
+            self._add_row(PairRow(self._viewer, self))
+        for row, layers in zip(self.rows, pairs, strict=True):
+            row.set_layers(*layers)
+        self._on_layers()
+
+    def set_kind(self, task: RestoreTask, alone: bool) -> None:
+        """Pair for this task; `alone` shows images without clean ones."""
+        self._task, self._alone = task, alone
+        self.add_button.setText("Add image" if alone else "Add pair")
+        if not alone:
+            self.rows[0].guess(task)
+        self._show_columns()
+        self._on_layers()
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Read the viewer's layers anew."""
+        for row in self.rows:
+            row.reset_choices(event)
+        first = self.rows[0]
+        if first.clean.value == first.image.value or first.layers == self._guessed:
+            found = likely_pair(first.image.choices, self._task)
+            if found is not None and not self._alone:
+                self._guessed = found
+                first.set_layers(*found)
+
+    @property
+    def layers(self) -> list[tuple[Any, Any]]:
+        """The pairs of layers."""
+        return [row.layers for row in self.rows]
+
+    @property
+    def checks(self) -> list[PairCheck | None]:
+        """What is known of each pair; None where it is not known yet, or nothing is to be known."""
+        return [row.check for row in self.rows]
+
+    def _show_columns(self) -> None:
+        several = len(self.rows) > 1
+        for row in self.rows:
+            row.remove.setVisible(several)
+            row.clean.native.setVisible(not self._alone)
+            row.mark.setVisible(not self._alone)
+        self._heads[1].setVisible(not self._alone)
+        self._grid.setColumnStretch(1, 0 if self._alone else 1)
+
+    def _on_layers(self) -> None:
+        """What was known no longer holds; look again when the user has come to rest."""
+        for row in self.rows:
+            if row.question is not None:
+                self.checker.drop(row.question)
+            row.pair = row.check = row.question = None
+        self._timer.start()
+        self.changed.emit()
+
+    def _ask(self) -> None:
+        for row in self.rows:
+            if not self._alone and None not in row.layers:
+                self._ask_about(row)
+            row.show_state()
+        self._show_message()
+
+    def _ask_about(self, row: PairRow) -> None:
+        """Say at once what the shapes tell, and have the pixels looked at."""
+        try:
+            row.pair = pair_of(self._task, *row.layers)
+        except UserError as error:
+            row.check = PairCheck(trouble=str(error))
+        else:
+            row.question = self.checker.ask(row.pair)
+
+    def _on_checked(self, number: int, check: PairCheck) -> None:
+        for row in self.rows:
+            if row.question == number:
+                row.question, row.check = None, check
+                row.show_state()
+        self._show_message()
+
+    def _show_message(self) -> None:
+        """Show the sentences: all of a single pair, of several those that want attention."""
+        lines = list(self._lines())
+        self.message.show_text("\n".join(lines), trouble=any(row.check and row.check.trouble for row in self.rows))
+
+    def _lines(self) -> Iterator[str]:
+        known = [row.check for row in self.rows if row.check is not None]
+        if len(self.rows) == 1:
+            yield from (check.sentence for check in known)
+            if self.rows[0].question is not None:
+                yield _CHECKING
+            return
+        for number, row in enumerate(self.rows, start=1):
+            if row.check is not None and (row.check.trouble or row.check.doubt):
+                yield f"Pair {number}: {row.check.sentence}"
+        if len(known) == len(self.rows) and not any(check.trouble or check.doubt for check in known):
+            yield f"All {len(known)} pairs fit."

@@ -1,0 +1,164 @@
+"""Which layers a restoration learns from, resolved into one frozen request. No Qt, no viewer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from ....data.datasets.pair_check import PairCheck, check_images, factor_of, size_trouble
+from ....data.images.image import Image
+from ....errors import UserError
+from ....jobs.events import Job
+from ....jobs.worker import client
+from ...layers.layers import METADATA_KEY, LayerSnapshot, snapshot_of
+from ..order import RunOptions
+
+RestoreTask = Literal["denoise", "remove-background", "super-resolve"]
+
+_FACTORS: dict[str, tuple[int, ...]] = {"super-resolve": (1, 2)}
+"""How many times finer than the image's the grid of the clean image may be, where not the same only."""
+_SAME_SCALE = 0.02
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image layer and the layer of what it should have been, not yet read."""
+
+    image: LayerSnapshot
+    target: LayerSnapshot | None
+    """None where the image teaches itself."""
+    separate: bool = False
+    """Whether its planes are images in their own right, not frames or slices of one object."""
+    doubt: str = ""
+    """What is odd about how the layers lie in the viewer."""
+
+    @property
+    def factor(self) -> int:
+        """How many times finer the clean image's grid is."""
+        return factor_of(self.image.shape, self.target.shape) if self.target is not None else 1
+
+    @property
+    def names(self) -> str:
+        """Both names, for messages."""
+        return f"'{self.image.name}'" + (f" and '{self.target.name}'" if self.target is not None else "")
+
+    def check(self) -> PairCheck:
+        """Look at the pixels; what the layers' placement tells is added. Takes up to seconds."""
+        if self.target is None:
+            return PairCheck()
+        found = check_images(self.image.image(), self.target.image())
+        doubt = " ".join(filter(None, (found.doubt, self.doubt)))
+        return replace(found, doubt=doubt)
+
+
+@dataclass(frozen=True)
+class RestoreRequest:
+    """Pairs of layers, all for one model."""
+
+    task: RestoreTask
+    pairs: tuple[Pair, ...]
+
+    def images(self) -> list[Image]:
+        """Return the images as the job takes them, read when it asks."""
+        return [image for pair in self.pairs for image in _images(pair.image, pair.separate)]
+
+    def targets(self) -> list[Image] | None:
+        """Return the clean images in the order of the images; None where there are none."""
+        found = [image for pair in self.pairs if pair.target for image in _images(pair.target, pair.separate)]
+        return found or None
+
+
+def _images(source: LayerSnapshot, separate: bool) -> list[Image]:
+    """A stack as one image, or as one image a plane, so that whole planes can be held out."""
+    if not separate:
+        return [source.image()]
+    return [replace(source.image(index), name=f"{source.name} {list(index)}") for index in source.indices()]
+
+
+def restore_request(task: RestoreTask, layers: Sequence[tuple[Any, Any]], alone: bool = False) -> RestoreRequest:
+    """Resolve pairs of image layers into what a restoration learns from.
+
+    Parameters
+    ----------
+    task
+        What the model shall do.
+    layers
+        Pairs of an image layer and its clean image; either may be missing.
+    alone
+        Whether the images teach themselves; clean images are passed over then.
+
+    Raises
+    ------
+    UserError
+        When a layer is missing or paired with itself, or shapes do not fit each other or the task.
+
+    """
+    pairs = tuple(pair_of(task, image, None if alone else clean, alone) for image, clean in layers)
+    if not pairs:
+        raise UserError("There is no image layer. Open an image, or take File > Open Sample > napari-emssl.")
+    factors = sorted({pair.factor for pair in pairs})
+    if len(factors) > 1:
+        raise UserError(
+            "Some clean images are on a 2x finer grid and some are not. Train one model for each kind of pair."
+        )
+    return RestoreRequest(task, pairs)
+
+
+def pair_of(task: RestoreTask, image: Any, clean: Any, alone: bool = False) -> Pair:
+    """Resolve one pair of layers; raises `UserError` as `restore_request` does."""
+    if image is None:
+        raise UserError("There is no image layer. Open an image, or take File > Open Sample > napari-emssl.")
+    source, separate = snapshot_of(image), bool(image.metadata.get(METADATA_KEY, {}).get("simulated"))
+    if alone:
+        return Pair(source, None, separate)
+    if clean is None or clean == image:
+        raise UserError(f"Choose the clean image of '{image.name}': a layer that shows the same without noise.")
+    target = snapshot_of(clean)
+    if _without_ones(source.leading) != _without_ones(target.leading):
+        raise UserError(
+            f"'{source.name}' is {_size(source)} and '{target.name}' is {_size(target)}: "
+            "each plane needs a clean one. Choose stacks of as many planes."
+        )
+    trouble = size_trouble(source.shape, target.shape, _FACTORS.get(task, (1,)))
+    if trouble:
+        raise UserError(f"'{source.name}' and '{target.name}': {trouble}")
+    return Pair(source, target, separate, _placement_doubt(source, target))
+
+
+def _placement_doubt(image: LayerSnapshot, target: LayerSnapshot) -> str:
+    """Say when the layers' pixel sizes contradict their numbers of pixels."""
+    factor = factor_of(image.shape, target.shape)
+    sizes = [source.pixel_size_nm or float(source.placement["scale"][-1]) for source in (image, target)]
+    if np.isclose(sizes[0], sizes[1] * factor, rtol=_SAME_SCALE):
+        return ""
+    if (image.pixel_size_nm is None) != (target.pixel_size_nm is None):
+        return ""  # one of them has no unit: nothing to compare
+    return (
+        f"Pixel sizes {sizes[0]:.4g} and {sizes[1]:.4g} do not go with the numbers of pixels: the layers do not lie on "
+        "each other, but are taken to show the same field."
+    )
+
+
+def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n > 1)
+
+
+def _size(source: LayerSnapshot) -> str:
+    return " x ".join(map(str, source.shape))
+
+
+def start_restoring(request: RestoreRequest, unchecked: Sequence[Pair], draft: RunOptions) -> Job:
+    """Check the pairs that nobody has looked at yet, and start the job in its process; runs in a worker thread."""
+    for pair in unchecked:
+        refuse(pair, pair.check())
+    return client.run(
+        "finetune", request.images(), request.targets(), draft.settings, draft.start,
+        name=draft.name, autosave=draft.autosave, resume=draft.resume,
+    )  # fmt: skip
+
+
+def refuse(pair: Pair, check: PairCheck) -> None:
+    """Raise `UserError` with what is wrong with a pair, if anything is."""
+    if check.trouble:
+        raise UserError(f"{pair.names}: {check.trouble}")

@@ -1,0 +1,161 @@
+"""The labels of a painting as a table: colour, label, name, role."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from ...widgets.fields import Combo
+from .classes import ROLES, PaintedClass, default_class, remember, shown_classes
+from .painted_values import PaintedValues
+
+_LABEL, _NAME, _ROLE = range(3)
+_MOST_ROWS, _MOST_LABELS = 4, 64
+_ARROW_PX = 52
+"""What a combo box needs beside its text."""
+_ROW_PX, _SWATCH_PX = 26, 14
+_ROLE_HINTS = {
+    "class": "The model learns to find what is painted with this label.",
+    "background": "What is painted with this label is background.",
+    "ignore": "Nothing is learnt from what is painted with this label.",
+}
+
+
+class ClassTable(QTableWidget):
+    """One row for each label that occurs in some Labels layers; names and roles are written into the layers.
+
+    A click on a row takes the brush of that label.
+
+    Signals
+    -------
+    shown(int)
+        The number of labels in the table, whenever the layers were read.
+
+    """
+
+    shown = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__(0, 3)
+        self._layers: tuple[Any, ...] = ()
+        self._values: tuple[int, ...] = ()
+        self.horizontalHeader().hide()
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(_ROW_PX)
+        self.setWordWrap(False)
+        self.setShowGrid(False)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setIconSize(QSize(_SWATCH_PX, _SWATCH_PX))
+        header = self.horizontalHeader()
+        header.setMinimumSectionSize(30)
+        header.setSectionResizeMode(_LABEL, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(_ROLE, QHeaderView.ResizeMode.Fixed)
+        self.found = PaintedValues(self)
+        self.found.changed.connect(self._on_found)
+        self.itemChanged.connect(self._on_name)
+        self.cellClicked.connect(self._on_click)
+        self._fit()
+
+    def watch(self, layers: Sequence[Any]) -> None:
+        """Show the labels of these layers, the first of which gives the colours."""
+        if self._layers == tuple(layers):
+            return
+        if self._layers:
+            self._layers[0].events.colormap.disconnect(self._on_colours)
+        self._layers = tuple(layers)
+        if self._layers:
+            self._layers[0].events.colormap.connect(self._on_colours)
+        self.found.watch(self._layers)
+
+    def classes(self) -> tuple[PaintedClass, ...]:
+        """Return what the table shows."""
+        return shown_classes(self._layers, self._values) if self._layers else ()
+
+    def _on_found(self, values: tuple[int, ...]) -> None:
+        """Show these labels, unless nothing is new: a name that is being written must not be lost."""
+        values = values[:_MOST_LABELS] if self._layers else ()
+        if values != self._values or self._shown() != self.classes():
+            self._values = values
+            self._fill()
+        self.shown.emit(len(values))
+
+    def _on_colours(self, event: Any = None) -> None:
+        self._fill()
+
+    def _fill(self) -> None:
+        self.blockSignals(True)
+        self.setRowCount(len(self._values))
+        for row, painted in enumerate(self.classes()):
+            self.setItem(row, _LABEL, self._label_item(painted.value))
+            name = QTableWidgetItem(painted.name)
+            name.setToolTip(f"{painted.name}\nDouble-click to rename; the name goes onto the model's card.")
+            self.setItem(row, _NAME, name)
+            self.setCellWidget(row, _ROLE, self._role_box(painted))
+        self.blockSignals(False)
+        self._fit()
+
+    def _shown(self) -> tuple[PaintedClass, ...]:
+        """Read the table back."""
+        return tuple(
+            PaintedClass(value, self.item(row, _NAME).text(), self.cellWidget(row, _ROLE).currentText())
+            for row, value in enumerate(self._values)
+            if row < self.rowCount()
+        )
+
+    def _label_item(self, value: int) -> QTableWidgetItem:
+        item = QTableWidgetItem(str(value))
+        item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
+        item.setIcon(_swatch(self._layers[0].get_color(value)))
+        item.setToolTip(f"Click to paint with label {value}.")
+        return item
+
+    def _role_box(self, painted: PaintedClass) -> Combo:
+        box = Combo()
+        for row, role in enumerate(ROLES):
+            box.addItem(role)
+            box.setItemData(row, _ROLE_HINTS[role], Qt.ItemDataRole.ToolTipRole)
+        box.setCurrentText(painted.role)
+        box.setToolTip(_ROLE_HINTS[painted.role])
+        box.currentTextChanged.connect(lambda role: self._on_role(painted.value, box, role))
+        return box
+
+    def _on_role(self, value: int, box: Combo, role: Any) -> None:
+        name = self._row_class(value).name
+        remember(self._layers, PaintedClass(value, name, role))
+        box.setToolTip(_ROLE_HINTS[role])
+
+    def _on_name(self, item: QTableWidgetItem) -> None:
+        """Take a new name; an empty one brings the first one back."""
+        if item.column() != _NAME or item.row() >= len(self._values):
+            return
+        shown = self._row_class(self._values[item.row()])
+        name = item.text().strip() or default_class(self._layers[0], shown.value).name
+        if name != shown.name:
+            remember(self._layers, PaintedClass(shown.value, name, shown.role))
+        self._fill()
+
+    def _row_class(self, value: int) -> PaintedClass:
+        return shown_classes(self._layers, [value])[0]
+
+    def _on_click(self, row: int, column: int) -> None:
+        """Take the brush of a label."""
+        if column == _LABEL and row < len(self._values):
+            self._layers[0].selected_label = self._values[row]
+
+    def _fit(self) -> None:
+        """Be as high as the rows need, up to a few, and give the roles the room of the longest one."""
+        self.setFixedHeight(2 * self.frameWidth() + min(self.rowCount(), _MOST_ROWS) * _ROW_PX)
+        longest = max(self.fontMetrics().horizontalAdvance(role) for role in ROLES)
+        self.setColumnWidth(_ROLE, longest + _ARROW_PX)
+
+
+def _swatch(colour: Any) -> QIcon:
+    """Return a square of a colour ``(r, g, b, a)`` in [0, 1]; of none where the layer hides the label."""
+    pixmap = QPixmap(_SWATCH_PX, _SWATCH_PX)
+    pixmap.fill(QColor.fromRgbF(*(float(part) for part in np.clip(colour, 0, 1))) if colour is not None else QColor())
+    return QIcon(pixmap)

@@ -1,0 +1,111 @@
+"""What painted labels stand for: names and roles, remembered in the Labels layer they were given in. No Qt."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....errors import UserError
+from ...layers.layers import METADATA_KEY
+
+Role = Literal["class", "background", "ignore"]
+ROLES: tuple[Role, ...] = get_args(Role)
+_KEY = "painting"
+_FEW = 32
+
+
+@dataclass(frozen=True)
+class PaintedClass:
+    """A label and what it stands for."""
+
+    value: int
+    name: str
+    role: Role = "class"
+
+
+def labels_in(data: Any, shape: tuple[int, ...]) -> set[int]:
+    """Return the labels other than 0 in an array ``(..., h, w)``, numpy or lazy, read plane by plane."""
+    found: set[int] = set()
+    for index in product(*(range(n) for n in shape[:-2])):
+        plane = np.asarray(data[index])
+        if plane.any() and not _all_among(plane, {0, *found}):
+            found.update(int(value) for value in np.unique(plane))
+    return found - {0}
+
+
+def _all_among(plane: NDArray[Any], known: set[int]) -> bool:
+    """Whether a plane holds known labels alone; comparing is far quicker than sorting, as long as they are few."""
+    return len(known) <= _FEW and sum(np.count_nonzero(plane == value) for value in known) == plane.size
+
+
+def given_classes(layer: Any) -> dict[int, PaintedClass]:
+    """Return what the user has said of the labels of a layer, by label; entries that make no sense are left out."""
+    notes = layer.metadata.get(METADATA_KEY, {}).get(_KEY, {})
+    return {
+        int(value): PaintedClass(int(value), str(note["name"]), note["role"])
+        for value, note in notes.items()
+        if str(value).isdigit() and isinstance(note, dict) and note.get("name") and note.get("role") in ROLES
+    }
+
+
+def default_class(layer: Any, value: int) -> PaintedClass:
+    """Return what a label is before anybody said so; in the result of a model, what the model calls it."""
+    known = layer.metadata.get(METADATA_KEY, {}).get("classes", ())
+    return PaintedClass(value, str(known[value]) if 0 < value < len(known) else f"label {value}")
+
+
+def remember(layers: Iterable[Any], painted: PaintedClass) -> None:
+    """Write down in each layer what a label stands for; saved and opened again with the layer's metadata."""
+    for layer in layers:
+        own = dict(layer.metadata.get(METADATA_KEY, {}))
+        own[_KEY] = {**own.get(_KEY, {}), str(painted.value): {"name": painted.name, "role": painted.role}}
+        layer.metadata[METADATA_KEY] = own
+
+
+def shown_classes(layers: Sequence[Any], values: Iterable[int]) -> tuple[PaintedClass, ...]:
+    """Return what labels stand for in the first of these layers that says something about them."""
+    given = [given_classes(layer) for layer in layers]
+    return tuple(
+        next((known[value] for known in given if value in known), default_class(layers[0], value)) for value in values
+    )
+
+
+def agreed_classes(layers: Sequence[Any], values: Iterable[int]) -> tuple[PaintedClass, ...]:
+    """Return what labels stand for in all of these layers.
+
+    Raises
+    ------
+    UserError
+        When two layers say different things of one label, or two classes have one name.
+
+    """
+    values = tuple(values)
+    given = [(layer.name, given_classes(layer)) for layer in layers]
+    for value in values:
+        said = {known[value]: name for name, known in given if value in known}
+        if len(said) > 1:
+            (one, here), (other, there), *_ = said.items()
+            raise UserError(
+                f"Label {value} is {_said(one)} in '{here}' but {_said(other)} in '{there}'. "
+                "Write its name or choose its role in the table anew: that holds for all paintings."
+            )
+    classes = shown_classes(layers, values)
+    _check_names([painted for painted in classes if painted.role == "class"])
+    return classes
+
+
+def _check_names(classes: Sequence[PaintedClass]) -> None:
+    for number, painted in enumerate(classes):
+        for other in classes[:number]:
+            if painted.name == other.name:
+                raise UserError(
+                    f"Labels {other.value} and {painted.value} are both called '{painted.name}'. "
+                    "Give each class a name of its own, or paint them with one label."
+                )
+
+
+def _said(painted: PaintedClass) -> str:
+    return f"'{painted.name}'" if painted.role == "class" else painted.role

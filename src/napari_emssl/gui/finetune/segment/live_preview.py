@@ -1,0 +1,237 @@
+"""A prediction while the user paints: the plane in view and its painting go to a job that answers in about a second."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from ....errors import UserError
+from ....jobs.events import Event, Notice, Preview
+from ....jobs.worker import client
+from ...job.runner import Handle, Runner
+from ...layers.layers import plane_in_view, snapshot_of
+from .classes import given_classes
+from .painted_values import edit_events
+from .regions import regions_of
+from .snapshot import Index, Inputs, Snapshot, alike
+
+_CALM_MS = 300
+"""How long after a stroke the question is put."""
+_KEPT = 3
+"""Painted planes that are learnt from beside the one in view, those painted last."""
+
+
+class FirstLook(QWidget):
+    """Two boxes to tick, and the job behind the first: asked after each stroke, the newest question wins.
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose sliders say which plane is in view.
+    inputs
+        Returns what is picked now.
+
+    Signals
+    -------
+    began(object, object)
+        `Source` and painting of the answers to come.
+    answered(object, object)
+        Images of an answer by name, and the painted labels of the classes in order.
+    moved()
+        What was answered no longer holds: another plane came into view, or all paint was erased.
+    unsure_wanted(bool)
+        The user wants to see where to paint next, or no longer.
+
+    """
+
+    began = Signal(object, object)
+    answered = Signal(object, object)
+    moved = Signal()
+    unsure_wanted = Signal(bool)
+    _sent = Signal(int, object)
+
+    def __init__(self, viewer: Any, inputs: Callable[[], Inputs]) -> None:
+        super().__init__()
+        self._viewer, self._inputs = viewer, inputs
+        self._painting: Any = None
+        self._layers: tuple[Any, Any] = (None, None)
+        self._painted: dict[Index, NDArray[Any]] = {}
+        self._asked: Snapshot | None = None
+        self._values: dict[int, tuple[int, ...]] = {}
+        self._index: Index | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self.runner = Runner(self)
+        self.runner.event.connect(self._on_event)
+        self.runner.failed.connect(self._on_failure)
+        self._sent.connect(self._on_sent)
+        self._timer = QTimer(self, singleShot=True, interval=_CALM_MS)
+        self._timer.timeout.connect(self._ask)
+        viewer.dims.events.current_step.connect(self._on_dims)
+        self._make_widgets()
+
+    def _make_widgets(self) -> None:
+        self.box = QCheckBox("Live first look")
+        self.box.setToolTip(
+            "Show, about a second after each stroke, what the painting says of the plane in view. A trained model is "
+            "better, so this ends when a training starts."
+        )
+        self.box.setChecked(True)
+        self.box.toggled.connect(self._on_box)
+        self.unsure = QCheckBox("Where to paint next")
+        self.unsure.setToolTip("Show where the prediction is undecided: paint there, and it learns most.")
+        self.unsure.toggled.connect(self.unsure_wanted)
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.message.hide()
+        row = QHBoxLayout()
+        for box in (self.box, self.unsure):
+            row.addWidget(box)
+        row.addStretch()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(row)
+        column.addWidget(self.message)
+
+    def watch(self, painting: Any) -> None:
+        """Listen to the edits of this painting, and of no other any more."""
+        if painting is self._painting:
+            return
+        if self._painting is not None:
+            for event in edit_events(self._painting):
+                event.disconnect(self._on_edit)
+        self._painting = painting
+        if painting is not None:
+            for event in edit_events(painting):
+                event.connect(self._on_edit)
+
+    def rest(self, resting: bool) -> None:
+        """End for a training, whose predictions are better; afterwards the user may tick the box anew."""
+        self.box.setEnabled(not resting)
+        if resting:
+            self.box.setChecked(False)
+
+    def close_job(self) -> None:
+        """End the job without a word."""
+        self._timer.stop()
+        self._asked = None
+        self.runner.close()
+
+    def _on_box(self, ticked: bool) -> None:
+        self._say("")
+        self._layers = (None, None)
+        if ticked:
+            self._timer.start()
+        else:
+            self.close_job()
+
+    def ask_soon(self) -> None:
+        """Ask when nothing more has changed for a moment."""
+        if self.box.isChecked():
+            self._timer.start()
+
+    def _on_edit(self, event: Any = None) -> None:
+        self.ask_soon()
+
+    def _on_dims(self, event: Any = None) -> None:
+        if self._asked is None or not self.box.isChecked():
+            return
+        if plane_in_view(self._layers[0], self._viewer) != self._index:
+            self.moved.emit()
+            self._timer.start()
+
+    def _ask(self) -> None:
+        """Put the question, unless there is nothing to ask or nothing has changed."""
+        if not self.box.isChecked():
+            return
+        if self.runner.handle.closed:
+            self._timer.start()  # the job before has not quite ended
+            return
+        try:
+            snapshot = self._snapshot()
+        except UserError as error:
+            self._say(str(error))
+            return
+        if snapshot is None:
+            self._forget()
+        if snapshot is None or alike(snapshot, self._asked):
+            return
+        self._asked, self._index = snapshot, snapshot.index
+        if not self.runner.running:
+            self.runner.run(_start)
+        self._thread.submit(self._send, snapshot, self.runner.handle)
+
+    def _snapshot(self) -> Snapshot | None:
+        """Copy what is painted on the plane in view, and remember it for later questions; None without paint."""
+        inputs = self._inputs()
+        data = getattr(inputs.painting, "data", None)
+        if inputs.image is None or not isinstance(data, np.ndarray):
+            return None
+        source = snapshot_of(inputs.image)
+        if data.shape != source.shape:
+            return None
+        if (inputs.image, inputs.painting) != self._layers:
+            self._layers, self._painted = (inputs.image, inputs.painting), {}
+            self.began.emit(source, inputs.painting)
+        index = plane_in_view(inputs.image, self._viewer)
+        self._remember(index, data[index].copy())
+        if not any(plane.any() for plane in self._painted.values()):
+            return None
+        number = self._asked.number + 1 if self._asked else 1
+        regions = regions_of(inputs.shapes, inputs.image)
+        given = given_classes(inputs.painting)
+        return Snapshot(number, source, index, dict(self._painted), given, inputs.unpainted, regions)
+
+    def _forget(self) -> None:
+        """Nothing is painted any more: what was answered does not hold."""
+        if self._asked is not None:
+            self._asked = None
+            self.moved.emit()
+
+    def _remember(self, index: Index, plane: NDArray[Any]) -> None:
+        """Keep the plane in view, and of the others those painted last."""
+        self._painted.pop(index, None)
+        kept = [other for other, labels in self._painted.items() if labels.any()][-_KEPT:]
+        self._painted = {other: self._painted[other] for other in kept} | {index: plane}
+
+    def _send(self, snapshot: Snapshot, handle: Handle) -> None:
+        """Read the planes and send them; in a thread, and skipped when there is a newer question."""
+        if self._asked is not snapshot:
+            return
+        with suppress(RuntimeError):  # the dock may be gone
+            try:
+                self._sent.emit(snapshot.number, snapshot.values())
+                handle.ask(snapshot.look())
+            except UserError as error:
+                self._sent.emit(snapshot.number, str(error))
+
+    def _on_sent(self, number: int, found: Any) -> None:
+        if isinstance(found, str):
+            self._say(found)
+        else:
+            self._values = {number: found, **dict(list(self._values.items())[:7])}
+
+    def _on_event(self, event: Event) -> None:
+        if self._asked is None:
+            return
+        if isinstance(event, Notice):
+            self._say(event.text)
+        elif isinstance(event, Preview) and self._index == plane_in_view(self._layers[0], self._viewer):
+            self._say("")
+            self.answered.emit(event.images, self._values.get(event.step, ()))
+
+    def _on_failure(self, error: BaseException) -> None:
+        self.box.setChecked(False)
+        self._say(f"{error} Tick the box to look again.")
+
+    def _say(self, text: str) -> None:
+        self.message.setText(text)
+        self.message.setVisible(bool(text))
+
+
+def _start() -> client.WorkerJob:
+    return client.run("first_look")

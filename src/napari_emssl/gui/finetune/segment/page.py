@@ -1,0 +1,275 @@
+"""The way *Segment*: images and what is painted on them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtWidgets import QPushButton
+
+from ....errors import UserError
+from ....jobs.settings import FinetuneSettings
+from ...job.dock import hbox
+from ...layers.layers import LayerSnapshot, brush_size, new_painting
+from ...layers.matching import ALL_PAINTED, painting_of, regions_of_image
+from ...layers.previews import PreviewLayer, UncertaintyLayer
+from ...widgets.fields import Combo
+from ...widgets.pickers import layer_picker
+from ..order import RunOptions, TrainingOrder
+from ..page import AUTOSAVE_SECONDS, TrainingPage
+from .class_table import ClassTable
+from .image_list import ImageList
+from .live_preview import FirstLook
+from .painting_files import painting_paths
+from .regions import new_regions
+from .request import Pair, training_request
+from .snapshot import Inputs
+from .start import start_segmenting
+
+_UNPAINTED = {
+    "background near paint": "near",
+    "ignored": "ignored",
+    "background everywhere": "background",
+}
+_ADVANCED = (
+    "steps", "epochs", "batch_size", "patch", "learning_rate", "warm_rate", "seed", "validation", "validation_interval",
+    "patience", "augment", "precision", "generator", "width", "autosave_seconds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SegmentOrder(TrainingOrder):
+    """An order of this page."""
+
+    values: tuple[int, ...] = ()
+    """The painted label of each class, in the order in which the model numbers them."""
+
+
+class SegmentPage(TrainingPage):
+    """Trains a model on a few painted particles of one image or of several.
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose layers it learns from.
+
+    """
+
+    title = "Segment"
+    hint = "Paint a few particles; the model finds all others."
+    apply_hint = "Segment every plane of the image with the new model."
+
+    def __init__(self, viewer: Any) -> None:
+        defaults = FinetuneSettings(task="segment", autosave_seconds=AUTOSAVE_SECONDS)
+        super().__init__(viewer, defaults, _ADVANCED)
+        self.preview, self.unsure = PreviewLayer(viewer), UncertaintyLayer(viewer)
+        self._values: tuple[int, ...] = ()
+        self.painting = layer_picker(viewer, "Labels")
+        self.painting.changed.connect(lambda _: self._on_paintings())
+        self.regions = layer_picker(viewer, "Shapes", none="none")
+        self.more_images = ImageList(viewer)
+        self.more_images.changed.connect(self._on_paintings)
+        self.unpainted = Combo()
+        for text, value in _UNPAINTED.items():
+            self.unpainted.addItem(text, value)
+        self.look = FirstLook(
+            viewer, lambda: Inputs(*self.pairs()[0], self.unpainted.currentData(), self.regions.value)
+        )
+        self.classes = ClassTable()
+        self.classes.shown.connect(self._on_classes)
+        self._make_buttons()
+        self._lay_out()
+        self._connect_look()
+
+    def _make_buttons(self) -> None:
+        self.add_image_button = QPushButton("Add")
+        self.add_image_button.setToolTip("Learn from one more image of the viewer, and from the painting on it.")
+        self.add_image_button.clicked.connect(self.add_image)
+        self.new_painting_button, self.new_regions_button = QPushButton("New"), QPushButton("New")
+        self.new_painting_button.setToolTip("Make an empty Labels layer on the image's grid and take the brush.")
+        self.new_painting_button.clicked.connect(self.add_painting)
+        self.new_regions_button.setToolTip("Make an empty Shapes layer on the image's grid, to draw rectangles in.")
+        self.new_regions_button.clicked.connect(self.add_regions)
+
+    def _lay_out(self) -> None:
+        self.add_row("Image", hbox(self.image.native, self.add_image_button),
+                     "The image, or stack, with paint on it.")  # fmt: skip
+        self.add_row("Painting", hbox(self.painting.native, self.new_painting_button),
+                     "The Labels layer that holds the painted particles.")  # fmt: skip
+        self.add_row("and", self.more_images)
+        self.form.addRow(self.classes)
+        self.add_row("Unpainted", self.unpainted, "What the training takes unpainted pixels for.")
+        self.add_row(
+            "All painted in",
+            hbox(self.regions.native, self.new_regions_button),
+            "Rectangles, ellipses and polygons of a Shapes layer in which everything is painted: what is "
+            "unpainted there is background. For images that were added, the layers named after them.",
+        )
+        self._on_paintings()
+        self._on_classes(0)
+
+    def _connect_look(self) -> None:
+        """Show the answers of the first look as the previews of a training."""
+        self.column.addWidget(self.look)
+        self.look.began.connect(self._ready_preview)
+        self.look.answered.connect(self._show_answer)
+        self.look.moved.connect(self.blank_preview)
+        self.look.unsure_wanted.connect(self.unsure.want)
+        self.unpainted.currentIndexChanged.connect(lambda _: self.look.ask_soon())
+
+    def showEvent(self, event: Any) -> None:
+        """Make the buttons beside the pickers equally wide, now that they wear the viewer's style."""
+        buttons = (self.add_image_button, self.new_painting_button, self.new_regions_button)
+        width = max(button.sizeHint().width() for button in buttons)
+        for button in buttons:
+            button.setFixedWidth(width)
+        super().showEvent(event)
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Read the viewer's layers anew, in every picker."""
+        super().reset_choices(event)
+        for picker in (self.painting, self.regions, self.more_images):
+            picker.reset_choices(event)
+        self._on_paintings()
+
+    def leave(self) -> None:
+        """Let go of the paintings, and end the first look."""
+        self.classes.watch(())
+        self.look.watch(None)
+        self.look.close_job()
+
+    def on_image(self) -> None:
+        """Pick the painting and the regions that belong to the image."""
+        own = painting_of(self.image.value, self.painting.choices)
+        if own is not None:
+            self.painting.value = own
+        self._pick_regions()
+        super().on_image()
+
+    def _pick_regions(self) -> None:
+        """Pick the regions named after the image; those named after another one are let go."""
+        own = regions_of_image(self.image.value, self._drawn())
+        picked = self.regions.value
+        if own is not None or (picked is not None and ALL_PAINTED in picked.name):
+            self.regions.value = own
+
+    def _drawn(self) -> list[Any]:
+        return [layer for layer in self.regions.choices if layer is not None]
+
+    def pairs(self) -> list[Pair]:
+        """Return every image with its painting."""
+        return [(self.image.value, self.painting.value), *self.more_images.pairs()]
+
+    def _on_paintings(self) -> None:
+        """Let the table show the labels of all paintings."""
+        self.look.watch(self.painting.value)
+        self.more_images.setVisible(bool(self.more_images.rows))
+        self.form.labelForField(self.more_images).setVisible(bool(self.more_images.rows))
+        self.classes.watch([labels for labels in dict.fromkeys(painting for _, painting in self.pairs()) if labels])
+
+    def _on_classes(self, count: int) -> None:
+        self.classes.setVisible(count > 0)
+
+    def add_painting(self) -> None:
+        """Make an empty painting on the image's grid, pick it, and put the brush into the user's hand."""
+        image = self.image.value
+        if image is None:
+            self.said.emit("There is no image layer to paint on. Open an image first.", True)
+            return
+        try:
+            data, where = new_painting(image)
+        except UserError as error:
+            self.said.emit(str(error), True)
+            return
+        layer = self.viewer.add_labels(data, **where)
+        layer.brush_size = brush_size(data.shape)
+        layer.mode = "paint"
+        self.viewer.layers.selection.active = layer
+        self.reset_choices()
+        self.painting.value = layer
+        self.said.emit("Paint a few particles with label 1, whole and to the edge, then press Start.", False)
+
+    def add_image(self) -> None:
+        """Add the next image of the viewer that has a painting, or the next one at all."""
+        taken = [image for image, _ in self.pairs()]
+        left = [image for image in self.image.choices if image not in taken]
+        if not left:
+            self.said.emit("There is no other image in the viewer. Open one more, paint on it, then add it.", True)
+            return
+        painted = [image for image in left if painting_of(image, self.painting.choices) is not None]
+        image = (painted or left)[0]
+        self.more_images.add(image, painting_of(image, self.painting.choices))
+
+    def add_regions(self) -> None:
+        """Make an empty Shapes layer on the image's grid, pick it, and take the rectangle."""
+        image = self.image.value
+        if image is None:
+            self.said.emit("There is no image layer to draw on. Open an image first.", True)
+            return
+        layer = self.viewer.add_shapes(None, **new_regions(image))
+        layer.mode = "add_rectangle"
+        self.viewer.layers.selection.active = layer
+        self.reset_choices()
+        self.regions.value = layer
+        self.said.emit("Draw rectangles around parts of the image in which every particle is painted.", False)
+
+    def order(self, draft: RunOptions) -> TrainingOrder:
+        """Resolve images, paintings and regions; raises `UserError` with what is missing."""
+        others = [regions_of_image(image, self._drawn()) for image, _ in self.more_images.pairs()]
+        request = training_request(self.pairs(), self.unpainted.currentData(), [self.regions.value, *others])
+        paths = painting_paths(request, datetime.now())
+        notes = [f"The painting is kept in {path}" for path in paths]
+        notes += [
+            f"'{painted.name}' does not cover '{painted.source.name}' in the viewer; their pixels are taken to match."
+            for painted in request.images
+            if painted.elsewhere
+        ]
+        return SegmentOrder(
+            draft, self.image.value, request.images[0].source, partial(start_segmenting, request, paths), tuple(notes),
+            values=request.values,
+        )  # fmt: skip
+
+    def begin_preview(self, order: TrainingOrder) -> None:
+        """Get ready for the previews of a run."""
+        self._values = order.values if isinstance(order, SegmentOrder) else ()
+        self._ready_preview(order.source, self.painting.value)
+
+    def _ready_preview(self, source: LayerSnapshot, painting: Any) -> None:
+        for layer in (self.preview, self.unsure):
+            layer.begin(source, below=painting)
+
+    def _show_answer(self, images: Mapping[str, NDArray[Any]], values: tuple[int, ...]) -> None:
+        self._values = values
+        self.show_preview(images)
+
+    def show_preview(self, images: Mapping[str, NDArray[Any]]) -> None:
+        """Show the prediction on the plane in view, with the labels that were painted."""
+        if "prediction" in images:
+            self.preview.show(painted_labels(images["prediction"], self._values))
+        if "uncertainty" in images:
+            self.unsure.show(images["uncertainty"])
+
+    def blank_preview(self) -> None:
+        """Show nothing until the next prediction."""
+        self.preview.blank()
+        self.unsure.blank()
+
+    def remove_preview(self) -> None:
+        """Take the layers of the prediction away."""
+        self.preview.remove()
+        self.unsure.remove()
+
+    def on_idle(self, idle: bool) -> None:
+        """Let the first look end when a training starts."""
+        self.look.rest(not idle)
+
+
+def painted_labels(predicted: NDArray[Any], values: tuple[int, ...]) -> NDArray[Any]:
+    """Give the classes of a prediction, numbered from 1 on, the labels they were painted with."""
+    if values == tuple(range(1, len(values) + 1)):
+        return predicted
+    labels: NDArray[Any] = np.array([0, *values], np.min_scalar_type(max(values, default=0)))
+    return labels[np.minimum(predicted, len(values))]  # type: ignore[no-any-return]

@@ -1,0 +1,289 @@
+"""What every job needs on screen: start, pause, stop, progress, time left, messages and live curves."""
+
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.compat import isalive
+from qtpy.QtCore import QSize, Qt, QTimer, Signal
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...errors import UserError
+from ...formatting import duration
+from ...jobs.events import Event, Finished, Notice, Preview, Progress, Started
+from ..widgets.plotting import theme_colours
+from .curve_record import CurveRecord
+from .runner import Finish, MakeJob, Runner
+
+_FULL = 1000
+_CALM_MS = 300
+"""After a dock was opened, before it loads what it needs later."""
+Show = Callable[[Any, bool], None]
+
+
+class JobPanel(QWidget):
+    """Controls and displays of one job at a time; knows nothing of what the job does.
+
+    Signals
+    -------
+    start_requested()
+        The user pressed Start; whoever owns the panel answers with `run` or `say`.
+    preview(object)
+        The images of a `Preview` event, by name.
+    idle(bool)
+        Whether a new job can be started.
+
+    `extra` is a layout below the messages for what the owner wants to offer there.
+
+    """
+
+    start_requested = Signal()
+    preview = Signal(object)
+    idle = Signal(bool)
+
+    def __init__(
+        self, viewer: Any, start: str = "Start", pausable: bool = False, plot: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        self._viewer, self._pausable = viewer, pausable
+        self._notes: tuple[str, ...] = ()
+        self._show: Show = _nothing
+        self.training = False
+        self.record = CurveRecord()
+        """The numbers of the training under way, or of the last one."""
+        self.runner = Runner(self)
+        self.runner.event.connect(self._on_event)
+        self.runner.failed.connect(self._on_failure)
+        self.runner.ended.connect(self._on_end)
+        self._make_widgets(start)
+        self.plot: Any = None
+        """The curves, made when the first training starts."""
+        self._plots = plot
+        if plot:
+            QTimer(self, singleShot=True, interval=_CALM_MS, timeout=_load_plots).start()
+        self._lay_out()
+        self._refresh()
+
+    def _make_widgets(self, start: str) -> None:
+        self.start_button = QPushButton(start)
+        self.start_button.clicked.connect(self.start_requested)
+        self.pause_button = QPushButton("Pause")
+        self.pause_button.clicked.connect(self.toggle_pause)
+        self.stop_button = QPushButton("Stop")
+        self.stop_button.clicked.connect(self.stop)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, _FULL)
+        self.bar.setFormat("")
+        self.message, self.warning = Message(), Message(trouble=True)
+        self.notes = Message()
+        self.extra = QVBoxLayout()
+
+    def _make_plot(self) -> None:
+        from .loss_plot import LossPlot
+
+        self.plot = LossPlot()
+        self.plot.offer_csv(self.rows)
+        self._follow_theme()
+        self._viewer.events.theme.connect(self._follow_theme)
+        layout: Any = self.layout()
+        layout.insertWidget(layout.indexOf(self.notes), self.plot, 100)
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        for button in (self.start_button, self.pause_button, self.stop_button):
+            buttons.addWidget(button, 2 if button is self.start_button else 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addLayout(buttons)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.message)
+        layout.addWidget(self.warning)
+        layout.addLayout(self.extra)
+        layout.addWidget(self.notes)
+        layout.addStretch(1)
+        self.pause_button.setVisible(self._pausable)
+
+    def rows(self) -> list[Progress]:
+        """Return the numbers of the training under way, or of the last one."""
+        return self.record.rows
+
+    def _follow_theme(self, event: Any = None) -> None:
+        if self.plot is not None:
+            self.plot.set_colours(*theme_colours(self._viewer))
+
+    def run(
+        self, make_job: MakeJob, finish: Finish, show: Show, title: str = "Starting …", training: bool = False
+    ) -> None:
+        """Start a job.
+
+        Parameters
+        ----------
+        make_job, finish
+            See `Runner.run`: both are called in the worker thread.
+        show
+            Called in the GUI thread with what `finish` returned, and whether the job was stopped early.
+        title
+            Sentence shown until the job has read its input.
+        training
+            Whether the job has curves and previews.
+
+        """
+        self._show, self.training = show, training
+        if training:
+            self.record = CurveRecord()
+        self.warning.show_text("")
+        self.note()
+        self.say(title)
+        self.bar.setRange(0, 0)
+        self.bar.setFormat("")
+        if self._plots and training:
+            if self.plot is None:
+                self._make_plot()
+            self.plot.clear()
+        self.runner.run(make_job, finish)
+        self._refresh()
+
+    def stop(self) -> None:
+        """Ask the job for a clean end."""
+        self.runner.handle.stop()
+        self.say("Stopping after the step at hand …")
+        self._refresh()
+
+    def toggle_pause(self) -> None:
+        """Pause the job, or let it go on."""
+        paused = not self.runner.handle.paused
+        self.runner.handle.pause(paused)
+        self.say("Paused. Memory is kept; press Resume to go on." if paused else "Running.")
+        self._refresh()
+
+    def say(self, text: str, trouble: bool = False) -> None:
+        """Show a sentence; warnings of the run stay below it."""
+        self.message.show_text(text, trouble)
+
+    def note(self, *lines: str) -> None:
+        """Show lines that stay for the whole run, such as the device; none clears them."""
+        self._notes = lines
+        self.notes.show_text("\n".join(lines))
+
+    def show_error(self, error: BaseException) -> None:
+        """Show an error in the panel and as a notification of napari."""
+        known = isinstance(error, UserError)
+        text = str(error) if known else f"Something went wrong: {type(error).__name__}: {error}"
+        self.say(text, trouble=True)
+        self.message.setToolTip(str(getattr(error, "details", "")))
+        show_error(text)
+
+    def _refresh(self) -> None:
+        """Make the buttons agree with the state of the job."""
+        running, handle = self.runner.running, self.runner.handle
+        self.start_button.setEnabled(not running)
+        self.stop_button.setEnabled(running and not handle.stopped)
+        self.pause_button.setEnabled(running and not handle.stopped)
+        self.pause_button.setText("Resume" if handle.paused else "Pause")
+        self.idle.emit(not running)
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Started():
+                self.note(" ".join(filter(None, (f"Runs on {event.device}.", event.reason))), *self._notes)
+                self.say(event.summary or "Running.")
+            case Progress():
+                self._show_progress(event)
+            case Preview():
+                if self.training:
+                    self.preview.emit(event.images)
+            case Notice():
+                self.warning.show_text("\n".join(filter(None, (self.warning.text, event.text))))
+            case Finished():
+                self._show_end("stopped" if event.stopped else "done")
+                self._show(event.result, event.stopped)
+                self._announce()
+
+    def _show_progress(self, event: Progress) -> None:
+        self.bar.setRange(0, _FULL)
+        self.bar.setValue(round(_FULL * event.fraction))
+        left = f"  ·  {duration(event.seconds_left)} left" if event.seconds_left is not None else ""
+        self.bar.setFormat(f"%p %{left}")
+        if self.training:
+            self.record.add(event)
+        if self.plot is not None and self.training:
+            self.plot.add(event.step, event.losses, event.metrics)
+
+    def _announce(self) -> None:
+        """Tell in the viewer what the panel says, where nobody can see the panel: it is closed, or behind another."""
+        if self.visibleRegion().isEmpty() and self.message.text:
+            show_info(self.message.text)
+
+    def _show_end(self, word: str) -> None:
+        self.bar.setRange(0, _FULL)
+        self.bar.setValue(_FULL)
+        self.bar.setFormat(word)
+
+    def _on_failure(self, error: BaseException) -> None:
+        self.bar.setRange(0, _FULL)
+        self.bar.setValue(0)
+        self.bar.setFormat("")
+        self.show_error(error)
+
+    def _on_end(self) -> None:
+        if not isalive(self.start_button):
+            return  # PySide6 tells a panel that Qt has taken away already
+        if self.bar.maximum() == 0:
+            self._show_end("")
+        self._show = _nothing
+        self._refresh()
+
+
+class Message(QWidget):
+    """A sentence that wraps and can be copied, with a warning sign where there is trouble."""
+
+    def __init__(self, trouble: bool = False, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._trouble = trouble
+        self._sign, self._label = QLabel(), QLabel()
+        side = 20
+        icon = self.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxWarning)
+        self._sign.setPixmap(icon.pixmap(QSize(side, side)))
+        self._sign.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._label.setWordWrap(True)
+        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._sign)
+        layout.addWidget(self._label, 1)
+        self.show_text("")
+
+    def show_text(self, text: str, trouble: bool = False) -> None:
+        """Show a text, or nothing when it is empty."""
+        self._label.setText(text)
+        self._sign.setVisible(trouble or self._trouble)
+        self.setVisible(bool(text))
+        self.setToolTip("")
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return str(self._label.text())
+
+
+def _load_plots() -> None:
+    """Load what draws the curves in the background: it takes longer than the opening of a dock or a click may take."""
+    threading.Thread(target=import_module, args=(".loss_plot", __package__), daemon=True).start()
+
+
+def _nothing(result: Any, stopped: bool) -> None:
+    """What is shown when no job runs."""

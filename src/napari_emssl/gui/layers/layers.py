@@ -1,0 +1,199 @@
+"""Layers in, arrays out, and back: everything the docks know of napari's layers. No Qt."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.images.image import GreyPlanes, Image, grey
+from ...errors import UserError
+
+_PLACEMENT = ("scale", "translate", "rotate", "shear")
+
+
+_LARGEST_PAINTING = 8 * 2**30
+
+
+METADATA_KEY = "napari_emssl"
+
+
+@dataclass(frozen=True)
+class LayerSnapshot:
+    """The planes of an image layer, not yet read: how a job finds them and how the result finds its way back."""
+
+    name: str
+    data: Any
+    """Level 0 of the layer: ``(..., h, w)``, or ``(..., h, w, 3 | 4)`` where `rgb`; numpy, dask or zarr."""
+    rgb: bool
+    shape: tuple[int, ...]
+    """Shape of the grid, colours left out: ``(..., h, w)``."""
+    placement: dict[str, Any] = field(repr=False)
+    pixel_size_nm: float | None = None
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Shape before the plane axes; empty for one plane."""
+        return self.shape[:-2]
+
+    def indices(self) -> Iterator[tuple[int, ...]]:
+        """Index of every plane, in order."""
+        return product(*(range(n) for n in self.leading))
+
+    def plane(self, index: tuple[int, ...]) -> NDArray[Any]:
+        """Return a copy of one plane ``(h, w)`` in its own dtype; colours become grey."""
+        plane = np.array(self.data[index])
+        return grey(plane) if self.rgb else plane
+
+    def image(self, index: tuple[int, ...] | None = None) -> Image:
+        """Return the planes, or the one at `index`, as jobs take them; read when the job asks, copied by it."""
+        data, leading = (self.data, self.leading) if index is None else (self.data[index], ())
+        return Image(self.name, GreyPlanes(data, leading, self.rgb), leading, self.pixel_size_nm)
+
+
+def snapshot_of(layer: Any) -> LayerSnapshot:
+    """Describe an image layer (2-D, stack, n-D, RGB, multiscale, dask, zarr) without reading its pixels."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    rgb = bool(getattr(layer, "rgb", False))
+    shape = tuple(int(n) for n in (data.shape[:-1] if rgb else data.shape))
+    if len(shape) < 2 or 0 in shape:
+        raise UserError(f"'{layer.name}' holds no image (its shape is {shape}). Choose another layer.")
+    return LayerSnapshot(layer.name, data, rgb, shape, placement(layer), pixel_size_nm(layer))
+
+
+def placement(layer: Any) -> dict[str, Any]:
+    """Return the keyword arguments that put a new layer on the grid of `layer`, units and axis names included."""
+    where: dict[str, Any] = {name: np.array(getattr(layer, name)) for name in _PLACEMENT}
+    where["affine"] = np.array(layer.affine.affine_matrix)
+    for name in ("units", "axis_labels"):
+        if hasattr(layer, name):
+            where[name] = tuple(getattr(layer, name))
+    return where
+
+
+def placement_of_plane(where: dict[str, Any]) -> dict[str, Any]:
+    """Return the placement of one plane (the last two axes) of a layer with the placement `where`."""
+    shear = where["shear"]
+    return {
+        **where,
+        "scale": where["scale"][-2:],
+        "translate": where["translate"][-2:],
+        "rotate": where["rotate"][-2:, -2:],
+        "shear": shear[-2:, -2:] if shear.ndim == 2 else shear[-1:],
+        "affine": where["affine"][-3:, -3:],
+        **{name: where[name][-2:] for name in ("units", "axis_labels") if name in where},
+    }
+
+
+def placement_of_finer(where: dict[str, Any], factor: int) -> dict[str, Any]:
+    """Return the placement of a layer whose planes have `factor` times the pixels a side, on the very same field."""
+    if factor == 1:
+        return where
+    from napari.utils.transforms import CompositeAffine
+
+    finer = np.ones(len(where["scale"]))
+    finer[-2:] = factor
+    axes = CompositeAffine(where["scale"], where["translate"], rotate=where["rotate"], shear=where["shear"])
+    first = np.asarray(axes((1 / finer - 1) / 2))  # pixels are known by their centres, and the first one's moves
+    return {**where, "scale": where["scale"] / finer, "translate": first}
+
+
+def pixel_size_nm(layer: Any) -> float | None:
+    """Return the pixel size in nm when the layer's plane axes carry a unit of length, else None."""
+    units = getattr(layer, "units", None)
+    if units is None:
+        return None
+    import pint
+
+    try:
+        nanometre = pint.get_application_registry().Quantity(float(layer.scale[-1]), str(units[-1])).to("nm")
+        return float(nanometre.magnitude)
+    except (pint.DimensionalityError, pint.UndefinedUnitError):
+        return None
+
+
+def plane_in_view(layer: Any, viewer: Any) -> tuple[int, ...]:
+    """Return the index of the plane of `layer` that the sliders of `viewer` point at; empty for a 2-D layer."""
+    shape = snapshot_of(layer).leading
+    at = pixel_at(layer, viewer, viewer.dims.point)[: len(shape)]
+    return tuple(int(i) for i in np.clip(at, 0, np.asarray(shape, int) - 1))
+
+
+def pixel_at(layer: Any, viewer: Any, point: Any) -> tuple[int, ...]:
+    """Return the index of the pixel of `layer`, which may lie outside of it, at a point of the viewer's world."""
+    own = np.asarray(point, float)[-layer.ndim :] * _unit_factors(layer, viewer)
+    return tuple(int(i) for i in np.round(layer.world_to_data(own)))
+
+
+def point_of(layer: Any, viewer: Any, pixel: Any) -> tuple[float, ...]:
+    """Return where a pixel ``(..., y, x)`` of `layer` lies in the viewer's world."""
+    return tuple(float(x) for x in np.asarray(layer.data_to_world(pixel)) / _unit_factors(layer, viewer))
+
+
+def _unit_factors(layer: Any, viewer: Any) -> NDArray[np.float64] | float:
+    """Viewers since napari 0.7 count in the smallest unit of their layers; a layer counts in its own."""
+    world = getattr(viewer.layers, "units", None)
+    own = getattr(layer, "units", None)
+    if world is None or own is None or len(world) < len(own):
+        return 1.0
+    import pint
+
+    base = pint.get_application_registry().get_base_units
+    world = world[-len(own) :]
+    return np.array([float(base(str(w))[0]) / float(base(str(o))[0]) for w, o in zip(world, own, strict=True)])
+
+
+def world_factors(one: Any, other: Any) -> NDArray[np.float64]:
+    """Return by what to multiply world coordinates of a layer to get those of another, for the last axes of both.
+
+    Each layer counts in its own units; 1 where the units cannot be compared, since napari then goes by the numbers.
+    """
+    count = min(one.ndim, other.ndim)
+    pairs = zip(*(tuple(getattr(layer, "units", None) or ("pixel",) * count)[-count:] for layer in (one, other)),
+                strict=True)  # fmt: skip
+    return np.array([_ratio(str(own), str(wanted)) for own, wanted in pairs])
+
+
+def _ratio(own: str, wanted: str) -> float:
+    """Return how many of one unit make the other; 1 where they measure different things."""
+    if own == wanted:
+        return 1.0
+    import pint
+
+    try:
+        return float(pint.get_application_registry().Quantity(1.0, own).to(wanted).magnitude)
+    except (pint.DimensionalityError, pint.UndefinedUnitError):
+        return 1.0
+
+
+def new_painting(layer: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Return empty labels on the grid of an image layer and the keyword arguments of their Labels layer.
+
+    Raises
+    ------
+    UserError
+        When the painting would not fit into memory.
+
+    """
+    source = snapshot_of(layer)
+    if np.prod(source.shape, dtype=float) > _LARGEST_PAINTING:
+        raise UserError(
+            f"'{source.name}' is too large to be painted as a whole. "
+            "Duplicate a few of its planes into a layer of their own and paint there."
+        )
+    return np.zeros(source.shape, np.uint8), {"name": f"{source.name} | painting", **source.placement}
+
+
+def brush_size(shape: tuple[int, ...]) -> int:
+    """Return a brush, in pixels, that suits a plane ``(..., h, w)``: about a fiftieth of its shorter edge."""
+    return int(np.clip(min(shape[-2:]) // 50, 3, 40))
+
+
+def appearance_of(image: Any) -> dict[str, Any]:
+    """Return what makes a layer look like this one; the colours of an RGB layer have no part in its grey results."""
+    if getattr(image, "rgb", False):
+        white = 255.0 if np.dtype(image.dtype) == np.uint8 else 1.0
+        return {"contrast_limits": (0.0, white)}
+    return {"contrast_limits": tuple(image.contrast_limits), "colormap": image.colormap, "gamma": image.gamma}

@@ -1,0 +1,115 @@
+"""Which painting belongs to which image. No Qt."""
+
+import re
+from collections.abc import Iterable
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+
+from ...data.datasets.pair_check import factor_of
+from ...errors import UserError
+from .layers import METADATA_KEY, snapshot_of
+
+ALL_PAINTED = "all painted"
+"""What the name of a layer of fully annotated regions ends with."""
+
+
+def painting_of(image: Any, paintings: Iterable[Any]) -> Any:
+    """Return the painting of an image: the newest one named after it, else the only one on its grid, else None.
+
+    Results of models are on the grid of their image, too, and no painting unless they are named as one.
+    """
+    if image is None:
+        return None
+    on_grid = [labels for labels in paintings if shape_of(labels) == shape_of(image)]
+    named = [labels for labels in on_grid if labels.name.startswith(f"{image.name} | painting")]
+    drawn = [labels for labels in on_grid if "model" not in labels.metadata.get(METADATA_KEY, {})]
+    return named[-1] if named else drawn[0] if len(drawn) == 1 else None
+
+
+def regions_of_image(image: Any, shapes: Iterable[Any]) -> Any:
+    """Return the newest Shapes layer named after an image, else None: images often lie on top of each other."""
+    named = [layer for layer in shapes if image is not None and layer.name.startswith(f"{image.name} | {ALL_PAINTED}")]
+    return named[-1] if named else None
+
+
+def shape_of(layer: Any) -> tuple[int, ...]:
+    """Return the shape of a layer's grid, colours left out."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    return tuple(int(n) for n in (data.shape[:-1] if getattr(layer, "rgb", False) else data.shape))
+
+
+def lie_alike(one: Any, other: Any) -> bool:
+    """Whether two layers of one shape cover each other in the viewer."""
+    corners = np.array([[0] * one.ndim, [n - 1 for n in shape_of(one)]])
+    ours, theirs = (np.array([layer.data_to_world(corner) for corner in corners]) for layer in (one, other))
+    pixel = np.abs(np.asarray(one.scale, float)) / 2
+    return bool((np.abs(ours - theirs) <= pixel).all())
+
+
+TARGET_KINDS = {
+    "denoise": "noNoise",
+    "remove-background": "noBackgroundnoNoise",
+    "super-resolve": "noNoiseNoBackgroundSuperresolution",
+}
+"""Which truth of a simulated image each task learns, by its folder in TEM-ImageNet."""
+
+
+_CLEAN = r"clean|truth|target|noiseless|no.?noise|denoised|average|reference|gt"
+
+
+_WORDS = {
+    "denoise": _CLEAN,
+    "remove-background": rf"flat|no.?background|without.?background|{_CLEAN}",
+    "super-resolve": rf"fine|sharp|super.?res\w*|high.?res\w*|{_CLEAN}",
+}
+
+
+def partner_of(image: Any, layers: Iterable[Any], task: str, picked: Any = None) -> Any:
+    """Return the layer whose grid fits and whose name or origin says most for it; None to leave what is picked."""
+    if image is None:
+        return None
+    fitting = [layer for layer in layers if layer != image and _fits(image, layer, task)]
+    best = max(fitting, key=lambda layer: _score(image, layer, task), default=None)
+    if best is None or (picked in fitting and _score(image, picked, task) >= _score(image, best, task)):
+        return None
+    return best
+
+
+def likely_pair(layers: Iterable[Any], task: str) -> tuple[Any, Any] | None:
+    """Return the image and the clean image that most speaks for among some layers; None where no two fit."""
+    listed = list(layers)
+    pairs = [(image, clean) for image in listed if (clean := partner_of(image, listed, task)) is not None]
+    return max(pairs, key=lambda pair: _score(pair[0], pair[1], task) - 3.0 * _looks_clean(pair[0]), default=None)
+
+
+def _looks_clean(layer: Any) -> bool:
+    """Whether a layer's name or origin tells that it is no recording."""
+    made = layer.metadata.get(METADATA_KEY, {})
+    words = "|".join(_WORDS.values())
+    return (
+        bool(re.search(words, layer.name, re.IGNORECASE)) or made.get("simulated", {}).get("kind", "image") != "image"
+    )
+
+
+def _fits(image: Any, layer: Any, task: str) -> bool:
+    try:
+        ours, theirs = snapshot_of(image), snapshot_of(layer)
+    except UserError:
+        return False
+    factors = (1, 2) if task == "super-resolve" else (1,)
+    return ours.leading == theirs.leading and factor_of(ours.shape, theirs.shape) in factors
+
+
+def _score(image: Any, layer: Any, task: str) -> float:
+    """How much speaks for a layer: one simulation, a word in its name, the beginning of the name."""
+    ours, theirs = (one.metadata.get(METADATA_KEY, {}) for one in (image, layer))
+    ours_made, theirs_made = (one.get("simulated", {}) for one in (ours, theirs))
+    if ours_made.get("run") is not None and ours_made["run"] == theirs_made.get("run"):
+        return 100.0 if theirs_made["kind"] == TARGET_KINDS[task] else 0.0
+    words = re.search(_WORDS[task], layer.name, re.IGNORECASE)
+    first = words is not None and not re.search(_CLEAN, words[0], re.IGNORECASE)
+    alike = takewhile(lambda letters: letters[0] == letters[1], zip(image.name, layer.name, strict=False))
+    shared = sum(1 for _ in alike) / max(len(image.name), 1)
+    return 3.0 * (words is not None) + first + shared - 3.0 * ("model" in theirs)

@@ -1,0 +1,79 @@
+"""What the models dock does to files; called in a worker thread. No Qt."""
+
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import UserError
+from ...models.model_file import Storage, read_model, save_model
+from ...models.zoo import add_model, checksum, curve_file, free_name, remove_model, rename_model
+from .rows import ModelRow
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Models that have come, and what to say of them."""
+
+    path: Path
+    """The last one."""
+    sentence: str
+
+
+def import_files(paths: Sequence[Path]) -> Imported:
+    """Copy model files into the own models, under a name that is free, with the curves that lie beside them.
+
+    Raises
+    ------
+    UserError
+        When a file is damaged or no model; those before it are there then.
+
+    """
+    done = [_import(path) for path in paths]
+    return Imported(done[-1], f"Imported {', '.join(repr(path.stem) for path in done)}.")
+
+
+def _import(path: Path) -> Path:
+    model = read_model(path)
+    place = add_model(model.renamed(free_name(model.name)))
+    curves = path.with_name(f"{path.stem}-pictures") / "curves.csv"
+    if curves.is_file():
+        with suppress(OSError):
+            curve_file(place.stem).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(curves, curve_file(place.stem))
+    return place
+
+
+def export(row: ModelRow, path: Path, storage: Storage) -> str:
+    """Write a copy of a model, read it back, and return a sentence about it; a file that is there is replaced."""
+    target = path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
+    source = _path_of(row)
+    if target.exists() and target.samefile(source):
+        raise UserError(f"'{target}' is the model itself. Choose another file.")
+    save_model(read_model(source).renamed(row.name), target, storage=storage)
+    read_model(target)
+    return f"Wrote {target}: {target.stat().st_size / 1e6:.2f} MB, SHA-256 {checksum(target)}."
+
+
+def rename(row: ModelRow, name: str) -> Path:
+    """Give an own model another name; raises `UserError` when it is taken or no name."""
+    return rename_model(row.name, name)
+
+
+def delete(row: ModelRow) -> None:
+    """Delete an own model; a damaged file may be called what no model can be called."""
+    if row.origin != "damaged":
+        remove_model(row.name)
+        return
+    path = _path_of(row)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise UserError(f"Cannot remove '{path}': {error.strerror or error}.") from error
+
+
+def _path_of(row: ModelRow) -> Path:
+    if row.path is None:
+        raise UserError(f"'{row.name}' is not on this computer yet. Download it first.")
+    return row.path

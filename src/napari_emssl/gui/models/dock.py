@@ -1,0 +1,306 @@
+"""The dock "EM SSL Models": the zoo as a table, the card and the curves of a model, and what can be done with it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QInputDialog,
+    QLineEdit,
+    QMenu,
+    QMessageBox,
+    QPushButton,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...data.images.user_folder import slug
+from ...jobs.events import Control, Event, Finished, Job, Progress
+from ...jobs.settings import DownloadSettings
+from ...models.model_file import Storage
+from ..job.curve_record import kept_curves
+from ..job.dock import APPLY, FINETUNE, PRETRAIN, Column, hbox, open_dock
+from ..job.job_panel import JobPanel
+from ..widgets.fields import Combo
+from ..widgets.plotting import theme_colours
+from .actions import delete, export, import_files, rename
+from .card import CardView
+from .picker import ZooWatch, zoo_news
+from .reader import ZooReader, ZooView
+from .rows import Action, ModelRow
+from .table import ModelView
+
+_TASKS = {
+    "all tasks": "",
+    "generators": "reconstruct",
+    "segment": "segment",
+    "denoise": "denoise",
+    "remove background": "remove-background",
+    "super-resolve": "super-resolve",
+}
+_STORAGES: dict[str, Storage] = {"32 bit …": "float32", "16 bit, about half the size …": "float16"}
+_NO_CURVES = "Curves are kept of what is trained in the viewer; of this model there are none."
+_MODELS = "Models (*.safetensors)"
+
+
+class ModelsDock(Column):
+    """Shows all models there are and keeps them in order.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer the dock belongs to.
+
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self._make_table()
+        self._make_actions()
+        self._make_page()
+        self.reader = ZooReader(self)
+        self.reader.read.connect(self._on_zoo)
+        self._watch = ZooWatch(self)
+        self._watch.changed.connect(self.reader.ask)
+        zoo_news.changed.connect(self.reader.ask)
+        self._show_actions()
+        self.reader.ask(registries=True)
+
+    def _make_table(self) -> None:
+        self.task = Combo()
+        for text, task in _TASKS.items():
+            self.task.addItem(text, task)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search name, network, licence …")
+        self.search.setClearButtonEnabled(True)
+        self.table = ModelView()
+        self.task.currentIndexChanged.connect(self._filter)
+        self.search.textChanged.connect(self._filter)
+        self.table.picked.connect(self._on_picked)
+        self.column.insertWidget(0, hbox(self.search, self.task))
+        self.column.addWidget(self.table, 3)
+
+    def _make_actions(self) -> None:
+        """Two rows of buttons: what a model is good for, and housekeeping."""
+        grid = QGridLayout()
+        grid.setSpacing(4)
+        self.buttons: dict[Action, QPushButton] = {}
+        self.import_button = QPushButton("Import …")
+        self.import_button.setToolTip("Copy model files from anywhere into your own models.")
+        self.import_button.clicked.connect(self._ask_for_files)
+        self._add(grid, 0, 0, "apply", "Apply", self._apply)
+        self._add(grid, 0, 1, "fine-tune", "Fine-tune", self._finetune)
+        self._add(grid, 0, 2, "adapt", "Pretrain", self._adapt)
+        self._add(grid, 0, 3, "export", "Export", None)
+        grid.addWidget(self.import_button, 1, 0)
+        self._add(grid, 1, 1, "rename", "Rename …", self._ask_for_name)
+        self._add(grid, 1, 2, "delete", "Delete …", self._ask_whether)
+        self.column.addLayout(grid)
+        self.panel = JobPanel(self.viewer, "Download")
+        self.buttons["download"] = self.panel.start_button
+        grid.addWidget(self.panel.start_button, 1, 3)
+        self.panel.start_requested.connect(self._download)
+        self.panel.idle.connect(self._show_actions)
+        self._make_export_menu()
+
+    def _add(
+        self, grid: QGridLayout, row: int, column: int, action: Action, title: str, answer: Callable[[], None] | None
+    ) -> None:
+        button = QPushButton(title)
+        if answer is not None:
+            button.clicked.connect(answer)
+        self.buttons[action] = button
+        grid.addWidget(button, row, column)
+
+    def _make_export_menu(self) -> None:
+        self.export_menu = QMenu(self.buttons["export"])
+        for title, storage in _STORAGES.items():
+            self.export_menu.addAction(title).setData(storage)
+        self.export_menu.triggered.connect(self._ask_where)
+        self.buttons["export"].setMenu(self.export_menu)
+
+    def _make_page(self) -> None:
+        self.card = CardView()
+        self.plot: Any = None
+        self._curve_rows: list[Progress] = []
+        self.tabs = QTabWidget()
+        self.tabs.addTab(self.card, "Card")
+        self.curves = QWidget()
+        QVBoxLayout(self.curves).setContentsMargins(0, 0, 0, 0)
+        self.tabs.addTab(self.curves, "Curves")
+        self.column.addWidget(self.panel)
+        self.column.addWidget(self.tabs, 4)
+        self.viewer.events.theme.connect(self._follow_theme)
+
+    @property
+    def row(self) -> ModelRow | None:
+        """The chosen model."""
+        return self.table.row
+
+    def showEvent(self, event: Any) -> None:
+        """Look at the registries whenever the dock comes into view."""
+        super().showEvent(event)
+        self._watch.begin()
+        self.reader.ask(registries=True)
+
+    def leave(self) -> None:
+        """End what runs, and let go of the viewer."""
+        self.panel.runner.close()
+        self.viewer.events.theme.disconnect(self._follow_theme)
+
+    def _on_zoo(self, view: ZooView) -> None:
+        self.table.show_rows(view.rows)
+        if view.complaints and not self.panel.runner.running:
+            self.panel.say("\n".join(view.complaints), trouble=True)
+
+    def _filter(self, _: Any = None) -> None:
+        self.table.filter(self.task.currentData(), self.search.text())
+
+    def _on_picked(self, row: ModelRow | None) -> None:
+        self.card.show_row(row)
+        self._show_curves(row)
+        self._show_actions()
+
+    def _show_actions(self, _: Any = None) -> None:
+        """Enable what can be done with the chosen model; the tooltips of the others say why not."""
+        idle, row = not self.panel.runner.running, self.row
+        for action, button in self.buttons.items():
+            button.setEnabled(idle and row is not None and not row.refusal(action))
+            button.setToolTip(row.hint(action) if row is not None else "Choose a model in the table.")
+        self.import_button.setEnabled(idle)
+        self.panel.bar.setVisible(not idle)
+        self.panel.stop_button.setVisible(not idle)
+
+    def _show_curves(self, row: ModelRow | None) -> None:
+        self._curve_rows = rows = kept_curves(row.name) if row is not None and row.origin == "own" else []
+        if rows and self.plot is None:
+            self._make_plot()
+        if self.plot is not None:
+            self.plot.show_rows(rows)
+        self.tabs.setTabEnabled(1, bool(rows))
+        self.tabs.setTabToolTip(1, "Losses and validation of its last training." if rows else _NO_CURVES)
+
+    def _make_plot(self) -> None:
+        from ..job.loss_plot import LossPlot  # pyqtgraph takes a while, and few models have curves
+
+        self.plot = LossPlot()
+        self.plot.set_colours(*theme_colours(self.viewer))
+        self.plot.offer_csv(self.curve_rows)
+        self.curves.layout().addWidget(self.plot)
+
+    def curve_rows(self) -> list[Progress]:
+        """Return the numbers of the curves on screen."""
+        return self._curve_rows
+
+    def _follow_theme(self, _event: Any = None) -> None:
+        if self.plot is not None:
+            self.plot.set_colours(*theme_colours(self.viewer))
+
+    def _apply(self) -> None:
+        if self.row is not None:
+            open_dock(self.viewer, APPLY).use_model(self.row.name)
+
+    def _finetune(self) -> None:
+        if self.row is not None:
+            open_dock(self.viewer, FINETUNE).start_from(self.row.name)
+
+    def _adapt(self) -> None:
+        if self.row is not None:
+            open_dock(self.viewer, PRETRAIN).start_from(self.row.name)
+
+    def _download(self) -> None:
+        """Fetch the chosen model; the download checks size, SHA-256 and card."""
+        from ...models.download import download
+
+        row = self.row
+        if row is None or row.remote is None:
+            return
+        order = row.remote.download()
+        self.panel.run(
+            lambda: download(order, DownloadSettings()), lambda path: path, self._on_downloaded,
+            title=f"Downloading '{row.name}' ({row.bytes / 1e6:.2f} MB) …",
+        )  # fmt: skip
+
+    def _on_downloaded(self, path: Path | None, _stopped: bool) -> None:
+        if path is None:
+            self.panel.say("Stopped. Nothing was kept.")
+            return
+        self._arrived(path, f"Downloaded '{path.stem}'. It is one of your own models now.")
+
+    def _ask_for_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Import models", "", _MODELS)
+        if paths:
+            self.import_models([Path(path) for path in paths])
+
+    def import_models(self, paths: list[Path]) -> None:
+        """Copy model files into the own models."""
+        self._do(lambda: import_files(paths), "Importing …", lambda done: self._arrived(done.path, done.sentence))
+
+    def _ask_where(self, action: Any) -> None:
+        row = self.row
+        if row is None:
+            return
+        path, _ = QFileDialog.getSaveFileName(self, f"Export '{row.name}'", f"{slug(row.name)}.safetensors", _MODELS)
+        if path:
+            self.export(Path(path), action.data())
+
+    def export(self, path: Path, storage: Storage) -> None:
+        """Write a copy of the chosen model; a file that is there is replaced, the file dialog has asked."""
+        row = self.row
+        if row is not None:
+            self._do(lambda: export(row, path, storage), "Exporting …", self.panel.say)
+
+    def _ask_for_name(self) -> None:
+        row = self.row
+        if row is None:
+            return
+        name, agreed = QInputDialog.getText(self, "Rename a model", "New name:", text=row.name)
+        if agreed and name.strip() != row.name:
+            self.rename(name.strip())
+
+    def rename(self, name: str) -> None:
+        """Give the chosen model another name."""
+        row = self.row
+        if row is not None:
+            words = f"'{row.name}' is '{name}' now."
+            self._do(lambda: rename(row, name), "Renaming …", lambda path: self._arrived(path, words))
+
+    def _ask_whether(self) -> None:
+        row = self.row
+        if row is None:
+            return
+        question = f"Delete '{row.name}'? Its file cannot be brought back:\n{row.path}"
+        answer = QMessageBox.question(
+            self, "Delete a model", question, QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
+            QMessageBox.StandardButton.No,
+        )  # fmt: skip
+        if answer == QMessageBox.StandardButton.Yes:
+            self._do(lambda: delete(row), "Deleting …", lambda _: self._changed(f"Deleted '{row.name}'."))
+
+    def _do(self, work: Callable[[], Any], title: str, show: Callable[[Any], Any]) -> None:
+        """Do in a thread what touches files of any size; errors are shown by the panel."""
+        self.panel.run(lambda: _errand(work), lambda result: result, lambda result, _: show(result), title=title)
+
+    def _arrived(self, path: Path, sentence: str) -> None:
+        """Choose a model that has come, wherever it is shown."""
+        self.task.setCurrentIndex(0)
+        self.search.clear()
+        self.table.want(str(path), path.stem)
+        self._changed(sentence)
+
+    def _changed(self, sentence: str) -> None:
+        self.panel.say(sentence)
+        zoo_news.changed.emit()
+
+
+def _errand(work: Callable[[], Any]) -> Job:
+    """A job of one step in this process, for what takes longer than a blink."""
+
+    def events(_: Control) -> Any:
+        result: Event = Finished(work())
+        yield result
+
+    return Job(events)

@@ -1,0 +1,186 @@
+"""Pickers of models and generators that follow the zoo as it changes."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from qtpy.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QStyledItemDelegate, QWidget
+
+from ...models.zoo import ZooEntry, list_models, own_folder, recommended_start, why_recommended
+from ..widgets.fields import Combo
+from .facts import facts_of
+
+_CALM_MS = 150
+
+_FACTS, _SHORT = (int(Qt.ItemDataRole.UserRole) + n for n in (1, 2))
+"""Roles of the line about a model in the list, and of the one below the box."""
+
+SCRATCH = "scratch"
+
+
+class ZooNews(QObject):
+    """Says that a model was added to the zoo, to every dock that lists models."""
+
+    changed = Signal()
+
+
+zoo_news = ZooNews()
+
+
+class ZooWatch(QObject):
+    """Says that files came to or went from the own models, whoever did it: another dock, the terminal, a hand.
+
+    Parameters
+    ----------
+    parent
+        The watch ends with it.
+
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._calm = QTimer(self)  # a file that is written and renamed is one change, not three
+        self._calm.setSingleShot(True)
+        self._calm.setInterval(_CALM_MS)
+        self._calm.timeout.connect(self.changed)
+        self._watcher = QFileSystemWatcher(self)
+        self._watcher.directoryChanged.connect(lambda _: self._calm.start())
+        self.begin()
+
+    def begin(self) -> None:
+        """Watch the folder, which is made if need be; where it cannot be made, the list is read when it is opened."""
+        with suppress(OSError):
+            own_folder().mkdir(parents=True, exist_ok=True)
+            if str(own_folder()) not in self._watcher.directories():
+                self._watcher.addPath(str(own_folder()))
+
+
+class _WithFacts(QStyledItemDelegate):
+    """Writes behind each name in the open list what tells the models apart; the closed box shows the name alone."""
+
+    def initStyleOption(self, option: Any, index: Any) -> None:
+        super().initStyleOption(option, index)
+        facts = index.data(_FACTS)
+        option.text = f"{option.text}   {facts}" if facts else option.text
+
+
+class ModelPicker(Combo):
+    """Models of the zoo; own models appear as soon as they are made.
+
+    Parameters
+    ----------
+    starts
+        True lists everything a training can start from, and ``scratch``; False only what can be applied.
+
+    Signals
+    -------
+    told(str)
+        A line about the model that is picked: whether it is recommended, reach, what it has learnt from.
+
+    """
+
+    told = Signal(str)
+
+    def __init__(self, starts: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._starts = starts
+        self._files: list[str] = []
+        self._pixel_size_nm: float | None = None
+        self._task = "segment"
+        self.setPlaceholderText("no model yet")
+        self.setItemDelegate(_WithFacts(self))
+        self.refresh()
+        zoo_news.changed.connect(self.refresh)
+        self._watch = ZooWatch(self)
+        self._watch.changed.connect(self._on_files)
+
+    def refresh(self) -> None:
+        """Read the zoo anew; what is picked stays picked."""
+        picked = self.picked()
+        self.blockSignals(True)
+        self.clear()
+        recommended, size = recommended_start(self._task) if self._starts else "", self._pixel_size_nm
+        for entry in list_models():
+            if self._lists(entry):
+                facts = facts_of(entry, why_recommended(self._task) if entry.name == recommended else "")
+                self._add(entry.name, entry.name, facts.lines(size), facts.line(size), facts.short_line(size))
+        for file in self._files:
+            self._add(file.replace("\\", "/").rpartition("/")[2], file, [file])
+        if self._starts:
+            self._add(
+                SCRATCH, SCRATCH, ["Begin without pretraining: for comparison."], "random weights", "random weights"
+            )
+        self.blockSignals(False)
+        self.pick(picked)
+
+    def _lists(self, entry: ZooEntry) -> bool:
+        """Whether a model belongs into the list."""
+        return self._starts or entry.card.task != "reconstruct"
+
+    def _on_files(self) -> None:
+        """Read the zoo anew, unless the list is open: it must not move under the pointer."""
+        if not self.view().isVisible():
+            self.refresh()
+
+    def showPopup(self) -> None:
+        """Open the list as the zoo is now."""
+        self._watch.begin()
+        self.refresh()
+        self.view().setMinimumWidth(
+            self.view().sizeHintForColumn(0) + self.view().verticalScrollBar().sizeHint().width()
+        )
+        super().showPopup()
+
+    def describe_for(self, pixel_size_nm: float | None) -> None:
+        """Tell the reach of the models in images with this pixel size."""
+        if pixel_size_nm != self._pixel_size_nm:
+            self._pixel_size_nm = pixel_size_nm
+            self.refresh()
+
+    def recommend_for(self, task: str) -> None:
+        """Recommend a start for this task, and pick it where the one recommended before was left as it was."""
+        if task == self._task:
+            return
+        untouched = self.picked() == recommended_start(self._task)
+        self._task = task
+        self.refresh()
+        if untouched:
+            self.pick(recommended_start(task))
+
+    def _add(self, text: str, value: str, tooltip: Sequence[str], facts: str = "", short: str = "") -> None:
+        self.addItem(text, value)
+        self.setItemData(self.count() - 1, "\n".join(tooltip), Qt.ItemDataRole.ToolTipRole)
+        self.setItemData(self.count() - 1, facts, _FACTS)
+        self.setItemData(self.count() - 1, short, _SHORT)
+
+    def picked(self) -> str | None:
+        """Return the name or path of the picked model."""
+        value = self.currentData()
+        return None if value is None else str(value)
+
+    def pick(self, model: str | None) -> None:
+        """Pick a model by name or path; the first one when it is not there."""
+        row = self.findData(model) if model is not None else 0
+        self.setCurrentIndex(max(row, 0) if self.count() else -1)
+        self.setToolTip(str(self.itemData(self.currentIndex(), Qt.ItemDataRole.ToolTipRole) or ""))
+        self.told.emit(str(self.itemData(self.currentIndex(), _SHORT) or ""))
+
+    def add_file(self, path: str) -> None:
+        """List a model file outside the zoo and pick it."""
+        if path not in self._files:
+            self._files.append(path)
+        self.refresh()
+        self.pick(path)
+
+
+class GeneratorPicker(ModelPicker):
+    """What pretraining can go on from: the generators of the zoo, and random weights."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(True, parent)
+
+    def _lists(self, entry: ZooEntry) -> bool:
+        return entry.card.task == "reconstruct"

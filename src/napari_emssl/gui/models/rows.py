@@ -1,0 +1,155 @@
+"""The models that are here, damaged, or to be downloaded, as rows of a table. No Qt."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from ...errors import UserError
+from ...models.model_file import Card, count_parameters
+from ...models.registry import Offer, RemoteModel
+from ...models.zoo import DamagedModel, ZooEntry, damaged_models, list_models
+from ...networks.catalog import receptive_field_of
+
+Origin = Literal["shipped", "own", "remote", "damaged"]
+Action = Literal["apply", "fine-tune", "adapt", "export", "rename", "delete", "download"]
+
+_HERE: dict[Action, str] = {
+    "apply": "Apply it to an image: opens the dock 'EM SSL Apply model' with this model.",
+    "fine-tune": "Train a model on a few painted particles, starting from this one: opens the dock 'EM SSL Fine-tune'.",
+    "adapt": "Pretrain it further on your own images: opens the dock 'EM SSL Pretrain' with this start.",
+    "export": "Write a copy to a file, for another computer or to publish it.",
+    "rename": "Give it another name.",
+    "delete": "Delete it, after asking.",
+    "download": "Fetch it, check it and put it into your own models.",
+}
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One model of the table."""
+
+    name: str
+    origin: Origin
+    bytes: int
+    task: str = ""
+    network: str = ""
+    receptive_field: int | None = None
+    """Edge in pixels of what reaches one output pixel."""
+    parameters: int | None = None
+    date: str = ""
+    """Day of its last training, ``2026-11-24``."""
+    path: Path | None = None
+    card: Card | None = None
+    remote: RemoteModel | None = None
+    trouble: str = ""
+    """Why its file cannot be read."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is found by when the table is read anew."""
+        return ("remote" if self.remote else str(self.path)), self.name
+
+    @property
+    def search_text(self) -> str:
+        """What a search looks into, in lower case."""
+        licence = self.card.licence if self.card else self.remote.licence if self.remote else ""
+        words = (self.name, self.origin, self.task, self.network, self.description, licence)
+        return " ".join(words).casefold()
+
+    @property
+    def description(self) -> str:
+        """What its maker says of it."""
+        return self.card.description if self.card else self.remote.description if self.remote else ""
+
+    def hint(self, action: Action) -> str:
+        """Return what an action does, or why it cannot be done with this model."""
+        return self.refusal(action) or _HERE[action]
+
+    def refusal(self, action: Action) -> str:
+        """Return why an action cannot be done with this model; empty when it can."""
+        if self.origin == "damaged":
+            return "" if action == "delete" else "Its file cannot be read. It can only be deleted."
+        if self.origin == "remote":
+            return "" if action == "download" else "It is not on this computer yet. Download it first."
+        return self._refusal_here(action)
+
+    def _refusal_here(self, action: Action) -> str:
+        generator = self.task == "reconstruct"
+        reasons: dict[Action, tuple[bool, str]] = {
+            "download": (True, "It is on this computer already."),
+            "rename": (self.origin == "shipped", "It came with the program and stays as it is."),
+            "delete": (self.origin == "shipped", "It came with the program and stays as it is."),
+            "apply": (generator, "A generator is a start for fine-tuning, no finished model: fine-tune it first."),
+            "adapt": (not generator, "Only generators are pretrained further. Fine-tune this model instead."),
+        }
+        holds, reason = reasons.get(action, (False, ""))
+        return reason if holds else ""
+
+
+def local_rows() -> list[ModelRow]:
+    """Read the models on this computer, damaged files last; takes about a millisecond each."""
+    return [*_rows_of(list_models()), *map(_damaged, damaged_models())]
+
+
+def remote_rows(offer: Offer, here: Iterable[ModelRow]) -> list[ModelRow]:
+    """Return what registries offer and is not here by that name."""
+    names = {row.name for row in here}
+    return [_remote(model) for model in offer.models if model.name not in names]
+
+
+def _rows_of(entries: Iterable[ZooEntry]) -> Iterator[ModelRow]:
+    for entry in entries:
+        with suppress(Exception):  # a file that is being taken away: the next reading tells
+            yield _local(entry)
+
+
+def _local(entry: ZooEntry) -> ModelRow:
+    card = entry.card
+    return ModelRow(
+        name=entry.name,
+        origin=entry.origin,
+        bytes=entry.bytes,
+        task=card.task,
+        network=network_text(card.network.name, card.network.width),
+        receptive_field=_reach(card.network.name, card.network.refine),
+        parameters=count_parameters(entry.path),
+        date=card.history[-1].date[:10] if card.history else _day(entry.path),
+        path=entry.path,
+        card=card,
+    )
+
+
+def _damaged(file: DamagedModel) -> ModelRow:
+    return ModelRow(file.name, "damaged", file.bytes, path=file.path, trouble=file.reason)
+
+
+def _remote(model: RemoteModel) -> ModelRow:
+    return ModelRow(
+        name=model.name,
+        origin="remote",
+        bytes=model.bytes,
+        task=model.task,
+        network=network_text(model.network, model.width),
+        receptive_field=_reach(model.network, refine=False),
+        parameters=model.parameters,
+        remote=model,
+    )
+
+
+def network_text(name: str, width: int | None) -> str:
+    """Return a network's name, and its width where it is not the usual one."""
+    return name if width is None else f"{name} ×{width}"
+
+
+def _reach(network: str, refine: bool) -> int | None:
+    try:
+        return receptive_field_of(network, refine)
+    except UserError:
+        return None
+
+
+def _day(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d")

@@ -1,0 +1,79 @@
+"""The histogram of diameters on screen, with mean, median and the log-normal fit."""
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QWidget
+
+from ...particles.statistics import Summary, histogram_of
+from ..widgets.plotting import fill
+
+_HEIGHT = 170
+_POINTS = 200
+_BARS = {False: "#56B4E9", True: "#2F7DA8"}
+_FIT = {False: "#D55E00", True: "#E69F00"}
+
+
+class SizeHistogram(QWidget):
+    """Counts of equivalent diameters."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.plot = pg.PlotWidget()
+        self._item = self.plot.getPlotItem()
+        self._item.setMouseEnabled(x=False, y=False)
+        self._item.setMenuEnabled(False)
+        self._item.hideButtons()
+        self._item.setLabel("left", "particles")
+        self._item.getAxis("left").setWidth(44)
+        self._item.getAxis("bottom").setHeight(38)
+        for side in ("left", "bottom"):
+            self._item.getAxis(side).enableAutoSIPrefix(False)
+        self._legend = self._item.addLegend(offset=(-4, 4), labelTextSize="8pt", verSpacing=-6)
+        self._shown: tuple[NDArray[np.float64], Summary] | None = None
+        self.set_colours("#262930", "#f0f1f2")
+        fill(self, self.plot)
+        self.setMinimumHeight(_HEIGHT)
+
+    def show_sizes(self, diameters: NDArray[np.float64], summary: Summary) -> None:
+        """Show these diameters ``(n,)`` and what they amount to."""
+        self._shown = diameters, summary
+        self._draw()
+
+    def set_colours(self, background: str, text: str) -> None:
+        """Take over the theme's colours, given as ``#rrggbb``."""
+        self._dark, self._text = pg.mkColor(background).lightness() < 128, text
+        self.plot.setBackground(background)
+        for side in ("left", "bottom"):
+            self._item.getAxis(side).setPen(text)
+            self._item.getAxis(side).setTextPen(text)
+        self._legend.setLabelTextColor(text)
+        self._draw()
+
+    def _draw(self) -> None:
+        self._item.clear()
+        diameters, summary = self._shown or (np.zeros(0), None)
+        self._item.setLabel("bottom", f"equivalent diameter ({summary.unit if summary else 'px'})")
+        if summary is None or not summary.count:
+            return
+        counts, edges = histogram_of(diameters)
+        self._item.plot(edges, counts, stepMode="center", fillLevel=0, brush=_BARS[self._dark], pen=None)
+        self._line("mean", summary.mean, Qt.PenStyle.SolidLine)
+        self._line("median", summary.median, Qt.PenStyle.DashLine)
+        if summary.fitted:
+            self._fit(summary, edges)
+        self._item.enableAutoRange()
+
+    def _line(self, name: str, value: float, style: Any) -> None:
+        pen = pg.mkPen(self._text, width=1.5, style=style)
+        self._item.addItem(pg.InfiniteLine(value, pen=pen))
+        self._item.plot([], [], pen=pen, name=f"{name} {value:.3g}")
+
+    def _fit(self, summary: Summary, edges: NDArray[np.float64]) -> None:
+        x = np.linspace(edges[0], edges[-1], _POINTS)
+        y = summary.density(x) * summary.count * (edges[1] - edges[0])
+        name = f"log-normal, sigma {summary.lognormal_sigma:.3g}"
+        self._item.plot(x, y, pen=pg.mkPen(_FIT[self._dark], width=2), name=name, antialias=True)

@@ -1,0 +1,149 @@
+"""The table of particles on screen: sorts by any column, and a click on a row asks for the particle."""
+
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from ...particles.properties import Columns
+from ...particles.table import ParticleTable
+
+_LEFT_OUT = ("file", "pixel_size_nm")
+_LAST = ("x_px", "y_px")
+_ROWS_SEEN = 6
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_UNITS = {"nm": "nm", "nm2": "nm²", "px": "px", "px2": "px²"}
+_EMPTY = QModelIndex()
+
+
+class ParticleModel(QAbstractTableModel):
+    """Columns of a `ParticleTable` with their units in the header."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._titles: list[str] = []
+        self._names: list[str] = []
+        self._columns: list[list[Any]] = []
+
+    def show(self, columns: Columns) -> None:
+        """Show other rows."""
+        self.beginResetModel()
+        self._names = list(columns)
+        self._titles = [title_of(name) for name in columns]
+        self._columns = [values.tolist() for values in columns.values()]
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex = _EMPTY) -> int:
+        """Return the number of particles."""
+        return 0 if parent.isValid() or not self._columns else len(self._columns[0])
+
+    def columnCount(self, parent: QModelIndex = _EMPTY) -> int:
+        """Return the number of columns."""
+        return 0 if parent.isValid() else len(self._columns)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return the text of a cell, or its value for sorting."""
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _RIGHT
+        if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.UserRole):
+            return None
+        value = self._columns[index.column()][index.row()]
+        return value if role == Qt.ItemDataRole.UserRole else text_of(value)
+
+    def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return the title of a column, or its name in the CSV as its tooltip."""
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._names[section]
+        return self._titles[section] if role == Qt.ItemDataRole.DisplayRole else None
+
+
+class ParticleView(QTableView):
+    """Shows the particles.
+
+    Signals
+    -------
+    picked(int)
+        The user went to the row of this number in the table, whatever the sorting.
+
+    """
+
+    picked = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model, self._sorted = ParticleModel(self), QSortFilterProxyModel(self)
+        self._sorted.setSortRole(Qt.ItemDataRole.UserRole)
+        self._sorted.setSourceModel(self._model)
+        self.setModel(self._sorted)
+        self.setSortingEnabled(True)
+        self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.verticalHeader().hide()
+        line = self.fontMetrics().height() + 6
+        self.verticalHeader().setDefaultSectionSize(line)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        self.setMinimumHeight(line * (_ROWS_SEEN + 3))
+        self.selectionModel().currentRowChanged.connect(self._on_row)
+
+    def show_table(self, table: ParticleTable, stack: bool) -> None:
+        """Show these particles; the row that was chosen is not kept."""
+        left_out = (*_LEFT_OUT, *(() if stack else ("plane",)), *(() if _several(table, "class") else ("class",)))
+        columns = {name: values for name, values in table.outside().items() if name not in left_out}
+        columns |= {name: columns.pop(name) for name in _LAST}
+        before = [self._model.headerData(i, Qt.Orientation.Horizontal) for i in range(self._model.columnCount())]
+        self._quietly(lambda: self._model.show(columns))
+        if before != [title_of(name) for name in columns]:
+            self._fit(columns)
+
+    def choose(self, row: int) -> None:
+        """Show and mark a row of the table without announcing it."""
+        index = self._sorted.mapFromSource(self._model.index(row, 0))
+        self._quietly(lambda: self.setCurrentIndex(index))
+        self.scrollTo(index)
+
+    def _fit(self, columns: Columns) -> None:
+        """Make each column wide enough for its title and for usual numbers."""
+        metrics = self.horizontalHeader().fontMetrics()
+        for number, name in enumerate(columns):
+            lines = [*title_of(name).split("\n"), "0000.0"]
+            self.setColumnWidth(number, max(metrics.horizontalAdvance(line) for line in lines) + 18)
+
+    def _quietly(self, action: Any) -> None:
+        self.selectionModel().blockSignals(True)
+        try:
+            action()
+        finally:
+            self.selectionModel().blockSignals(False)
+        self.viewport().update()
+
+    def _on_row(self, current: QModelIndex, _before: QModelIndex) -> None:
+        if current.isValid():
+            self.picked.emit(self._sorted.mapToSource(current).row())
+
+
+def title_of(name: str) -> str:
+    """Return the title of a column: ``feret_max_nm`` -> ``Feret max`` over ``nm``."""
+    words = name.split("_")
+    unit = _UNITS.get(words[-1], "")
+    text = " ".join(words[:-1] if unit else words)
+    text = {"equivalent diameter": "diameter", "touches border": "at border", "label": "no."}.get(text, text)
+    return f"{text.replace('feret', 'Feret')}\n{unit}"
+
+
+def text_of(value: Any) -> str:
+    """Write a value as short as it is of use."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.4g}"
+    return str(value)
+
+
+def _several(table: ParticleTable, name: str) -> bool:
+    return name in table.columns and len(np.unique(table.columns[name])) > 1

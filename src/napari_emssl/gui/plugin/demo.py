@@ -1,0 +1,35 @@
+"""``python -m napari_emssl.gui.plugin.demo``: the viewer, the sample stack, three painted particles and the dock."""
+
+from typing import Any
+
+from ..job.dock import FINETUNE
+from ..job.dock import PLUGIN as PLUGIN
+
+
+def open_demo(viewer: Any) -> Any:
+    """Put the painted sample stack and the dock into a viewer; return the dock's widget."""
+    from napari.layers import Layer
+
+    from .samples import painted_nanoparticles
+
+    for data, options, kind in painted_nanoparticles():
+        viewer.add_layer(Layer.create(data, options, kind))
+    viewer.dims.set_current_step(0, 0)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, FINETUNE)
+    painting = viewer.layers[-1]
+    viewer.layers.selection.active = painting
+    widget.reset_choices()
+    widget.panel.say("Three particles are painted. Press Start, watch, then apply the model to all planes.")
+    return widget
+
+
+def main() -> None:
+    """Open the demo and stay until the window is closed."""
+    import napari
+
+    open_demo(napari.Viewer(title="napari-emssl demo"))
+    napari.run()
+
+
+if __name__ == "__main__":
+    main()

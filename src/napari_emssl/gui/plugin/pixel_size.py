@@ -1,0 +1,70 @@
+"""Putting a pixel size right by hand, on every layer that lies on the same grid. No Qt."""
+
+from typing import Any
+
+import numpy as np
+
+from ...data.images.image import read_image
+from ...errors import UserError
+from ..layers.layers import snapshot_of
+
+
+def set_pixel_size(viewer: Any, layer: Any, pixel_size_nm: float) -> list[str]:
+    """Write a pixel size in nm into a layer and into all others on its grid, and return their names.
+
+    Layers are on one grid when their planes have the same shape and scale; they stay on top of each other.
+
+    Raises
+    ------
+    UserError
+        When this version of napari keeps no units with its layers.
+
+    """
+    if not hasattr(layer, "units"):
+        raise UserError("This version of napari keeps no units with its layers. Update it to 0.7 or later.")
+    grid = _grid_of(layer)
+    changed = [other for other in viewer.layers if _grid_of(other) == grid]
+    for other in changed:
+        factor = pixel_size_nm / np.asarray(other.scale[-2:], float)
+        other.translate = [*other.translate[:-2], *(other.translate[-2:] * factor)]
+        other.scale = [*other.scale[:-2], pixel_size_nm, pixel_size_nm]
+        other.units = (*other.units[:-2], "nm", "nm")
+    return [other.name for other in changed]
+
+
+def take_pixel_size() -> None:
+    """Put the pixel size that the active layer's file tells into the layer and all others on its grid.
+
+    For TIFF and other files that napari reads by itself, without their calibration. Says in the viewer what was done.
+    """
+    from napari.utils.notifications import show_error, show_info
+    from napari.viewer import current_viewer
+
+    try:
+        show_info(_pixel_size_taken(current_viewer()))
+    except UserError as error:
+        show_error(str(error))
+
+
+def _pixel_size_taken(viewer: Any) -> str:
+    """Set the pixel size of the active layer from its file, and say so."""
+    layer = viewer.layers.selection.active if viewer is not None else None
+    path = getattr(getattr(layer, "source", None), "path", None)
+    if path is None:
+        raise UserError("No layer of a file is selected. Select a layer that was opened from a file, then try again.")
+    size = read_image(path).pixel_size_nm
+    if size is None:
+        raise UserError(f"'{path}' tells no pixel size. Write it into the field of EM SSL Particles.")
+    names = ", ".join(f"'{name}'" for name in set_pixel_size(viewer, layer, size))
+    return f"The pixel size is {size:.4g} nm now, in {names}."
+
+
+def _grid_of(layer: Any) -> Any:
+    """Shape, scale and units of the planes of an image or labels layer; None for others."""
+    if not hasattr(layer, "multiscale"):
+        return None
+    try:
+        shape = snapshot_of(layer).shape[-2:]
+    except UserError:
+        return None
+    return (*shape, *np.round(layer.scale[-2:], 12).tolist(), *(str(unit) for unit in layer.units[-2:]))

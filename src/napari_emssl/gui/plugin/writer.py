@@ -1,0 +1,115 @@
+"""Layers into files that keep the pixel size: calibrated TIFF, OME-Zarr. No Qt of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.images.image import write_image
+from ...data.images.pixel_size import pixel_size_nm as square_pixel_nm
+from ...errors import UserError
+from ..job.busy import run_blocking
+from ..layers.layers import pixel_size_nm
+
+_ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
+
+
+class SavedPlanes:
+    """The planes of a layer as a file takes them: no axes of length 1 before the planes, one type, read one by one.
+
+    `tick` is called after each plane.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        leading = tuple(int(n) for n in data.shape[:-2])
+        self._drop = next((i for i, n in enumerate(leading) if n != 1), len(leading))
+        self.shape = (*leading[self._drop :], *(int(n) for n in data.shape[-2:]))
+        self.ndim, self.dtype = len(self.shape), np.dtype(data.dtype)
+        self.tick: Callable[[], None] = _nothing
+
+    def __len__(self) -> int:
+        return int(np.prod(self.shape[:-2], dtype=int))
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        inner = () if index is ... else index if isinstance(index, tuple) else (index,)
+        plane = np.asarray(self._data[(*(0,) * self._drop, *inner)]).astype(self.dtype, copy=False)
+        self.tick()
+        return plane
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype)
+
+    def extremes(self) -> tuple[int, int]:
+        """Return the least and the greatest value, plane by plane."""
+        found = [(int(plane.min()), int(plane.max())) for plane in map(self.__getitem__, np.ndindex(*self.shape[:-2]))]
+        return min(low for low, _ in found), max(high for _, high in found)
+
+
+def write_image_layer(path: str, data: Any, options: dict[str, Any]) -> list[str]:
+    """Write an image layer to ``.tif`` or ``.zarr``, plane by plane, with its pixel size in nm.
+
+    Raises
+    ------
+    UserError
+        If it is a colour image, has more than four axes, or the file cannot be written.
+
+    """
+    if options.get("rgb"):
+        raise UserError(
+            f"'{options.get('name')}' is a colour image, which is written without a pixel size. "
+            "Save it with napari's own writer, or make it grey."
+        )
+    return _write(path, data, options, smallest=False)
+
+
+def write_labels_layer(path: str, data: Any, options: dict[str, Any]) -> list[str]:
+    """Write a Labels layer to ``.tif`` or ``.zarr`` in the smallest integer type that holds its values.
+
+    Raises
+    ------
+    UserError
+        If it has more than four axes, or the file cannot be written.
+
+    """
+    return _write(path, data, options, smallest=True)
+
+
+def _write(path: str, data: Any, options: dict[str, Any], smallest: bool) -> list[str]:
+    """Write and return the path, while the window stays alive; a folder that is no zarr is never replaced."""
+    target = Path(path)
+    if target.is_dir() and not any((target / mark).exists() for mark in _ZARR_MARKS):
+        raise UserError(f"{path} is a folder with other things in it. Choose another name.")
+    planes = SavedPlanes(data[0] if options.get("multiscale") else data)
+
+    def work(tick: Callable[[], None]) -> Path:
+        planes.tick = tick
+        if smallest:
+            planes.dtype = _smallest(*planes.extremes())
+        return write_image(target, planes, _pixel_size(options), overwrite=True)
+
+    steps = len(planes) * (2 if smallest else 1)
+    return [str(run_blocking(work, f"Saving '{options.get('name', target.name)}'", steps))]
+
+
+def _pixel_size(options: dict[str, Any]) -> float | None:
+    """Pixel size in nm of a layer, given as its options; None where it has none, or pixels are no squares."""
+    scale, units = options.get("scale"), options.get("units")
+    if scale is None or units is None:
+        return None
+    height, width = (pixel_size_nm(SimpleNamespace(scale=[scale[i]], units=[units[i]])) for i in (-2, -1))
+    return square_pixel_nm(height, width, "nm")
+
+
+def _smallest(low: int, high: int) -> np.dtype[Any]:
+    """Smallest integer type for these values; signed only where it must be."""
+    types = (np.uint8, np.uint16, np.uint32, np.int32) if low >= 0 else (np.int8, np.int16, np.int32)
+    fitting = (t for t in types if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+    return np.dtype(next(fitting, np.int64))
+
+
+def _nothing() -> None:
+    """What is called after each plane where nobody wants to know."""

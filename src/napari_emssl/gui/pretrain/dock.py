@@ -1,0 +1,221 @@
+"""The dock "EM SSL Pretrain": adapt a generator to one's own microscope, without any painting."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from numpy.typing import NDArray
+from qtpy.QtWidgets import QLineEdit, QPushButton
+from superqt import QCollapsible
+
+from ...data.images.user_folder import slug
+from ...errors import UserError
+from ...jobs.settings import PretrainSettings
+from ...models.zoo import free_name, recommended_start
+from ..finetune.order import Trained, autosave_path, put_into_zoo
+from ..job.dock import FINETUNE, Dock, open_dock
+from ..job.job_panel import JobPanel
+from ..layers.layers import pixel_size_nm
+from ..models.picker import SCRATCH, GeneratorPicker, zoo_news
+from ..widgets.form import SettingsForm
+from ..widgets.pickers import DevicePicker
+from .patch_pictures import PatchPictures
+from .request import DEFAULTS, PretrainOrder, pretrain_order
+from .source_picker import SourcePicker
+
+_ADVANCED = (
+    "generator", "width", "refine", "steps", "epochs", "batch_size", "patch", "learning_rate", "learning_rate_decay",
+    "hold_out", "images", "validation", "test", "validation_interval", "noise_min", "noise_max", "blur_min", "blur_max",
+    "frozen_norm", "l1_weight", "discriminator_width", "seed", "precision", "layout", "hot_pixels", "autosave_seconds",
+)  # fmt: skip
+_NETWORK = ("generator", "width", "refine")
+_HINT = "Adapts the generator to these images: it learns to restore what is corrupted. No painting is needed."
+_UNCHANGED = " No step was better than the weights it began with, so it is these. Give it more time."
+_BROUGHT = "The start brings its network. Choose 'scratch' in 'Start from' to set it."
+
+
+class PretrainDock(Dock):
+    """Pretrains a generator on open images, a folder or files, from random weights or going on from a generator.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer the dock belongs to.
+
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.trained: Trained | None = None
+        self._ordered: PretrainOrder | None = None
+        self._make_inputs()
+        self._make_settings()
+        self._make_panel()
+        self._tick_active()
+        self._on_start()
+        self._suggest_name()
+        self.panel.say(_HINT)
+
+    def _make_inputs(self) -> None:
+        self.sources = SourcePicker(self.viewer)
+        self.sources.changed.connect(self._on_sources)
+        self.start = GeneratorPicker()
+        self.start.pick(recommended_start())
+        self.start.currentIndexChanged.connect(self._on_start)
+        self.device = DevicePicker()
+        self.basic = SettingsForm(DEFAULTS, ["max_seconds"])
+        self.name, self.licence = QLineEdit(), QLineEdit()
+        self.name.textEdited.connect(self._on_name)
+        self.licence.setPlaceholderText("unknown")
+        self.add_row("Learn from", self.sources)
+        self.add_row("Start from", self.start)
+        self.add_row("Device", self.device)
+        self.add_row("Time budget (s)", self.basic.rows["max_seconds"].widget)
+        self.add_row("Save as", self.name, "The generator is put into the zoo under this name.")
+        self.add_row("Licence", self.licence, "Licence of the images, for the model's card; it goes wherever it goes.")
+
+    def _make_settings(self) -> None:
+        self.advanced = SettingsForm(DEFAULTS, _ADVANCED)
+        self._hints = {name: self.advanced.rows[name].widget.toolTip() for name in _NETWORK}
+        self.more = QCollapsible("Advanced settings")
+        self.more.setDuration(0)
+        self.more.layout().setContentsMargins(0, 0, 0, 0)
+        self.more.setContent(self.advanced)
+        self.more.collapse(animate=False)
+        self.column.addWidget(self.more)
+
+    def _make_panel(self) -> None:
+        self.panel = JobPanel(self.viewer, "Start", pausable=True, plot=True)
+        self.panel.start_requested.connect(self.begin)
+        self.panel.preview.connect(self._on_preview)
+        self.panel.idle.connect(self._on_idle)
+        self.panel.runner.failed.connect(self._on_failure)
+        self.pictures = PatchPictures()
+        self.pictures.setToolTip("A held-out patch, always the same: corrupted, as the generator restores it, clean.")
+        self.resume_button = QPushButton("Resume pretraining")
+        self.resume_button.setToolTip("Go on from the last autosave, with the images and settings of that run.")
+        self.resume_button.clicked.connect(self.resume)
+        self.finetune_button = QPushButton("Fine-tune from it")
+        self.finetune_button.setToolTip("Open the dock 'EM SSL Fine-tune' with the new generator as its start.")
+        self.finetune_button.clicked.connect(self._finetune)
+        for widget in (self.resume_button, self.finetune_button):
+            widget.hide()
+            self.panel.extra.addWidget(widget)
+        self.panel.extra.addWidget(self.pictures)
+        self.column.addWidget(self.panel, 1)
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Read the viewer's layers anew; napari calls this when they change."""
+        self.sources.refresh()
+        self._suggest_name()
+
+    def _tick_active(self) -> None:
+        """Begin with the image at hand."""
+        self.sources.refresh()
+        active = self.viewer.layers.selection.active
+        self.sources.layers.pick([active] if active is not None else [])
+
+    def start_from(self, name: str) -> None:
+        """Pick a generator of the zoo to go on from, one that has only just come included."""
+        self.start.refresh()
+        self.start.pick(name)
+
+    def _on_sources(self) -> None:
+        """Few images are held out in parts, those of a folder as a whole."""
+        if hasattr(self, "panel"):
+            self.advanced.rows["hold_out"].set("images" if self.sources.kind == "a folder" else "parts")
+            self._suggest_name()
+            layers = self.sources.picked_layers
+            self.start.describe_for(pixel_size_nm(layers[0]) if layers else None)
+            if not self.panel.runner.running:
+                self.panel.say(_HINT)
+
+    def _on_start(self, _: Any = None) -> None:
+        """Show the network of random weights only where it is the user's to choose."""
+        self.start.pick(self.start.picked())
+        free = self.start.picked() == SCRATCH
+        for name in _NETWORK:
+            widget = self.advanced.rows[name].widget
+            widget.setEnabled(free)
+            widget.setToolTip(self._hints[name] if free else _BROUGHT)
+
+    def _on_name(self, text: str) -> None:
+        self.name.setModified(bool(text))
+
+    def _suggest_name(self) -> None:
+        """Suggest a name unless the user has written one."""
+        if self.name.isModified() and self.name.text():
+            return
+        title = self.sources.title
+        self._set_name(f"{slug(title, 20)} generator {datetime.now():%Y-%m-%d %H%M}" if title else "")
+
+    def _set_name(self, name: str) -> None:
+        self.name.setText(name)
+        self.name.setCursorPosition(0)
+
+    def settings(self) -> PretrainSettings:
+        """Return the settings as they stand on screen."""
+        settings: PretrainSettings = self.advanced.settings()
+        seconds = self.basic.settings().max_seconds
+        return settings.model_copy(update={"max_seconds": seconds, "device": self.device.currentText()})
+
+    def begin(self) -> None:
+        """Start the pretraining, or say what is missing."""
+        try:
+            order = self._order()
+        except UserError as error:
+            self.panel.show_error(error)
+            return
+        self._set_name(order.name)
+        self.pictures.clear()
+        self._run(order)
+
+    def resume(self) -> None:
+        """Go on with a pretraining that died, from its last autosave."""
+        if self._ordered is not None:
+            self._run(self._ordered.resumed())
+
+    def _order(self) -> PretrainOrder:
+        """Resolve what is on screen; raises `UserError` with what is missing."""
+        self._suggest_name()
+        wanted = self.name.text().strip()
+        name = free_name(wanted) if wanted else ""
+        order = pretrain_order(
+            self.sources.picked_layers, self.sources.paths, self.settings(), self.start.picked(), name,
+            self.licence.text().strip(), autosave_path(name),
+        )  # fmt: skip
+        if not name:
+            raise UserError("The generator has no name. Write one into 'Save as'.")
+        return order
+
+    def _run(self, order: PretrainOrder) -> None:
+        self._ordered, self.trained = order, None
+        self.resume_button.hide()
+        self.panel.run(
+            order.make_job, lambda model: put_into_zoo(model, order), self._on_trained,
+            title="Starting; the first time this takes a few seconds …", training=True,
+        )  # fmt: skip
+
+    def _on_preview(self, images: Mapping[str, NDArray[Any]]) -> None:
+        self.pictures.show_images(images)
+
+    def _on_trained(self, result: Trained, stopped: bool) -> None:
+        self.trained = result
+        self.panel.record.keep(result.name)
+        zoo_news.changed.emit()
+        self.name.setModified(False)
+        unchanged = result.card.history[-1].steps == 0
+        self.panel.say(f"{result.sentence(stopped)}{_UNCHANGED if unchanged else ''}")
+
+    def _on_failure(self, error: BaseException) -> None:
+        """Offer the last autosave of a pretraining that died."""
+        if self._ordered is not None and self._ordered.autosave.is_file():
+            self.resume_button.show()
+            self.panel.say(f"{error} Press 'Resume pretraining' to go on from it.", trouble=True)
+
+    def _on_idle(self, _idle: bool) -> None:
+        self.finetune_button.setVisible(self.trained is not None)
+
+    def _finetune(self) -> None:
+        if self.trained is not None:
+            open_dock(self.viewer, FINETUNE).start_from(self.trained.name)

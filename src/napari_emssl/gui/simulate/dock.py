@@ -1,0 +1,184 @@
+"""The dock "EM SSL Simulate": STEM images of one's own crystal, and a model learnt from them."""
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton
+
+from ...errors import UserError
+from ...jobs.settings import SimulateSettings
+from ...jobs.worker import client
+from ...simulation.stem.settings import STEMSettings
+from ..job.dock import FINETUNE, Dock, hbox, open_dock
+from ..job.job_panel import JobPanel
+from ..layers.matching import TARGET_KINDS
+from ..widgets.fields import Combo
+from ..widgets.form import SettingsForm, align_labels
+from .form import SimulateForm
+from .layers import FINE, IMAGE, SimulatedLayers, require_room
+
+_LESSONS = {
+    "denoise": ("denoise", TARGET_KINDS["denoise"]),
+    "remove noise & background": ("remove-background", TARGET_KINDS["remove-background"]),
+    "super-resolve": ("super-resolve", TARGET_KINDS["super-resolve"]),
+    "super-resolve to a 2x finer grid": ("super-resolve", FINE),
+}
+"""What can be learnt from simulated images: the task, and which truth it needs."""
+
+
+class SimulateDock(Dock):
+    """Simulates ADF-STEM images whose truth is known, as layers or as files.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer the dock belongs to.
+
+    """
+
+    needs = ("napari_emssl.simulation.job",)
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.look = SimulatedLayers(napari_viewer)
+        self.made = SimulatedLayers(napari_viewer)
+        self.simulated = SimulateForm(napari_viewer)
+        self.column.insertWidget(0, self.simulated)
+        self._make_options()
+        self._make_panel()
+        self.simulated.said.connect(self.panel.say)
+        self.reset_choices()
+
+    def _make_options(self) -> None:
+        self.options = SettingsForm(SimulateSettings(), ["count", "seed", "format"])
+        self.into = Combo()
+        self.into.addItem("layers of this viewer", False)
+        self.into.addItem("a folder, as TEM-ImageNet", True)
+        self.folder = QLineEdit()
+        self.folder_button = QPushButton("Choose …")
+        self.folder_button.clicked.connect(self._ask_for_folder)
+        self.add_row("Images", hbox(self.options.rows["count"].widget), "How many images 'Simulate' makes.")
+        self.add_row("Seed", self.options.rows["seed"].widget)
+        self.add_row("Into", self.into, "Layers to look at and to learn from here, or files for later.")
+        self.add_row("Folder", hbox(self.folder, self.folder_button), "An empty folder, or one that is to be made.")
+        self.add_row("Files", self.options.rows["format"].widget)
+        self.into.currentIndexChanged.connect(lambda _: self._show_folder())
+        self._show_folder()
+
+    def _make_panel(self) -> None:
+        self.preview_button = QPushButton("Preview one")
+        self.preview_button.setToolTip("Simulate the first of these images and show it with its truth.")
+        self.preview_button.clicked.connect(self.preview)
+        self.panel = JobPanel(self.viewer, "Simulate")
+        self.panel.start_requested.connect(self.begin)
+        self.panel.idle.connect(self._on_idle)
+        self.lesson = Combo()
+        for text, lesson in _LESSONS.items():
+            self.lesson.addItem(text, lesson)
+        self.teach_button = QPushButton("Fine-tune on these")
+        self.teach_button.setToolTip("Open the fine-tune dock with these images and their truth as pairs.")
+        self.teach_button.clicked.connect(self.teach)
+        self.teaching = hbox(self.lesson, self.teach_button)
+        self.teaching.hide()
+        self.panel.extra.addWidget(self.teaching)
+        self.column.addWidget(self.preview_button)
+        self.column.addWidget(self.panel)
+        self.column.addStretch(1)
+
+    def showEvent(self, event: Any) -> None:
+        """Let the forms stand below each other as one."""
+        align_labels(self.form, self.simulated.basic)
+        super().showEvent(event)
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Read the viewer's layers anew; napari calls this when they change."""
+        self.simulated.reset_choices(event)
+        self._offer_teaching()
+
+    def _show_folder(self) -> None:
+        to_folder = bool(self.into.currentData())
+        for field in (self.folder.parentWidget(), self.options.rows["format"].widget):
+            field.setVisible(to_folder)
+            self.form.labelForField(field).setVisible(to_folder)
+
+    def _ask_for_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Write simulated images to")
+        if folder:
+            self.folder.setText(folder)
+
+    def _on_idle(self, idle: bool) -> None:
+        self.preview_button.setEnabled(idle)
+        self._offer_teaching()
+
+    def _offer_teaching(self) -> None:
+        self.teaching.setVisible(self.made.alive(IMAGE))
+        self.teach_button.setEnabled(not self.panel.runner.running)
+
+    def preview(self) -> None:
+        """Simulate one image and show it, in place of the one before."""
+        self._start(single=True)
+
+    def begin(self) -> None:
+        """Simulate as many images as asked for, or say what is missing."""
+        self._start(single=False)
+
+    def _start(self, single: bool) -> None:
+        try:
+            what, how = self.simulated.settings(), self.options.settings()
+            folder = None if single else self._folder()
+            if single:
+                how = how.model_copy(update={"count": 1})
+            elif folder is None:
+                require_room(how, what.size_px)
+        except UserError as error:
+            self.panel.show_error(error)
+            return
+        shown = self.look if single else SimulatedLayers(self.viewer)
+        self.panel.run(
+            lambda: client.run("simulate", what, how, folder=folder),
+            lambda made: made,
+            lambda made, stopped: self._on_made(made, stopped, what, folder, shown),
+            title="Simulating …",
+        )
+
+    def _folder(self) -> Path | None:
+        """Where files go; None for layers."""
+        if not self.into.currentData():
+            return None
+        if not self.folder.text().strip():
+            raise UserError("No folder is given. Choose an empty one, or name one that is to be made.")
+        return Path(self.folder.text().strip()).expanduser()
+
+    def _on_made(
+        self, made: Any, stopped: bool, what: STEMSettings, folder: Path | None, shown: SimulatedLayers
+    ) -> None:
+        """Show what was made."""
+        count = made if folder is not None else len(made)
+        text = f"{'Stopped after' if stopped else 'Made'} {count} image{'s' * (count != 1)}"
+        if folder is not None:
+            self.panel.say(f"{text}, in {folder} with {'its' if count == 1 else 'their'} truth.")
+            return
+        single = shown is self.look
+        name = _name(what) + (" example" if single else "")
+        shown.show(made, name, single)
+        if not single:
+            self.look.hide()
+            self.made = shown
+            self._offer_teaching()
+        size = made.pixel_size_nm
+        scale = f" with pixels of {size:.4g} nm" if size else "; pixel sizes differ, so that the layers carry none"
+        self.panel.say(f"{text}{scale}.")
+
+    def teach(self) -> None:
+        """Open the fine-tune dock with the simulated pairs filled in."""
+        task, kind = self.lesson.currentData()
+        if not self.made.alive(IMAGE, kind):
+            self.panel.say("The layers of this simulation are gone. Simulate anew, then fine-tune.", trouble=True)
+            return
+        pair = self.made.by_kind[IMAGE], self.made.by_kind[kind]
+        open_dock(self.viewer, FINETUNE).show_page("Restore").use_pairs(task, [pair])
+
+
+def _name(what: STEMSettings) -> str:
+    """What the layers are called after."""
+    return "crystals" if what.crystal == "varied" else Path(what.crystal).stem

@@ -1,0 +1,62 @@
+"""A list of the viewer's images in which several can be ticked."""
+
+from typing import Any
+
+import napari.layers
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWidget
+
+from ..layers.layers import METADATA_KEY
+
+_ROWS = 4
+
+
+class LayerList(QListWidget):
+    """Images of the viewer with a tick before each; results and previews are left out.
+
+    Signals
+    -------
+    ticked()
+        Another set of layers.
+
+    """
+
+    ticked = Signal()
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layers: list[Any] = []
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.itemChanged.connect(self.ticked)
+
+    def refresh(self) -> None:
+        """Read the viewer's layers anew; what is ticked stays ticked."""
+        ticked = self.picked()
+        self.blockSignals(True)
+        self.clear()
+        self._layers = [layer for layer in self._viewer.layers if _is_source(layer)]
+        for layer in self._layers:
+            item = QListWidgetItem(layer.name, self)
+            item.setToolTip(layer.name)
+            item.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled)
+            item.setCheckState(Qt.CheckState.Checked if layer in ticked else Qt.CheckState.Unchecked)
+        self.blockSignals(False)
+        rows = min(max(self.count(), 1), _ROWS)
+        self.setFixedHeight(rows * max(self.sizeHintForRow(0), self.fontMetrics().height() + 4) + 6)
+
+    def picked(self) -> list[Any]:
+        """Return the ticked layers, in the order of the viewer."""
+        states = (self.item(row).checkState() for row in range(self.count()))
+        return [layer for layer, state in zip(self._layers, states, strict=True) if state == Qt.CheckState.Checked]
+
+    def pick(self, layers: list[Any]) -> None:
+        """Tick these layers and no others."""
+        for row, layer in enumerate(self._layers):
+            self.item(row).setCheckState(Qt.CheckState.Checked if layer in layers else Qt.CheckState.Unchecked)
+
+
+def _is_source(layer: Any) -> bool:
+    return isinstance(layer, napari.layers.Image) and METADATA_KEY not in layer.metadata

@@ -1,0 +1,94 @@
+"""How much memory a network needs per pixel, how much there is, and which errors mean that it ran out."""
+
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..jobs.devices import Device
+from ..resources import free_main_memory
+from .tiles import MemoryNeeds
+
+_PROBE_PX = 128
+_SHARE = {"cpu": 0.5, "cuda": 0.8, "mps": 0.5}
+"""How much of the free memory a job takes: less where other programs and the image itself live in it too."""
+_OVERHEAD = 2.5
+"""Measured peak of the whole process over the sum of activations, on a CPU: convolutions reorder their input, functions
+that are no modules are not watched, and an allocator wastes some."""
+_PHRASES = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
+
+
+class _LiveTensors:
+    """Forward hook that records the most bytes of seen tensors alive at one time."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        self.peak = 0
+
+    def __call__(self, _module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        for tensor in (*inputs, output):
+            if isinstance(tensor, Tensor):
+                self._seen[id(tensor)] = (weakref.ref(tensor), tensor.numel() * tensor.element_size())
+        self._seen = {key: entry for key, entry in self._seen.items() if entry[0]() is not None}
+        self.peak = max(self.peak, sum(size for _, size in self._seen.values()))
+
+
+def bytes_per_pixel(network: nn.Module, device: Device, stride: int) -> float:
+    """Return the bytes that one pixel of input costs while `network` runs, overhead included.
+
+    Measured on a small black image: the largest sum of activations alive at one time, watched by forward hooks.
+    """
+    edge = -(-_PROBE_PX // stride) * stride
+    live = _LiveTensors()
+    hooks = [module.register_forward_hook(live) for module in leaves(network)]
+    try:
+        with torch.inference_mode(), device.autocast():
+            network(torch.zeros(1, 1, edge, edge, device=device.torch_device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return _OVERHEAD * live.peak / edge**2
+
+
+def needs_of(network: nn.Module, device: Device) -> MemoryNeeds:
+    """Return what decides on the tiles of a network on the device it was placed on."""
+    stride, receptive_field = int(getattr(network, "stride")), int(getattr(network, "receptive_field"))  # noqa: B009
+    cost = bytes_per_pixel(network, device, stride)
+    return MemoryNeeds(stride, receptive_field, cost, device.torch_device.type == "cpu")
+
+
+def leaves(network: nn.Module) -> list[nn.Module]:
+    """Return the modules that have no modules inside of them."""
+    return [module for module in network.modules() if not any(module.children())]
+
+
+def usable_bytes(device: torch.device) -> int:
+    """Return how many bytes a job may plan for on `device`: a share of what is free now."""
+    return int(_SHARE.get(device.type, 0.5) * free_bytes(device))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the bytes free on `device`; of the CPU that is main memory."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return free_main_memory()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that the device ran out of memory, and nothing else.
+
+    `torch.OutOfMemoryError`, and on the CPU, where torch raises a bare RuntimeError, the message of its allocator.
+    """
+    return isinstance(error, torch.OutOfMemoryError) or any(phrase in str(error) for phrase in _PHRASES)
+
+
+def release(device: torch.device) -> None:
+    """Give cached memory back to the device, so that a smaller pass finds room."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,71 @@
+"""Apply a model to single planes as they are looked at: a job without an end, for results computed on demand."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..data.images.image import Image
+from ..data.images.intensity_scaling import Levels
+from ..jobs.events import Control, Event, Finished, Job, Notice, Preview, Started
+from ..jobs.settings import ApplySettings
+from ..models.model_file import Model
+from ..models.zoo import load_model
+from .predictor import Predicted, Predictor
+
+_DEFAULTS = ApplySettings()
+_PATIENCE_SECONDS = 0.02
+
+
+def on_demand(model: Model | str | Path, size: tuple[int, int], settings: ApplySettings = _DEFAULTS,
+         levels: Levels | None = None) -> Job:  # fmt: skip
+    """Apply a model to every plane it is shown, as a job that goes on until it is stopped.
+
+    Parameters
+    ----------
+    model
+        A model, or its name in the zoo, or its file.
+    size
+        Height and width of the planes, pixels.
+    settings
+        Tile, halo, batch, device and precision.
+    levels
+        Grey values that become 0 and 1, for models that scale a stack as a whole; by default fitted to each plane.
+
+    Returns
+    -------
+    Job
+        Tells `Started`, then for each plane given to `Job.show` one `Preview` with the image ``prediction``, counted by
+        its `step`. A plane that is shown while another is computed waits; of several that wait only the last is done.
+
+    """
+    return Job(lambda control: _events(control, model, size, settings, levels))
+
+
+def _events(
+    control: Control, model: Model | str | Path, size: tuple[int, int], settings: ApplySettings, levels: Levels | None
+) -> Iterator[Event]:
+    loaded = model if isinstance(model, Model) else load_model(model)
+    predictor = Predictor(loaded, settings, *size)
+    yield Started(predictor.device.label, predictor.device.reason, predictor.summary)
+    step, seen = 0, None
+    while not control.stopped:
+        plane = control.view
+        if plane is None or plane is seen:
+            time.sleep(_PATIENCE_SECONDS)
+            continue
+        seen, step = plane, step + 1
+        yield from _result(predictor, plane, control, levels, step)
+    yield Finished(None, stopped=True)
+
+
+def _result(
+    predictor: Predictor, plane: NDArray[Any], control: Control, levels: Levels | None, step: int
+) -> Iterator[Event]:
+    for event in predictor.planes(Image("plane", plane[None], ()), control, levels=levels):
+        if isinstance(event, Predicted):
+            yield Preview({"prediction": event.result}, step)
+        elif isinstance(event, Notice):
+            yield event

@@ -1,0 +1,215 @@
+"""A Python process of our own beside this one: started, watched, ended, and its traces removed."""
+
+import atexit
+import multiprocessing
+import multiprocessing.spawn
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ...errors import UserError
+from .channel import Channel, Connection, LazyArrayServer
+
+_PREFIX = "napari-emssl-job-"
+_LOG = "log.txt"
+_PATIENCE_SECONDS = 12.0
+"""A little more than a child gives itself to end once nobody listens."""
+
+
+class Process:
+    """A started child: its wire, its private folder and its log.
+
+    The child inherits one end of a pipe and nothing else; whatever it or its libraries print goes to a log file.
+
+    Raises
+    ------
+    UserError
+        When no Python can be started, or no temporary folder be made.
+
+    """
+
+    def __init__(self) -> None:
+        remove_stale_folders()
+        self._owner = os.getpid()
+        self.folder = _new_folder()
+        self.lent = LazyArrayServer()
+        ours, theirs = multiprocessing.Pipe()
+        self.wire = Channel(ours, self.folder, "parent", lend=self.lent.lend)
+        try:
+            self._popen = _start(theirs, self.folder)
+            _RUNNING.add(self)
+        except OSError as error:
+            self._clean()
+            raise UserError(f"The job's process cannot be started ({error}). Restart the program.") from error
+        finally:
+            theirs.close()
+
+    @property
+    def is_mine(self) -> bool:
+        """False in a fork of the process that started it."""
+        return os.getpid() == self._owner
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._popen.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._popen.poll() is None
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait for the end; return the exit code (negative: a signal), or None when it still runs."""
+        try:
+            return self._popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self, seconds: float) -> int:
+        """Wait so long for the end, then ask for it, then force it; return the exit code."""
+        for number in (None, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+            if number is not None:
+                self._signal(number)
+            code = self.wait(seconds)
+            if code is not None:
+                return code
+            seconds = 2.0
+        self._popen.kill()
+        return self._popen.wait()
+
+    def _signal(self, number: int) -> None:
+        """Signal the process and its own helpers, which share its process group."""
+        if not self.alive:
+            return
+        if sys.platform == "win32":
+            self._popen.terminate()
+            return
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            self._popen.send_signal(number)
+
+    def log_tail(self, lines: int = 40) -> str:
+        """Return the last lines that the process printed."""
+        try:
+            text = (self.folder / _LOG).read_bytes()[-65536:].decode(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def tell(self, kind: str, content: object = None) -> None:
+        """Send a message; that the process is gone is noticed by whoever listens to it."""
+        with suppress(OSError):
+            self.wire.send(kind, content)
+
+    def release(self) -> None:
+        """Nobody listens any more: the process ends soon, by itself or by force, and its traces go; returns at once."""
+        self.lent.arrays.clear()
+        if not self.is_mine:
+            return
+        self.tell("close")
+        with suppress(RuntimeError):  # no thread starts while the interpreter ends: `_end_all` comes next
+            threading.Thread(target=self.terminate, args=(_PATIENCE_SECONDS,), daemon=True).start()
+
+    def terminate(self, seconds: float) -> None:
+        """Wait so long for the end, then force it, and remove all traces."""
+        self.end(seconds)
+        self._clean()
+        _RUNNING.discard(self)
+
+    def _clean(self) -> None:
+        self.wire.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_RUNNING: set[Process] = set()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Leave no process behind."""
+    mine = [process for process in _RUNNING if process.is_mine]
+    for process in mine:
+        process.tell("close")
+    for process in mine:
+        process.terminate(1.0)
+
+
+def _start(theirs: Connection, folder: Path) -> "subprocess.Popen[bytes]":
+    handle = theirs.fileno()
+    options: dict[str, Any] = {}
+    if sys.platform == "win32":
+        os.set_handle_inheritable(handle, True)
+        options["startupinfo"] = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
+        options["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    else:
+        # A group of its own: Ctrl-C in the terminal is for the parent, and helpers can be ended together.
+        options.update(pass_fds=[handle], process_group=0)
+    command = [find_python(), "-P", "-u", "-X", "faulthandler", "-m", "napari_emssl.jobs.worker.main"]
+    search = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    with (folder / _LOG).open("wb") as log:
+        return subprocess.Popen(
+            [*command, str(handle), str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": search},
+            **options,
+        )
+
+
+def find_python() -> str:
+    """Return the interpreter to start; in a bundle, where the program is not Python, the one it ships.
+
+    Raises
+    ------
+    UserError
+        When there is none.
+
+    """
+    named = multiprocessing.spawn.get_executable() or ""
+    program = Path(os.fsdecode(named))
+    if program.name.lower() == "pythonw.exe" and program.with_name("python.exe").is_file():
+        return str(program.with_name("python.exe"))
+    if program.is_file() and not getattr(sys, "frozen", False):
+        return str(program)
+    root = Path(sys.exec_prefix)
+    for place in (root / "python.exe", root / "bin" / "python3", root / "bin" / "python"):
+        if place.is_file():
+            return str(place)
+    raise UserError("This program brings no Python that could run a job. Install napari-emssl with pip or conda.")
+
+
+def _new_folder() -> Path:
+    """Make a private folder whose name says which process owns it."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{_node()}-{os.getpid()}-"))
+    except OSError as error:
+        raise UserError(
+            f"No folder can be made in '{tempfile.gettempdir()}' ({error.strerror}). Set TMPDIR to another folder."
+        ) from error
+
+
+def remove_stale_folders() -> None:
+    """Remove the folders of processes of this machine that are gone."""
+    pattern = re.compile(re.escape(f"{_PREFIX}{_node()}-") + r"(\d+)-")
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        owner = pattern.match(folder.name)
+        if owner and not psutil.pid_exists(int(owner[1])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _node() -> str:
+    return re.sub(r"\W", "_", platform.node())

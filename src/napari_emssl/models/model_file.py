@@ -1,0 +1,245 @@
+"""A model and its file: one safetensors file, weights plus a JSON card; nothing is ever unpickled.
+
+Imports no torch: weights are numpy arrays here, so that lists of models and the viewer stay light.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..data.images.intensity_scaling import IntensityScaling, Levels
+from ..errors import UserError
+
+FORMAT_VERSION = 1
+_KEY = "napari_emssl"
+_USUAL = {"storage": "float32", "upscale": 1}
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+TaskName = Literal["reconstruct", "segment", "denoise", "remove-background", "super-resolve"]
+WITHOUT_BACKGROUND = ("remove-background", "super-resolve")
+"""Tasks whose targets hold the signal alone."""
+Storage = Literal["float32", "float16"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkSpec(_Record):
+    """Everything `networks.generators.build_generator` needs to build the network again."""
+
+    name: str
+    width: int | None = None
+    out_channels: int = 1
+    refine: bool = False
+    """Whether an HRNet has its part at full resolution."""
+
+
+class ClassInfo(_Record):
+    """One class of a segmentation model; index 0 of `Card.classes` is the background."""
+
+    name: str
+    target_value: int | None = None
+    """The value of this class in dense masks, where 0 is background."""
+
+
+class Stage(_Record):
+    """One stage in the life of a model: what was done, with what, and what came of it."""
+
+    job: str
+    settings: dict[str, Any]
+    data: dict[str, Any] = Field(default_factory=dict)
+    start: str | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    metrics: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    date: str = ""
+    command: str = ""
+
+
+class Card(_Record):
+    """What a model file says of itself."""
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    task: TaskName
+    network: NetworkSpec
+    scaling: IntensityScaling = IntensityScaling()
+    classes: tuple[ClassInfo, ...] = ()
+    pixel_size_nm: tuple[float, float] | None = None
+    """Smallest and largest pixel size seen in training, nm; None when no image was calibrated."""
+    history: tuple[Stage, ...] = ()
+    licence: str = "unknown"
+    description: str = ""
+    upscale: int = Field(1, ge=1, le=4)
+    """How many times finer than the image's the grid of the result is, along height and width."""
+    storage: Storage = "float32"
+    """How the file holds the weights of convolutions; all else is float32, and so is everything once read."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network as data: its card and its weights (numpy, by parameter name)."""
+
+    card: Card
+    weights: Mapping[str, NDArray[Any]]
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.card.name
+
+    def renamed(self, name: str) -> "Model":
+        """Return the same model under another name."""
+        return replace(self, card=self.card.model_copy(update={"name": name}))
+
+
+def output_levels(task: str, levels: Levels) -> Levels:
+    """Return what 0 and 1 of a network's output mean, for an image scaled by `levels`.
+
+    Where the background is taken away, 0 is no signal instead of the image's black; a unit is always the same.
+    """
+    return Levels(0.0, levels.white - levels.black) if task in WITHOUT_BACKGROUND else levels
+
+
+def save_model(model: Model, path: str | Path, overwrite: bool = True, storage: Storage | None = None) -> Path:
+    """Write `model` to one safetensors file, first under a temporary name, then renamed.
+
+    Parameters
+    ----------
+    model
+        What to write.
+    path
+        The file to write; its folder is made.
+    overwrite
+        Whether a file that is there may be replaced.
+    storage
+        ``float16`` rounds the weights of convolutions to 11 bits and nearly halves the file; None keeps what the card
+        says.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    UserError
+        When the file exists and `overwrite` is False, or the folder cannot be written.
+
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise UserError(f"'{path}' exists. Choose another name or pass --overwrite.")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    card = model.card if storage is None else model.card.model_copy(update={"storage": storage})
+    content = _content_of(card, model.weights)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # save_file would make a file that only its owner may read, and tell of a full disk by an error of its own
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"Cannot write '{path}': {error.strerror or error}. Choose another folder.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _content_of(card: Card, weights: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the bytes of a model file."""
+    from safetensors.numpy import save
+
+    stored = half if card.storage == "float16" else np.asarray
+    arrays = {name: np.asarray(stored(array), order="C") for name, array in weights.items()}
+    # what is as it ever was is left unsaid, so that such files stay readable by programs that knew nothing else
+    unsaid = {name for name, usual in _USUAL.items() if getattr(card, name) == usual}
+    return save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)})
+
+
+def half(array: NDArray[Any]) -> NDArray[Any]:
+    """Return float32 weights as float16 where that is harmless, else as they are.
+
+    Left alone are arrays of one dimension (biases, and statistics of norms, whose running variance may be far outside
+    float16) and arrays in which a value would be off by more than 1/2048 of the largest one: overflow, or all values
+    tiny.
+    """
+    if array.dtype != np.float32 or array.ndim < 2 or array.size == 0:
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = array.astype(np.float16)
+        error = np.abs(rounded.astype(np.float32) - array).max()
+    return rounded if error <= np.abs(array).max() * 2.0**-11 else array
+
+
+def count_parameters(path: str | Path) -> int:
+    """Return the number of trained parameters in a model file, from its header; norm statistics do not count."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        names = [name for name in file.keys() if not name.endswith(_STATISTICS)]  # noqa: SIM118
+        return sum(prod(file.get_slice(name).get_shape()) for name in names)
+
+
+def read_card(path: str | Path) -> Card:
+    """Read the card alone, without the weights; raises `UserError` as `read_model` does."""
+    return _parse_card(_open(Path(path))[0], Path(path))
+
+
+def read_model(path: str | Path) -> Model:
+    """Read a model file.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, damaged, no model of ours, or of a newer format; the text says which.
+
+    """
+    path = Path(path)
+    metadata, weights = _open(path, with_weights=True)
+    return Model(_parse_card(metadata, path), weights)
+
+
+def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise UserError(f"There is no model file '{path}'. 'napari-emssl models list' shows the models by name.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            weights = {key: _full(file.get_tensor(key)) for key in file.keys()} if with_weights else {}  # noqa: SIM118
+            return dict(file.metadata() or {}), weights
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"'{path}' cannot be read as a model file ({error}). It is damaged or cut short: fetch or copy it again."
+        ) from error
+
+
+def _full(array: NDArray[Any]) -> NDArray[Any]:
+    """Return weights stored as float16 as float32."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def _parse_card(metadata: Mapping[str, str], path: Path) -> Card:
+    if _KEY not in metadata:
+        raise UserError(f"'{path}' is a safetensors file but no napari-emssl model: it has no card.")
+    try:
+        raw = json.loads(metadata[_KEY])
+        version = raw.get("format_version")
+        if version != FORMAT_VERSION:
+            raise UserError(
+                f"'{path}' has model format version {version}; this program reads version {FORMAT_VERSION}. "
+                "Update napari-emssl."
+            )
+        return Card.model_validate(raw)
+    except (ValidationError, json.JSONDecodeError, AttributeError) as error:
+        raise UserError(f"The card of '{path}' is damaged ({type(error).__name__}). Fetch or copy it again.") from error

@@ -1,0 +1,54 @@
+"""The histogram of diameters as a picture. Drawn with matplotlib, imported when needed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.images.image import replacing
+from .statistics import Summary, histogram_of
+from .table import ParticleTable
+
+_INK, _BARS, _FIT = "#333333", "#56B4E9", "#D55E00"
+
+
+def write_histogram(path: Path | str, table: ParticleTable, overwrite: bool = False) -> Path:
+    """Write a histogram of the equivalent diameters as PNG, with mean, median and the log-normal fit.
+
+    Of a table that mixes calibrated and other images, one panel for each unit.
+
+    Raises
+    ------
+    UserError
+        If the file exists and `overwrite` is false, or it cannot be written.
+
+    """
+    from matplotlib.figure import Figure
+
+    summaries = table.summaries()
+    figure = Figure(figsize=(6.4 * len(summaries), 4.2), dpi=120, layout="constrained")
+    for axes, summary in zip(figure.subplots(1, len(summaries), squeeze=False)[0], summaries, strict=True):
+        _draw(axes, table, summary)
+    with replacing(path, overwrite) as temporary:
+        figure.savefig(temporary, format="png")
+    return Path(path)
+
+
+def _draw(axes: Any, table: ParticleTable, summary: Summary) -> None:
+    axes.set_xlabel(f"equivalent diameter ({summary.unit})", color=_INK)
+    axes.set_ylabel("particles", color=_INK)
+    axes.set_title(f"{summary.count} particle{'' if summary.count == 1 else 's'}", fontsize=10, color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    if not summary.count:
+        return
+    counts, edges = histogram_of(table.diameters(summary.unit))
+    axes.stairs(counts, edges, fill=True, color=_BARS, alpha=0.7)
+    axes.axvline(summary.mean, color=_INK, label=f"mean {summary.mean:.3g} {summary.unit}")
+    axes.axvline(summary.median, color=_INK, linestyle="--", label=f"median {summary.median:.3g} {summary.unit}")
+    if summary.fitted:
+        x = np.linspace(edges[0], edges[-1], 300)
+        y = summary.density(x) * summary.count * (edges[1] - edges[0])
+        axes.plot(x, y, color=_FIT, label=f"log-normal, sigma {summary.lognormal_sigma:.3g}")
+    if summary.count > 1:
+        axes.plot([], [], " ", label=f"standard deviation {summary.std:.3g} {summary.unit}")
+    axes.legend(frameon=False, fontsize=9, labelcolor=_INK)

@@ -1,0 +1,113 @@
+"""Simulating ADF-STEM images whose truth is known: as stacks, or as files in the layout of TEM-ImageNet."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..jobs.events import Control, Event, Finished, Job, Progress
+from ..jobs.settings import SimulateSettings
+from .stem.files import as_planes, simulate_several, write_stem
+from .stem.settings import STEMSettings
+
+Steps = Callable[[], Iterator[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Simulated images and their truth, one plane an image."""
+
+    stacks: dict[str, NDArray[np.float32]]
+    """By the name of their folder in TEM-ImageNet, ``(n, h, w)``; ``(n, 2 h, 2 w)`` on the finer grid."""
+    columns_px: tuple[NDArray[np.float64], ...]
+    """For each image the places (y, x) of its columns of atoms, ``(m, 2)``."""
+    parameters: tuple[dict[str, Any], ...]
+    """For each image what was drawn."""
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    @property
+    def pixel_size_nm(self) -> float | None:
+        """Pixel size of all images; None where it differs from image to image."""
+        sizes = {float(drawn["pixel_size_nm"]) for drawn in self.parameters}
+        return sizes.pop() if len(sizes) == 1 else None
+
+
+def simulate(
+    settings: STEMSettings | None = None,
+    options: SimulateSettings | None = None,
+    *,
+    folder: Path | None = None,
+    overwrite: bool = False,
+) -> Job:
+    """Simulate ADF-STEM images.
+
+    Parameters
+    ----------
+    settings
+        Specimen, probe, scan and detector.
+    options
+        Number, seed, and, with a folder, the form of the files.
+    folder
+        Where the images are written to, see `stem_files.write_stem`; without one they are the job's result.
+    overwrite
+        Whether an earlier simulation in this folder may be replaced.
+
+    Returns
+    -------
+    Job
+        Its result is `Simulated` or, with a folder, the number of images written; of a stopped job that of the images
+        done so far. Image i is the same either way.
+
+    Raises
+    ------
+    UserError
+        From the iteration: a crystal that cannot be used, settings that do not fit together, files in the folder.
+
+    """
+    what, how = settings or STEMSettings(), options or SimulateSettings()
+    if folder is not None:
+        return writing(
+            lambda: write_stem(folder, how.count, what, how.seed, form=how.format, overwrite=overwrite), how.count
+        )
+
+    def events(control: Control) -> Iterator[Event]:
+        begun, done = time.monotonic(), []
+        for made in simulate_several(what, how.count, how.seed):
+            done.append((as_planes(made), made.places_px, made.parameters))
+            yield _progress(len(done), how.count, time.monotonic() - begun)
+            if control.stopped:
+                break
+        yield Finished(_stacked(done), stopped=len(done) < how.count)
+
+    return Job(events)
+
+
+def writing(steps: Steps, count: int) -> Job:
+    """Make a job of what writes images and yields after each how many are done; its result is their number."""
+
+    def events(control: Control) -> Iterator[Event]:
+        begun, done = time.monotonic(), 0
+        for done, total in steps():
+            yield _progress(done, total, time.monotonic() - begun)
+            if control.stopped:
+                break
+        yield Finished(done, stopped=done < count)
+
+    return Job(events)
+
+
+def _progress(done: int, total: int, seconds: float) -> Progress:
+    rate = done / max(seconds, 1e-9)
+    return Progress(done, total, seconds_left=(total - done) / rate, seconds=seconds, images_per_second=rate)
+
+
+def _stacked(done: list[tuple[dict[str, NDArray[np.float32]], NDArray[np.float64], dict[str, Any]]]) -> Simulated:
+    """Put the planes of all images together, by folder."""
+    planes, columns, parameters = zip(*done, strict=True)
+    return Simulated({name: np.stack([each[name] for each in planes]) for name in planes[0]}, columns, parameters)

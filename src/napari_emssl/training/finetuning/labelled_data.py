@@ -1,0 +1,194 @@
+"""What there is to learn from: images with their targets, gathered, scaled and split."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.datasets.image_pairs import ImageSource, open_pairs, pixel_sizes, resolve_zero
+from ...data.datasets.pairing import split_by_source
+from ...data.images.image import Image
+from ...data.images.intensity_scaling import IntensityScaling
+from ...data.labels.targets import hold_out, targets_from_masks
+from ...data.patches.patches import LabelledPlane
+from ...errors import UserError
+from ...jobs.settings import FinetuneSettings
+from .split_record import SplitRecord, in_objects, known_points, record_objects, record_planes, whole_side
+
+_ENOUGH_PLANES = 5
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """How denoising learns where there is no clean image."""
+
+    method: Literal["frames", "blind-spot"]
+    why: str
+    """What was chosen and what was found, as a sentence."""
+    gap: int = 1
+    """Frames: how far apart those are that are targets of one another."""
+    reach_px: tuple[int, int] = (0, 0)
+    """Blind-spot: how far noise is correlated, down and along the lines."""
+    found: Mapping[str, float] = field(default_factory=dict)
+    """What was measured, by name."""
+    doubt: str = ""
+    """What speaks against what was asked for, as a sentence; empty where nothing does."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Scaled planes with their targets, split into what is learnt from and what is held out."""
+
+    training: Sequence[LabelledPlane]
+    validation: Sequence[LabelledPlane]
+    class_values: tuple[int, ...]
+    """The value of each foreground class in dense masks, where 0 is background; core targets have one more."""
+    scaling: IntensityScaling
+    pixel_size_nm: tuple[float, float] | None
+    summary: str
+    no_validation: str
+    """Why nothing is held out, as a sentence; empty when something is."""
+    test: Sequence[LabelledPlane] = ()
+    """Restoration: pairs that are scored at the end."""
+    upscale: int = 1
+    """Restoration: how many times finer the targets' grid is."""
+    sample: NDArray[Any] | None = None
+    """The first plane as it was recorded, ``(h, w)``; None: only the scaled ones are known."""
+    split: SplitRecord = field(default_factory=dict)
+    """Segmentation: what lies on which side, for runs that go on from this one."""
+    supervision: Supervision | None = None
+    """How noisy targets, NaN where nothing is asked, came about; None: the targets are clean, or labels."""
+
+    @property
+    def first(self) -> NDArray[np.float32]:
+        """The first annotated plane, whole and scaled, ``(h, w)``."""
+        return self.training[0].image
+
+    @property
+    def doubt(self) -> str:
+        """What speaks against how is learnt, as a sentence; empty where nothing does."""
+        return self.supervision.doubt if self.supervision else ""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, background included."""
+        return len(self.class_values) + 1
+
+
+def gather(
+    images: ImageSource | Sequence[ImageSource], targets: ImageSource | Sequence[ImageSource],
+    settings: FinetuneSettings, scaling: IntensityScaling, earlier: SplitRecord | None = None,
+) -> TrainingData:  # fmt: skip
+    """Open, check, scale and split what a model shall learn from.
+
+    What was held out or learnt from in an `earlier` run, whose weights are gone on from, stays on its side.
+
+    Raises
+    ------
+    UserError
+        When images and targets do not pair up, or nothing is painted.
+
+    """
+    opened = open_pairs(images, targets)
+    masks = [np.asarray(target.plane(index)) for _, target in opened for index in range(len(target))]
+    zero = resolve_zero(settings.zero, opened[0][1])
+    cores, values = targets_from_masks(masks, zero, settings.merge_classes)
+    planes, owners = _scaled_planes([image for image, _ in opened], cores, scaling)
+    if not planes:
+        raise UserError("Nothing is painted in the targets. Paint one particle, then start again.")
+    training, validation, split = _split(planes, owners, settings, earlier or {})
+    return TrainingData(
+        training=tuple(training),
+        validation=tuple(_crop(item) for item in validation),
+        class_values=values if zero == "background" else tuple(value - 1 for value in values),
+        scaling=scaling,
+        pixel_size_nm=pixel_sizes([image for image, _ in opened]),
+        summary=_summary(planes, len(opened), len(values)),
+        no_validation="" if validation else _why_none(settings, bool(earlier)),
+        split=split,
+    )
+
+
+def _scaled_planes(
+    images: Sequence[Image], cores: Sequence[NDArray[np.uint8]], scaling: IntensityScaling
+) -> tuple[list[LabelledPlane], list[str]]:
+    """Scale the planes that carry paint; beside them the image each comes from."""
+    planes, owners = [], []
+    flat = [(image, index) for image in images for index in range(len(image))]
+    for number, ((image, index), core) in enumerate(zip(flat, cores, strict=True)):
+        if core.any():
+            plane = image.plane(index)
+            planes.append(LabelledPlane(scaling.fit(plane).to_unit(plane), core))
+            owners.append(str(image.path or number))
+    return planes, owners
+
+
+def _split(
+    planes: list[LabelledPlane], owners: list[str], settings: FinetuneSettings, earlier: SplitRecord
+) -> tuple[list[LabelledPlane], list[LabelledPlane], SplitRecord]:
+    """Hold out whole images where there are five, else whole painted objects, else nothing; and record it."""
+    many = len(set(owners)) >= _ENOUGH_PLANES
+    if settings.validation == 0:
+        return planes, [], (record_planes if many else record_objects)(planes, [])
+    if many and not in_objects(earlier, planes):
+        sides = _split_images(planes, owners, settings, earlier)
+        return (*sides, record_planes(*sides))
+    known = [known_points(earlier, item) for item in planes]
+    parts = hold_out([item.target for item in planes], settings.validation, settings.seed, known=known)
+    if parts is None:
+        return planes, [], record_objects(planes, [])
+    training, validation = (
+        [LabelledPlane(item.image, target) for item, target in zip(planes, side, strict=True) if target.any()]
+        for side in parts
+    )
+    return training, validation, record_objects(training, validation)
+
+
+def _split_images(
+    planes: list[LabelledPlane], owners: list[str], settings: FinetuneSettings, earlier: SplitRecord
+) -> tuple[list[LabelledPlane], list[LabelledPlane]]:
+    """Hold out the images held out before, and others drawn by name that were not learnt from."""
+    before = {owner: whole_side(earlier, item) for item, owner in zip(planes, owners, strict=True)}
+    chosen = {owner for owner, held in before.items() if held}
+    names = [Path(owner) for owner, held in before.items() if held is None]
+    wanted = max(1, round(settings.validation * len(before))) - len(chosen)
+    if names and wanted > 0:
+        chosen |= {str(name) for name in split_by_source(names, wanted, settings.seed)[1]}
+    sides: tuple[list[LabelledPlane], list[LabelledPlane]] = ([], [])
+    for item, owner in zip(planes, owners, strict=True):
+        sides[owner in chosen].append(item)
+    return sides
+
+
+def _crop(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
+    """Cut a plane down to what is painted and its surroundings, so that validation is quick."""
+    rows, columns = np.nonzero(item.target)
+    window = tuple(
+        slice(max(0, int(index.min()) - margin) // 32 * 32, int(index.max()) + margin) for index in (rows, columns)
+    )
+    return LabelledPlane(item.image[window], item.target[window])
+
+
+def _summary(planes: Sequence[LabelledPlane], images: int, classes: int) -> str:
+    painted = sum(int(np.count_nonzero(item.target)) for item in planes)
+    return (
+        f"Learning {classes} {'class' if classes == 1 else 'classes'} from {painted} painted pixels "
+        f"on {len(planes)} planes of {images} images."
+    )
+
+
+def _why_none(settings: FinetuneSettings, goes_on: bool) -> str:
+    if settings.validation == 0:
+        return "No validation, as asked for: the last weights are kept."
+    if goes_on:
+        return (
+            "No validation: nearly all that is painted has been learnt from before, so it cannot judge. The last "
+            "weights are kept; paint a few new objects, or judge the preview by eye."
+        )
+    return (
+        "No validation: fewer than 5 objects are painted, too few to hold some out. The last weights are kept; "
+        "judge the preview by eye."
+    )

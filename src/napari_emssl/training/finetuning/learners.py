@@ -1,0 +1,160 @@
+"""How a network learns to segment and to restore, how that is judged, and which learner a task has."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...data.patches.patches import LabelledPlane
+from ...jobs.devices import Device
+from ...jobs.settings import FinetuneSettings
+from ...metrics import dice
+from ...models.model_file import Card, Model, NetworkSpec, output_levels
+from ...models.tasks import RestoreFromNoise, Task, network_of, spread_head, transfer
+from ..learner import TrainingSummary
+from .base_learner import FineTuner
+from .labelled_data import TrainingData
+
+_PASS_PX = 2**18
+"""Pixels in one pass of the validation: small planes of one size go together."""
+
+
+class Restorer(FineTuner):
+    """Learns clean intensities from pairs of patches."""
+
+    better: tuple[str, Literal["min", "max"]] = ("l1", "min")
+
+    def validate(self) -> dict[str, float]:
+        """L1 and loss over the held-out pairs, in units of the scaled images."""
+        return self._score(self.annotations.validation)
+
+    def model(self, weights: Mapping[str, Tensor], outcome: TrainingSummary) -> Model:
+        """Return the fine-tuned model, its test scores on the card where there is a test."""
+        self.average.load_state_dict(weights)
+        test = {f"test {name}": value for name, value in self._score(self.annotations.test).items()}
+        return super().model(weights, replace(outcome, metrics=outcome.metrics | test))
+
+    @torch.inference_mode()
+    def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
+        """Return `view`, or the first plane, restored, in its own units: float32 ``(upscale h, upscale w)``."""
+        plane = self.annotations.sample if view is None else view
+        if plane is None:
+            return {}
+        levels = self.annotations.scaling.fit(plane)
+        restored = self.task.decode(self.output(levels.to_unit(plane)))[0, 0].cpu().numpy()
+        return {"prediction": output_levels(self.settings.task, levels).from_unit(restored)}
+
+    @torch.inference_mode()
+    def _score(self, pairs: Sequence[LabelledPlane]) -> dict[str, float]:
+        """Mean over the pairs; empty when there is none."""
+        if not pairs:
+            return {}
+        scores = [score for batch in _batches(pairs) for score in self._scores(batch)]
+        l1, loss = np.mean(scores, axis=0).tolist()
+        return {"l1": l1, "loss": loss}
+
+    def _scores(self, batch: Sequence[LabelledPlane]) -> list[tuple[float, float]]:
+        """L1 and loss of each of some pairs of one size."""
+        outputs = self.outputs(np.stack([pair.image for pair in batch]))
+        targets = torch.from_numpy(np.stack([pair.target for pair in batch]))[:, None].to(outputs.device)
+        decoded: Tensor = self.task.decode(outputs)
+        return [
+            (float((one - target).abs().mean()), float(self.task.loss(output[None], target[None])))
+            for output, one, target in zip(outputs, decoded, targets, strict=True)
+        ]
+
+
+class NoiseLearner(Restorer):
+    """Learns from noisy targets: nothing is known of the clean image, so only the loss judges."""
+
+    better: tuple[str, Literal["min", "max"]] = ("loss", "min")
+
+    def make_task(self) -> Task:
+        """Return the task whose loss wants the mean."""
+        return RestoreFromNoise()
+
+    def _score(self, pairs: Sequence[LabelledPlane]) -> dict[str, float]:
+        """Mean loss over what is asked; empty when there is nothing."""
+        scores = super()._score(pairs)
+        return {"loss": scores["loss"]} if scores else {}
+
+
+def _batches(pairs: Sequence[LabelledPlane]) -> Iterator[list[LabelledPlane]]:
+    """Put neighbours of one size together."""
+    batch: list[LabelledPlane] = []
+    for pair in pairs:
+        full = batch and len(batch) * pair.image.size >= _PASS_PX
+        if full or (batch and batch[0].image.shape != pair.image.shape):
+            yield batch
+            batch = []
+        batch.append(pair)
+    if batch:
+        yield batch
+
+
+class Segmenter(FineTuner):
+    """Learns classes of pixels from painted patches."""
+
+    better: tuple[str, Literal["min", "max"]] = ("dice", "max")
+
+    @torch.inference_mode()
+    def validate(self) -> dict[str, float]:
+        """Dice of every class over the held-out painting, their mean, and the loss."""
+        held_out = self.annotations.validation
+        if not held_out:
+            return {}
+        pairs = [(self.output(item.image), torch.from_numpy(item.target.astype(np.int64))[None]) for item in held_out]
+        losses = [float(self.task.loss(output.cpu(), target)) for output, target in pairs]
+        found = [self.task.decode(output).argmax(1)[0].cpu().numpy() for output, _ in pairs]
+        truth = [item.target for item in held_out]
+        each = [dice(found, truth, label) for label in range(1, self.annotations.classes)]
+        return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
+
+    @torch.inference_mode()
+    def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
+        """Labels ``(h, w)`` uint8 predicted for `view`, or the first annotated plane, and how undecided they are."""
+        scaling = self.annotations.scaling
+        image = self.annotations.first if view is None else scaling.fit(view).to_unit(view)
+        found = self.task.decode(self.output(image))[0]
+        labels = found.argmax(0).to(torch.uint8)
+        return {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
+
+    @torch.inference_mode()
+    def labels(self, images: Tensor) -> NDArray[np.uint8]:
+        """Labels ``(b, h, w)`` of scaled images ``(b, 1, h, w)``, multiples of the stride, by the averaged weights."""
+        with self.device.autocast():
+            inputs = images.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
+            output = self.average(inputs)
+        found: NDArray[np.uint8] = self.task.decode(output).argmax(1).to(torch.uint8).cpu().numpy()
+        return found
+
+
+def undecided(probabilities: Tensor) -> Tensor:
+    """Return the entropy of ``(classes, h, w)`` over the classes, as a share of the greatest: 0 sure to 1 undecided."""
+    entropy: Tensor = torch.special.entr(probabilities).sum(0) / math.log(len(probabilities))
+    return entropy.clamp(0.0, 1.0)
+
+
+def learner_of(
+    base: Model | None,
+    spec: NetworkSpec,
+    settings: FinetuneSettings,
+    device: Device,
+    annotations: TrainingData,
+    card: Callable[[TrainingSummary], Card],
+) -> Segmenter | Restorer:
+    """Build the network, random weights drawn by the seed, give it those of the start that fit, and its learner."""
+    torch.manual_seed(settings.seed)
+    network = network_of(spec)
+    if settings.task == "segment":
+        fresh = transfer(base.weights, network) if base else list(network.state_dict())
+        return Segmenter(network, settings, device, annotations, card, fresh)
+    fresh = transfer(spread_head(base.weights, network), network) if base else list(network.state_dict())
+    if annotations.supervision:
+        return NoiseLearner(network, settings, device, annotations, card, fresh)
+    return Restorer(network, settings, device, annotations, card, fresh)

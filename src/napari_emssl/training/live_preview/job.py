@@ -1,0 +1,144 @@
+"""A first look: what a few strokes of paint say of the plane in view, before anything has been trained.
+
+One long job answers question after question. What a plane is described by is computed once and kept, so that another
+stroke costs only the learning and the classifying, well below a second for common planes.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.images.intensity_scaling import IntensityScaling
+from ...data.labels.targets import targets_from_painting
+from ...errors import UserError
+from ...jobs.events import Control, Event, Finished, Job, Notice, Preview, Started
+from .pixel_classifier import PixelClassifier, fit, pixel_features, uncertainty
+from .query import PreviewQuery
+
+MOST_PLANES = 4
+"""Planes whose features are kept, those used last."""
+_MOST_PX = 3 * 2**19
+"""Larger planes are looked at on a coarser grid, so that an answer still comes within about two seconds."""
+_LEARNT_PX = 4000
+"""Painted pixels learnt from: more change little."""
+
+
+def live_preview() -> Job:
+    """Answer questions put by `Job.ask`, each a `PreviewQuery`, until the job is stopped.
+
+    Returns
+    -------
+    Job
+        Each answer is a `Preview` whose step is the question's number, with "prediction" (labels ``(h, w)``, 0
+        background, 1.. classes) and "uncertainty" (float32 ``(h, w)``, 0 sure to 1 undecided). What cannot be answered
+        yet, for want of paint, is a `Notice`. Of questions that come while one is answered only the newest counts.
+
+    """
+
+    def events(control: Control) -> Iterator[Event]:
+        looker = LivePredictor()
+        yield Started("CPU", "", "Waiting for paint.")
+        for question in control.questions():
+            try:
+                images = looker.answer(question)
+            except UserError as error:
+                yield Notice(str(error))
+            else:
+                yield Preview(images, question.number)
+        yield Finished(None, stopped=True)
+
+    return Job(events)
+
+
+class LivePredictor:
+    """Answers questions and remembers the features of the planes it has seen."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Described] = {}
+
+    def answer(self, look: PreviewQuery) -> Mapping[str, NDArray[Any]]:
+        """Return "prediction" and "uncertainty" of the plane in view.
+
+        Raises
+        ------
+        UserError
+            When the painting does not show at least one class and background.
+
+        """
+        described = [self._describe(plane) for plane in look.planes]
+        targets, values = targets_from_painting(
+            list(look.painting), look.unpainted, look.background, ignored_labels=look.ignored, regions=look.regions
+        )
+        count = len(values) + 1
+        classifier = _learn([(one, one.coarse(target)) for one, target in zip(described, targets, strict=True)], count)
+        return described[look.view].classified(classifier, count)
+
+    def _describe(self, plane: NDArray[Any]) -> "_Described":
+        """Return the features of a plane, computed now or kept from before."""
+        key = blake2b(np.ascontiguousarray(plane).data, digest_size=16, salt=str(plane.shape)[:16].encode()).digest()
+        found = self._known.pop(key, None) or _Described.of(plane)
+        self._known[key] = found
+        while len(self._known) > MOST_PLANES:
+            self._known.pop(next(iter(self._known)))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Described:
+    """Features of a plane, on a grid that is coarser than its own where the plane is large."""
+
+    features: NDArray[np.float16]
+    """``(rows, columns, f)``; half precision is enough, and four large planes are kept."""
+    shape: tuple[int, int]
+    factor: int
+
+    @classmethod
+    def of(cls, plane: NDArray[Any]) -> "_Described":
+        unit = IntensityScaling().fit(plane).to_unit(plane)
+        factor = max(1, math.ceil(math.sqrt(plane.size / _MOST_PX)))
+        if factor > 1:
+            rows, columns = (-(-edge // factor) for edge in unit.shape)
+            unit = _extended(unit, factor).reshape(rows, factor, columns, factor).mean(axis=(1, 3))
+        return cls(pixel_features(unit).astype(np.float16), (plane.shape[0], plane.shape[1]), factor)
+
+    def coarse(self, target: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Bring a target to the grid of the features."""
+        if self.factor == 1:
+            return target
+        middle = self.factor // 2
+        return _extended(target, self.factor)[middle :: self.factor, middle :: self.factor]
+
+    def classified(self, classifier: PixelClassifier, count: int) -> Mapping[str, NDArray[Any]]:
+        """Return labels and uncertainty on the plane's own grid."""
+        rows, columns, size = self.features.shape
+        found = classifier.probabilities(self.features.reshape(-1, size)).reshape(count, rows, columns)
+        labels = found.argmax(axis=0).astype(np.uint8)
+        return {"prediction": self._fine(labels), "uncertainty": self._fine(uncertainty(found))}
+
+    def _fine(self, array: NDArray[Any]) -> NDArray[Any]:
+        for axis in (0, 1):
+            array = np.repeat(array, self.factor, axis) if self.factor > 1 else array
+        return np.ascontiguousarray(array[: self.shape[0], : self.shape[1]])
+
+
+def _extended(plane: NDArray[Any], factor: int) -> NDArray[Any]:
+    """Repeat the last row and column until both edges are multiples of `factor`."""
+    return np.pad(plane, [(0, -edge % factor) for edge in plane.shape], mode="edge")
+
+
+def _learn(planes: list[tuple[_Described, NDArray[np.uint8]]], count: int) -> PixelClassifier:
+    """Fit to at most `_LEARNT_PX` painted pixels of all planes, as many of each class where there are enough."""
+    rng = np.random.default_rng(0)
+    features, classes = [], []
+    for core in range(1, count + 1):
+        found = [one.features[target == core] for one, target in planes]
+        every = np.concatenate(found)
+        chosen = rng.permutation(len(every))[: _LEARNT_PX // count]
+        features.append(every[chosen].astype(np.float32))
+        classes.append(np.full(len(chosen), core - 1))
+    return fit(np.concatenate(features), np.concatenate(classes), count)

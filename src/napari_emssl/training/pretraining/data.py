@@ -1,0 +1,142 @@
+"""What pretraining learns from: images opened, split, and made into patches."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.datasets.plane_splits import divide
+from ...data.datasets.sources import ImageCatalog, ImageSource, left_out, open_sources
+from ...data.datasets.splits import Split, make_split, read_split, write_split
+from ...data.images.intensity_scaling import IntensityScaling
+from ...data.patches.patches import UnlabelledPatches
+from ...errors import UserError
+from ...formatting import counted
+from ...jobs.settings import PretrainSettings
+
+VALIDATION_LIMIT = 5000
+
+
+_CACHE_BYTES = 2**31
+"""Planes kept in memory, over all processes that read; only planes that take time to read are kept."""
+
+
+@dataclass(frozen=True)
+class PretrainingData:
+    """Images without labels, and the part each plays."""
+
+    catalogue: ImageCatalog
+    split: Split
+    settings: PretrainSettings
+
+    def training_patches(self) -> UnlabelledPatches:
+        """Return the endless stream of training patches."""
+        room = _CACHE_BYTES // max(1, self.settings.workers)
+        return self._patches(self.split.training, cache_bytes=room)
+
+    def validation_patches(self) -> tuple[Tensor, tuple[int, ...]]:
+        """Return one fixed patch of every validation plane, ``(n, 1, patch, patch)``, and the damaged planes."""
+        patches = self._patches(self.split.validation, visits="once", cache_bytes=0)
+        count = min(len(patches), VALIDATION_LIMIT)
+        stacked = torch.empty(count, 1, self.settings.patch, self.settings.patch)
+        damaged: set[int] = set()
+        for position in range(count):
+            drawn = patches.draw(position)
+            stacked[position] = drawn.patch
+            damaged.update(drawn.damaged)
+        return stacked, tuple(sorted(damaged))
+
+    def no_patches(self) -> tuple[Tensor, tuple[int, ...]]:
+        """Return what `validation_patches` returns where there are none."""
+        return torch.empty(0, 1, self.settings.patch, self.settings.patch), ()
+
+    def test_patches(self) -> UnlabelledPatches:
+        """Return one fixed patch of every test plane."""
+        return self._patches(self.split.test, visits="once", cache_bytes=0)
+
+    def _patches(self, images: list[int], **options: Any) -> UnlabelledPatches:
+        planes = self.catalogue.planes_of(images)
+        chosen = self.settings
+        store = self.catalogue.store
+        return UnlabelledPatches(store, chosen.patch, IntensityScaling(), chosen.seed, planes=planes, **options)
+
+    def name_of(self, plane: int) -> str:
+        """Return the name of the image that a plane belongs to."""
+        return self.catalogue.names[int(np.searchsorted(np.cumsum(self.catalogue.counts), plane, side="right"))]
+
+    def describe(self, patches: int) -> dict[str, Any]:
+        """Return the data as the model's card tells of them; `patches` is their number in an epoch."""
+        planes = {name: len(self.catalogue.planes_of(part)) for name, part in vars(self.split).items()}
+        parts = vars(self.split)
+        summary = (
+            f"Learning from {counted(planes['training'], 'plane')} of {counted(len(parts['training']), 'image')} "
+            f"({counted(patches, 'patch', 'patches')} an epoch), validating on "
+            f"{counted(planes['validation'], 'plane')} of {counted(len(parts['validation']), 'image')}"
+        )
+        kept = f", {counted(len(parts['test']), 'image')} kept for the test" if parts["test"] else ""
+        return {
+            "summary": f"{summary}{kept}.",
+            "layouts": sorted(set(self.catalogue.layouts)),
+            "images": len(parts["training"]),
+            "planes": planes["training"],
+            "patches_per_epoch": patches,
+            "validation_images": len(parts["validation"]),
+            "test_images": len(parts["test"]),
+            "skipped": len(self.catalogue.skipped),
+        }
+
+    def remarks(self) -> Iterator[str]:
+        """Say what is not as asked for."""
+        skipped, chosen = self.catalogue.skipped, self.settings
+        if skipped:
+            yield left_out(skipped)
+        there = len(self.split.training)
+        if chosen.images is not None and chosen.images > there:
+            yield f"There are only {counted(there, 'training image')}; --images {chosen.images} asks for more."
+        for name in ("validation", "test"):
+            held, asked = len(getattr(self.split, name)), getattr(chosen, name) or 0
+            if held < asked and held < VALIDATION_LIMIT:
+                yield f"--{name} {asked} could hold out only {counted(held, 'image')}: a source is never divided."
+
+    def write_split(self, path: Path) -> None:
+        """Write the split, replacing what is there."""
+        catalogue = self.catalogue
+        facts = {"seed": self.settings.seed, "layouts": catalogue.layouts}
+        write_split(path, self.split, catalogue.names, catalogue.sources, facts, overwrite=True)
+
+
+def gather_unlabelled(
+    sources: Sequence[ImageSource], settings: PretrainSettings, split: Path | None = None
+) -> PretrainingData:
+    """Open what there is to learn from and split it, or take the very split that a file holds.
+
+    Raises
+    ------
+    UserError
+        If no image can be read or nothing is left to learn from; if the split does not fit the images, or comes with
+        settings that ask for another one; if whole images and parts are to be held out at once.
+
+    """
+    in_parts = settings.hold_out == "parts"
+    if in_parts and (settings.images or settings.validation is not None or settings.test):
+        raise UserError(
+            "--hold-out parts takes a part of every image. Leave out --images, --validation and --test, or hold out "
+            "whole images."
+        )
+    if split is not None and (settings.images or settings.validation is not None or settings.test):
+        raise UserError("--split says which images are used. Leave out --images, --validation and --test.")
+    catalogue = open_sources(sources, settings.layout, settings.hot_pixels)
+    if in_parts:
+        catalogue, parts = divide(catalogue, settings.patch)
+    if split is not None:
+        return PretrainingData(catalogue, read_split(split, catalogue.names), settings)
+    if in_parts:
+        return PretrainingData(catalogue, parts, settings)
+    count = len(catalogue)
+    validation = min(VALIDATION_LIMIT, count // 10) if settings.validation is None else settings.validation
+    parts = make_split(catalogue.names, catalogue.sources, validation, settings.test, settings.images, settings.seed)
+    return PretrainingData(catalogue, parts, settings)

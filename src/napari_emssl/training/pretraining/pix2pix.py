@@ -1,0 +1,190 @@
+"""How a generator learns to restore: one step of the GAN, its validation and its preview (pix2pix)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...data.patches.corruption import corrupt
+from ...errors import UserError
+from ...jobs.devices import Device, place
+from ...jobs.settings import PretrainSettings
+from ...models.model_file import Card, Model
+from ...models.tasks import to_numpy, transfer
+from ...networks.generators import build_generator
+from ...networks.patchgan import PatchGAN
+from ..learner import TrainingSummary
+from .distributed import ProcessGroup
+
+
+class Pix2Pix:
+    """Learner of the GAN stage.
+
+    The discriminator minimises 1/2 (mean (D(x, y) - 1)^2 + mean D(x, G(x))^2), the generator
+    mean (D(x, G(x)) - 1)^2 + l1_weight * mean |y - G(x)|, with x the corrupted and y the clean patch (LSGAN, Mao et al.
+    2017; L1 and its weight 100 after Isola et al. 2017). Both networks learn from one judgement of G(x), that of the
+    discriminator before its step, as in the first code of pix2pix: one pass of the discriminator of eight is saved.
+    """
+
+    kind = "pretrain"
+    better: tuple[str, Literal["min", "max"]] = ("l1", "min")
+
+    def __init__(
+        self,
+        settings: PretrainSettings,
+        device: Device,
+        validation: Tensor,
+        card: Callable[[TrainingSummary], Card],
+        team: ProcessGroup | None = None,
+        start: Model | None = None,
+    ) -> None:
+        self.settings, self.device, self.card, self.team = settings, device, card, team or ProcessGroup()
+        torch.manual_seed(settings.seed)
+        self.start = start.name if start else None
+        self.generator = self._place(_generator(settings, start))
+        self.discriminator = self._place(PatchGAN(width=settings.discriminator_width))
+        self.optimisers = [
+            torch.optim.Adam(network.parameters(), settings.learning_rate, (0.5, 0.999), fused=True)
+            for network in (self.generator, self.discriminator)
+        ]
+        self.share = self.team.share_of(settings.batch_size)
+        self.team.sync_weights((self.generator, self.discriminator))
+        self._to_train_mode()
+        self.step = 0
+        self.validation = validation
+        self.corrupted = self._corrupt(validation, -1) if len(validation) else validation
+
+    def train_step(self, batch: Tensor, done: float) -> Mapping[str, Tensor]:
+        """Take one step of both networks on clean patches ``(b, 1, h, w)``, scaled; `done` sets the learning rate.
+
+        Of several processes each gets its share of the batch.
+        """
+        self.team.announce(done)
+        clean = batch.to(self.device.torch_device, non_blocking=True, memory_format=torch.channels_last)
+        corrupted = self._corrupt(clean, self.step)
+        with self.device.autocast():
+            restored = self.generator(corrupted)
+            seen = restored.detach().requires_grad_()
+            real, fake = self.discriminator(corrupted, clean), self.discriminator(corrupted, seen)
+        losses = self._improve_discriminator(real.float(), fake.float())
+        losses |= self._improve_generator(restored, clean, fake.float(), seen)
+        told = self.team.average((self.generator, self.discriminator), losses)
+        self._descend(done)
+        self.step += 1
+        return told
+
+    def validate(self) -> dict[str, float]:
+        """Mean absolute error of the restored validation patches, in units of the scaled intensity."""
+        if not len(self.validation):
+            return {}
+        total = 0.0
+        for start in range(0, len(self.validation), self.settings.batch_size):
+            some = slice(start, start + self.settings.batch_size)
+            total += float((self._restore(self.corrupted[some]) - self.validation[some]).abs().sum())
+        return {"l1": total / self.validation.numel()}
+
+    def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
+        """Return one validation patch corrupted, restored and clean."""
+        if not len(self.validation):
+            return {}
+        restored = self._restore(self.corrupted[:1])
+        triple = {"corrupted": self.corrupted[:1], "restored": restored, "clean": self.validation[:1]}
+        return {name: patch[0, 0].numpy().copy() for name, patch in triple.items()}
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return a copy of the generator's weights."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.generator.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """Return both networks, both optimisers and the step."""
+        return {
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "step": self.step,
+            "network": [self.settings.generator, self.settings.width],
+            "start": self.start,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`; raises `UserError` when it belongs to another generator."""
+        name, width = state["network"]
+        if (name, width) != (self.settings.generator, self.settings.width):
+            raise UserError(
+                f"The autosave is of generator '{name}' (width {width}). Ask for the same one to resume it."
+            )
+        if state.get("start") != self.start:
+            then, now = (name or "random weights" for name in (state.get("start"), self.start))
+            raise UserError(f"The run of the autosave began from {then}, not from {now}. Name the same start.")
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.step = state["step"]
+
+    def model(self, weights: Mapping[str, Tensor], outcome: TrainingSummary) -> Model:
+        """Return the generator as a model."""
+        return Model(self.card(outcome), to_numpy(weights))
+
+    def _improve_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Set the discriminator's gradients from its logits; those of its input images are not computed."""
+        loss = 0.5 * ((real - 1).square().mean() + fake.square().mean())
+        weights = list(self.discriminator.parameters())
+        grads = torch.autograd.grad(loss, weights, retain_graph=True)
+        for weight, slope in zip(weights, grads, strict=True):
+            weight.grad = slope
+        return {"discriminator": loss.detach()}
+
+    def _improve_generator(self, restored: Tensor, clean: Tensor, fake: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """Set the generator's gradients; `fake` are the logits of `seen`, the detached `restored`."""
+        adversarial = (fake - 1).square().mean()
+        (slope,) = torch.autograd.grad(adversarial, seen)
+        l1 = functional.l1_loss(restored.float(), clean)
+        self.optimisers[0].zero_grad(set_to_none=True)
+        torch.autograd.backward((restored, self.settings.l1_weight * l1), (slope, None))
+        return {"adversarial": adversarial.detach(), "l1": l1.detach()}
+
+    def _descend(self, done: float) -> None:
+        decay = self.settings.learning_rate_decay
+        rate = self.settings.learning_rate * (min(1.0, (1.0 - done) / decay) if decay else 1.0)
+        for optimiser in self.optimisers:
+            optimiser.param_groups[0]["lr"] = rate
+            optimiser.step()
+
+    @torch.inference_mode()
+    def _restore(self, corrupted: Tensor) -> Tensor:
+        self.generator.eval()
+        images = corrupted.to(self.device.torch_device, memory_format=torch.channels_last)
+        with self.device.autocast():
+            restored: Tensor = self.generator(images)
+        self._to_train_mode()
+        return restored.float().cpu()
+
+    def _corrupt(self, clean: Tensor, step: int) -> Tensor:
+        source = torch.Generator(clean.device).manual_seed(self.settings.seed * 1_000_003 + step + 1)
+        part = (self.share.start, self.settings.batch_size) if step >= 0 and self.team.size > 1 else None
+        return corrupt(clean, self.settings.noise, self.settings.blur, source, part)
+
+    def _to_train_mode(self) -> None:
+        """Norm statistics that came with a start stay as they are, if asked for."""
+        self.generator.train()
+        if self.start is None or not self.settings.frozen_norm:
+            return
+        for module in self.generator.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+    def _place(self, network: nn.Module) -> nn.Module:
+        return place(network, self.device).train()
+
+
+def _generator(settings: PretrainSettings, start: Model | None) -> nn.Module:
+    """Build the generator, with the weights of a start or with random ones."""
+    network = build_generator(settings.generator, settings.width, refine=settings.refine)
+    left = transfer(start.weights, network) if start else []
+    if start and left:
+        raise UserError(f"Start '{start.name}' lacks the tensor '{left[0]}': its file is damaged. Fetch it again.")
+    return network

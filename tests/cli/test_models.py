@@ -1,0 +1,212 @@
+"""The terminal's models: list, pull, import, export, rename, remove, as a user meets them."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cyclopts")
+
+from model_server import ModelServer, serving
+from terminal import Tell, Told, teller
+
+from napari_emssl.models.model_file import Card, Model, NetworkSpec, read_card, read_model, save_model
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("NAPARI_EMSSL_REGISTRIES", raising=False)
+    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    card = Card(name="far", task="reconstruct", network=NetworkSpec(name="unet-2-44"), licence="CC0")
+    weights = {"a.weight": np.random.default_rng(0).random((200, 200), np.float32)}
+    return save_model(Model(card, weights), tmp_path / "far.safetensors")
+
+
+@pytest.fixture
+def server(model: Path) -> Iterator[ModelServer]:
+    with serving(model.read_bytes()) as served:
+        yield served
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
+    return teller(capsys)
+
+
+@pytest.fixture
+def registry(tell: Tell, model: Path, server: ModelServer, home: Path) -> Path:
+    """A lab's registry: the model at an address that is gone, and at one that works."""
+    entry = json.loads(tell("models", "entry", model, server.url("missing"), server.url("good")).out)
+    path = home / "registries" / "lab.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"format_version": 1, "models": [entry]}))
+    return path
+
+
+def refused(told: Told, *parts: str) -> None:
+    """Status 2, a line or two on stderr that hold `parts`, nothing on stdout, no traceback."""
+    assert (told.status, told.out) == (2, "")
+    assert 1 <= len(told.err.splitlines()) <= 2
+    assert "Traceback" not in told.err
+    for part in parts:
+        assert part in told.err
+
+
+def rows(tell: Tell) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in json.loads(tell("models", "list", "--json").out)}
+
+
+def sum_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("word", ["pull", "export", "rename", "remove", "entry"])
+def test_every_command_has_help(tell: Tell, word: str) -> None:
+    told = tell("models", word, "--help")
+    assert told.status == 0
+    assert f"napari-emssl models {word}" in told.out
+
+
+def test_a_model_of_a_registry_is_listed_described_pulled_and_own_then(
+    tell: Tell, registry: Path, model: Path, server: ModelServer, home: Path
+) -> None:
+    row = rows(tell)["far"]
+    assert (row["origin"], row["network"], row["task"], row["licence"]) == ("remote", "unet-2-44", "reconstruct", "CC0")
+    assert (row["parameters"], row["bytes"]) == (40000, model.stat().st_size)
+    assert "remote" in tell("models", "list").out
+    assert server.asked == [], "listing does not go to the addresses of models"
+    text = tell("models", "info", "far").out
+    assert "models pull far" in text
+    assert sum_of(model) in text
+    told = tell("models", "pull", "far")
+    assert told.status == 0, told.err
+    assert "404 Not Found. Trying the next mirror." in told.err
+    assert (home / "models" / "far.safetensors").read_bytes() == model.read_bytes()
+    assert rows(tell)["far"]["origin"] == "own"
+    told = tell("models", "pull", "far")
+    assert (told.status, len(server.asked)) == (0, 2)
+    assert "is there already" in told.out
+    assert tell("models", "pull", "far", "--name", "other").status == 0
+    assert {"far", "other"} <= rows(tell).keys()
+
+
+def test_pull_takes_an_address_with_its_checksum(tell: Tell, model: Path, server: ModelServer, home: Path) -> None:
+    url = server.url("good")
+    refused(tell("models", "pull", url), "needs --sha256")
+    refused(tell("models", "pull", url, "--sha256", "12"), "64 digits")
+    refused(tell("models", "pull", "ftp://x/y", "--sha256", sum_of(model)), "https://")
+    assert server.asked == []
+    refused(tell("models", "pull", url, "--sha256", "0" * 64, "--quiet"), "not what was promised", "models import FILE")
+    assert not list((home / "models").iterdir())
+    assert tell("models", "pull", url, "--sha256", sum_of(model).upper(), "--name", "mine").status == 0
+    assert read_card(home / "models" / "mine.safetensors").name == "far"
+    assert json.loads(tell("models", "info", "mine", "--json").out)["name"] == "mine"
+    assert "'mine' is there already" in tell("models", "pull", url, "--sha256", sum_of(model)).out
+
+
+def test_pull_says_what_does_not_fit(tell: Tell, registry: Path, home: Path) -> None:
+    refused(tell("models", "pull", "nope"), "'nope'", "Models to download: far")
+    refused(tell("models", "pull", "far", "--sha256", "0" * 64), "Leave it out")
+    refused(tell("models", "pull", "unet-3-96"), "here already")
+    registry.with_name("bad.json").write_text("{")
+    told = tell("models", "list", "--json")
+    assert told.status == 0
+    assert "far" in [row["name"] for row in json.loads(told.out)]
+    assert "bad.json" in told.err
+
+
+def test_another_model_of_that_name_is_not_replaced_unasked(
+    tell: Tell, registry: Path, model: Path, home: Path, tmp_path: Path
+) -> None:
+    loaded = read_model(model)
+    other = save_model(Model(loaded.card, {"b": np.zeros(1, np.float32)}), tmp_path / "other.safetensors")
+    tell("models", "import", other)
+    refused(tell("models", "pull", "far"), "--overwrite")
+    assert (home / "models" / "far.safetensors").read_bytes() == other.read_bytes()
+    assert tell("models", "pull", "far", "--overwrite").status == 0
+    assert (home / "models" / "far.safetensors").read_bytes() == model.read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_stops_a_stalled_download_and_leaves_nothing(model: Path, server: ModelServer, home: Path) -> None:
+    words = ["models", "pull", server.url("stall"), "--sha256", sum_of(model), "--timeout-seconds", "100"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "napari_emssl", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not server.asked and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130, err
+    assert "nothing was kept" in out
+    assert "Traceback" not in err
+    assert list((home / "models").iterdir()) == []
+
+
+def test_import_can_check_the_checksum(tell: Tell, model: Path) -> None:
+    refused(tell("models", "import", model, "--sha256", "0" * 64), "not the file that was promised", sum_of(model))
+    assert tell("models", "import", model, "--sha256", sum_of(model)).status == 0
+
+
+def test_export_writes_half_the_bytes_and_reads_back(tell: Tell, model: Path, tmp_path: Path) -> None:
+    tell("models", "import", model, "--name", "mine")
+    file = tmp_path / "out" / "mine16.safetensors"
+    told = tell("models", "export", "mine", file, "--float16")
+    assert told.status == 0
+    assert sum_of(file) in told.out
+    assert file.stat().st_size < 0.6 * model.stat().st_size
+    assert (read_card(file).name, read_card(file).storage) == ("mine", "float16")
+    assert read_model(file).weights["a.weight"].dtype == np.float32
+    assert "weights as float16" in tell("models", "info", file).out
+    refused(tell("models", "export", "mine", file), "--overwrite")
+    assert tell("models", "export", "mine", file, "--overwrite").status == 0
+    assert file.stat().st_size < 0.6 * model.stat().st_size * 2
+    refused(tell("models", "export", "nope", tmp_path / "x.safetensors"), "nope")
+
+
+def test_rename_and_remove(tell: Tell, model: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell("models", "import", model)
+    assert tell("models", "rename", "far", "near").status == 0
+    assert "near" in rows(tell)
+    assert "far" not in rows(tell)
+    for words in (("rename", "far", "x"), ("remove", "far", "--yes")):
+        refused(tell("models", *words), "no own model 'far'", "near")
+    refused(tell("models", "remove", "unet-3-96", "--yes"), "came with the program")
+    refused(tell("models", "rename", "unet-3-96", "x"), "came with the program")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    refused(tell("models", "remove", "near"), "--yes")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "n")
+    assert "stays" in tell("models", "remove", "near").out
+    assert "near.safetensors" in asked[0]
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    assert tell("models", "remove", "near").status == 0
+    assert list((home / "models").iterdir()) == []
+
+
+def test_entry_refuses_what_is_no_model(tell: Tell, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.safetensors"
+    refused(tell("models", "entry", wrong, "https://a.example/x"), "wrong.safetensors")
+    wrong.write_bytes(b"junk")
+    refused(tell("models", "entry", wrong, "https://a.example/x"), "damaged or cut short")

@@ -1,0 +1,193 @@
+"""Pairing images with targets, and splitting by source."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_emssl.data.datasets.pairing import check_pairs, draw_subset, find_pairs, source_of, split_by_source
+from napari_emssl.data.images.image import write_image
+from napari_emssl.errors import UserError
+
+
+def folders(root: Path, images: list[str], targets: list[str]) -> tuple[Path, Path]:
+    """Two folders with empty files of these names."""
+    for side, names in (("images", images), ("targets", targets)):
+        for name in names:
+            path = root / side / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    return root / "images", root / "targets"
+
+
+def paired_names(root: Path, images: list[str], targets: list[str]) -> list[tuple[str, str]]:
+    sides = folders(root, images, targets)
+    return [
+        (image.relative_to(sides[0]).as_posix(), target.relative_to(sides[1]).as_posix())
+        for image, target in find_pairs(*sides).pairs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "targets"),
+    [
+        (["a.png", "b.jpg"], ["a.tif", "b.tif"]),
+        (["x/1.png", "y/1.png"], ["x/1.png", "y/1.png"]),
+        (["A.png", "b.png"], ["a.png", "B.png"]),
+        (["x/1.png", "x/2.png"], ["1.png", "2.png"]),
+        (["img_001.png", "img_002.png"], ["mask_001.png", "mask_002.png"]),
+        (["001.png", "002.png"], ["001_mask.png", "002_mask.png"]),
+        (["a_image.png", "b_image.png"], ["a_gt.png", "b_gt.png"]),
+        (["img_01.png", "img_02.png", "extra.png"], ["01_label.png", "02_label.png"]),
+        (["cell1.png", "cell2.png"], ["outline1.png", "outline2.png"]),
+        (["a.ome.tif", "b.ome.tif"], ["a.png", "b.png"]),
+    ],
+)
+def test_pairs_by_name(tmp_path: Path, images: list[str], targets: list[str]) -> None:
+    assert paired_names(tmp_path, images, targets) == list(zip(images, targets, strict=False))
+
+
+def test_junk_is_ignored_and_what_is_alone_is_told(tmp_path: Path) -> None:
+    sides = folders(tmp_path, ["a.png", "b.png", "Thumbs.db", ".DS_Store"], ["b.png", "c.png", "notes.txt"])
+    pairing = find_pairs(*sides)
+    assert [(image.name, target.name) for image, target in pairing.pairs] == [("b.png", "b.png")]
+    assert [path.name for path in pairing.images_alone] == ["a.png"]
+    assert [path.name for path in pairing.targets_alone] == ["c.png"]
+    assert pairing.summary == (
+        "1 pair, namely b.png with b.png; 1 image without target (a.png); 1 target without image (c.png)."
+    )
+
+
+def test_two_files_are_a_pair_whatever_their_names(tmp_path: Path) -> None:
+    images, targets = folders(tmp_path, ["tem.png"], ["drawn.tif"])
+    for pair in ((images, targets), (images / "tem.png", targets / "drawn.tif"), (images / "tem.png", targets)):
+        assert find_pairs(*pair).pairs == ((images / "tem.png", targets / "drawn.tif"),)
+
+
+def test_pairs_are_in_natural_order(tmp_path: Path) -> None:
+    names = [f"f{n}.png" for n in (1, 2, 3, 10, 11, 20)]
+    assert paired_names(tmp_path, names, names) == [(name, name) for name in names]
+
+
+def test_one_file_with_a_folder(tmp_path: Path) -> None:
+    images, targets = folders(tmp_path, ["a.png", "b.png"], ["a.png", "b.png"])
+    assert find_pairs(images / "b.png", targets).pairs == ((images / "b.png", targets / "b.png"),)
+
+
+def test_ambiguous_names_are_not_guessed(tmp_path: Path) -> None:
+    images, targets = folders(tmp_path, ["raw_1.png", "em_1.png", "img_2.png"], ["mask_1.png", "mask_2.png"])
+    assert [image.name for image, _ in find_pairs(images, targets).pairs] == ["img_2.png"]
+
+
+def test_numbers_are_never_left_out_of_the_comparison(tmp_path: Path) -> None:
+    sides = folders(tmp_path, ["day1_001.png", "day1_002.png"], ["day2_001.png", "day2_002.png"])
+    with pytest.raises(UserError, match="day1_001"):
+        find_pairs(*sides)
+
+
+def test_nothing_pairs_up_shows_names_of_both_sides(tmp_path: Path) -> None:
+    sides = folders(tmp_path, ["a.png", "b.png", "c.png"], ["x.png", "y.png"])
+    with pytest.raises(UserError, match=r"a\.png and b\.png, targets like x\.png and y\.png"):
+        find_pairs(*sides)
+
+
+def test_twins_and_one_folder_for_both_are_refused(tmp_path: Path) -> None:
+    images, targets = folders(tmp_path, ["a.png", "a.tif"], ["a.png", "b.png"])
+    with pytest.raises(UserError, match=r"a\.(png|tif) and a\.(png|tif) .*same name"):
+        find_pairs(images, targets)
+    with pytest.raises(UserError, match="both"):
+        find_pairs(images, images)
+
+
+def test_sizes_are_checked_and_shown(tmp_path: Path) -> None:
+    a = write_image(tmp_path / "a.tif", np.zeros((4, 6), np.uint8))
+    b = write_image(tmp_path / "b.tif", np.zeros((8, 12), np.uint8))
+    c = write_image(tmp_path / "c.tif", np.zeros((3, 4, 6), np.uint8))
+    check_pairs([(a, a), (b, b)])
+    check_pairs([(a, b), (a, a)], factors=(1, 2))
+    with pytest.raises(UserError, match=r"a\.tif is 1 x 4 x 6, b\.tif is 1 x 8 x 12"):
+        check_pairs([(a, a), (a, b)])
+    with pytest.raises(UserError, match=r"c\.tif is 3 x 4 x 6"):
+        check_pairs([(a, c)], factors=(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("d/Heart-LOC-2d-1.tif", "d/Heart-LOC-2d-9.tif", True),
+        ("d/Heart-LOC-2d-1.tif", "d/Liver-LOC-2d-1.tif", False),
+        ("d/c_iso.03530.png", "d/c_iso.03980.png", True),
+        ("d/a_iso.2624.png", "d/b_iso.2624.png", False),
+        ("d/Frame540.jpg", "d/Frame541.jpg", True),
+        ("d/vol_z001.tif", "d/vol_z002.tif", True),
+        ("d/1_0000_00.tif", "d/1_0000_01.tif", True),
+        ("d/1_0000_00.tif", "d/1_0001_00.tif", False),
+        ("d/00001.png", "d/00002.png", False),
+        ("d/img_001.png", "d/img_002.png", False),
+        ("d/Pt1.jpg", "d/Pt2.jpg", False),
+        ("d/x.png", "e/x.png", False),
+    ],
+)
+def test_sources(one: str, other: str, together: bool) -> None:
+    assert (source_of(one) == source_of(other)) is together
+
+
+names = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=60)
+
+
+@given(names=names, counts=st.tuples(st.integers(0, 30), st.integers(0, 30)), seed=st.integers(0, 5))
+def test_sources_are_never_divided_and_held_out_sets_are_nested(names, counts, seed) -> None:
+    items = [Path(f"{name}-LOC-{number}.png") for number, name in enumerate(names)]
+    less, more = (split_by_source(items, count, seed) for count in sorted(counts))
+    assert set(less[1]) <= set(more[1])
+    for training, held_out in (less, more):
+        assert sorted([*training, *held_out]) == sorted(items)
+        assert training
+        if len(set(names)) > 1:
+            assert not {source_of(path) for path in training} & {source_of(path) for path in held_out}
+
+
+def test_enough_is_held_out_without_large_sources() -> None:
+    items = [Path(f"{n:05d}.png") for n in range(50)] + [Path(f"big.{n:03d}.png") for n in range(150)]
+    training, held_out = split_by_source(items, 20, 0)
+    assert len(held_out) == 20
+    assert not any(path.name.startswith("big") for path in held_out)
+    assert split_by_source(items, 0.1, 0) == (training, held_out)
+    assert split_by_source(items, 20, 1)[1] != held_out
+    assert split_by_source(items, 0, 0) == (items, [])
+
+
+def test_a_single_source_is_cut_once() -> None:
+    items = [Path(f"vol.{n:03d}.png") for n in range(10)]
+    assert split_by_source(items, 3, 0) == (items[:7], items[7:])
+    assert split_by_source(items, 10, 0)[0] == items[:1]
+
+
+def test_split_by_a_source_given() -> None:
+    items = [("a", 1), ("a", 2), ("b", 3), ("b", 4)]
+    training, held_out = split_by_source(items, 2, 0, source=lambda item: item[0])
+    assert {len(training), len(held_out)} == {2}
+    assert len({name for name, _ in held_out}) == 1
+
+
+@given(count=st.integers(0, 40), more=st.integers(0, 40), seed=st.integers(0, 3))
+def test_subsets_are_nested_ordered_and_independent_of_the_place(count: int, more: int, seed: int) -> None:
+    items = [Path(f"/data/cem/{n}.tif") for n in range(30)]
+    small, large = draw_subset(items, count, seed), draw_subset(items, count + more, seed)
+    assert set(small) <= set(large)
+    assert small == sorted(small, key=items.index)
+    assert len(small) == min(count, 30)
+    moved = draw_subset([Path("/elsewhere/deep") / path.relative_to("/data") for path in items], count, seed)
+    assert [path.name for path in moved] == [path.name for path in small]
+
+
+def test_shared_pairs(shared_data: Path) -> None:
+    pairing = find_pairs(shared_data / "pt-alumina" / "images", shared_data / "pt-alumina" / "masks")
+    assert len(pairing.pairs) == 45
+    assert not pairing.images_alone
+    assert not pairing.targets_alone
+    check_pairs(pairing.pairs[:5])
+    training, held_out = split_by_source([image for image, _ in pairing.pairs], 15, 0)
+    assert (len(training), len(held_out)) == (30, 15)

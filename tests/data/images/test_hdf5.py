@@ -1,0 +1,121 @@
+"""HDF5 sets of nanoparticles: every published shape becomes planes, labels become masks, hot pixels go."""
+
+import pickle
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from napari_emssl.data.datasets.hdf5_sets import role_of
+from napari_emssl.data.datasets.pairing import check_pairs, find_pairs
+from napari_emssl.data.images.hdf5 import find_dataset, repair
+from napari_emssl.data.images.image import read_image
+from napari_emssl.errors import UserError
+from napari_emssl.jobs.settings import FinetuneSettings
+from napari_emssl.training.finetuning.finetune import finetune
+
+
+def store(path: Path, **arrays: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+    return path
+
+
+IMAGES = np.random.default_rng(0).random((3, 40, 48), np.float32)
+LABELS = (IMAGES > 0.6).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 48), (3, 1, 40, 48), (3, 40, 48, 1)])
+def test_images_of_every_published_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    image = read_image(store(tmp_path / "a.h5", images=IMAGES.reshape(shape)))
+    assert (len(image), image.plane_shape, image.dtype) == (3, (40, 48), np.float32)
+    again = pickle.loads(pickle.dumps(image))
+    for index in range(3):
+        np.testing.assert_array_equal(image.plane(index), IMAGES[index])
+        np.testing.assert_array_equal(again.plane(index), IMAGES[index])
+
+
+def test_a_single_plane(tmp_path: Path) -> None:
+    image = read_image(store(tmp_path / "a.hdf5", anything=IMAGES[0]))
+    np.testing.assert_array_equal(image.plane(0), IMAGES[0])
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"labels": LABELS},
+        {"labels": LABELS[:, None].astype(np.float64)},
+        {"maps": np.stack([1 - LABELS, LABELS], axis=-1).astype(np.float32)},
+    ],
+    ids=["labels", "float labels", "maps"],
+)
+def test_targets_are_masks_with_particles_1(tmp_path: Path, target: dict[str, np.ndarray]) -> None:
+    image = read_image(store(tmp_path / "t.h5", **target))
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(np.stack([image.plane(i) for i in range(3)]), LABELS)
+
+
+def test_which_data_set_is_read(tmp_path: Path) -> None:
+    both = store(tmp_path / "both.h5", extra=IMAGES, images=IMAGES)
+    assert (find_dataset(both), role_of(both)) == ("images", "images")
+    nested = store(tmp_path / "nested.h5", **{"deep/em": IMAGES, "note": np.zeros(3)})
+    assert (find_dataset(nested), role_of(nested)) == ("deep/em", None)
+    with pytest.raises(UserError, match="it holds a, b"):
+        read_image(store(tmp_path / "two.h5", a=IMAGES, b=IMAGES))
+    with pytest.raises(UserError, match=r"shape \(3, 40, 48, 5\)"):
+        read_image(store(tmp_path / "five.h5", images=np.zeros((3, 40, 48, 5))))
+    (tmp_path / "broken.h5").write_bytes(b"no HDF5")
+    assert role_of(tmp_path / "broken.h5") is None
+    with pytest.raises(UserError, match=r"broken\.h5"):
+        read_image(tmp_path / "broken.h5")
+
+
+def test_files_of_one_folder_pair_up(tmp_path: Path) -> None:
+    for size in ("10nm", "20nm"):
+        store(tmp_path / "au" / f"{size}_Images.h5", images=IMAGES)
+        store(tmp_path / "au" / f"{size}_Labels.h5", labels=LABELS)
+    pairs = find_pairs(tmp_path / "au", tmp_path / "au").pairs
+    assert [(a.name, b.name) for a, b in pairs] == [
+        (f"{size}_Images.h5", f"{size}_Labels.h5") for size in ("10nm", "20nm")
+    ]
+    check_pairs(pairs)
+    one = store(tmp_path / "v1" / "em.h5", images=IMAGES), store(tmp_path / "v1" / "drawn.h5", maps=LABELS[..., None])
+    assert find_pairs(tmp_path / "v1", tmp_path / "v1").pairs == (one,)
+
+
+def test_fine_tuning_from_two_files(tmp_path: Path) -> None:
+    images = store(tmp_path / "X_Images.h5", images=IMAGES[..., None])
+    targets = store(tmp_path / "X_Labels.h5", labels=LABELS)
+    settings = FinetuneSettings(
+        steps=1, batch_size=1, patch=32, device="cpu", precision="fp32", generator="unet-2-44", validation=0
+    )
+    model = finetune(str(images), str(targets), settings, start="scratch").result()
+    assert [one.target_value for one in model.card.classes] == [None, 1]
+
+
+def test_negative_and_hot_pixels_are_repaired() -> None:
+    plane = np.full((5, 6), 100, np.int16)
+    plane[2, 2], plane[0, 0], plane[4, 5], plane[2, 3] = 2000, 1700, -50, 140
+    clean = repair(plane, 1500)
+    assert plane[2, 2] == 2000
+    assert clean.dtype == np.int16
+    assert clean[4, 5] == 0
+    assert clean[2, 2] == 105  # (7 * 100 + 140) / 8
+    assert clean[0, 0] == 100
+    assert clean[2, 3] == 140
+
+
+@given(arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.floats(-10, 1e4, width=32)))
+def test_repair_leaves_nothing_negative_and_all_else_alone(plane: np.ndarray) -> None:
+    clean = repair(plane, 50.0)
+    assert clean.shape == plane.shape
+    assert clean.min() >= 0
+    zeroed = np.maximum(plane, 0)
+    same = zeroed <= np.median(zeroed) + 50
+    np.testing.assert_array_equal(clean[same], zeroed[same])

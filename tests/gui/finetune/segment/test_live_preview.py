@@ -1,0 +1,192 @@
+"""Paint, and the prediction is there: in a real viewer, with a real job, whatever happens to layers and process."""
+
+import time
+
+import numpy as np
+import psutil
+import pytest
+from napari.layers import Image, Labels
+
+from napari_emssl.gui.layers.layers import snapshot_of
+from napari_emssl.gui.layers.previews import UncertaintyLayer
+from napari_emssl.jobs.worker import client
+
+pytestmark = pytest.mark.gui
+PREVIEW, UNSURE = "film | preview", "film | where to paint next"
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def stack():
+    """Bright discs on a dark, noisy ground, ``(3, 128, 128)``, and their mask."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:128, :128]
+    centres = [(24, 24), (24, 100), (100, 28), (100, 100)]
+    mask = np.any([(y - cy) ** 2 + (x - cx) ** 2 < 13**2 for cy, cx in centres], axis=0)
+    return np.stack([mask * 100 + rng.normal(50, 10, mask.shape) + 5 * n for n in range(3)]).astype(np.uint8), mask
+
+
+@pytest.fixture
+def page(viewer, stack, monkeypatch):
+    """The page Segment with an image and an empty painting on it, at plane 0."""
+    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
+    monkeypatch.setitem(client.VERBS, "finetune", "small_jobs:long_training")
+    viewer.add_image(stack[0], name="film", scale=(1, 0.5, 0.5), units=("s", "nm", "nm"))
+    _, dock = viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Fine-tune")
+    viewer.dims.set_current_step(0, 0)
+    dock.page.add_painting()
+    dock.page.dock = dock
+    yield dock.page
+    dock.page.look.close_job()
+
+
+def stroke(page, mask, plane=0, label=1):
+    """Paint the first disc, as a stroke of the brush does."""
+    rows, columns = np.nonzero(mask[:60, :60])
+    page.painting.value.data_setitem((np.full_like(rows, plane), rows, columns), label)
+
+
+def shown(viewer, name=PREVIEW):
+    return np.asarray(viewer.layers[name].data) if name in viewer.layers else None
+
+
+def right(viewer, mask):
+    found = shown(viewer)
+    return found is not None and (found.astype(bool) & mask).sum() > 0.9 * mask.sum() and found[64, 64] == 0
+
+
+def pid(page):
+    return page.look.runner.handle._job.pid
+
+
+def test_a_stroke_is_answered_below_the_painting_and_the_brush_stays_in_the_hand(qtbot, viewer, page, stack):
+    began = time.monotonic()
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    first = time.monotonic() - began
+    preview, painting = viewer.layers[PREVIEW], page.painting.value
+    assert isinstance(preview, Labels)
+    assert viewer.layers.index(preview) < viewer.layers.index(painting)
+    assert (viewer.layers.selection.active, painting.mode) == (painting, "paint")
+    np.testing.assert_array_equal(preview.scale, (0.5, 0.5))
+    seen = preview.data
+    began = time.monotonic()
+    page.painting.value.data_setitem((np.array([0] * 9), np.arange(60, 69), np.full(9, 64)), 2)
+    qtbot.waitUntil(lambda: viewer.layers[PREVIEW].data is not seen and (shown(viewer) == 2).any(), timeout=120000)
+    assert time.monotonic() - began < first + 2, "nothing starts anew"
+    painting.data_setitem(np.nonzero(painting.data), 0)
+    qtbot.waitUntil(lambda: not shown(viewer).any(), timeout=120000)
+
+
+def test_the_slider_is_followed_and_paint_on_other_planes_counts(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    viewer.dims.set_current_step(0, 2)
+    assert not shown(viewer).any(), "the answer for another plane is not shown on this one"
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    assert not page.painting.value.data[2].any()
+
+
+def test_where_to_paint_next_comes_when_it_is_wanted_and_goes_with_the_preview(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    assert UNSURE not in viewer.layers
+    page.look.unsure.setChecked(True)
+    unsure = viewer.layers[UNSURE]
+    assert isinstance(unsure, Image)
+    assert (unsure.blending, unsure.contrast_limits) == ("additive", [0, 1])
+    assert 0 < unsure.data.max() <= 1
+    assert viewer.layers.selection.active == page.painting.value
+    page.remove_preview()
+    assert UNSURE not in viewer.layers
+    assert PREVIEW not in viewer.layers
+
+
+def test_too_little_paint_is_said_beside_the_box(qtbot, viewer, page, stack):
+    page.unpainted.setCurrentIndex(1)
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: "what is background" in page.look.message.text(), timeout=120000)
+    page.unpainted.setCurrentIndex(0)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    assert page.look.message.isHidden()
+
+
+def test_a_preview_that_was_deleted_stays_away_until_the_box_is_ticked_anew(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    viewer.layers.remove(PREVIEW)
+    with qtbot.waitSignal(page.look.answered, timeout=120000):
+        page.painting.value.data_setitem((np.array([0]), np.array([64]), np.array([100])), 1)
+    assert PREVIEW not in viewer.layers
+    page.look.box.setChecked(False)
+    page.look.box.setChecked(True)
+    qtbot.waitUntil(lambda: PREVIEW in viewer.layers, timeout=120000)
+
+
+def test_image_and_painting_deleted_while_the_job_answers(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: page.look.runner.running, timeout=120000)
+    viewer.layers.clear()
+    qtbot.wait(500)
+    assert page.painting.value is None
+    image = viewer.add_image(stack[0][0], name="film")
+    page.add_painting()
+    rows, columns = np.nonzero(stack[1][:60, :60])
+    page.painting.value.data_setitem((rows, columns), 1)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    assert image in viewer.layers
+
+
+def test_a_killed_job_is_said_and_a_tick_starts_another(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    psutil.Process(pid(page)).kill()
+    qtbot.waitUntil(lambda: "stopped unexpectedly" in page.look.message.text(), timeout=120000)
+    assert not page.look.box.isChecked()
+    page.remove_preview()
+    page.look.box.setChecked(True)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+
+
+def test_a_training_ends_the_first_look_and_shows_its_own_uncertainty(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    process = psutil.Process(pid(page))
+    page.dock.begin()
+    assert not page.look.box.isChecked()
+    assert not page.look.box.isEnabled()
+    qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, timeout=30000)
+    page.dock.panel.stop()
+    qtbot.waitUntil(lambda: not page.dock.panel.runner.running, timeout=120000)
+    assert page.look.box.isEnabled()
+
+
+def test_closing_the_dock_ends_the_job(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    process = psutil.Process(pid(page))
+    viewer.window.remove_dock_widget(page.dock)
+    qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, timeout=30000)
+
+
+def test_the_uncertainty_layer_is_updated_in_place_and_not_forced_upon_anybody(viewer):
+    source = snapshot_of(viewer.add_image(np.zeros((8, 8)), name="film"))
+    layer = UncertaintyLayer(viewer)
+    layer.begin(source)
+    layer.want(True)
+    layer.show(np.ones((8, 8), np.float32))
+    first = viewer.layers[UNSURE]
+    layer.show(np.zeros((8, 8), np.float32))
+    assert viewer.layers[UNSURE] == first
+    layer.show(np.zeros((4, 4), np.float32))
+    assert first.data.shape == (8, 8)
+    viewer.layers.remove(UNSURE)
+    layer.show(np.ones((8, 8), np.float32))
+    assert UNSURE not in viewer.layers
+    layer.want(False)
+    layer.want(True)
+    assert UNSURE in viewer.layers

@@ -1,0 +1,35 @@
+import pytest
+import small_jobs
+
+from napari_emssl.gui.apply.dock import ApplyDock
+from napari_emssl.gui.job.dock import APPLY, FINETUNE, open_dock
+from napari_emssl.jobs.worker import client
+from napari_emssl.models.zoo import add_model
+
+pytestmark = pytest.mark.gui
+
+
+def test_a_dock_is_opened_once_and_brought_to_the_front(make_napari_viewer_proxy, monkeypatch):
+    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
+    viewer = make_napari_viewer_proxy()
+    widget = open_dock(viewer, APPLY)
+    assert isinstance(widget, ApplyDock)
+    other = open_dock(viewer, FINETUNE)
+    dock = widget.parentWidget()
+    dock.hide()
+    assert open_dock(viewer, APPLY) is widget
+    assert dock.isVisibleTo(dock.parentWidget())
+    viewer.window.remove_dock_widget(widget)
+    assert open_dock(viewer, APPLY) is not widget
+    assert open_dock(viewer, FINETUNE) is other
+
+
+def test_a_dock_that_is_opened_picks_a_model_that_has_only_just_come(make_napari_viewer_proxy, monkeypatch):
+    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
+    viewer = make_napari_viewer_proxy()
+    apply, finetune = open_dock(viewer, APPLY), open_dock(viewer, FINETUNE)
+    for name in ("new", "newer"):
+        add_model(small_jobs.model(name))
+        apply.use_model(name)
+        finetune.start_from(name)
+        assert (apply.model.picked(), finetune.start.picked()) == (name, name)

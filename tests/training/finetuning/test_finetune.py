@@ -1,0 +1,202 @@
+"""Fine-tuning on small painted images: it learns from paint alone, stops, resumes, and knows what it does not know."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from small_finetuning import dice, discs, paint, result, small
+
+from napari_emssl.errors import UserError
+from napari_emssl.evaluation.evaluate import evaluate
+from napari_emssl.inference.apply import apply
+from napari_emssl.jobs.events import Notice, Preview, Progress, Started
+from napari_emssl.jobs.settings import EvaluateSettings
+from napari_emssl.training.finetuning.base_learner import schedule
+from napari_emssl.training.finetuning.finetune import finetune
+
+
+def test_two_painted_discs_are_enough_to_find_the_others() -> None:
+    image, numbers = discs()
+    settings = small(steps=80, width=4, learning_rate=5e-3, validation_interval=None)
+    model = finetune([image], [paint(numbers)], settings, "scratch").result()
+    other, truth = discs(seed=1)
+    assert dice(apply(model, other) > 0, truth > 0) > 0.9
+
+
+def test_events_tell_where_what_and_how_it_goes() -> None:
+    image, numbers = discs()
+    events = list(finetune([image], [paint(numbers, 9)], small(), "scratch", name="mine", class_names=["gold"]))
+    assert isinstance(events[0], Started)
+    assert "CPU" in events[0].device
+    preview = next(event for event in events if isinstance(event, Preview)).images["prediction"]
+    assert (preview.shape, preview.dtype) == (image.shape, np.uint8)
+    metrics = [event.metrics for event in events if isinstance(event, Progress) and event.metrics]
+    assert set(metrics[0]) == {"loss", "dice"}
+    card = result(events).card
+    assert (card.name, [info.name for info in card.classes]) == ("mine", ["background", "gold"])
+    assert card.history[-1].start == "scratch"
+    assert card.history[-1].metrics["dice"] == max(values["dice"] for values in metrics)
+
+
+def test_too_few_objects_mean_no_validation_and_it_says_so() -> None:
+    image, numbers = discs()
+    events = list(finetune([image], [paint(numbers, 3)], small(), "scratch"))
+    assert any("No validation" in event.text for event in events if isinstance(event, Notice))
+    assert not any(event.metrics for event in events if isinstance(event, Progress))
+    assert result(events).card.history[-1].metrics == {}
+
+
+def test_what_is_held_out_is_not_learnt_from() -> None:
+    from napari_emssl.data.images.intensity_scaling import IntensityScaling
+    from napari_emssl.training.finetuning.labelled_data import gather
+
+    image, numbers = discs()
+    found = gather([image], [paint(numbers, 9)], small(), IntensityScaling())
+    learnt, held = (sum(int((item.target == 2).sum()) for item in side) for side in (found.training, found.validation))
+    assert held > 0
+    assert learnt + held == int((numbers > 0).sum())
+
+
+def test_unpainted_pixels_change_nothing() -> None:
+    """Whatever an image's far, unpainted corner shows, the weights come out the same."""
+    image, numbers = discs(size=256)
+    other = image.copy()
+    other[200:, 200:] = other[200:, 200:][::-1]
+    assert not np.array_equal(other, image)
+    target = paint(numbers, 1)
+    first, second = (finetune([plane], [target], small(), "scratch").result() for plane in (image, other))
+    assert all(np.array_equal(first.weights[name], second.weights[name]) for name in first.weights)
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    image, numbers = discs()
+    runs = [finetune([image], [paint(numbers, 9)], small(seed=seed), "scratch").result() for seed in (1, 1, 2)]
+    same, other = (
+        all(np.array_equal(runs[0].weights[name], run.weights[name]) for name in run.weights) for run in runs[1:]
+    )
+    assert same
+    assert not other
+
+
+def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
+    image, numbers = discs()
+    sources = ([image], [paint(numbers, 9)], small(validation_interval=1), "scratch")
+    whole = finetune(*sources).result()
+    job = finetune(*sources, autosave=tmp_path / "autosave")
+    for event in job:
+        if isinstance(event, Progress) and event.step == 3:
+            job.stop()
+    resumed = finetune(*sources, resume=tmp_path / "autosave").result()
+    assert all(np.array_equal(whole.weights[name], resumed.weights[name]) for name in whole.weights)
+
+
+def test_a_start_gives_its_weights_and_its_history() -> None:
+    image, numbers = discs()
+    base = finetune([image], [paint(numbers)], small(), "scratch").result()
+    again = finetune([image], [paint(numbers)], small(steps=1, learning_rate=1e-9), base).result()
+    assert len(again.card.history) == 2
+    assert again.card.history[-1].start == base.name
+    np.testing.assert_allclose(again.weights["head.weight"], base.weights["head.weight"], atol=1e-6)
+
+
+def test_several_classes_each_get_a_channel() -> None:
+    image, numbers = discs()
+    target = paint(numbers, 4)
+    target[(numbers > 0) & (numbers % 2 == 0) & (numbers <= 4)] = 3
+    model = finetune([image], [target], small(steps=3), "scratch").result()
+    assert model.card.network.out_channels == 3
+    assert [info.target_value for info in model.card.classes] == [None, 1, 2]
+    assert set(np.unique(apply(model, image))) <= {0, 1, 2}
+
+
+def test_a_model_learnt_from_paint_is_scored_on_dense_masks() -> None:
+    image, numbers = discs()
+    model = finetune([image], [paint(numbers)], small(steps=3), "scratch").result()
+    mask = (numbers > 0).astype(np.uint8)
+    dense = evaluate(model, [image], [mask], EvaluateSettings(zero="background", device="cpu"))
+    painted = evaluate(model, [image], [mask + 1], EvaluateSettings(device="cpu"))
+    assert dense.mean == painted.mean
+    assert dense.mean["dice"] == pytest.approx(dice(apply(model, image) > 0, mask > 0), abs=1e-3)
+
+
+def test_folders_pair_by_name_and_zero_is_background_there(tmp_path: Path) -> None:
+    for seed in range(5):
+        image, numbers = discs(seed)
+        for folder, array in (("images", image), ("masks", (numbers > 0).astype(np.uint8) * 255)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / folder / f"{seed}.tif", array)
+    (tmp_path / "images" / "Thumbs.db").write_bytes(b"junk")
+    events = list(finetune(tmp_path / "images", tmp_path / "masks", small(), "scratch"))
+    assert "5 planes of 5 images" in events[0].summary
+    assert any("dice" in event.metrics for event in events if isinstance(event, Progress))
+    assert result(events).card.classes[1].target_value == 255
+
+
+def test_a_stack_is_learnt_from_its_painted_planes() -> None:
+    image, numbers = discs()
+    target = np.zeros((3, *image.shape), np.uint8)
+    target[1] = paint(numbers)
+    events = list(finetune([np.stack([image] * 3)], [target], small(), "scratch"))
+    assert "1 planes of 1 images" in events[0].summary
+
+
+@pytest.mark.parametrize(
+    ("images", "targets", "message"),
+    [
+        ([np.zeros((64, 64))], [np.zeros((64, 64), np.uint8)], "painted"),
+        ([np.zeros((64, 64))], [np.ones((32, 64), np.uint8)], "differ in size"),
+        ([np.zeros((64, 64))], [], "1 images but 0 targets"),
+        ([], [], "no image"),
+    ],
+)
+def test_bad_pairs_are_answered_in_a_sentence(images: list, targets: list, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        list(finetune(images, targets, small(), "scratch"))
+
+
+def test_an_unknown_start_names_the_known_ones() -> None:
+    image, numbers = discs()
+    with pytest.raises(UserError, match="no model 'nothing'"):
+        list(finetune([image], [paint(numbers)], small(), "nothing"))
+
+
+def test_the_learning_rate_warms_up_and_decays() -> None:
+    rates = [schedule(done / 100) for done in range(100)]
+    assert rates[0] < 0.2
+    assert max(rates) == pytest.approx(1, abs=0.01)
+    assert rates.index(max(rates)) == 5
+    assert rates[-1] < 0.03
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "after"), [(False, True, True), (True, False, True), (False, False, False)]
+)
+def test_a_refinement_is_added_to_a_start_or_kept(before: bool, asked: bool, after: bool) -> None:
+    from random_models import random_model
+
+    start = random_model("hrnet-w18-small", width=1, task="reconstruct", refine=before)
+    image, numbers = discs()
+    settings = small(generator=None, width=None, steps=2, refine=asked)
+    model = finetune([image], [paint(numbers)], settings, start).result()
+    assert model.card.network.refine is after
+    assert ("refinement.head.weight" in model.weights) is after
+    assert apply(model, image).shape == image.shape
+
+
+def test_norms_that_came_with_no_start_gather_statistics() -> None:
+    from random_models import random_model
+
+    start = random_model("hrnet-w18-small", width=1, task="reconstruct")
+    image, numbers = discs()
+    settings = small(generator=None, width=None, steps=3, refine=True)
+    weights = finetune([image], [paint(numbers)], settings, start).result().weights
+    old, new = "merge.1.running_mean", "refinement.blocks.0.1.running_mean"
+    np.testing.assert_array_equal(weights[old], start.weights[old])
+    assert weights[new].any()
+
+
+def test_a_unet_is_not_refined() -> None:
+    image, numbers = discs()
+    with pytest.raises(UserError, match="--refine"):
+        list(finetune([image], [paint(numbers)], small(refine=True), "scratch"))
