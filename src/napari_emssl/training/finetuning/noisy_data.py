@@ -1,7 +1,7 @@
 """What denoising learns from where there is no clean image: how a stack is looked at, and what is made of it.
 
 Frames that show the same scene are targets of one another (`data.patches.frame_pairs`); else pixels are hidden and
-learnt from those around them (`data.patches.masked_pixels`). Either way the targets are noisy, NaN where nothing is asked.
+learnt from those around them (`data.patches.masked_pixels`). Either way the targets are noisy; NaN: not asked.
 """
 
 from collections.abc import Iterator, Sequence
