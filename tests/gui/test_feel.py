@@ -20,7 +20,7 @@ from napari_emssl.jobs.worker import client
 
 pytestmark = pytest.mark.gui
 PLUGIN = "napari-emssl"
-MANIFEST = PluginManifest.from_file(samples.__file__.replace("gui/samples.py", "napari.yaml"))
+MANIFEST = PluginManifest.from_file(samples.__file__.replace("gui/plugin/samples.py", "napari.yaml"))
 DOCKS = [widget.display_name for widget in MANIFEST.contributions.widgets]
 SLOW = ["torch", "matplotlib", "pandas", "skimage.measure", "scipy.stats", "sklearn", "rsciio"]
 

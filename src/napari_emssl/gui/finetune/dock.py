@@ -19,10 +19,10 @@ from ..job.job_panel import JobPanel
 from ..job.plane_follower import PlaneFollower
 from ..layers.layers import pixel_size_nm
 from ..models.picker import ModelPicker, zoo_news
+from ..training.order import RunOptions, Trained, TrainingOrder, autosave_path, put_into_zoo
+from ..training.page import TrainingPage
 from ..widgets.form import SettingsForm, align_labels
 from ..widgets.pickers import DevicePicker
-from .order import RunOptions, Trained, TrainingOrder, autosave_path, put_into_zoo
-from .page import TrainingPage
 from .restore.page import RestorePage
 from .segment.page import SegmentPage
 

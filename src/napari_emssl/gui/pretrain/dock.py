@@ -12,11 +12,11 @@ from ...data.images.user_folder import slug
 from ...errors import UserError
 from ...jobs.settings import PretrainSettings
 from ...models.zoo import free_name, recommended_start
-from ..finetune.order import Trained, autosave_path, put_into_zoo
 from ..job.dock import FINETUNE, Dock, open_dock
 from ..job.job_panel import JobPanel
 from ..layers.layers import pixel_size_nm
 from ..models.picker import SCRATCH, GeneratorPicker, zoo_news
+from ..training.order import Trained, autosave_path, put_into_zoo
 from ..widgets.form import SettingsForm
 from ..widgets.pickers import DevicePicker
 from .patch_pictures import PatchPictures

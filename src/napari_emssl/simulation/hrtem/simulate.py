@@ -183,7 +183,7 @@ def write_hrtem(
         `simulate_hrtem` refuses the settings.
 
     """
-    from ..files import make_way, write_record
+    from ...data.datasets.simulated_folder import make_way, write_record
     from .specimen import check_field
 
     settings, folder = settings or HRTEMSettings(), Path(folder)

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.datasets.simulated_folder import make_way, write_record, write_text
 from ...data.images.writers import write_image
-from ..files import make_way, write_record, write_text
 from .settings import STEMSettings
 from .simulate import STEMImage, simulate_stem
 

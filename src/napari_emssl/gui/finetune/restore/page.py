@@ -12,10 +12,10 @@ from ....models.zoo import list_models
 from ...job.dock import APPLY, open_dock
 from ...layers.previews import RestoredPreview
 from ...models.picker import zoo_news
+from ...training.order import RunOptions, TrainingOrder
+from ...training.page import AUTOSAVE_SECONDS, TrainingPage
 from ...widgets.fields import Combo
 from ...widgets.form import SettingsForm
-from ..order import RunOptions, TrainingOrder
-from ..page import AUTOSAVE_SECONDS, TrainingPage
 from .pair_table import PairTable
 from .request import RestoreTask, refuse, restore_request, start_restoring
 

@@ -12,7 +12,7 @@ from ....errors import UserError
 from ....jobs.events import Job
 from ....jobs.worker import client
 from ...layers.layers import METADATA_KEY, LayerSnapshot, snapshot_of
-from ..order import RunOptions
+from ...training.order import RunOptions
 
 RestoreTask = Literal["denoise", "remove-background", "super-resolve"]
 

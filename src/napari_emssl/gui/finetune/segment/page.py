@@ -16,10 +16,10 @@ from ...job.dock import hbox
 from ...layers.layers import LayerSnapshot, brush_size, new_painting
 from ...layers.matching import ALL_PAINTED, painting_of, regions_of_image
 from ...layers.previews import PreviewLayer, UncertaintyLayer
+from ...training.order import RunOptions, TrainingOrder
+from ...training.page import AUTOSAVE_SECONDS, TrainingPage
 from ...widgets.fields import Combo
 from ...widgets.pickers import layer_picker
-from ..order import RunOptions, TrainingOrder
-from ..page import AUTOSAVE_SECONDS, TrainingPage
 from .class_table import ClassTable
 from .image_list import ImageList
 from .live_preview import FirstLook

@@ -6,7 +6,7 @@ from pathlib import Path
 from ....data.images.image import Image
 from ....jobs.events import Job
 from ....jobs.worker import client
-from ..order import RunOptions
+from ...training.order import RunOptions
 from .painting_files import save_paintings
 from .request import TrainingRequest
 

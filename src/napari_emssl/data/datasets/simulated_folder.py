@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..data.images.writers import replacing
-from ..errors import UserError
+from ...errors import UserError
+from ..images.writers import replacing
 
 
 def make_way(folder: Path, names: Iterable[str], ours: str, overwrite: bool) -> None:
