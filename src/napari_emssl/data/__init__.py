@@ -1,1 +1,1 @@
-"""Ground floor: files and arrays in, planes, patches and corrupted tensors out."""
+"""Images, labels, data sets and training patches as arrays; any room may import it."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT evaluation."""
+"""Scores of models against targets; cli and gui may import it."""

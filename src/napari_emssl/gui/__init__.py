@@ -1,1 +1,1 @@
-"""The napari door: thin views of the jobs."""
+"""The napari plugin; nothing outside it imports it, and no other room imports Qt or napari."""

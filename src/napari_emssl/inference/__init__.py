@@ -1,1 +1,4 @@
-"""FIXME-INIT inference."""
+"""The engine that applies models to images, with its tiles, memory plan and results.
+
+Evaluation, cli, gui and demo may import it.
+"""

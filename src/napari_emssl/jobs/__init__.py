@@ -1,1 +1,4 @@
-"""Second floor: the long jobs, each a generator of events; no Qt."""
+"""What all jobs share: events, settings and devices.
+
+Training, inference, evaluation, particles, simulation, cli and gui may import it.
+"""

@@ -1,1 +1,4 @@
-"""First floor: what a model is, its file, and the zoo of all models."""
+"""Model files, the zoo, downloads and what each task needs of a model.
+
+Jobs, training, inference, evaluation, cli and gui may import it.
+"""

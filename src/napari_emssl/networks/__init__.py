@@ -1,1 +1,4 @@
-"""Ground floor: the networks, in torch only; their names need none."""
+"""U-Nets, HRNet and the discriminator as plain torch modules that know nothing of data.
+
+Models and training may import it.
+"""

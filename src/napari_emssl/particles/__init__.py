@@ -1,4 +1,4 @@
-"""Sizes of segmented particles, in calibrated units. Needs no torch; skimage and scipy are imported when used."""
+"""Sizes of segmented particles, as tables, histograms and statistics; cli, gui and demo may import it."""
 
 from .measure import measure_particles
 from .table import ParticleTable

@@ -1,1 +1,4 @@
-"""FIXME-INIT data/datasets."""
+"""Folders, HDF5 sets and packs of images, paired with targets and split.
+
+Simulation, training and everything above may import it.
+"""

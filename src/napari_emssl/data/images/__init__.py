@@ -1,1 +1,4 @@
-"""FIXME-INIT data/images."""
+"""Image files, HDF5 included, read and written, with their pixel size and intensity scaling.
+
+Any room may import it.
+"""

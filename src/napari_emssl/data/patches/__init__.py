@@ -1,1 +1,4 @@
-"""FIXME-INIT data/patches."""
+"""Training patches cut, corrupted and augmented from planes, and the loader that batches them.
+
+Training, evaluation and gui may import it.
+"""

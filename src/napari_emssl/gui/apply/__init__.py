@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/apply."""
+"""The dock "EM SSL Apply model"; the fine-tuning dock may import how it starts."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/finetune."""
+"""The dock "EM SSL Fine-tune"; only the manifest and other docks' buttons lead to it."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/layers."""
+"""Layers read into snapshots, and results put where their source lies; all docks may import it."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/particles."""
+"""The dock "EM SSL Particles"; nothing imports it."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/plugin."""
+"""What the manifest offers besides docks: reader, writer, samples and commands; nothing imports it."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/pretrain."""
+"""The dock "EM SSL Pretrain"; nothing imports it."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/simulate."""
+"""The dock "EM SSL Simulate"; nothing imports it."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/widgets."""
+"""Form fields, pickers and plots that know nothing of jobs; all docks may import it."""

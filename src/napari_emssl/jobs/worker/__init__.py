@@ -1,1 +1,1 @@
-"""FIXME-INIT jobs/worker."""
+"""Jobs in a process of their own that yields the same events; cli and gui may import it."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT simulation/stem."""
+"""STEM of crystals from their atomic columns; the simulation job, cli, gui and demo may import it."""

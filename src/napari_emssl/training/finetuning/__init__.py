@@ -1,1 +1,4 @@
-"""FIXME-INIT training/finetuning."""
+"""Fine-tuning of a start on few labels or pairs, with the data it learns from.
+
+Evaluation, cli, gui and demo may import it.
+"""

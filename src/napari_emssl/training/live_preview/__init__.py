@@ -1,1 +1,1 @@
-"""FIXME-INIT training/live_preview."""
+"""The prediction that appears while one paints, before any training; gui may import it."""

@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/finetune/restore."""
+"""The page *Restore*: pairs of layers and their checks; the fine-tuning dock imports it."""

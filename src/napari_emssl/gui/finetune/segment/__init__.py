@@ -1,1 +1,1 @@
-"""FIXME-INIT gui/finetune/segment."""
+"""The page *Segment*: images, painting, classes, live preview; the fine-tuning dock imports it."""
