@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ...data.images.image import Image, read_image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...errors import UserError
-from ..job.busy import run_blocking
 from ..layers.layers import METADATA_KEY
+from ..threads.blocking import run_blocking
 
 LayerData = tuple[Any, dict[str, Any], str]
 Paths = str | list[str]

@@ -15,7 +15,7 @@ from ...data.images.intensity_scaling import IntensityScaling
 from ...models.zoo import home
 from ...simulation.hrtem.sample import PLANES, SEED, SIZE_PX, paint_first
 from ...simulation.hrtem.simulate import sample_stack
-from ..job.busy import run_blocking
+from ..threads.blocking import run_blocking
 from .reader import grid_options
 
 _GOLD, _CRYSTAL, _FILM = "Gold nanoparticles", "SrTiO3", "Gold film"

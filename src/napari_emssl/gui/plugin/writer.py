@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ...data.images.image import write_image
 from ...data.images.pixel_size import pixel_size_nm as square_pixel_nm
 from ...errors import UserError
-from ..job.busy import run_blocking
 from ..layers.layers import pixel_size_nm
+from ..threads.blocking import run_blocking
 
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 

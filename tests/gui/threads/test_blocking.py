@@ -6,7 +6,7 @@ import time
 import pytest
 from qtpy.QtCore import QTimer
 
-from napari_emssl.gui.job.busy import run_blocking
+from napari_emssl.gui.threads.blocking import run_blocking
 
 pytestmark = pytest.mark.gui
 
