@@ -1,88 +1,28 @@
 """The house stands as `docs/architecture.md` draws it."""
 
-import ast
 import importlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from house import RULES, VIEWER
+from house_tree import House, read_house
 
 import napari_emssl
 
 ROOT = Path(__file__).parents[1]
-SOURCE = ROOT / "src" / "napari_emssl"
-FILES = sorted(SOURCE.rglob("*.py"))
-FLOORS = {"errors": 0, "data": 0, "networks": 0, "models": 1, "jobs": 2, "particles": 2, "cli": 3, "gui": 3}
-STRANGERS = [{"data", "networks"}, {"cli", "gui"}]
-VIEWER = ["napari", "qtpy", "magicgui", "superqt", "pyqtgraph", "PyQt5", "PyQt6", "PySide2", "PySide6"]
-HEAVY = ["torch", "scipy", "skimage", "matplotlib", *VIEWER]
+HOUSE = read_house(ROOT)
+HEAVY = ["torch", "scipy", "skimage", "matplotlib", *sorted(VIEWER)]
 
 
-def name_of(path: Path) -> str:
-    return str(path.relative_to(SOURCE))
-
-
-def room_of(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
-
-
-def imported(path: Path) -> Iterator[str]:
-    """Absolute names of all modules a file imports, at its top or inside functions."""
-    package = ["napari_emssl", *path.relative_to(SOURCE).parent.parts]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) + 1 - node.level] if node.level else []
-            stem = ".".join([*base, *([node.module] if node.module else [])])
-            yield stem
-            yield from (f"{stem}.{alias.name}" for alias in node.names)
-
-
-def rooms_imported(path: Path) -> set[str]:
-    names = [name.split(".") for name in imported(path)]
-    return {parts[1] for parts in names if parts[0] == "napari_emssl" and len(parts) > 1 and parts[1] in FLOORS}
-
-
-def test_every_room_has_a_floor() -> None:
-    rooms = {room_of(path) for path in FILES} - {"__init__", "__main__"}
-    assert rooms <= set(FLOORS)
-
-
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_only_go_down_a_floor(path: Path) -> None:
-    room = room_of(path)
-    if room in ("__init__", "__main__"):
-        return
-    for other in rooms_imported(path) - {room}:
-        assert FLOORS[other] <= FLOORS[room], f"{name_of(path)} imports {other}, a floor above"
-        assert {room, other} not in STRANGERS, f"{name_of(path)} imports {other}, which it must not know"
-
-
-@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) != "gui"], ids=name_of)
-def test_headless_half_never_imports_the_viewer(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imported(path)} & set(VIEWER)
-
-
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_files_and_functions_are_short(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= 320
-    assert path.stem not in {"utils", "helpers", "misc", "common"}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            length = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert length <= 60, f"{node.name} has {length} lines"
-
-
-@pytest.mark.parametrize("jobs", [("pretrain", "finetune"), ("pretrain", "apply"), ("finetune", "apply")], ids=str)
-def test_jobs_meet_only_in_the_model_file(jobs: tuple[str, str]) -> None:
-    for job, other in (jobs, jobs[::-1]):
-        assert f"napari_emssl.jobs.{other}" not in set(imported(SOURCE / "jobs" / f"{job}.py"))
+@pytest.mark.parametrize("rule", RULES[:-3], ids=lambda rule: rule.__name__)
+def test_the_house_keeps_its_rules(rule: Callable[[House], Iterator[str]]) -> None:
+    if offenders := list(rule(HOUSE)):
+        pytest.fail("\n".join(offenders), pytrace=False)
 
 
 @pytest.mark.parametrize("name", napari_emssl.__all__)
@@ -146,7 +86,7 @@ import napari_emssl as em
 root = pathlib.Path(em.__file__).parent
 for path in sorted(root.rglob("*.py")):
     parts = path.relative_to(root).with_suffix("").parts
-    if parts[0] not in ("gui", "__main__", "cli") and parts[-1] != "child_main":
+    if parts[0] not in ("gui", "__main__", "cli"):
         importlib.import_module(".".join(("napari_emssl", *parts)).removesuffix(".__init__"))
 import numpy as np
 image = np.random.default_rng(0).random((64, 64), np.float32)

@@ -1,4 +1,4 @@
-"""Third floor, one of two doors: the terminal. One file per command, named after it."""
+"""The terminal, with one file for each command, named after it; nothing imports it."""
 
 import sys
 from collections.abc import Sequence

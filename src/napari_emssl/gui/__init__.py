@@ -1,1 +1,1 @@
-"""The napari plugin; nothing outside it imports it, and no other room imports Qt or napari."""
+"""The napari plugin, the only room that knows Qt and napari; nothing imports it."""

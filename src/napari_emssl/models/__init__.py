@@ -1,4 +1,4 @@
 """Model files, the zoo, downloads and what each task needs of a model.
 
-Jobs, training, inference, evaluation, cli and gui may import it.
+Training, inference, evaluation, cli, gui and demo may import it.
 """

@@ -1,4 +1,4 @@
 """U-Nets, HRNet and the discriminator as plain torch modules that know nothing of data.
 
-Models and training may import it.
+Models, training and gui may import it.
 """

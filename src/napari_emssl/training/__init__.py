@@ -1,4 +1,4 @@
 """The one training loop with its checkpoints, health checks and history.
 
-The kinds of training below it, cli and gui may import it.
+Its subfolders, evaluation, cli, gui and demo may import it.
 """

@@ -1,4 +1,4 @@
 """Folders, HDF5 sets and packs of images, paired with targets and split.
 
-Simulation, training and everything above may import it.
+Data/patches, simulation, training, evaluation, cli and gui may import it.
 """

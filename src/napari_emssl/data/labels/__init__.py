@@ -1,4 +1,4 @@
 """Painting and masks as training targets, and the objects in them.
 
-The data sets and everything above may import it.
+Training, evaluation, gui and demo may import it.
 """

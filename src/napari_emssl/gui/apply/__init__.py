@@ -1,1 +1,1 @@
-"""The dock "EM SSL Apply model"; the fine-tuning dock may import how it starts."""
+"""The dock "EM SSL Apply model" and how it starts a run; finetune may import it."""

@@ -1,1 +1,1 @@
-"""The dock "EM SSL Fine-tune"; only the manifest and other docks' buttons lead to it."""
+"""The dock "EM SSL Fine-tune"; nothing imports it."""

@@ -1,1 +1,1 @@
-"""A job on screen: start, pause, stop, progress, messages and live curves; all docks may import it."""
+"""A job on screen: start, pause, stop, progress, messages and live curves; any room of gui may import it."""

@@ -1,1 +1,1 @@
-"""Layers read into snapshots, and results put where their source lies; all docks may import it."""
+"""Layers read into snapshots, and results put where their source lies; any room of gui may import it."""

@@ -1,1 +1,1 @@
-"""The dock "EM SSL Models" and the pickers that follow the zoo; the docks that choose a model may import it."""
+"""The dock "EM SSL Models" and the pickers that follow the zoo; apply, finetune and pretrain may import it."""

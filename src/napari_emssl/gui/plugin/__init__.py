@@ -1,1 +1,1 @@
-"""What the manifest offers besides docks: reader, writer, samples and commands; nothing imports it."""
+"""What the manifest offers besides docks: reader, writer, samples and commands; particles may import it."""

@@ -1,1 +1,1 @@
-"""Form fields, pickers and plots that know nothing of jobs; all docks may import it."""
+"""Form fields, pickers and plots that know nothing of jobs; any room of gui may import it."""

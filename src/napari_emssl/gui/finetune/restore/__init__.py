@@ -1,1 +1,1 @@
-"""The page *Restore*: pairs of layers and their checks; the fine-tuning dock imports it."""
+"""The page *Restore*: pairs of layers and their checks; its parent may import it."""

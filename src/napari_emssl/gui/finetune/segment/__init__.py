@@ -1,1 +1,1 @@
-"""The page *Segment*: images, painting, classes, live preview; the fine-tuning dock imports it."""
+"""The page *Segment*: images, painting, classes, live preview; its parent may import it."""
