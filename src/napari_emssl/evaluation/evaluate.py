@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..data.datasets.image_pairs import open_pairs
 from ..data.images.image import Image
 from ..inference.predictor import Predicted, Predictor
-from ..jobs.events import EVENT_SECONDS, Control, Event, Finished, Job, Notice, Preview, Progress, Started
+from ..jobs.events import Control, Event, Finished, Job, Notice, Preview, Started
+from ..jobs.meter import Meter
 from ..jobs.settings import EvaluateSettings
 from ..metrics import Scores
 from ..models.model_file import Model
@@ -75,7 +76,7 @@ def _events(
     pairs = open_pairs(images, targets, model.card.task, (model.card.upscale,))
     judge = scorer_of(model.card, [target for _, target in pairs], settings)
     total = sum(len(image) for image, _ in pairs)
-    meter = _Meter(total)
+    meter = _PlaneMeter(total)
     for event in _predicted(model, [image for image, _ in pairs], settings, control):
         if isinstance(event, Started):
             yield Started(event.device, event.reason, _summary(pairs, total))
@@ -128,23 +129,18 @@ def _summary(pairs: Sequence[tuple[Image, Image]], planes: int) -> str:
     return f"Scoring {planes} planes of {len(pairs)} images, the first '{image.name}' against '{target.name}'."
 
 
-class _Meter:
+class _PlaneMeter:
     """Meters out progress and previews."""
 
     def __init__(self, total: int) -> None:
-        self.done, self._total = 0, total
-        self._start = time.monotonic()
-        self._told = self._shown = -math.inf
+        self.done, self._total, self._meter = 0, total, Meter()
+        self._shown = -math.inf
 
     def tick(self, plane: _Plane, truth: NDArray[Any]) -> Iterator[Event]:
         """Count a plane; yield the events that are due."""
         self.done += 1
-        now, last = time.monotonic(), self.done == self._total
-        if last or now - self._told >= EVENT_SECONDS:
-            self._told, seconds = now, max(now - self._start, 1e-9)
-            left = seconds * (self._total - self.done) / self.done
-            speed = self.done / seconds
-            yield Progress(self.done, self._total, seconds_left=left, seconds=seconds, images_per_second=speed)
-        if last or now - self._shown >= _SECONDS_BETWEEN_PREVIEWS:
+        now = time.monotonic()
+        yield from self._meter.tick(self.done, self._total, images_per_step=1)
+        if self.done == self._total or now - self._shown >= _SECONDS_BETWEEN_PREVIEWS:
             self._shown = now
             yield Preview({"image": plane.image, "prediction": plane.result, "target": truth}, step=self.done)

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import UserError
-from ..jobs.events import EVENT_SECONDS, Control, Event, Finished, Job, Notice, Progress
+from ..jobs.events import Control, Event, Finished, Job, Notice
+from ..jobs.meter import Meter
 from ..jobs.settings import DownloadSettings
 from .fetch import Download, fetch_model
 from .model_file import Card
@@ -133,18 +134,14 @@ def _first_good(order: Download, temporary: Path, patience: float, control: Cont
 
 
 class _Teller:
-    """Counts bytes into `Progress` events, ten a second at most."""
+    """Counts the bytes that have arrived."""
 
     def __init__(self, control: Control, talk: _Talk) -> None:
         self.control, self.talk = control, talk
-        self.begun, self.told = time.monotonic(), 0.0
+        self.meter = Meter()
 
     def __call__(self, done: int, total: int | None) -> None:
         if self.control.stopped:
             raise _StoppedError
-        now = time.monotonic()
-        if now - self.told < EVENT_SECONDS and done != total:
-            return
-        self.told, seconds = now, now - self.begun
-        left = seconds * (total - done) / done if total and done <= total else None
-        self.talk.put(Progress(done, total, seconds_left=left, seconds=seconds))
+        for event in self.meter.tick(done, total):
+            self.talk.put(event)

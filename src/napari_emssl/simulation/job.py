@@ -1,6 +1,5 @@
 """Simulating ADF-STEM images whose truth is known: as stacks, or as files in the layout of TEM-ImageNet."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jobs.events import Control, Event, Finished, Job, Progress
+from ..jobs.events import Control, Event, Finished, Job
+from ..jobs.meter import Meter
 from ..jobs.settings import SimulateSettings
 from .stem.files import as_planes, simulate_several, write_stem
 from .stem.settings import STEMSettings
@@ -77,10 +77,10 @@ def simulate(
         )
 
     def events(control: Control) -> Iterator[Event]:
-        begun, done = time.monotonic(), []
+        meter, done = Meter(), []
         for made in simulate_several(what, how.count, how.seed):
             done.append((as_planes(made), made.places_px, made.parameters))
-            yield _progress(len(done), how.count, time.monotonic() - begun)
+            yield meter.progress(len(done), how.count, images_per_step=1)
             if control.stopped:
                 break
         yield Finished(_stacked(done), stopped=len(done) < how.count)
@@ -92,19 +92,14 @@ def writing(steps: Steps, count: int) -> Job:
     """Make a job of what writes images and yields after each how many are done; its result is their number."""
 
     def events(control: Control) -> Iterator[Event]:
-        begun, done = time.monotonic(), 0
+        meter, done = Meter(), 0
         for done, total in steps():
-            yield _progress(done, total, time.monotonic() - begun)
+            yield meter.progress(done, total, images_per_step=1)
             if control.stopped:
                 break
         yield Finished(done, stopped=done < count)
 
     return Job(events)
-
-
-def _progress(done: int, total: int, seconds: float) -> Progress:
-    rate = done / max(seconds, 1e-9)
-    return Progress(done, total, seconds_left=(total - done) / rate, seconds=seconds, images_per_second=rate)
 
 
 def _stacked(done: list[tuple[dict[str, NDArray[np.float32]], NDArray[np.float64], dict[str, Any]]]) -> Simulated:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..jobs.events import EVENT_SECONDS, Control, Event, Finished, Notice, Preview, Progress
+from ..jobs.events import Control, Event, Finished, Notice, Preview
+from ..jobs.meter import Meter
 from ..models.model_file import Model
 from .checkpoint import AUTOSAVE_FORMAT, all_finite, read_autosave, require_same_run, write_autosave
 from .file_lock import claimed
@@ -68,11 +69,11 @@ class _Run:
         self.in_vain = 0
         self.random: Tensor | None = None
         self.validated_at, self.validation_seconds = -1, 0.0
-        self.told = self.shown = self.saved = time.monotonic()
-        self.rate_mark = (0.0, 0)
+        self.shown = self.saved = time.monotonic()
+        self.meter = Meter(max_seconds=plan.max_seconds)
 
     def events(self) -> Generator[Event, None, Finished]:
-        self.rate_mark = (self.seconds, self.step)
+        self.meter.leave_out(self.step, self.seconds)
         batches = self.plan.batches(self.step)
         if self.step == 0:
             yield from self._validate()
@@ -126,7 +127,7 @@ class _Run:
     def _look(self) -> Iterator[Event]:
         """After a step: validate, tell, show and save where it is time."""
         validate = self.step % self.plan.validation_interval == 0
-        tell = time.monotonic() - self.told >= EVENT_SECONDS
+        tell = self.meter.due
         save = time.monotonic() - self.saved >= self.plan.autosave_seconds
         if validate or tell or save or self.watch.full:
             yield from map(Notice, self.watch.read())
@@ -141,27 +142,15 @@ class _Run:
             yield from self._autosave()
 
     def _tell(self, metrics: Mapping[str, float]) -> Iterator[Event]:
-        self.told = time.monotonic()
-        since, at = self.rate_mark
-        rate = (self.step - at) / max(self.seconds - since, 1e-9)
-        yield Progress(
-            step=self.step,
-            total=self.plan.total,
+        yield self.meter.progress(
+            self.step,
+            self.plan.total,
+            self.plan.batch_size,
+            seconds=self.seconds,
             losses={name: float(value) for name, value in self.losses.items()},
             metrics=dict(metrics),
-            seconds_left=self._seconds_left(rate),
-            seconds=self.seconds,
-            images_per_second=rate * self.plan.batch_size,
             epoch=self.step / self.plan.epoch_steps if self.plan.epoch_steps else None,
         )
-
-    def _seconds_left(self, rate: float) -> float | None:
-        bounds = []
-        if self.plan.total is not None and rate > 0:
-            bounds.append((self.plan.total - self.step) / rate)
-        if self.plan.max_seconds is not None:
-            bounds.append(self.plan.max_seconds - self.seconds)
-        return max(0.0, min(bounds)) if bounds else None
 
     def _validate(self) -> Iterator[Event]:
         if self.validated_at == self.step:

@@ -82,7 +82,7 @@ def same(one: Any, other: Any) -> bool:
 
 @pytest.fixture
 def every_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_emssl.training.loop.EVENT_SECONDS", 0.0)
+    monkeypatch.setattr("napari_emssl.jobs.meter.EVENT_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("every_step_is_told")

@@ -1,12 +1,12 @@
 """Packing: very many images into one file, so that reading never holds up pretraining."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...formatting import counted
-from ...jobs.events import EVENT_SECONDS, Control, Event, Finished, Job, Notice, Progress
+from ...jobs.events import Control, Event, Finished, Job, Notice
+from ...jobs.meter import Meter
 from ...jobs.settings import PackSettings
 from .pack_file import write_pack
 from .sources import ImageCatalog, ImageSource, left_out, open_sources
@@ -79,14 +79,11 @@ def _write(
     images = catalogue.names, catalogue.sources, catalogue.counts.tolist()
     facts = {"layouts": catalogue.layouts, "hot_pixels": settings.hot_pixels}
     writer = write_pack(path, catalogue.store, images, facts, overwrite)
-    total, start, told = int(catalogue.counts.sum()), time.monotonic(), 0.0
+    total, meter = int(catalogue.counts.sum()), Meter()
     for done, problem in enumerate(writer, 1):
         if problem is not None:
             problems.append(problem)
-        now = time.monotonic()
-        if now - told >= EVENT_SECONDS:
-            told, rate = now, done / max(now - start, 1e-9)
-            yield Progress(done, total, seconds_left=(total - done) / rate, seconds=now - start, images_per_second=rate)
+        yield from meter.tick(done, total, images_per_step=1)
         if control.stopped:
             writer.close()
             return

@@ -1,6 +1,5 @@
 """The paper's experiment: what does a pretrained start give against random weights? Starts x seeds -> table, curves."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,8 @@ from typing import Any
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.patches import PaintedPatches
 from ...jobs.devices import Device, choose_device
-from ...jobs.events import EVENT_SECONDS, Control, Event, Finished, Job, Progress, Started
+from ...jobs.events import Control, Event, Finished, Job, Progress, Started
+from ...jobs.meter import Meter
 from ...jobs.settings import CompareSettings, FinetuneSettings, RecipeSettings
 from ...models.model_file import Card, NetworkSpec
 from ...models.tasks import network_of, task_of
@@ -127,13 +127,14 @@ def _run_all(
     control: Control,
 ) -> Iterator[Event]:
     """Do one run after the other; one that is stopped leaves nothing behind."""
-    meter = _Meter(len(runs) * settings.steps)
+    meter, total = Meter(), len(runs) * settings.steps
     for number, run in enumerate(runs):
         rows = []
         for moment in _moments(run, settings, device, material):
             if moment.scores:
                 rows.append(run.row(moment))
-            yield from meter.tick(number * settings.steps + moment.step, moment)
+            if moment.scores or meter.due:
+                yield _progress(meter, number * settings.steps + moment.step, total, moment)
             control.wait_while_paused()
             if control.stopped and moment.step < settings.steps:
                 return
@@ -205,19 +206,8 @@ def _summary(runs: int, waiting: int, material: ComparisonData) -> str:
     return f"{runs} runs{kept}. {material.summary}"
 
 
-class _Meter:
-    """Meters out progress over all runs: ten events a second at most, and every scoring."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._start, self._told = total, time.monotonic(), float("-inf")
-
-    def tick(self, step: int, moment: Evaluation) -> Iterator[Event]:
-        """Yield an event when one is due; `step` counts over all runs."""
-        now = time.monotonic()
-        if not moment.scores and now - self._told < EVENT_SECONDS:
-            return
-        self._told, seconds = now, now - self._start
-        left = seconds * (self._total - step) / step if step else None
-        losses = {"loss": moment.loss} if moment.loss == moment.loss else {}
-        metrics = {name: value for name, value in moment.scores.items() if name == MAIN_SCORE}
-        yield Progress(step, self._total, losses, metrics, left, seconds)
+def _progress(meter: Meter, step: int, total: int, moment: Evaluation) -> Progress:
+    """Return how far all runs are; `step` counts over all of them."""
+    losses = {"loss": moment.loss} if moment.loss == moment.loss else {}
+    metrics = {name: value for name, value in moment.scores.items() if name == MAIN_SCORE}
+    return meter.progress(step, total, losses=losses, metrics=metrics)
