@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .data.images.image import write_image
 from .data.labels.targets import targets_from_painting
 from .inference.apply import apply
-from .jobs.events import Control, Event, Finished, Job, Preview, Progress
+from .jobs.events import Control, Finished, Job, Preview, Progress, Update
 from .jobs.settings import FinetuneSettings
 from .metrics import dice
 from .models.model_file import Model, save_model
@@ -23,7 +23,7 @@ from .training.panels import write_overlay
 DEMO_SECONDS = 40.0
 
 
-def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str | None = None) -> Job:
+def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str | None = None) -> Job[str]:
     """Fine-tune on three painted particles of a simulated stack and segment the rest of it.
 
     Parameters
@@ -43,7 +43,7 @@ def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str 
     """
     chosen = settings or FinetuneSettings(max_seconds=DEMO_SECONDS)
 
-    def events(control: Control) -> Iterator[Event]:
+    def events(control: Control) -> Iterator[Update | Finished[str]]:
         clock = time.monotonic()
         sample = gold_sample()
         _write_stacks(folder, sample)
@@ -58,7 +58,9 @@ def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str 
     return Job(events)
 
 
-def _train_and_report(training: Job, sample: Sample, folder: Path, clock: float) -> Iterator[Event]:
+def _train_and_report(
+    training: Job[Model], sample: Sample, folder: Path, clock: float
+) -> Iterator[Update | Finished[str]]:
     """Pass on the events of the training, then apply, judge and draw."""
     progress: list[Progress] = []
     before: NDArray[Any] | None = None

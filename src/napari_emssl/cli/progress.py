@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,13 +21,14 @@ from ..jobs.events import Event, Finished, Job, Notice, Progress, Started
 from .app import DIVERGED
 
 _LINE_SECONDS = 10.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Ending:
+class Ending(Generic[T]):
     """How a job ended."""
 
-    result: Any
+    result: T
     stopped: bool
     status: int
     """Exit status: 0, 128 plus the number of the signal that stopped the job, or 3 when it ended itself."""
@@ -35,7 +36,9 @@ class Ending:
     """Why the job ended itself before its time; empty when it did not."""
 
 
-def follow(job: Job, title: str, *, quiet: bool = False, listeners: Iterable[Callable[[Event], None]] = ()) -> Ending:
+def follow(
+    job: Job[T], title: str, *, quiet: bool = False, listeners: Iterable[Callable[[Event], None]] = ()
+) -> Ending[T]:
     """Iterate over `job` to its end.
 
     The first Ctrl-C or SIGTERM asks the job to stop after its step; a second one aborts.
@@ -57,7 +60,7 @@ def follow(job: Job, title: str, *, quiet: bool = False, listeners: Iterable[Cal
         What the job raises, with what was stopped.
 
     """
-    finished: Finished | None = None
+    finished: Finished[T] | None = None
     with StopOnSignal(job) as signals, make_screen(title, quiet) as screen:
         for event in job:
             screen.show(event)
@@ -74,7 +77,7 @@ def follow(job: Job, title: str, *, quiet: bool = False, listeners: Iterable[Cal
 class StopOnSignal:
     """While open, the first SIGINT or SIGTERM stops the job; a second one has its usual effect."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job[object]) -> None:
         self.received = 0
         self._job = job
         self._before: dict[int, Any] = {}
@@ -221,7 +224,7 @@ def losses_of(event: Progress, metrics: Mapping[str, float]) -> str:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_silently(job: Job) -> int:
+def run_silently(job: Job[object]) -> int:
     """Run the job without a word; returns the exit status.
 
     A stop is the first process's to decide: torchrun sends signals to all of them. When the first process ends, its

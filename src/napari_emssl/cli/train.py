@@ -14,7 +14,7 @@ from .run_files import TrainingOutput
 from .run_log import Pictures, RunLog
 
 
-def train(job: Job, title: str, output: TrainingOutput) -> int:
+def train(job: Job[Model], title: str, output: TrainingOutput) -> int:
     """Run a training job, save its model and say what came of it; returns the exit status."""
     with output.held():
         try:
@@ -48,7 +48,7 @@ def save_or_rescue(model: Model, path: Path) -> None:
         raise UserError(f"{error} The model is in '{rescue}' meanwhile.") from error
 
 
-def _report(ending: Ending, output: TrainingOutput) -> None:
+def _report(ending: Ending[Model], output: TrainingOutput) -> None:
     """Print what was written, and how to go on after a stop."""
     stage = ending.result.card.history[-1]
     scores = "".join(f", validation {name} {value:.4g}" for name, value in stage.metrics.items())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..data.datasets.image_pairs import open_pairs
 from ..data.images.image import Image
 from ..inference.predictor import Predicted, Predictor
-from ..jobs.events import Control, Event, Finished, Job, Notice, Preview, Started
+from ..jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
 from ..jobs.meter import Meter
 from ..jobs.settings import EvaluateSettings
 from ..metrics import Scores
@@ -52,11 +52,12 @@ def evaluate(model: Model | str | Path, images: Any, targets: Any, settings: Eva
         When images and targets do not pair up, nothing is painted, or a target has a value the model does not know.
 
     """
-    scores: Scores = evaluate_job(model, images, targets, settings).result()
-    return scores
+    return evaluate_job(model, images, targets, settings).result()
 
 
-def evaluate_job(model: Model | str | Path, images: Any, targets: Any, settings: EvaluateSettings = _DEFAULTS) -> Job:
+def evaluate_job(
+    model: Model | str | Path, images: Any, targets: Any, settings: EvaluateSettings = _DEFAULTS
+) -> Job[Scores]:
     """Score a model against targets, as a job; parameters are those of `evaluate`.
 
     Returns
@@ -71,7 +72,7 @@ def evaluate_job(model: Model | str | Path, images: Any, targets: Any, settings:
 
 def _events(
     control: Control, model: Model | str | Path, images: Any, targets: Any, settings: EvaluateSettings
-) -> Iterator[Event]:
+) -> Iterator[Update | Finished[Scores]]:
     model = model if isinstance(model, Model) else load_model(model)
     pairs = open_pairs(images, targets, model.card.task, (model.card.upscale,))
     judge = scorer_of(model.card, [target for _, target in pairs], settings)
@@ -101,7 +102,7 @@ class _Plane:
 
 def _predicted(
     model: Model, images: Sequence[Image], settings: EvaluateSettings, control: Control
-) -> Iterator[Event | _Plane]:
+) -> Iterator[Update | _Plane]:
     """Run the model over all planes; the network is kept while planes keep their size."""
     predictor: Predictor | None = None
     before = 0
@@ -136,7 +137,7 @@ class _PlaneMeter:
         self.done, self._total, self._meter = 0, total, Meter()
         self._shown = -math.inf
 
-    def tick(self, plane: _Plane, truth: NDArray[Any]) -> Iterator[Event]:
+    def tick(self, plane: _Plane, truth: NDArray[Any]) -> Iterator[Update]:
         """Count a plane; yield the events that are due."""
         self.done += 1
         now = time.monotonic()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.images.image import Image, write_image
 from ..errors import UserError
-from ..jobs.events import Control, Event, Finished, Job, Notice, Preview, Progress, Started
+from ..jobs.events import Control, Finished, Job, Notice, Preview, Progress, Started, Update
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Model
 from ..models.zoo import load_model
@@ -32,7 +32,7 @@ class Written(list[Path]):
         self.failed = list(failed)
 
 
-def apply(model: Model | str | Path, image: Any, settings: ApplySettings = _DEFAULTS) -> NDArray[Any]:
+def apply(model: Model | str | Path, image: Any, settings: ApplySettings = _DEFAULTS) -> NDArray[np.generic]:
     """Apply a model to an image and return the result; `apply_job` run to its end.
 
     Parameters
@@ -58,11 +58,12 @@ def apply(model: Model | str | Path, image: Any, settings: ApplySettings = _DEFA
         When the image or the model cannot be read, or the device has too little memory for the smallest tile.
 
     """
-    result: NDArray[Any] = apply_job(model, image, settings).result()
-    return result
+    return apply_job(model, image, settings).result()
 
 
-def apply_job(model: Model | str | Path, image: Any, settings: ApplySettings = _DEFAULTS, out: Any = None) -> Job:
+def apply_job(
+    model: Model | str | Path, image: Any, settings: ApplySettings = _DEFAULTS, out: Any = None
+) -> Job[NDArray[np.generic]]:
     """Apply a model to an image, as a job.
 
     Planes are read one by one, so that a stack may be larger than memory; give `out` then. Parameters are those of
@@ -86,7 +87,7 @@ def apply_job(model: Model | str | Path, image: Any, settings: ApplySettings = _
 
 def _apply_events(
     control: Control, model: Model | str | Path, image: Any, settings: ApplySettings, out: Any
-) -> Iterator[Event]:
+) -> Iterator[Update | Finished[NDArray[np.generic]]]:
     source = opened_image(image)
     predictor = Predictor(_loaded(model), settings, *source.plane_shape)
     yield Started(predictor.device.label, predictor.device.reason, apply_summary(source, predictor))
@@ -118,7 +119,7 @@ def apply_summary(source: Image, predictor: Predictor) -> str:
     return f"{source.name}: {count} of {height} x {width} px {predictor.summary}."
 
 
-def _fill(array: Any, source: Image, predictor: Predictor, control: Control) -> Generator[Event, None, int]:
+def _fill(array: Any, source: Image, predictor: Predictor, control: Control) -> Generator[Update, None, int]:
     """Write every plane into `array`, passing events on; return how many planes are done."""
     yield from scale_warning(source, predictor.model)
     done, shown = 0, -np.inf
@@ -154,7 +155,7 @@ def apply_files(
     settings: ApplySettings = _DEFAULTS,
     format: Format = "tiff",
     overwrite: bool = False,
-) -> Job:
+) -> Job[Written]:
     """Apply a model to image files and folders, writing one file for each image, as a job.
 
     Parameters
@@ -198,7 +199,7 @@ def _files_events(
     settings: ApplySettings,
     format: Format,
     overwrite: bool,
-) -> Iterator[Event]:
+) -> Iterator[Update | Finished[Written]]:
     targets = output_paths(paths, folder, format)
     refuse_file(folder)
     if not overwrite:
@@ -220,7 +221,7 @@ class _FileRuns:
         self._written = Written()
         self._start = time.monotonic()
 
-    def run(self, path: Path, target: Path, overwrite: bool) -> Iterator[Event]:
+    def run(self, path: Path, target: Path, overwrite: bool) -> Iterator[Update]:
         """Apply to one file; an image that cannot be read becomes a warning, everything else an error."""
         try:
             source = opened_image(path)
@@ -240,7 +241,7 @@ class _FileRuns:
         else:
             self._written.append(target)
 
-    def ending(self, folder: Path) -> Iterator[Event]:
+    def ending(self, folder: Path) -> Iterator[Update | Finished[Written]]:
         """Say what was written and what was not; raise when there is nothing to show."""
         failed, written = len(self._written.failed), len(self._written)
         if failed == self._count:
@@ -258,7 +259,7 @@ class _FileRuns:
         more = f"{self._count} images, the first: " if self._count > 1 else ""
         return Started(predictor.device.label, predictor.device.reason, more + apply_summary(source, predictor))
 
-    def _in_parts(self, events: Generator[Event, None, int]) -> Generator[Event, None, int]:
+    def _in_parts(self, events: Generator[Update, None, int]) -> Generator[Update, None, int]:
         """Turn progress within this file into progress over all files."""
         before = len(self._written) + len(self._written.failed)
         while True:

@@ -11,7 +11,7 @@ import numpy as np
 from ..data.images.image import Image
 from ..errors import UserError
 from ..formatting import counted
-from ..jobs.events import Control, Event, Finished, Job, Notice, Progress, Started
+from ..jobs.events import Control, Finished, Job, Notice, Progress, Started, Update
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Model
 from ..models.zoo import load_model
@@ -26,7 +26,9 @@ _PARTS = 1000
 """Progress counts in thousandths of a plane, since planes of different images have different numbers of tiles."""
 
 
-def apply_images(model: Model | str | Path, orders: Sequence[ApplyTask], settings: ApplySettings = _DEFAULTS) -> Job:
+def apply_images(
+    model: Model | str | Path, orders: Sequence[ApplyTask], settings: ApplySettings = _DEFAULTS
+) -> Job[tuple[ApplyResult, ...]]:
     """Apply a model to several images, as a job.
 
     The network is kept while planes keep their size. An image that cannot be read to its end does not hold up the
@@ -70,7 +72,7 @@ class _Run:
         self._predictor: Predictor | None = None
         self._start = time.monotonic()
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[Update | Finished[tuple[ApplyResult, ...]]]:
         places = [(order.out, self._record(source), order.overwrite) for order, source in self._orders if order.out]
         for place in places:
             check_free(*place)
@@ -89,7 +91,7 @@ class _Run:
             yield Notice(failure)
         yield Finished(tuple(outcomes), stopped=self._control.stopped and any(o.done < o.planes for o in outcomes))
 
-    def _one(self, order: ApplyTask, source: Image, first: bool) -> Generator[Event, None, ApplyResult]:
+    def _one(self, order: ApplyTask, source: Image, first: bool) -> Generator[Update, None, ApplyResult]:
         predictor = self._fitting(source)
         if first:
             yield Started(predictor.device.label, predictor.device.reason, self._summary(source, predictor))
@@ -105,7 +107,7 @@ class _Run:
                 raise RuntimeError(f"{_where(source, target.done)}: {type(error).__name__}: {error}") from error
         return target.outcome()
 
-    def _planes(self, source: Image, predictor: Predictor, target: "_Target") -> Iterator[Event]:
+    def _planes(self, source: Image, predictor: Predictor, target: "_Target") -> Iterator[Update]:
         begun = target.done
         self._skipped += begun
         for event in predictor.planes(source, self._control, begun):

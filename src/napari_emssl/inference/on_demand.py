@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..data.images.image import Image
 from ..data.images.intensity_scaling import Levels
-from ..jobs.events import Control, Event, Finished, Job, Notice, Preview, Started
+from ..jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Model
 from ..models.zoo import load_model
@@ -20,7 +20,7 @@ _PATIENCE_SECONDS = 0.02
 
 
 def on_demand(model: Model | str | Path, size: tuple[int, int], settings: ApplySettings = _DEFAULTS,
-         levels: Levels | None = None) -> Job:  # fmt: skip
+         levels: Levels | None = None) -> Job[None]:  # fmt: skip
     """Apply a model to every plane it is shown, as a job that goes on until it is stopped.
 
     Parameters
@@ -46,7 +46,7 @@ def on_demand(model: Model | str | Path, size: tuple[int, int], settings: ApplyS
 
 def _events(
     control: Control, model: Model | str | Path, size: tuple[int, int], settings: ApplySettings, levels: Levels | None
-) -> Iterator[Event]:
+) -> Iterator[Update | Finished[None]]:
     loaded = model if isinstance(model, Model) else load_model(model)
     predictor = Predictor(loaded, settings, *size)
     yield Started(predictor.device.label, predictor.device.reason, predictor.summary)
@@ -63,7 +63,7 @@ def _events(
 
 def _result(
     predictor: Predictor, plane: NDArray[Any], control: Control, levels: Levels | None, step: int
-) -> Iterator[Event]:
+) -> Iterator[Update]:
     for event in predictor.planes(Image("plane", plane[None], ()), control, levels=levels):
         if isinstance(event, Predicted):
             yield Preview({"prediction": event.result}, step)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ..jobs.devices import Device, choose_device, place
-from ..jobs.events import Control, Event, Finished, Job, Started
+from ..jobs.events import Control, Finished, Job, Started, Update
 from ..jobs.settings import DeviceSettings
 from ..models.model_file import NetworkSpec
 from ..models.tasks import network_of
@@ -17,7 +17,7 @@ from .plan import NetworkProfile
 _TIMED_PX = 256
 
 
-def profile(specs: Sequence[NetworkSpec], settings: DeviceSettings) -> Job:
+def profile(specs: Sequence[NetworkSpec], settings: DeviceSettings) -> Job[dict[NetworkSpec, NetworkProfile]]:
     """Measure networks, as a job; `Finished` carries a dict from each `NetworkSpec` to its `plan.NetworkProfile`.
 
     Weights do not matter for any of it, so that no model is read.
@@ -25,7 +25,9 @@ def profile(specs: Sequence[NetworkSpec], settings: DeviceSettings) -> Job:
     return Job(lambda control: _events(control, specs, settings))
 
 
-def _events(control: Control, specs: Sequence[NetworkSpec], settings: DeviceSettings) -> Iterator[Event]:
+def _events(
+    control: Control, specs: Sequence[NetworkSpec], settings: DeviceSettings
+) -> Iterator[Update | Finished[dict[NetworkSpec, NetworkProfile]]]:
     device = choose_device(settings)
     yield Started(device.label, device.reason)
     surveys = {}

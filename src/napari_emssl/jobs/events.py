@@ -7,12 +7,16 @@ arrays and a `Model` (whose weights are numpy arrays too), so that they can leav
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Generic, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 EVENT_SECONDS = 0.1
 """The least time between two `Progress` events of a job."""
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Progress:
 class Preview:
     """Pictures of the state of the job, each ``(h, w)``, by name."""
 
-    images: Mapping[str, NDArray[Any]]
+    images: Mapping[str, NDArray[np.generic]]
     step: int = 0
     caption: str = ""
     """What is seen, for people: which plane or patch of the data."""
@@ -72,16 +76,19 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Finished:
+class Finished(Generic[T_co]):
     """The last event of a job: its result, and whether it was stopped early."""
 
-    result: Any
+    result: T_co
     stopped: bool = False
     failure: str = ""
     """Why the job ended itself before its time, as a sentence; empty when it was done or was asked to stop."""
 
 
-Event = Started | Progress | Preview | Notice | Finished
+Update = Started | Progress | Preview | Notice
+"""What a job yields on its way, any number of times."""
+Event = Update | Finished[object]
+"""What those are shown who do not ask for the result; a job of `T` yields ``Update | Finished[T]``."""
 
 
 class Control:
@@ -91,8 +98,8 @@ class Control:
         self._stop = threading.Event()
         self._go = threading.Event()
         self._go.set()
-        self._view: NDArray[Any] | None = None
-        self._question: Any = None
+        self._view: NDArray[np.generic] | None = None
+        self._question: object = None
         self._asked = threading.Condition()
 
     def stop(self) -> None:
@@ -111,24 +118,33 @@ class Control:
         """Let a paused job go on."""
         self._go.set()
 
-    def show(self, plane: NDArray[Any]) -> None:
+    def show(self, plane: NDArray[np.generic]) -> None:
         """Ask for previews of this plane ``(h, w)``, in the units of the image, from now on."""
         self._view = plane
 
-    def ask(self, question: Any) -> None:
+    def ask(self, question: object) -> None:
         """Put a question to a job that answers questions; it takes the place of one that still waits."""
         with self._asked:
             self._question = question
             self._asked.notify_all()
 
-    def questions(self) -> Iterator[Any]:
-        """Wait for questions and yield each, the newest where several came; ends when the job shall stop."""
+    def questions(self, kind: type[T]) -> Iterator[T]:
+        """Wait for questions of a kind and yield each, the newest where several came; ends when the job shall stop.
+
+        Raises
+        ------
+        TypeError
+            When something else was asked, which is a mistake of the program.
+
+        """
         while True:
             with self._asked:
                 self._asked.wait_for(lambda: self._question is not None or self.stopped)
                 question, self._question = self._question, None
             if self.stopped:
                 return
+            if not isinstance(question, kind):
+                raise TypeError(f"The job answers a {kind.__name__}, not a {type(question).__name__}.")
             yield question
 
     @property
@@ -142,7 +158,7 @@ class Control:
         return not self._go.is_set()
 
     @property
-    def view(self) -> NDArray[Any] | None:
+    def view(self) -> NDArray[np.generic] | None:
         """The plane last asked for by `show`, or None."""
         return self._view
 
@@ -151,7 +167,7 @@ class Control:
         self._go.wait()
 
 
-class Job(Iterator[Event]):
+class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
     """A job under way: iterate over it for its events; `stop`, `pause`, `resume`, `show` and `ask` from any thread.
 
     Parameters
@@ -161,15 +177,15 @@ class Job(Iterator[Event]):
 
     """
 
-    def __init__(self, events: Callable[[Control], Iterator[Event]]) -> None:
+    def __init__(self, events: Callable[[Control], Iterator[Update | Finished[T_co]]]) -> None:
         self.control = Control()
         self._make = events
-        self._events: Iterator[Event] | None = None
+        self._events: Iterator[Update | Finished[T_co]] | None = None
 
-    def __iter__(self) -> "Job":
+    def __iter__(self) -> "Job[T_co]":
         return self
 
-    def __next__(self) -> Event:
+    def __next__(self) -> Update | Finished[T_co]:
         if self._events is None:
             self._events = self._make(self.control)
         return next(self._events)
@@ -186,15 +202,15 @@ class Job(Iterator[Event]):
         """Go on after `pause`."""
         self.control.resume()
 
-    def show(self, plane: NDArray[Any]) -> None:
+    def show(self, plane: NDArray[np.generic]) -> None:
         """Preview this plane ``(h, w)`` from now on."""
         self.control.show(plane)
 
-    def ask(self, question: Any) -> None:
+    def ask(self, question: object) -> None:
         """Put a question to a job that answers questions; the newest wins."""
         self.control.ask(question)
 
-    def result(self) -> Any:
+    def result(self) -> T_co:
         """Run the job to its end and return what `Finished` carries."""
         for event in self:
             if isinstance(event, Finished):

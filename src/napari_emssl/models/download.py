@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import UserError
-from ..jobs.events import Control, Event, Finished, Job, Notice
+from ..jobs.events import Control, Finished, Job, Notice, Update
 from ..jobs.meter import Meter
 from ..jobs.settings import DownloadSettings
 from .fetch import Download, fetch_model
@@ -23,14 +23,14 @@ _LOOK_SECONDS = 0.05
 _STALE_SECONDS = 86400.0
 WAY_OUT = "Or fetch the file on any computer: 'napari-emssl models import FILE' takes it, without a network."
 
-_Talk = queue.SimpleQueue[Event | Card | Exception]
+_Talk = queue.SimpleQueue[Update | Card | Exception]
 
 
 class _StoppedError(Exception):
     """The user wants no more of it."""
 
 
-def download(order: Download, settings: DownloadSettings | None = None, overwrite: bool = False) -> Job:
+def download(order: Download, settings: DownloadSettings | None = None, overwrite: bool = False) -> Job[Path | None]:
     """Fetch a model file, check it, and put it into the user's zoo.
 
     A mirror that fails is a `Notice`, and the next one is tried. `Progress` counts bytes. Nothing is left behind
@@ -58,7 +58,7 @@ def download(order: Download, settings: DownloadSettings | None = None, overwrit
     """
     patience = (settings or DownloadSettings()).timeout_seconds
 
-    def events(control: Control) -> Iterator[Event]:
+    def events(control: Control) -> Iterator[Update | Finished[Path | None]]:
         if order.name is not None:
             free_place(order.name, overwrite)
         temporary = _temporary_file()
@@ -88,7 +88,7 @@ def _temporary_file() -> Path:
 
 def _arriving(
     order: Download, temporary: Path, patience: float, control: Control
-) -> Generator[Event, None, Card | None]:
+) -> Generator[Update, None, Card | None]:
     """Yield what the thread tells; return the card of the model, or None when the job is stopped."""
     talk: _Talk = queue.SimpleQueue()
     threading.Thread(target=_work, args=(order, temporary, patience, control, talk), daemon=True).start()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..data.images.image import Image, as_image, find_images, read_image
 from ..errors import UserError
-from ..jobs.events import Control, Event, Finished, Job, Notice, Progress, Started
+from ..jobs.events import Control, Finished, Job, Notice, Progress, Started, Update
 from ..jobs.settings import MeasureSettings
 from .instances import Particles, is_mask, looks_grey, measure_plane, plain_labels
 from .table import ParticleTable, joined
@@ -48,20 +48,19 @@ def measure_particles(
 
     """
     shown = None if images is None else _images(images)
-    result: ParticleTable = measure_job(_images(labels), shown, settings).result()
-    return result
+    return measure_job(_images(labels), shown, settings).result()
 
 
 def measure_job(
     labels: Sequence[Image], images: Sequence[Image | None] | None = None, settings: MeasureSettings | None = None
-) -> Job:
+) -> Job[ParticleTable]:
     """Return the job behind `measure_particles`; its result is the table, of the planes done so far when stopped."""
     settings = settings or MeasureSettings()
     shown = [None] * len(labels) if images is None else list(images)
     if len(shown) != len(labels):
         raise UserError(f"There are {len(labels)} labels but {len(shown)} images. Give an image for each, or none.")
 
-    def events(control: Control) -> Iterator[Event]:
+    def events(control: Control) -> Iterator[Update | Finished[ParticleTable]]:
         calibrated = [_calibrated(image, settings) for image in labels]
         _check_limits(calibrated, settings)
         yield from _warnings(labels, calibrated, settings)
@@ -72,7 +71,7 @@ def measure_job(
 
 def _measure(
     control: Control, labels: Sequence[Image], images: Sequence[Image | None], settings: MeasureSettings
-) -> Iterator[Event]:
+) -> Iterator[Update | Finished[ParticleTable]]:
     """Go through all planes."""
     masks = [_is_mask(image, settings) for image in labels]
     yield Started("cpu", summary=_what(masks))

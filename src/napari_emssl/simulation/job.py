@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jobs.events import Control, Event, Finished, Job
+from ..jobs.events import Control, Finished, Job, Update
 from ..jobs.meter import Meter
 from ..jobs.settings import SimulateSettings
 from .stem.files import as_planes, simulate_several, write_stem
@@ -44,7 +44,7 @@ def simulate(
     *,
     folder: Path | None = None,
     overwrite: bool = False,
-) -> Job:
+) -> Job[Simulated | int]:
     """Simulate ADF-STEM images.
 
     Parameters
@@ -76,7 +76,7 @@ def simulate(
             lambda: write_stem(folder, how.count, what, how.seed, form=how.format, overwrite=overwrite), how.count
         )
 
-    def events(control: Control) -> Iterator[Event]:
+    def events(control: Control) -> Iterator[Update | Finished[Simulated]]:
         meter, done = Meter(), []
         for made in simulate_several(what, how.count, how.seed):
             done.append((as_planes(made), made.places_px, made.parameters))
@@ -88,10 +88,10 @@ def simulate(
     return Job(events)
 
 
-def writing(steps: Steps, count: int) -> Job:
+def writing(steps: Steps, count: int) -> Job[int]:
     """Make a job of what writes images and yields after each how many are done; its result is their number."""
 
-    def events(control: Control) -> Iterator[Event]:
+    def events(control: Control) -> Iterator[Update | Finished[int]]:
         meter, done = Meter(), 0
         for done, total in steps():
             yield meter.progress(done, total, images_per_step=1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..jobs.events import Control, Event, Finished, Notice, Preview
+from ..jobs.events import Control, Finished, Notice, Preview, Update
 from ..jobs.meter import Meter
 from ..models.model_file import Model
 from .checkpoint import AUTOSAVE_FORMAT, all_finite, read_autosave, require_same_run, write_autosave
@@ -36,7 +36,7 @@ class Best:
 
 def run_training(
     learner: Learner, plan: TrainingSchedule, control: Control, resume: Path | None = None
-) -> Iterator[Event]:
+) -> Iterator[Update | Finished[Model]]:
     """Train until the steps are done, the time is over or a stop is asked for; the last event is `Finished`.
 
     The first `Progress` of a resumed run is without losses and tells the step it goes on from: what was recorded of
@@ -72,7 +72,7 @@ class _Run:
         self.shown = self.saved = time.monotonic()
         self.meter = Meter(max_seconds=plan.max_seconds)
 
-    def events(self) -> Generator[Event, None, Finished]:
+    def events(self) -> Generator[Update, None, Finished[Model]]:
         self.meter.leave_out(self.step, self.seconds)
         batches = self.plan.batches(self.step)
         if self.step == 0:
@@ -90,7 +90,7 @@ class _Run:
             self.control.wait_while_paused()
         return (yield from self._end())
 
-    def restore(self, path: Path) -> Iterator[Event]:
+    def restore(self, path: Path) -> Iterator[Update]:
         saved = read_autosave(path, self.learner.kind)
         require_same_run(path, saved["settings"], self.learner.settings)
         if saved["data"] != self.plan.data:
@@ -124,7 +124,7 @@ class _Run:
             return self.step / self.plan.total
         return min(self.seconds / self.plan.max_seconds, 1.0) if self.plan.max_seconds else 0.0
 
-    def _look(self) -> Iterator[Event]:
+    def _look(self) -> Iterator[Update]:
         """After a step: validate, tell, show and save where it is time."""
         validate = self.step % self.plan.validation_interval == 0
         tell = self.meter.due
@@ -141,7 +141,7 @@ class _Run:
         if save:
             yield from self._autosave()
 
-    def _tell(self, metrics: Mapping[str, float]) -> Iterator[Event]:
+    def _tell(self, metrics: Mapping[str, float]) -> Iterator[Update]:
         yield self.meter.progress(
             self.step,
             self.plan.total,
@@ -152,7 +152,7 @@ class _Run:
             epoch=self.step / self.plan.epoch_steps if self.plan.epoch_steps else None,
         )
 
-    def _validate(self) -> Iterator[Event]:
+    def _validate(self) -> Iterator[Update]:
         if self.validated_at == self.step:
             return
         mark = time.monotonic()
@@ -174,7 +174,7 @@ class _Run:
         if self.watch.sound and all_finite(weights):  # Dice can be computed from anything
             self.best, self.in_vain = Best(score, self.step, weights, metrics), 0
 
-    def _preview(self) -> Iterator[Event]:
+    def _preview(self) -> Iterator[Update]:
         mark = time.monotonic()
         pictures = self.learner.preview(self.control.view)
         self.shown = time.monotonic() + 8 * (time.monotonic() - mark)  # previews may cost a ninth of the time
@@ -182,7 +182,7 @@ class _Run:
             yield from map(Notice, self.watch.look(pictures, self.step, self._done()))
             yield Preview(pictures, self.step, self.plan.caption)
 
-    def _end(self) -> Generator[Event, None, Finished]:
+    def _end(self) -> Generator[Update, None, Finished[Model]]:
         yield from map(Notice, self.watch.read())
         if self.watch.failure:
             return (yield from self._fail())
@@ -201,7 +201,7 @@ class _Run:
         best = self.best or Best(0.0, self.step, self.learner.weights(), {})
         return Finished(self._model(best, stopped), stopped)
 
-    def _fail(self) -> Generator[Event, None, Finished]:
+    def _fail(self) -> Generator[Update, None, Finished[Model]]:
         """Hand over the best weights from before the losses were lost."""
         best = self.best
         if best is None or best.step == 0:
@@ -217,7 +217,7 @@ class _Run:
             best.weights, TrainingSummary(self.step, self.seconds, best.metrics, best.step, stopped)
         )
 
-    def _autosave(self) -> Iterator[Event]:
+    def _autosave(self) -> Iterator[Update]:
         """Write the autosave; a full disk costs a warning, not the training."""
         self.saved = time.monotonic()
         if self.plan.autosave is None:

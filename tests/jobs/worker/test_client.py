@@ -410,10 +410,10 @@ PARENT = """
 import signal, sys, tempfile, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where Ctrl-C is ignored, as in the background
 from pathlib import Path
-from napari_emssl.jobs import child
+from napari_emssl.jobs.worker import client
 import numpy as np
 {warm}
-job = child.run("child_jobs:pid_and_wait", Path({note!r}))
+job = client.run("child_jobs:pid_and_wait", Path({note!r}))
 print(next(job).summary, flush=True)
 {then}
 """
@@ -427,7 +427,7 @@ def start_parent(tmp_path, folder, then, warm=""):
 
 
 def test_a_killed_parent_leaves_no_orphan(tmp_path, temporary_folder):
-    parent, pid = start_parent(tmp_path, temporary_folder, "child.warm_up('json'); time.sleep(60)")
+    parent, pid = start_parent(tmp_path, temporary_folder, "client.warm_up('json'); time.sleep(60)")
     assert eventually(lambda: len(psutil.Process(parent.pid).children()) == 2)
     children = [process.pid for process in psutil.Process(parent.pid).children(recursive=True)]
     parent.kill()
@@ -438,7 +438,7 @@ def test_a_killed_parent_leaves_no_orphan(tmp_path, temporary_folder):
 
 
 def test_a_parent_that_ends_takes_its_job_along(tmp_path, temporary_folder):
-    parent, pid = start_parent(tmp_path, temporary_folder, "child.warm_up('json')")
+    parent, pid = start_parent(tmp_path, temporary_folder, "client.warm_up('json')")
     assert parent.wait(10) == 0
     assert gone(pid)
     assert not list(temporary_folder.iterdir())
@@ -465,8 +465,8 @@ except KeyboardInterrupt:
 def test_a_fork_of_the_parent_does_not_end_the_job():
     script = """
 import os, sys
-from napari_emssl.jobs import child
-job = child.run("child_jobs:count", 30)
+from napari_emssl.jobs.worker import client
+job = client.run("child_jobs:count", 30)
 next(job)
 if os.fork() == 0:
     del job
@@ -503,7 +503,7 @@ def test_lazy_planes_are_served_one_by_one():
     planes = Watched(np.random.default_rng(0).random((5, 80, 90)).astype(np.float32))
     events = list(start("mean_of_planes", planes))
     assert planes.keys == [0, 1, 2, 3, 4, -1]
-    assert events[0].summary == "ServedArray (5, 80, 90) float32 3"
+    assert events[0].summary == "RemoteArray (5, 80, 90) float32 3"
     means = [event.metrics["mean"] for event in events if isinstance(event, Progress)]
     np.testing.assert_allclose(means, planes.array.mean((1, 2)), rtol=1e-6)
     np.testing.assert_array_equal(events[-1].result, planes.array[-1])
@@ -560,8 +560,8 @@ def test_a_warm_child_that_died_is_replaced():
 def test_the_parent_never_imports_torch():
     script = """
 import sys
-from napari_emssl.jobs import child
-list(child.run("child_jobs:chatty"))
+from napari_emssl.jobs.worker import client
+list(client.run("child_jobs:chatty"))
 print(*sys.modules)
 """
     loaded = run_script(script).split()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...formatting import counted
-from ...jobs.events import Control, Event, Finished, Job, Notice
+from ...jobs.events import Control, Finished, Job, Notice, Update
 from ...jobs.meter import Meter
 from ...jobs.settings import PackSettings
 from .pack_file import write_pack
@@ -26,7 +26,7 @@ class Packed:
 
 def pack(
     sources: Sequence[ImageSource], output: Path | str, settings: PackSettings | None = None, *, overwrite: bool = False
-) -> Job:
+) -> Job[Packed | None]:
     """Write images into one file that pretraining reads in place of them.
 
     The same seed gives the same patches, bit for bit, from the pack as from the images.
@@ -55,7 +55,7 @@ def pack(
     """
     chosen, path = settings or PackSettings(), Path(output)
 
-    def events(control: Control) -> Iterator[Event]:
+    def events(control: Control) -> Iterator[Update | Finished[Packed | None]]:
         catalogue = open_sources(sources, chosen.layout, chosen.hot_pixels)
         if catalogue.skipped:
             yield Notice(left_out(catalogue.skipped))
@@ -74,7 +74,7 @@ def pack(
 
 def _write(
     path: Path, catalogue: ImageCatalog, settings: PackSettings, overwrite: bool, control: Control, problems: list[str]
-) -> Iterator[Event]:
+) -> Iterator[Update]:
     """Write plane by plane, until all are done or a stop is asked for; adds to `problems`."""
     images = catalogue.names, catalogue.sources, catalogue.counts.tolist()
     facts = {"layouts": catalogue.layouts, "hot_pixels": settings.hot_pixels}

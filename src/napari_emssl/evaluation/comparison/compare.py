@@ -10,7 +10,7 @@ from typing import Any
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.patches import PaintedPatches
 from ...jobs.devices import Device, choose_device
-from ...jobs.events import Control, Event, Finished, Job, Progress, Started
+from ...jobs.events import Control, Finished, Job, Progress, Started, Update
 from ...jobs.meter import Meter
 from ...jobs.settings import CompareSettings, FinetuneSettings, RecipeSettings
 from ...models.model_file import Card, NetworkSpec
@@ -20,7 +20,7 @@ from ...training.learner import TrainingSummary
 from ...training.provenance import versions
 from .candidates import Candidate, Start, contenders_of, network_label
 from .data import ComparisonData, Sample, Sources, gather_comparison_data
-from .results import MAIN_SCORE, ResultRow
+from .results import MAIN_SCORE, Comparison, ResultRow
 from .results_folder import ResultsFolder
 from .run import Evaluation, TestSet, score_steps, trial
 
@@ -36,7 +36,7 @@ def compare(
     test_targets: Sources | None = None,
     overwrite: bool = False,
     command: str = "",
-) -> Job:
+) -> Job[Comparison]:
     """Fine-tune every start with every seed by one recipe, and score all at the same steps.
 
     Runs of one seed see the same training images, painting and patches whatever their start; the weights that are
@@ -93,7 +93,7 @@ def _events(
     contenders: Sequence[Candidate],
     material: ComparisonData,
     ledger: ResultsFolder,
-) -> Iterator[Event]:
+) -> Iterator[Update | Finished[Comparison]]:
     device = choose_device(settings)
     everything = [(one, settings.seed + number) for number in range(settings.seeds) for one in contenders]
     done = ledger.comparison.runs()
@@ -125,7 +125,7 @@ def _run_all(
     material: ComparisonData,
     ledger: ResultsFolder,
     control: Control,
-) -> Iterator[Event]:
+) -> Iterator[Update]:
     """Do one run after the other; one that is stopped leaves nothing behind."""
     meter, total = Meter(), len(runs) * settings.steps
     for number, run in enumerate(runs):

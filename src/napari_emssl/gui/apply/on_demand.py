@@ -28,7 +28,7 @@ class OnDemandPredictor:
     def __init__(self, request: ApplyRequest, card: Card, settings: ApplySettings) -> None:
         self._source, self._card, self._settings = request.source, card, settings
         self._file = str(find_model(request.model))
-        self._job: client.WorkerJob | None = None
+        self._job: client.WorkerJob[None] | None = None
         self.device = ""
 
     def plane(self, index: tuple[int, ...]) -> NDArray[Any]:
@@ -50,7 +50,7 @@ class OnDemandPredictor:
                 return event.images["prediction"]
         raise UserError("The process that computes it has ended. Apply again to try once more.")
 
-    def _new_job(self) -> client.WorkerJob:
+    def _new_job(self) -> client.WorkerJob[None]:
         scaling, size = self._card.scaling, self._source.shape[-2:]
         levels = scaling.fit(self._source.image().planes) if scaling.per == "stack" else None
         return client.run("look", self._file, size, self._settings, levels)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ...jobs.events import Job
+from ...jobs.events import Job, T_co
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class RunOptions:
         return replace(self, resume=self.autosave)
 
 
-class Request(Protocol):
+class Request(Protocol[T_co]):
     """A frozen record of what the user asked for, made on the GUI thread; one class for each dock.
 
     Whatever is done to layers, files or fields afterwards does not change it, and it can be started more than once.
     """
 
-    def start(self, options: RunOptions) -> Job:
+    def start(self, options: RunOptions) -> Job[T_co]:
         """Make the job; called in a worker thread, so it may read files and take its time.
 
         Parameters

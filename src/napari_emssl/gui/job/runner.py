@@ -12,7 +12,7 @@ from qtpy.QtCore import QCoreApplication, QObject, Signal
 
 from ...jobs.events import Event, Finished, Job
 
-MakeJob = Callable[[], Job]
+MakeJob = Callable[[], Job[Any]]
 Finish = Callable[[Any], Any]
 
 
@@ -26,7 +26,7 @@ class Handle:
         self._question: Any = None
         self.stopped = self.paused = self.closed = False
 
-    def adopt(self, job: Job) -> Job:
+    def adopt(self, job: Job[Any]) -> Job[Any]:
         """Take the job in and tell it what was asked meanwhile."""
         with self._lock:
             self._job = job

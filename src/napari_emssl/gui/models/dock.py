@@ -1,8 +1,8 @@
 """The dock "EM SSL Models": the zoo as a table, the card and the curves of a model, and what can be done with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...data.images.user_folder import slug
-from ...jobs.events import Control, Event, Finished, Job, Progress
+from ...jobs.events import Control, Finished, Job, Progress
 from ...jobs.settings import DownloadSettings
 from ...models.model_file import Storage
 from ..job.curve_record import kept_curves
@@ -44,6 +44,8 @@ _TASKS = {
 _STORAGES: dict[str, Storage] = {"32 bit …": "float32", "16 bit, about half the size …": "float16"}
 _NO_CURVES = "Curves are kept of what is trained in the viewer; of this model there are none."
 _MODELS = "Models (*.safetensors)"
+
+T = TypeVar("T")
 
 
 class ModelsDock(Column):
@@ -282,7 +284,7 @@ class ModelsDock(Column):
 
     def _do(self, work: Callable[[], Any], title: str, show: Callable[[Any], Any]) -> None:
         """Do in a thread what touches files of any size; errors are shown by the panel."""
-        self.panel.run(lambda: _errand(work), lambda result: result, lambda result, _: show(result), title=title)
+        self.panel.run(lambda: _request(work), lambda result: result, lambda result, _: show(result), title=title)
 
     def _arrived(self, path: Path, sentence: str) -> None:
         """Choose a model that has come, wherever it is shown."""
@@ -296,11 +298,10 @@ class ModelsDock(Column):
         zoo_news.changed.emit()
 
 
-def _errand(work: Callable[[], Any]) -> Job:
+def _request(work: Callable[[], T]) -> Job[T]:
     """A job of one step in this process, for what takes longer than a blink."""
 
-    def events(_: Control) -> Any:
-        result: Event = Finished(work())
-        yield result
+    def events(_: Control) -> Iterator[Finished[T]]:
+        yield Finished(work())
 
     return Job(events)

@@ -9,6 +9,7 @@ from ...errors import UserError
 from ...jobs.events import Job
 from ...jobs.settings import PretrainSettings
 from ...jobs.worker import client
+from ...models.model_file import Model
 from ..layers.layers import LayerSnapshot, snapshot_of
 from ..models.picker import SCRATCH
 
@@ -37,7 +38,7 @@ class PretrainOrder:
     autosave: Path
     resume: Path | None = None
 
-    def make_job(self) -> Job:
+    def make_job(self) -> Job[Model]:
         """Start the job in its process; called in the worker thread."""
         sources: list[Any] = [*(source.image() for source in self.layers), *self.paths]
         return client.run(

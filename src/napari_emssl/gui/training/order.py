@@ -41,12 +41,12 @@ class TrainingOrder:
     """The image layer that previews and the new model are for; to be found again, not to be read."""
     source: LayerSnapshot
     """That layer as it was, whose planes are previewed."""
-    start_job: Callable[[RunOptions], Job]
+    start_job: Callable[[RunOptions], Job[Model]]
     """Starts the job as the draft says; called in the worker thread, so it may read files and take its time."""
     notes: tuple[str, ...] = ()
     """Lines that stay on screen for the whole run."""
 
-    def make_job(self) -> Job:
+    def make_job(self) -> Job[Model]:
         """Start the job."""
         return self.start_job(self.draft)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..events import Job
+from ..events import Job, T_co
 from .process import Process
 from .session import WorkerDiedError, WorkerError, WorkerSession
 
@@ -47,7 +47,7 @@ _NAMES = {
 }
 
 
-class WorkerJob(Job):
+class WorkerJob(Job[T_co]):
     """A job in another process; iterate in one thread, and `stop`, `pause`, `resume`, `show`, `ask`, `close` from any.
 
     When it is dropped, or this process ends in whatever way, the other process ends too.
@@ -60,7 +60,7 @@ class WorkerJob(Job):
 
     """
 
-    def __init__(self, conversation: "WorkerSession") -> None:
+    def __init__(self, conversation: WorkerSession[T_co]) -> None:
         super().__init__(lambda _: conversation)
         self._conversation = conversation
         weakref.finalize(self, conversation.drop).atexit = False  # `process` ends all at exit
@@ -163,7 +163,7 @@ def warm_up(*modules: str) -> None:
     )
 
 
-def run(verb: str, *args: Any, **kwargs: Any) -> WorkerJob:
+def run(verb: str, *args: Any, **kwargs: Any) -> WorkerJob[Any]:
     """Run a job in a process of its own.
 
     Arrays reach it through memory-mapped files. Arrays that are memory-mapped files already are opened there by name,

@@ -136,7 +136,7 @@ class Child:
         self._answers: SimpleQueue[Message | None] = SimpleQueue()
         self._asking, self._commanding = threading.Lock(), threading.Lock()
         self._outbox = EventQueue()
-        self._job: Job | None = None
+        self._job: Job[object] | None = None
         self._early: list[tuple[str, tuple[Any, ...]]] = []
         self._gone = threading.Event()
 
@@ -169,7 +169,7 @@ class Child:
         except BaseException as error:
             self._outbox.put("starved" if _is_starvation(error) else "failed", _describe(error))
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Job[object]) -> None:
         with self._commanding:
             self._job = job
             for name, arguments in self._early:
@@ -263,9 +263,9 @@ class Child:
         return plane
 
 
-def _find(target: str) -> Callable[..., Job]:
+def _find(target: str) -> Callable[..., Job[object]]:
     module, _, name = target.partition(":")
-    function: Callable[..., Job] = getattr(import_module(module), name)
+    function: Callable[..., Job[object]] = getattr(import_module(module), name)
     return function
 
 

@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 
 from ...errors import UserError
-from ..events import Event, Finished
+from ..events import Finished, T_co, Update
 from .pickling import Message
 from .process import Process
 
@@ -53,7 +53,7 @@ class WorkerError(RuntimeError):
         self.add_note(f"In the job's process:\n{details}")
 
 
-class WorkerSession(Iterator[Event]):
+class WorkerSession(Iterator[Update | Finished[T_co]], Generic[T_co]):
     """A stream of events that answers and watches while it waits.
 
     Parameters
@@ -75,7 +75,7 @@ class WorkerSession(Iterator[Event]):
         self._reading = threading.Lock()
         self._asked = self._closing = self._over = False
 
-    def __next__(self) -> Event:
+    def __next__(self) -> Update | Finished[T_co]:
         with self._reading:
             if self._over:
                 raise StopIteration
@@ -90,7 +90,7 @@ class WorkerSession(Iterator[Event]):
                 self._finish()
             return event
 
-    def _next_event(self) -> Event:
+    def _next_event(self) -> Update | Finished[T_co]:
         try:
             self._ask()
             parcel = self._listen()
@@ -107,7 +107,7 @@ class WorkerSession(Iterator[Event]):
                 raise self._death("ran out of memory", _SMALLER, content[1])
             case "end":
                 raise StopIteration
-        event: Event = content
+        event: Update | Finished[T_co] = content
         return event
 
     def _ask(self) -> None:

@@ -15,7 +15,7 @@ from ...data.patches.paired_patches import PairPatches
 from ...data.patches.patches import PaintedPatches
 from ...errors import UserError
 from ...jobs.devices import choose_device
-from ...jobs.events import Control, Event, Job, Notice, Started
+from ...jobs.events import Control, Finished, Job, Notice, Started, Update
 from ...jobs.settings import FinetuneSettings
 from ...models.heads import new_classes, with_classes
 from ...models.model_file import WITHOUT_BACKGROUND, Card, ClassInfo, Model, NetworkSpec
@@ -46,7 +46,7 @@ def finetune(
     autosave: Path | None = None,
     licence: str = "unknown",
     command: str = "",
-) -> Job:
+) -> Job[Model]:
     """Fine-tune a start on few labels, or on pairs of images.
 
     Parameters
@@ -83,7 +83,7 @@ def finetune(
     """
     chosen = settings or FinetuneSettings()
 
-    def events(control: Control) -> Iterator[Event]:
+    def events(control: Control) -> Iterator[Update | Finished[Model]]:
         base = _load_start(start, chosen)
         annotations = _gather(images, targets, chosen, base)
         names = _class_names(class_names, annotations)
@@ -106,7 +106,7 @@ def _train(
     control: Control,
     resume: Path | None,
     autosave: Path | None,
-) -> Iterator[Event]:
+) -> Iterator[Update | Finished[Model]]:
     """Build the network, give it the weights of the start, and train."""
     device = choose_device(settings)
     learner = learner_of(base, spec, settings, device, annotations, card)

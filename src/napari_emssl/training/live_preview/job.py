@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.targets import targets_from_painting
 from ...errors import UserError
-from ...jobs.events import Control, Event, Finished, Job, Notice, Preview, Started
+from ...jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
 from .pixel_classifier import PixelClassifier, fit, pixel_features, uncertainty
 from .query import PreviewQuery
 
@@ -28,7 +28,7 @@ _LEARNT_PX = 4000
 """Painted pixels learnt from: more change little."""
 
 
-def live_preview() -> Job:
+def live_preview() -> Job[None]:
     """Answer questions put by `Job.ask`, each a `PreviewQuery`, until the job is stopped.
 
     Returns
@@ -40,10 +40,10 @@ def live_preview() -> Job:
 
     """
 
-    def events(control: Control) -> Iterator[Event]:
+    def events(control: Control) -> Iterator[Update | Finished[None]]:
         looker = LivePredictor()
         yield Started("CPU", "", "Waiting for paint.")
-        for question in control.questions():
+        for question in control.questions(PreviewQuery):
             try:
                 images = looker.answer(question)
             except UserError as error:

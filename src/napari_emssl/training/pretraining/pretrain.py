@@ -12,7 +12,7 @@ from ...data.patches.loader import BatchLoader
 from ...errors import UserError
 from ...formatting import counted
 from ...jobs.devices import Device, choose_device
-from ...jobs.events import Control, Event, Finished, Job, Notice, Progress, Started
+from ...jobs.events import Control, Event, Finished, Job, Notice, Progress, Started, Update
 from ...jobs.settings import PretrainSettings
 from ...models.model_file import Card, Model, NetworkSpec
 from ...models.zoo import load_model
@@ -45,7 +45,7 @@ def pretrain(
     command: str = "",
     split: Path | None = None,
     keep_split: Path | None = None,
-) -> Job:
+) -> Job[Model]:
     """Pretrain a generator on unlabelled micrographs.
 
     Parameters
@@ -80,7 +80,7 @@ def pretrain(
 
     """
 
-    def events(control: Control) -> Iterator[Event]:
+    def events(control: Control) -> Iterator[Update | Finished[Model]]:
         base = _load_start(start)
         chosen = with_network_of(base, settings or PretrainSettings())
         called = name or chosen.generator
@@ -145,14 +145,14 @@ class _Request:
     split: Path | None
     keep_split: Path | None
 
-    def events(self, control: Control) -> Iterator[Event]:
+    def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Yield the events of the job, in each process of a team."""
         device = choose_device(with_own_device(self.settings))
         ProcessGroup(rank(), size()).share_of(self.settings.batch_size)  # before the processes wait for each other
         with process_group(device.torch_device) as team:
             yield from self._train(control, device, team)
 
-    def _train(self, control: Control, device: Device, team: ProcessGroup) -> Iterator[Event]:
+    def _train(self, control: Control, device: Device, team: ProcessGroup) -> Iterator[Update | Finished[Model]]:
         chosen = self.settings
         share = team.share_of(chosen.batch_size)
         material = gather_unlabelled(self.sources, chosen, self.split)
@@ -201,7 +201,7 @@ class _Reading:
         self._feed, self._material = feed, material
         self._tell_at, self._waits_told = 1, False
 
-    def warnings(self, event: Event) -> Iterator[Event]:
+    def warnings(self, event: Event) -> Iterator[Update]:
         """Yield the warnings due after an event of the training."""
         damaged = self._feed.damaged
         if len(damaged) >= self._tell_at:
@@ -223,11 +223,11 @@ class _Reading:
         return known and not self._waits_told and self._feed.waited_seconds > _LONG_WAIT * seconds
 
 
-def _tested(event: Finished, material: PretrainingData, device: Device, control: Control) -> Finished:
+def _tested(event: Finished[Model], material: PretrainingData, device: Device, control: Control) -> Finished[Model]:
     """Add the result on the test images to the card of the model, unless the run was stopped."""
     if event.stopped or not material.split.test:
         return event
-    model: Model = event.result
+    model = event.result
     l1 = restoration_l1(model, material.test_patches(), material.settings, device, lambda: control.stopped)
     if l1 is None:
         return event

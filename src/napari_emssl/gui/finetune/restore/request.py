@@ -11,6 +11,7 @@ from ....data.images.image import Image
 from ....errors import UserError
 from ....jobs.events import Job
 from ....jobs.worker import client
+from ....models.model_file import Model
 from ...layers.layers import METADATA_KEY, LayerSnapshot, snapshot_of
 from ...training.order import RunOptions
 
@@ -148,7 +149,7 @@ def _size(source: LayerSnapshot) -> str:
     return " x ".join(map(str, source.shape))
 
 
-def start_restoring(request: RestoreRequest, unchecked: Sequence[Pair], draft: RunOptions) -> Job:
+def start_restoring(request: RestoreRequest, unchecked: Sequence[Pair], draft: RunOptions) -> Job[Model]:
     """Check the pairs that nobody has looked at yet, and start the job in its process; runs in a worker thread."""
     for pair in unchecked:
         refuse(pair, pair.check())

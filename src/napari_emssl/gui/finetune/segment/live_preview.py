@@ -233,5 +233,5 @@ class FirstLook(QWidget):
         self.message.setVisible(bool(text))
 
 
-def _start() -> client.WorkerJob:
+def _start() -> client.WorkerJob[None]:
     return client.run("first_look")

@@ -6,12 +6,13 @@ from pathlib import Path
 from ....data.images.image import Image
 from ....jobs.events import Job
 from ....jobs.worker import client
+from ....models.model_file import Model
 from ...training.order import RunOptions
 from .painting_files import save_paintings
 from .request import TrainingRequest
 
 
-def start_segmenting(request: TrainingRequest, painting_paths: Sequence[Path], draft: RunOptions) -> Job:
+def start_segmenting(request: TrainingRequest, painting_paths: Sequence[Path], draft: RunOptions) -> Job[Model]:
     """Save the paintings, read the images, and start the job in its process."""
     from ....data.labels.targets import (
         targets_from_painting,  # brings scipy and scikit-image: too slow for opening a dock
