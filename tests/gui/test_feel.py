@@ -1,4 +1,4 @@
-"""The docks open quickly, answer at once, and leave nothing behind; `benchmarks/feel.py` measures more."""
+"""The docks open quickly, answer at once, and leave nothing behind; `benchmarks/speed/feel.py` measures more."""
 
 import gc
 import json

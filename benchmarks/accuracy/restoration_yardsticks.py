@@ -1,6 +1,6 @@
 """Restoration beside the usual filters, on images whose truth is known; prints tables for docs/benchmarks.md.
 
-python benchmarks/restoration_yardsticks.py IMAGES TARGETS TASK MODEL [--count N] [--no-bm3d]
+    python benchmarks/accuracy/restoration_yardsticks.py IMAGES TARGETS TASK MODEL [--count N] [--no-bm3d]
 
 Filters have one parameter at the best of several values for each image, chosen with the truth in hand. BM3D
 (`pip install bm3d`) gets the true standard deviation of the noise, and, in a second row, the one that scikit-image
@@ -54,7 +54,7 @@ def main() -> None:
 
 def parsed() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path)
     parser.add_argument("targets", type=Path)
     parser.add_argument("task", choices=("denoise", "remove-background", "super-resolve"))

@@ -2,10 +2,10 @@
 
 Processor time of the process, system included, so that other programs disturb it little.
 
-Run: python benchmarks/apply_tiles.py [repeats]
+    python benchmarks/speed/apply_tiles.py --repeats 3
 """
 
-import sys
+import argparse
 import time
 
 import numpy as np
@@ -37,8 +37,10 @@ def seconds(model: Model, plane: np.ndarray, tile: int | None) -> tuple[float, s
 
 def main() -> None:
     """Print one row a network: ratio of each tile to the whole plane, best of the repeats."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    repeats = parser.parse_args().repeats
     torch.set_num_threads(1)
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     plane = np.random.default_rng(0).integers(0, 255, (EDGE, EDGE), dtype=np.uint8)
     for name, width in NETWORKS:
         model = model_of(name, width)

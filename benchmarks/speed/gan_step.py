@@ -7,7 +7,7 @@ the authors of pix2pix do. All start from the same weights and see the same batc
 whatever else the machine does meets all. Also printed: the floating-point operations of a step by torch's formulas, and
 the rate reached beside that of a large matrix product.
 
-    python benchmarks/gan_step.py unet-2-44 unet-3-96 hrnet-w18-small --batch-size 8 --repeats 7
+    python benchmarks/speed/gan_step.py unet-2-44 unet-3-96 hrnet-w18-small --batch-size 8 --repeats 7
 """
 
 import argparse

@@ -1,11 +1,13 @@
 """Compare simulated STEM images with real ones by numbers: how noise, tearing, contrast and lattices spread.
 
-Run from the repository root: ``python benchmarks/compare_stem.py FOLDER [COUNT]``; FOLDER holds real images of atoms.
+    python benchmarks/simulation/compare_stem.py FOLDER --count 300
+
+FOLDER holds real images of atoms.
 For each measure it prints the values of the real images, middle crops of 256 x 256, and the percentiles 2, 50 and 98 of
 COUNT simulated images with default settings, and where among them each real image stands.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +54,14 @@ def real_images(folder: Path) -> dict[str, NDArray[np.float64]]:
     return crops
 
 
-def main(folder: Path, count: int) -> None:
+def main() -> None:
     """Measure and print."""
-    real = {name: measures(image) for name, image in real_images(folder).items()}
-    made = [measures(as_bytes(simulate_stem(seed=[0, i]))[0]["image"].astype(float)) for i in range(count)]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=300)
+    chosen = parser.parse_args()
+    real = {name: measures(image) for name, image in real_images(chosen.folder).items()}
+    made = [measures(as_bytes(simulate_stem(seed=[0, i]))[0]["image"].astype(float)) for i in range(chosen.count)]
     for number, name in enumerate(real):
         print(f"real {number}: {name}")
     for measure in made[0]:
@@ -68,4 +74,4 @@ def main(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 300)
+    main()

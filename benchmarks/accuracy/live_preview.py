@@ -1,7 +1,7 @@
-"""How good and how quick the first look is: Dice and seconds on images of many particles, three of them painted.
+"""How good and how quick the live preview is: Dice and seconds on images of many particles, three of them painted.
 
-    python benchmarks/first_look.py IMAGES INSTANCES --count 40
-    python benchmarks/first_look.py IMAGES INSTANCES --forest --generator unet-3-96-w8 --steps 200
+    python benchmarks/accuracy/live_preview.py IMAGES INSTANCES --count 40
+    python benchmarks/accuracy/live_preview.py IMAGES INSTANCES --forest --generator unet-3-96-w8 --steps 200
 
 Images and instance masks pair up by name. Painted are three particles, the ring around them and three dabs of
 background; Dice is of the pixels left unpainted. ``--forest`` (needs scikit-learn) sets a random forest on the same

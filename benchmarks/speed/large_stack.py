@@ -1,4 +1,6 @@
-"""Memory while a large stack is segmented to OME-Zarr: ``python benchmarks/large_stack.py FOLDER``.
+"""Memory while a large stack is segmented to OME-Zarr.
+
+    python benchmarks/speed/large_stack.py FOLDER --gigabytes 20 --seconds 600
 
 The stack counts 20 GB and takes a few MB of disk: a few simulated planes, one a chunk, whose files are linked under
 many names. It is read lazily by this process, as by the viewer, and segmented in a process of its own. One line is
@@ -26,7 +28,7 @@ from napari_emssl.simulation.hrtem.simulate import simulate_hrtem
 EDGE, DISTINCT, SIMULATED = 2048, 4, 512
 MODEL = """
 import sys
-from napari_emssl.models.file import Card, ClassInfo, Model, NetworkSpec, save_model
+from napari_emssl.models.model_file import Card, ClassInfo, Model, NetworkSpec, save_model
 from napari_emssl.models.tasks import network_of, to_numpy
 spec = NetworkSpec(name="unet-2-44", width=4)
 classes = (ClassInfo(name="background"), ClassInfo(name="particle"))
@@ -56,7 +58,7 @@ def memory_mb(process: psutil.Process) -> float:
     return process.memory_full_info().uss / 1e6
 
 
-def follow(job: client.ChildJob, planes: int, seconds: float) -> None:
+def follow(job: client.WorkerJob, planes: int, seconds: float) -> None:
     """Print planes done and memory at even times, and the peaks at the end."""
     own, other = psutil.Process(), psutil.Process(job.pid)
     start, told, peaks, stopping = time.monotonic(), 0.0, [0.0, 0.0], False
@@ -86,7 +88,7 @@ def follow(job: client.ChildJob, planes: int, seconds: float) -> None:
 
 def main() -> None:
     """Make the stack, segment it for a while, remove everything."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gigabytes", type=float, default=20.0)
     parser.add_argument("--seconds", type=float, default=600.0, help="Stop after so long.")

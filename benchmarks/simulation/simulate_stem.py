@@ -1,11 +1,13 @@
 """Measure how fast STEM images of 256 x 256 are simulated, with default settings.
 
-Run from the repository root: ``OMP_NUM_THREADS=1 python benchmarks/simulate_stem.py [COUNT]``. Processor time is what
-counts on a machine that has other work to do: 1 / (processor seconds for an image) images a second from one free core.
+    OMP_NUM_THREADS=1 python benchmarks/simulation/simulate_stem.py --count 100
+
+Processor time is what counts on a machine that has other work to do: 1 / (processor seconds for an image) images a
+second from one free core.
 """
 
+import argparse
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -39,8 +41,11 @@ def to_files(count: int, threads: int) -> None:
         list(write_stem(Path(folder) / "stem", count, seed=1, workers=threads))
 
 
-def main(count: int) -> None:
+def main() -> None:
     """Measure with 1 and 2 threads, with and without files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100)
+    count = parser.parse_args().count
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"{count} images of 256 x 256; {os.cpu_count()} cores{load}")
     in_threads(4, 1)
@@ -50,4 +55,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)
+    main()

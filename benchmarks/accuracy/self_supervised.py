@@ -1,7 +1,8 @@
 """Denoising a stack without any clean image, beside classical filters and training on the true clean images.
 
-Run from the repository root: ``python benchmarks/self_supervised.py [CASE ...] [--seconds 60] [--start NAME] [--real
-FOLDER] [--pictures DIR]``; BM3D is measured where the package ``bm3d`` is installed. Cases are simulated films whose
+    python benchmarks/accuracy/self_supervised.py [CASE ...] --seconds 60 --start stem-denoise [--real FOLDER]
+
+BM3D is measured where the package ``bm3d`` is installed. Cases are simulated films whose
 truth is known; FOLDER holds frames of a real film, of which there are pictures only. The networks train for so many
 seconds of one core's own time, whatever else the machine does, and one thread. Sigmas and strengths of the filters
 are the best in hindsight.
@@ -172,7 +173,7 @@ def draw(shown: dict[str, Floats], path: Path, window: slice) -> None:
 
 def main() -> None:
     """Measure the cases asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default all")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--start", default="unet-4-200")

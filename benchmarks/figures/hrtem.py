@@ -1,9 +1,9 @@
 """Draw docs/images/hrtem-simulated.png: six simulated HRTEM images with the outlines of their particles.
 
-Run from the repository root: ``python benchmarks/figure_hrtem.py [FILE]``.
+python benchmarks/figures/hrtem.py
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from skimage.segmentation import find_boundaries
 
 from napari_emssl.simulation.hrtem.simulate import HRTEMImage, HRTEMSettings, simulate_hrtem
 
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "hrtem-simulated.png"
 GREYS = 24
 OUTLINE = GREYS
 
@@ -25,8 +26,11 @@ def panel(made: HRTEMImage) -> NDArray[np.uint8]:
     return np.pad(grey, 2, constant_values=GREYS - 1)
 
 
-def main(path: Path) -> None:
+def main() -> None:
     """Simulate, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--file", type=Path, default=PICTURE)
+    path: Path = parser.parse_args().file
     settings = HRTEMSettings(size_px=320, particles_min=5, particles_max=8, diameter_max_nm=8)
     panels = [panel(simulate_hrtem(settings, [11, i])) for i in range(6)]
     sheet = np.vstack([np.hstack(panels[:3]), np.hstack(panels[3:])])
@@ -39,4 +43,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images/hrtem-simulated.png"))
+    main()

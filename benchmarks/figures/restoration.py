@@ -1,8 +1,9 @@
 """Pictures of the restoration models that ship, on simulated images they have not seen (docs/images/restoration-*.png).
 
-python benchmarks/figure_restoration.py
+python benchmarks/figures/restoration.py
 """
 
+import argparse
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,7 +17,7 @@ from napari_emssl.metrics import restoration_scores
 from napari_emssl.simulation.hrtem.simulate import HRTEMSettings, simulate_hrtem
 from napari_emssl.simulation.stem.simulate import STEMSettings, simulate_stem
 
-FOLDER = Path(__file__).parents[1] / "docs" / "images"
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
 TASKS = {"stem-denoise": "no_noise", "stem-remove-background": "no_background", "stem-super-resolve": "sharp"}
 SPECIMENS = ("crystal", "edge", "boundary", "particles")
 FP32 = ApplySettings(device="cpu", precision="fp32")
@@ -25,6 +26,7 @@ Plane = NDArray[np.floating]
 
 def main() -> None:
     """Draw one picture for the models of STEM, one for textures."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     made = [simulate_stem(STEMSettings(specimen=kind), [77, number]) for number, kind in enumerate(SPECIMENS)]
     figure, axes = plt.subplots(len(made), 7, figsize=(15, 2.25 * len(made)), layout="constrained")
     for row, one in zip(axes, made, strict=True):

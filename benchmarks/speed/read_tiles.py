@@ -4,7 +4,7 @@ Makes a tree of tiles as CEM500K has them (224 x 224, uint8, TIFF; some smaller,
 it, and draws training patches from both. The files are in the system's cache; ``cold`` is a scan after they were
 dropped from it (Linux).
 
-    python benchmarks/read_tiles.py --count 100000 --folder /somewhere/with/6/GB
+    python benchmarks/speed/read_tiles.py --count 100000 --folder /somewhere/with/6/GB
 
 ``per CPU second`` is what one reader would reach on a core of its own; of processes it counts all they do. The tree is
 deleted at the end.

@@ -1,9 +1,12 @@
-"""How the docks feel, in numbers: ``xvfb-run -a python benchmarks/feel.py [docks] [pan] [stop] [memory] [curves]``.
+"""How the docks feel, in numbers.
+
+    xvfb-run -a python benchmarks/speed/feel.py [docks] [pan] [stop] [memory] [curves]
 
 Figures in seconds of one thread's processor time do not depend on what else the computer does; gaps of the event loop
 do, so each is measured with and without a training in the same run, in turn.
 """
 
+import argparse
 import gc
 import subprocess
 import sys
@@ -265,7 +268,15 @@ PARTS = {
     "curves": measure_curves,
 }
 
-if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
+
+def main():
+    """Measure the parts that are asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="PART", help=f"any of {', '.join(PARTS)}")
+    for part in parser.parse_args().parts or PARTS:
         PARTS[part]()
         print(flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,9 @@
 """Picture of what pretrained generators do: simulated micrographs, corrupted and restored (docs/images/restored.png).
 
-python benchmarks/figure_restored.py [NAME ...]
+python benchmarks/figures/restored.py [NAME ...]
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,13 +15,15 @@ from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.patches.corruption import corrupt
 from napari_emssl.simulation.hrtem.sample import gold_sample
 
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "restored.png"
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "restored.png"
 EDGE = 224
 
 
 def main() -> None:
     """Draw one row for each of two simulated planes: corrupted, restored by each generator, clean."""
-    names = sys.argv[1:] or ["unet-2-44", "unet-3-96-w8", "hrnet-w18-small"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=["unet-2-44", "unet-3-96-w8", "hrnet-w18-small"])
+    names = parser.parse_args().names
     planes = np.asarray(gold_sample().images)[:2, :EDGE, :EDGE]
     figure, axes = plt.subplots(2, len(names) + 2, figsize=(2.3 * (len(names) + 2), 5), layout="constrained")
     for row, plane in zip(axes, planes, strict=True):

@@ -2,10 +2,10 @@
 
 FOLDER holds unlabelled images. A patch of every third image is corrupted as in pretraining, the same for both files.
 
-Run: python benchmarks/float16_storage.py FOLDER [NAME ...]
+    python benchmarks/accuracy/float16_storage.py FOLDER [NAME ...]
 """
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -40,9 +40,14 @@ def outputs(model: Model, corrupted: torch.Tensor) -> torch.Tensor:
     return torch.cat([network(batch) for batch in corrupted.split(8)])
 
 
-def main(folder: Path, names: list[str]) -> None:
+def main() -> None:
     """Print a line for each generator."""
-    clean = patches(folder)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", help="generators; by default all that ship")
+    chosen = parser.parse_args()
+    names = chosen.names or [entry.name for entry in list_models() if entry.origin == "shipped"]
+    clean = patches(chosen.folder)
     corrupted = corrupt(clean, (0.02, 0.2), (0.0, 2.0), torch.Generator().manual_seed(0))
     print(f"{len(clean)} patches of {PATCH} px; L1 of the corrupted ones {float((corrupted - clean).abs().mean()):.5f}")
     print("generator  bytes float32  bytes float16  L1 float32  L1 float16  largest difference of outputs")
@@ -58,4 +63,4 @@ def main(folder: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:] or [entry.name for entry in list_models() if entry.origin == "shipped"])
+    main()

@@ -1,10 +1,13 @@
-"""How long the particles dock holds the viewer's event loop: ``xvfb-run -a python benchmarks/particles_dock.py``.
+"""How long the particles dock holds the viewer's event loop.
+
+    xvfb-run -a python benchmarks/speed/particles_dock.py
 
 A mask of 2048 x 2048 px with several hundred discs is measured, then the separation is dragged. A timer notes the gaps
 between its ticks; "own" is the longest that a handler of the dock kept the GUI thread, in processor time, so that it
 does not depend on what else the computer does. The last line is napari's own refresh of the layer, without the dock.
 """
 
+import argparse
 import time
 
 import napari
@@ -79,6 +82,7 @@ class Watch:
 
 def main():
     """Measure and print."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     spent = []
     for name in ("_on_found", "_show_all", "_ask"):
         clocked(name, spent)

@@ -1,6 +1,6 @@
-"""A second run that goes on from the first one's model, beside one that starts anew, on the same grown painting.
+"""A second run that starts from the first one's model, beside one from the generator, on the same larger painting.
 
-    python benchmarks/warm_start.py --seeds 6
+    python benchmarks/accuracy/warm_start.py --seeds 6
 
 For each seed two HRTEM images are simulated. Three particles of the first are painted, and a generator is fine-tuned.
 Then two particles that it found worst are painted, and two dabs of background on what it took for particles by mistake.

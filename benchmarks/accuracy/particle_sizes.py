@@ -1,6 +1,6 @@
 """Bias and scatter of particle sizes, and of counting touching ones, on masks whose truth is known.
 
-``python benchmarks/particle_sizes.py [--repeats N] [--seed S]`` prints the tables of ``docs/particles.md``;
+``python benchmarks/accuracy/particle_sizes.py [--repeats N] [--seed S]`` prints the tables of ``docs/particles.md``;
 ``--instances FOLDER`` makes masks of numbered particles and tells how well these come back.
 
 Shapes are drawn with soft edges (8 x 8 points in a pixel) at random places and angles; a pixel belongs to the mask
@@ -156,7 +156,7 @@ def matches(one, other):
 
 def main():
     """Print all tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--instances", type=Path, help="measure these numbered particles only")

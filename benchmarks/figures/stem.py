@@ -1,9 +1,9 @@
 """Draw docs/images/stem-simulated.png and stem-labels.png: simulated STEM images, and the labels of one of each kind.
 
-Run from the repository root: ``python benchmarks/figure_stem.py [FOLDER]``.
+python benchmarks/figures/stem.py
 """
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_emssl.simulation.stem.files import FOLDERS, as_bytes
 from napari_emssl.simulation.stem.settings import STEMSettings
 from napari_emssl.simulation.stem.simulate import simulate_stem
 
+PICTURES = Path(__file__).parents[2] / "docs" / "images"
 SIZE = 200
 CHOSEN: tuple[dict[str, Any], ...] = (
     {"crystal": "Si", "zone_axis": "110", "specimen": "crystal", "pixel_size_nm": 0.0105, "probe_fwhm_nm": 0.09},
@@ -51,8 +52,11 @@ def save(rows: list[list[NDArray[np.uint8]]], path: Path) -> None:
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
-def main(folder: Path) -> None:
+def main() -> None:
     """Simulate, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=PICTURES)
+    folder: Path = parser.parse_args().folder
     made = [panels(number) for number in range(len(CHOSEN))]
     images = [one[0] for one in made]
     save([images[:4], images[4:]], folder / "stem-simulated.png")
@@ -60,4 +64,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"))
+    main()

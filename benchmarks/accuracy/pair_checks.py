@@ -1,9 +1,11 @@
-"""How well pairs are told from what is none: ``python benchmarks/pair_checks.py [COUNT]``.
+"""How well true pairs are told from false ones.
+
+    python benchmarks/accuracy/pair_checks.py --count 60
 
 Simulated STEM images against their own truth, against that of another image, and against their truth shifted by 3.3 px.
 """
 
-import sys
+import argparse
 from collections import Counter
 
 import numpy as np
@@ -28,8 +30,11 @@ def shifted(made: STEMImage, kind: str) -> PairCheck:
     return check_pair(made.image, moved)
 
 
-def main(count: int) -> None:
+def main() -> None:
     """Print what is said, and how far off measured shifts are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=60)
+    count = parser.parse_args().count
     made = [simulate_stem(seed=[5, number]) for number in range(count)]
     for kind in KINDS:
         own = [check_pair(one.image, getattr(one, kind)) for one in made]
@@ -42,4 +47,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 60)
+    main()

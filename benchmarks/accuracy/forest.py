@@ -5,7 +5,7 @@ seed are made again from the settings that it recorded, and each start's last sc
 
     napari-emssl compare --images IMAGES --targets MASKS --merge-classes --paint 3 --train-count 1 \
         --score-on unpainted --starts unet-3-96-w8 --seeds 20 -o few-particles
-    python benchmarks/forest.py few-particles --images IMAGES --targets MASKS
+    python benchmarks/accuracy/forest.py few-particles --images IMAGES --targets MASKS
 
 Needs scikit-learn.
 """

@@ -1,7 +1,6 @@
 """What a start gives when a model is fine-tuned on a few pairs of one's own crystal, as a table for docs/benchmarks.md.
 
-python benchmarks/restoration_starts.py [--task denoise] [--starts A B scratch] [--pairs 1 4] [--steps 20 60 200]
-    [--seeds 2]
+    python benchmarks/accuracy/restoration_starts.py --starts stem-denoise scratch --pairs 1 4 --steps 20 60 200
 
 Images of one crystal under fixed conditions are simulated: pairs to learn from and twelve others to be scored. Every
 start learns from the same pairs and patches, and each number of steps is a run of its own, schedule and all.
@@ -30,7 +29,7 @@ NETWORK = ("unet-3-96", 8)
 
 def main() -> None:
     """Run every start with every number of pairs and steps."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=TARGETS, default="denoise")
     parser.add_argument("--starts", nargs="+", default=["stem-denoise", "unet-3-96-w8", "scratch"])
     parser.add_argument("--pairs", nargs="+", type=int, default=[1, 4])
