@@ -17,7 +17,7 @@ _SHIFT_PX = (4, 2)
 def settle(table):
     """Wait until every pair has been looked at."""
     wait(1)
-    wait(60, lambda: all(row.question is None for row in table.rows))
+    wait(60, lambda: not table.busy)
 
 
 def simulate(viewer):

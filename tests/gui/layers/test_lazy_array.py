@@ -2,13 +2,16 @@
 
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QCoreApplication
 
 from napari_emssl.gui.layers import lazy_array
 from napari_emssl.gui.layers.lazy_array import LazyPlanes
 
+pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("qapp")]
 SHAPE = (3, 4, 5, 6)
 
 
@@ -43,8 +46,14 @@ def lazy(source, **more):
 def until(condition):
     end = time.monotonic() + 10
     while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
+        pause(0.005)
     assert condition()
+
+
+def pause(seconds):
+    """Let the viewer live for a while."""
+    time.sleep(seconds)
+    QCoreApplication.processEvents()
 
 
 def in_thread(work):
@@ -58,13 +67,13 @@ def in_thread(work):
 def test_the_main_thread_never_waits_and_is_told(source):
     source.go.clear()
     told = []
-    planes = lazy(source, changed=told.append)
+    planes = lazy(source, changed=lambda: told.append(threading.current_thread()))
     start = time.monotonic()
     assert not planes[1, 2].any()
     assert time.monotonic() - start < 0.5
     source.go.set()
     until(lambda: told)
-    assert told == [planes]
+    assert told == [threading.main_thread()]
     assert (planes[1, 2] == value((1, 2))).all()
     assert source.done == [(1, 2)]
 
@@ -102,7 +111,7 @@ def test_what_is_not_looked_at_any_more_is_given_up(source):
         planes[0, k]
     source.go.set()
     until(lambda: (0, 3) in source.done)
-    time.sleep(0.05)
+    pause(0.05)
     assert set(source.done) <= {(0, 0), (0, 3)}
 
 
@@ -110,7 +119,7 @@ def test_memory_is_bounded_and_a_view_of_too_many_planes_does_not_go_round_in_ci
     planes = lazy(source, room_bytes=3 * 30)
     for _ in range(5):
         planes[:2]
-        time.sleep(0.05)
+        pause(0.05)
     until(lambda: planes.done == 3)
     assert source.done == [(0, 0), (0, 1), (0, 2)]
     planes[1, 3]
@@ -120,10 +129,10 @@ def test_memory_is_bounded_and_a_view_of_too_many_planes_does_not_go_round_in_ci
 
 def test_a_plane_that_fails_is_told_once_and_not_tried_again(source):
     told = []
-    planes = lazy(source, failed=lambda _, error: told.append(str(error)))
+    planes = lazy(source, failed=lambda error: told.append(str(error)))
     for _ in range(3):
         planes[2, 3]
-        time.sleep(0.05)
+        pause(0.05)
     assert told == ["no such plane"]
     assert source.done == [(2, 3)]
     planes[2, 2]
@@ -140,7 +149,7 @@ def test_what_computes_is_let_go_when_idle_and_when_closed(source, monkeypatch):
     until(lambda: len(source.released) == 2)
     planes.close()
     planes[0, 2]
-    time.sleep(0.1)
+    pause(0.1)
     assert source.done == [(0, 0), (0, 1)]
     assert len(source.released) == 3
 
@@ -150,3 +159,41 @@ def test_planes_can_be_put_without_any_computing():
     planes.put((1, 1), np.full(SHAPE[-2:], 7))
     assert planes[1, 1].min() == 7
     assert np.asarray(planes).sum() == 7 * 30
+
+
+def test_nothing_is_told_after_it_was_closed_and_the_thread_deletes_nothing_of_qt(source):
+    source.go.clear()
+    told = []
+    planes = lazy(source, changed=lambda: told.append("changed"), failed=told.append)
+    planes[0]
+    planes.close()
+    gone = weakref.ref(planes)
+    del planes
+    assert gone() is not None, "the thread still computes the first plane"
+    source.go.set()
+    until(lambda: gone() is None)
+    pause(0.05)
+    assert told == []
+    assert source.done == [(0, 0)]
+
+
+def test_a_plane_that_was_forgotten_is_computed_again(source):
+    planes = lazy(source, room_bytes=30)
+    for index in [(0, 0), (0, 1), (0, 0)]:
+        planes[index]
+        until(lambda index=index: source.done[-1:] == [index] and planes.done == 1)
+    assert source.done == [(0, 0), (0, 1), (0, 0)]
+
+
+def test_what_computes_is_not_let_go_while_another_thread_computes(source, monkeypatch):
+    monkeypatch.setattr(lazy_array, "_IDLE_SECONDS", 0.05)
+    planes = lazy(source)
+    in_thread(lambda: planes[0, 0])
+    source.go.clear()
+    slow = threading.Thread(target=lambda: planes[0, 1])
+    slow.start()
+    pause(0.2)
+    assert source.released == []
+    source.go.set()
+    slow.join()
+    until(lambda: source.released)

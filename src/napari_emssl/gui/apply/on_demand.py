@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
-from qtpy.QtCore import QCoreApplication, QObject, Signal
+from qtpy.QtCore import QCoreApplication, QObject
 
 from ...errors import UserError
 from ...jobs.events import Preview, Started
@@ -62,14 +62,6 @@ class OnDemandPredictor:
             threading.Thread(target=job.close, daemon=True).start()
 
 
-class _News(QObject):
-    """Carries what threads tell to the thread of the viewer; lives as long as the program, as they may outlive all."""
-
-    changed = Signal(object)
-    failed = Signal(object, object)
-
-
-_NEWS = _News()
 _ALIVE: set["LazyResult"] = set()
 """Nobody else holds them: they live until their layer is gone, or shows something else."""
 
@@ -86,10 +78,8 @@ class LazyResult(QObject):
         looker = self._looker = OnDemandPredictor(request, card, settings)
         self._planes = LazyPlanes(
             result_shape(request.source.shape, card), result_dtype(card), looker.plane,
-            changed=_NEWS.changed.emit, failed=_NEWS.failed.emit, release=looker.release,
+            changed=self._refresh, failed=self._complain, release=looker.release,
         )  # fmt: skip
-        _NEWS.changed.connect(self._refresh)
-        _NEWS.failed.connect(self._complain)
         self._planes.awake = False
         self.layer = show_result(viewer, request, self._planes, card)
         self._planes.awake = True
@@ -101,14 +91,14 @@ class LazyResult(QObject):
         if app is not None:
             app.aboutToQuit.connect(self.close)
 
-    def _refresh(self, planes: LazyPlanes) -> None:
-        if planes is self._planes and self._current():
+    def _refresh(self) -> None:
+        if self._current():
             self.layer.refresh()
             where = f" on {self._looker.device}" if self._looker.device else ""
             self._say(f"'{self.layer.name}' is computed where you look{where}; move the slider for more.", False)
 
-    def _complain(self, planes: LazyPlanes, error: Exception) -> None:
-        if planes is self._planes and self._current():
+    def _complain(self, error: Exception) -> None:
+        if self._current():
             self._say(str(error), True)
 
     def _current(self) -> bool:
@@ -124,7 +114,5 @@ class LazyResult(QObject):
         if self in _ALIVE:
             _ALIVE.discard(self)
             self._planes.close()
-            _NEWS.changed.disconnect(self._refresh)
-            _NEWS.failed.disconnect(self._complain)
             self._viewer.layers.events.removed.disconnect(self._on_change)
             self.layer.events.data.disconnect(self._on_change)

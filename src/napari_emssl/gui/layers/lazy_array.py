@@ -1,24 +1,33 @@
-"""An array whose planes are computed when they are looked at, and remembered while there is room. No Qt."""
+"""An array whose planes are computed when they are looked at, and remembered while there is room."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+from ..threads.newest import NewestWins
 
 ROOM_BYTES = 500_000_000
 _IDLE_SECONDS = 30.0
 
-Compute = Callable[[tuple[int, ...]], NDArray[Any]]
+Index = tuple[int, ...]
+Compute = Callable[[Index], NDArray[np.generic]]
+_Answer = Exception | None
+"""Why a plane could not be computed; None: it is there."""
+
+
+def _nothing(*_: object) -> None:
+    return None
 
 
 class LazyPlanes:
     """Array ``(..., h, w)``: the main thread, which draws, never waits and sees 0 until a plane is there.
 
-    Every other thread, and ``np.asarray`` (saving, say) in any, waits until what it asks for is computed.
+    Every other thread, and ``np.asarray`` (saving, say) in any, waits until what it asks for is computed. Made in the
+    main thread.
 
     Parameters
     ----------
@@ -29,52 +38,58 @@ class LazyPlanes:
     room_bytes
         Planes of so many bytes are remembered, at least one; the ones longest unused are forgotten.
     changed
-        Called from a thread, with this array, when a plane came that the main thread had asked for.
+        Called in the main thread when a plane came that was asked for there.
     failed
-        Called from a thread, with this array and the exception that a plane ended with; it is not tried again.
+        Called in the main thread with the exception that a plane ended with; it is not tried again.
     release
-        Called from a thread when nothing was asked for in a while, and by `close`.
+        Called from a thread when nothing was computed in a while, and by `close`.
 
     """
 
     def __init__(
         self,
         shape: tuple[int, ...],
-        dtype: Any,
+        dtype: DTypeLike,
         compute: Compute | None = None,
         room_bytes: int = ROOM_BYTES,
-        changed: "Callable[[LazyPlanes], None]" = lambda planes: None,
-        failed: "Callable[[LazyPlanes, Exception], None]" = lambda planes, error: None,
-        release: Callable[[], None] = lambda: None,
+        changed: Callable[[], None] = _nothing,
+        failed: Callable[[Exception], None] = _nothing,
+        release: Callable[[], None] = _nothing,
     ) -> None:
         self.shape, self.dtype, self.ndim = tuple(shape), np.dtype(dtype), len(shape)
         self.size = int(np.prod(shape, dtype=int))
         self._compute, self._changed, self._failed, self._release = compute, changed, failed, release
         self._numbers = np.arange(int(np.prod(shape[:-2], dtype=int))).reshape(shape[:-2])
         self._most = max(1, room_bytes // (shape[-2] * shape[-1] * self.dtype.itemsize)) if compute else self.size
-        self._known: OrderedDict[int, NDArray[Any]] = OrderedDict()
+        self._known: OrderedDict[int, NDArray[np.generic]] = OrderedDict()
         self._bad: set[int] = set()
         self._wanted: list[int] = []
-        self._news = threading.Condition()
+        """What the main thread waits for."""
+        self._lock = threading.Lock()
         self._computing = threading.Lock()
-        self._working = self.closed = False
+        self._rest: threading.Timer | None = None
+        self._newest: NewestWins[list[int], _Answer] | None = None
+        self.closed = False
         self.awake = True
         """False while a layer is made, which looks at the first plane whatever is in view."""
+        if compute is not None:
+            self._newest = NewestWins(self._computed)
+            self._newest.answered.connect(self._tell)
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
+    def __getitem__(self, key: Any) -> NDArray[np.generic]:
         numbers, rest = self._split(key)
         if threading.current_thread() is not threading.main_thread():
             return self._gathered(numbers, rest, self._waited_for)
         self._want(numbers.ravel()[: self._most])
         return self._gathered(numbers, rest, self._remembered)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
         return self._gathered(self._numbers, (), self._waited_for).astype(dtype or self.dtype, copy=False)
 
-    def put(self, index: tuple[int, ...], plane: NDArray[Any]) -> None:
+    def put(self, index: Index, plane: NDArray[np.generic]) -> None:
         """Set a plane that was computed elsewhere."""
         self._remember(int(self._numbers[index]), np.asarray(plane, self.dtype))
 
@@ -84,10 +99,13 @@ class LazyPlanes:
         return len(self._known)
 
     def close(self) -> None:
-        """Compute nothing any more."""
-        with self._news:
-            self.closed, self._wanted = True, []
-            self._news.notify_all()
+        """Compute nothing any more; called in the main thread."""
+        self.closed, newest = True, self._newest
+        if newest is not None:
+            newest.close()
+        # the thread may be the last to hold this array, and must not delete objects of Qt
+        self._newest, self._changed, self._failed = None, _nothing, _nothing
+        self._stop_rest()
         self._release()
 
     def _split(self, key: Any) -> tuple[NDArray[np.intp], tuple[Any, ...]]:
@@ -101,8 +119,8 @@ class LazyPlanes:
         return np.asarray(self._numbers[parts[:leading]]), parts[leading:]
 
     def _gathered(
-        self, numbers: NDArray[np.intp], rest: tuple[Any, ...], get: Callable[[int], NDArray[Any] | None]
-    ) -> NDArray[Any]:
+        self, numbers: NDArray[np.intp], rest: tuple[Any, ...], get: Callable[[int], NDArray[np.generic] | None]
+    ) -> NDArray[np.generic]:
         blank = np.broadcast_to(np.zeros((), self.dtype), self.shape[-2:])[rest]
         result = np.zeros((*numbers.shape, *np.shape(blank)), self.dtype)
         for place in np.ndindex(numbers.shape):
@@ -111,83 +129,84 @@ class LazyPlanes:
                 result[place] = plane[rest]
         return result
 
-    def _remembered(self, number: int) -> NDArray[Any] | None:
-        with self._news:
-            if number in self._known:
-                self._known.move_to_end(number)
-            return self._known.get(number)
+    def _want(self, numbers: NDArray[np.intp]) -> None:
+        """Have planes computed; those that were wanted before and not any more are given up."""
+        if self._newest is None:
+            return
+        with self._lock:
+            known = {*self._known, *self._bad}
+        before, self._wanted = self._wanted, [int(n) for n in numbers if int(n) not in known] if self.awake else []
+        if not self._wanted:
+            self._newest.drop()
+        elif self._wanted != before or not self._newest.busy:
+            self._newest.ask(self._wanted)
 
-    def _waited_for(self, number: int) -> NDArray[Any] | None:
+    def _tell(self, error: _Answer) -> None:
+        if error is None:
+            self._changed()
+        else:
+            self._failed(error)
+
+    def _computed(self, numbers: Sequence[int]) -> Iterator[_Answer]:
+        """Compute one plane after the other and tell how that went; in the thread."""
+        for number in numbers:
+            try:
+                self._waited_for(number)
+            except Exception as error:  # whatever the plane ended with: the others are tried
+                self._bad.add(number)
+                yield error
+            else:
+                yield None
+
+    def _waited_for(self, number: int) -> NDArray[np.generic] | None:
         """Compute a plane here and now unless it is there; raises what computing it does."""
         plane = self._remembered(number)
         if plane is not None or self._compute is None or self.closed:
             return plane
+        self._stop_rest()
         with self._computing:
             plane = self._remembered(number)
             if plane is None:
-                plane = self._fresh(number)
-        self._start()
+                plane = self._fresh(number, self._compute)
+        self._rest_soon()
         return plane
 
-    def _fresh(self, number: int) -> NDArray[Any]:
-        assert self._compute is not None
+    def _fresh(self, number: int, compute: Compute) -> NDArray[np.generic]:
         index = tuple(int(i) for i in np.unravel_index(number, self.shape[:-2])) if self.ndim > 2 else ()
-        plane = np.asarray(self._compute(index), self.dtype)
+        plane = np.asarray(compute(index), self.dtype)
         self._remember(number, plane)
         return plane
 
-    def _remember(self, number: int, plane: NDArray[Any]) -> None:
-        with self._news:
+    def _remembered(self, number: int) -> NDArray[np.generic] | None:
+        with self._lock:
+            if number in self._known:
+                self._known.move_to_end(number)
+            return self._known.get(number)
+
+    def _remember(self, number: int, plane: NDArray[np.generic]) -> None:
+        with self._lock:
             self._known[number] = plane
             self._known.move_to_end(number)
             while len(self._known) > self._most:
                 self._known.popitem(last=False)
 
-    def _want(self, numbers: NDArray[np.intp]) -> None:
-        """Have planes computed; those that were wanted before and not any more are given up."""
-        with self._news:
-            known = {*self._known, *self._bad}
-            idle = self._compute is None or not self.awake
-            self._wanted = [] if idle else [int(n) for n in numbers if int(n) not in known]
-            self._news.notify_all()
-            wanted = bool(self._wanted)
-        if wanted:
-            self._start()
-
-    def _start(self) -> None:
-        with self._news:
-            if self._working or self.closed:
+    def _rest_soon(self) -> None:
+        """Release what computes when nothing more is computed for a while."""
+        with self._lock:
+            if self._rest is not None:
+                self._rest.cancel()
+            if self.closed:
                 return
-            self._working = True
-        threading.Thread(target=self._work, daemon=True).start()
+            self._rest = threading.Timer(_IDLE_SECONDS, self._release_idle)
+            self._rest.daemon = True
+            self._rest.start()
 
-    def _next(self) -> int | None:
-        """Wait for a plane to do; None when the thread shall end."""
-        with self._news:
-            self._news.wait_for(lambda: self._wanted or self.closed, timeout=_IDLE_SECONDS)
-            if self._wanted and not self.closed:
-                return self._wanted[0]
-            self._working = False
-            return None
+    def _stop_rest(self) -> None:
+        with self._lock:
+            if self._rest is not None:
+                self._rest.cancel()
+            self._rest = None
 
-    def _work(self) -> None:
-        number = self._next()
-        while number is not None:
-            tell = self._done_or_failed(number)
-            with self._news:
-                self._wanted = [n for n in self._wanted if n != number]
-            if not self.closed:
-                tell()
-            number = self._next()
-        self._release()
-
-    def _done_or_failed(self, number: int) -> Callable[[], None]:
-        """Compute a plane unless it is there; return what tells how that went."""
-        try:
-            with self._computing:
-                if self._remembered(number) is None:
-                    self._fresh(number)
-        except Exception as error:
-            self._bad.add(number)
-            return partial(self._failed, self, error)
-        return partial(self._changed, self)
+    def _release_idle(self) -> None:
+        with self._computing:  # never while a plane is under way in another thread
+            self._release()

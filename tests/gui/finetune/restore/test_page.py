@@ -53,9 +53,7 @@ def page_of(dock):
 def settle(qtbot, dock):
     """Wait until every pair has been looked at."""
     table = page_of(dock).table
-    qtbot.waitUntil(
-        lambda: not table._timer.isActive() and all(row.question is None for row in table.rows), timeout=20000
-    )
+    qtbot.waitUntil(lambda: not table.busy, timeout=20000)
     return table
 
 

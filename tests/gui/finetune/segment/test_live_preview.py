@@ -41,7 +41,7 @@ def page(viewer, stack, monkeypatch):
     dock.page.add_painting()
     dock.page.dock = dock
     yield dock.page
-    dock.page.look.close_job()
+    dock.page.live.close_job()
 
 
 def stroke(page, mask, plane=0, label=1):
@@ -60,7 +60,7 @@ def right(viewer, mask):
 
 
 def pid(page):
-    return page.look.runner.handle._job.pid
+    return page.live.runner.handle._job.pid
 
 
 def test_a_stroke_is_answered_below_the_painting_and_the_brush_stays_in_the_hand(qtbot, viewer, page, stack):
@@ -95,7 +95,7 @@ def test_where_to_paint_next_comes_when_it_is_wanted_and_goes_with_the_preview(q
     stroke(page, stack[1])
     qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     assert UNSURE not in viewer.layers
-    page.look.unsure.setChecked(True)
+    page.live.unsure.setChecked(True)
     unsure = viewer.layers[UNSURE]
     assert isinstance(unsure, Image)
     assert (unsure.blending, unsure.contrast_limits) == ("additive", [0, 1])
@@ -109,27 +109,27 @@ def test_where_to_paint_next_comes_when_it_is_wanted_and_goes_with_the_preview(q
 def test_too_little_paint_is_said_beside_the_box(qtbot, viewer, page, stack):
     page.unpainted.setCurrentIndex(1)
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: "what is background" in page.look.message.text(), timeout=120000)
+    qtbot.waitUntil(lambda: "what is background" in page.live.message.text(), timeout=120000)
     page.unpainted.setCurrentIndex(0)
     qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
-    assert page.look.message.isHidden()
+    assert page.live.message.isHidden()
 
 
 def test_a_preview_that_was_deleted_stays_away_until_the_box_is_ticked_anew(qtbot, viewer, page, stack):
     stroke(page, stack[1])
     qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     viewer.layers.remove(PREVIEW)
-    with qtbot.waitSignal(page.look.answered, timeout=120000):
+    with qtbot.waitSignal(page.live.answered, timeout=120000):
         page.painting.value.data_setitem((np.array([0]), np.array([64]), np.array([100])), 1)
     assert PREVIEW not in viewer.layers
-    page.look.box.setChecked(False)
-    page.look.box.setChecked(True)
+    page.live.box.setChecked(False)
+    page.live.box.setChecked(True)
     qtbot.waitUntil(lambda: PREVIEW in viewer.layers, timeout=120000)
 
 
 def test_image_and_painting_deleted_while_the_job_answers(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: page.look.runner.running, timeout=120000)
+    qtbot.waitUntil(lambda: page.live.runner.running, timeout=120000)
     viewer.layers.clear()
     qtbot.wait(500)
     assert page.painting.value is None
@@ -145,10 +145,10 @@ def test_a_killed_job_is_said_and_a_tick_starts_another(qtbot, viewer, page, sta
     stroke(page, stack[1])
     qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     psutil.Process(pid(page)).kill()
-    qtbot.waitUntil(lambda: "stopped unexpectedly" in page.look.message.text(), timeout=120000)
-    assert not page.look.box.isChecked()
+    qtbot.waitUntil(lambda: "stopped unexpectedly" in page.live.message.text(), timeout=120000)
+    assert not page.live.box.isChecked()
     page.remove_preview()
-    page.look.box.setChecked(True)
+    page.live.box.setChecked(True)
     qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
 
 
@@ -157,12 +157,12 @@ def test_a_training_ends_the_first_look_and_shows_its_own_uncertainty(qtbot, vie
     qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
     process = psutil.Process(pid(page))
     page.dock.begin()
-    assert not page.look.box.isChecked()
-    assert not page.look.box.isEnabled()
+    assert not page.live.box.isChecked()
+    assert not page.live.box.isEnabled()
     qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, timeout=30000)
     page.dock.panel.stop()
     qtbot.waitUntil(lambda: not page.dock.panel.runner.running, timeout=120000)
-    assert page.look.box.isEnabled()
+    assert page.live.box.isEnabled()
 
 
 def test_closing_the_dock_ends_the_job(qtbot, viewer, page, stack):

@@ -94,6 +94,10 @@ class RestorePage(TrainingPage):
         self.column.addWidget(self.table)
         self.column.addWidget(self.offer)
 
+    def leave(self) -> None:
+        """Look at no pair any more."""
+        self.table.on_close()
+
     @property
     def chosen_task(self) -> RestoreTask:
         """The task on screen."""

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from ....data.datasets.pair_check import PairCheck
 from ....errors import UserError
 from ...job.job_panel import Message
 from ...layers.matching import likely_pair, partner_of
+from ...threads.newest import NewestWins
 from ...widgets.pickers import layer_picker
-from .pair_checker import PairChecker
-from .request import Pair, RestoreTask, pair_of
+from .request import Pair, RestoreTask, checks_of, pair_of
 
 _CALM_MS = 150
 _MARKS = {"good": "✓", "odd": "!", "bad": "✗", "asked": "…", "": ""}
@@ -41,11 +41,10 @@ class PairRow(QObject):
         self.remove.setText("×")
         self.remove.setAutoRaise(True)
         self.remove.setToolTip("Take this pair out of the list.")
-        self.pair: Pair | None = None
-        """The pair as it was when it was asked about; None where there is none."""
         self.check: PairCheck | None = None
-        """What is known of it; None while it is looked at."""
-        self.question: int | None = None
+        """What is known of the pair; None while it is looked at, and where there is none."""
+        self.asked = False
+        """Whether the pair is being looked at."""
         self.image.changed.connect(lambda _: self._on_image())
         self.clean.changed.connect(lambda _: self._on_clean())
 
@@ -85,7 +84,7 @@ class PairRow(QObject):
 
     def show_state(self) -> None:
         """Show a mark, and the sentence as its tooltip."""
-        word = "asked" if self.question is not None else _word(self.check)
+        word = "asked" if self.asked else _word(self.check)
         self.mark.setText(_MARKS[word])
         self.mark.setToolTip(self.check.sentence if self.check is not None else _CHECKING if word else "")
 
@@ -126,10 +125,8 @@ class PairTable(QWidget):
         self._alone = False
         self._guessed: tuple[Any, Any] | None = None
         """The first pair as long as it is a guess that the user has not changed."""
-        self.checker = PairChecker(self)
-        self.checker.checked.connect(self._on_checked)
-        self._timer = QTimer(self, singleShot=True, interval=_CALM_MS)
-        self._timer.timeout.connect(self._ask)
+        self._checks = NewestWins[list[tuple[int, Pair]], tuple[int, PairCheck]](checks_of, _CALM_MS, self)
+        self._checks.answered.connect(self._on_checked)
         self.rows: list[PairRow] = []
         self._make_widgets()
         self._add_row(PairRow(viewer, self, image))
@@ -228,6 +225,11 @@ class PairTable(QWidget):
         """What is known of each pair; None where it is not known yet, or nothing is to be known."""
         return [row.check for row in self.rows]
 
+    @property
+    def busy(self) -> bool:
+        """Whether a pair is still to be looked at."""
+        return self._checks.busy
+
     def _show_columns(self) -> None:
         several = len(self.rows) > 1
         for row in self.rows:
@@ -240,34 +242,40 @@ class PairTable(QWidget):
     def _on_layers(self) -> None:
         """What was known no longer holds; look again when the user has come to rest."""
         for row in self.rows:
-            if row.question is not None:
-                self.checker.drop(row.question)
-            row.pair = row.check = row.question = None
-        self._timer.start()
+            row.check, row.asked = None, False
+        self._checks.drop()
+        self._checks.ask_when_calm(self._question)
         self.changed.emit()
 
-    def _ask(self) -> None:
-        for row in self.rows:
-            if not self._alone and None not in row.layers:
-                self._ask_about(row)
+    def _question(self) -> list[tuple[int, Pair]] | None:
+        """Say at once what the shapes tell; return the pairs whose pixels are to be looked at, by row."""
+        pairs = []
+        for number, row in enumerate(self.rows):
+            pair = None if self._alone or None in row.layers else self._pair_of(row)
+            row.asked = pair is not None
+            if pair is not None:
+                pairs.append((number, pair))
             row.show_state()
         self._show_message()
+        return pairs or None
 
-    def _ask_about(self, row: PairRow) -> None:
-        """Say at once what the shapes tell, and have the pixels looked at."""
+    def _pair_of(self, row: PairRow) -> Pair | None:
         try:
-            row.pair = pair_of(self._task, *row.layers)
+            return pair_of(self._task, *row.layers)
         except UserError as error:
             row.check = PairCheck(trouble=str(error))
-        else:
-            row.question = self.checker.ask(row.pair)
+            return None
 
-    def _on_checked(self, number: int, check: PairCheck) -> None:
-        for row in self.rows:
-            if row.question == number:
-                row.question, row.check = None, check
-                row.show_state()
+    def _on_checked(self, found: tuple[int, PairCheck]) -> None:
+        number, check = found
+        row = self.rows[number]  # rows come and go with a new question only
+        row.asked, row.check = False, check
+        row.show_state()
         self._show_message()
+
+    def on_close(self) -> None:
+        """Look at nothing any more."""
+        self._checks.drop()
 
     def _show_message(self) -> None:
         """Show the sentences: all of a single pair, of several those that want attention."""
@@ -278,7 +286,7 @@ class PairTable(QWidget):
         known = [row.check for row in self.rows if row.check is not None]
         if len(self.rows) == 1:
             yield from (check.sentence for check in known)
-            if self.rows[0].question is not None:
+            if self.rows[0].asked:
                 yield _CHECKING
             return
         for number, row in enumerate(self.rows, start=1):

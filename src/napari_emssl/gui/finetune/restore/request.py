@@ -1,6 +1,6 @@
 """Which layers a restoration learns from, resolved into one frozen request. No Qt, no viewer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -125,6 +125,15 @@ def pair_of(task: RestoreTask, image: Any, clean: Any, alone: bool = False) -> P
     if trouble:
         raise UserError(f"'{source.name}' and '{target.name}': {trouble}")
     return Pair(source, target, separate, _placement_doubt(source, target))
+
+
+def checks_of(pairs: Iterable[tuple[int, Pair]]) -> Iterator[tuple[int, PairCheck]]:
+    """Look at the pixels of numbered pairs, one after the other, and yield what is found; takes up to seconds each."""
+    for number, pair in pairs:
+        try:
+            yield number, pair.check()
+        except Exception as error:  # whatever is wrong with a lazy layer is said, and the others are looked at
+            yield number, PairCheck(trouble=f"The pair cannot be read: {error}")
 
 
 def _placement_doubt(image: LayerSnapshot, target: LayerSnapshot) -> str:

@@ -1,13 +1,11 @@
 """A prediction while the user paints: the plane in view and its painting go to a job that answers in about a second."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ....errors import UserError
@@ -15,6 +13,7 @@ from ....jobs.events import Event, Notice, Preview
 from ....jobs.worker import client
 from ...job.runner import Handle, Runner
 from ...layers.layers import plane_in_view, snapshot_of
+from ...threads.newest import NewestWins
 from .classes import given_classes
 from .painted_values import edit_events
 from .regions import regions_of
@@ -26,7 +25,7 @@ _KEPT = 3
 """Painted planes that are learnt from beside the one in view, those painted last."""
 
 
-class FirstLook(QWidget):
+class LivePreview(QWidget):
     """Two boxes to tick, and the job behind the first: asked after each stroke, the newest question wins.
 
     Parameters
@@ -53,7 +52,6 @@ class FirstLook(QWidget):
     answered = Signal(object, object)
     moved = Signal()
     unsure_wanted = Signal(bool)
-    _sent = Signal(int, object)
 
     def __init__(self, viewer: Any, inputs: Callable[[], Inputs]) -> None:
         super().__init__()
@@ -64,13 +62,12 @@ class FirstLook(QWidget):
         self._asked: Snapshot | None = None
         self._values: dict[int, tuple[int, ...]] = {}
         self._index: Index | None = None
-        self._thread = ThreadPoolExecutor(1)
+        self._sender = NewestWins[tuple[Snapshot, Handle], tuple[int, tuple[int, ...]]](_send, _CALM_MS, self)
+        self._sender.answered.connect(self._on_sent)
+        self._sender.failed.connect(self._on_unreadable)
         self.runner = Runner(self)
         self.runner.event.connect(self._on_event)
         self.runner.failed.connect(self._on_failure)
-        self._sent.connect(self._on_sent)
-        self._timer = QTimer(self, singleShot=True, interval=_CALM_MS)
-        self._timer.timeout.connect(self._ask)
         viewer.dims.events.current_step.connect(self._on_dims)
         self._make_widgets()
 
@@ -110,14 +107,14 @@ class FirstLook(QWidget):
                 event.connect(self._on_edit)
 
     def rest(self, resting: bool) -> None:
-        """End for a training, whose predictions are better; afterwards the user may tick the box anew."""
+        """End for a training, whose predictions are better; afterwards the user may tick the box again."""
         self.box.setEnabled(not resting)
         if resting:
             self.box.setChecked(False)
 
     def close_job(self) -> None:
         """End the job without a word."""
-        self._timer.stop()
+        self._sender.drop()
         self._asked = None
         self.runner.close()
 
@@ -125,14 +122,14 @@ class FirstLook(QWidget):
         self._say("")
         self._layers = (None, None)
         if ticked:
-            self._timer.start()
+            self.ask_soon()
         else:
             self.close_job()
 
     def ask_soon(self) -> None:
         """Ask when nothing more has changed for a moment."""
         if self.box.isChecked():
-            self._timer.start()
+            self._sender.ask_when_calm(self._question)
 
     def _on_edit(self, event: Any = None) -> None:
         self.ask_soon()
@@ -142,28 +139,26 @@ class FirstLook(QWidget):
             return
         if plane_in_view(self._layers[0], self._viewer) != self._index:
             self.moved.emit()
-            self._timer.start()
+            self.ask_soon()
 
-    def _ask(self) -> None:
-        """Put the question, unless there is nothing to ask or nothing has changed."""
-        if not self.box.isChecked():
-            return
+    def _question(self) -> tuple[Snapshot, Handle] | None:
+        """Return what to ask and whom, and start the job if need be; None where nothing has changed."""
         if self.runner.handle.closed:
-            self._timer.start()  # the job before has not quite ended
-            return
+            self.ask_soon()  # the job before has not quite ended
+            return None
         try:
             snapshot = self._snapshot()
         except UserError as error:
             self._say(str(error))
-            return
+            return None
         if snapshot is None:
             self._forget()
         if snapshot is None or alike(snapshot, self._asked):
-            return
+            return None
         self._asked, self._index = snapshot, snapshot.index
         if not self.runner.running:
             self.runner.run(_start)
-        self._thread.submit(self._send, snapshot, self.runner.handle)
+        return snapshot, self.runner.handle
 
     def _snapshot(self) -> Snapshot | None:
         """Copy what is painted on the plane in view, and remember it for later questions; None without paint."""
@@ -198,31 +193,26 @@ class FirstLook(QWidget):
         kept = [other for other, labels in self._painted.items() if labels.any()][-_KEPT:]
         self._painted = {other: self._painted[other] for other in kept} | {index: plane}
 
-    def _send(self, snapshot: Snapshot, handle: Handle) -> None:
-        """Read the planes and send them; in a thread, and skipped when there is a newer question."""
-        if self._asked is not snapshot:
-            return
-        with suppress(RuntimeError):  # the dock may be gone
-            try:
-                self._sent.emit(snapshot.number, snapshot.values())
-                handle.ask(snapshot.look())
-            except UserError as error:
-                self._sent.emit(snapshot.number, str(error))
-
-    def _on_sent(self, number: int, found: Any) -> None:
-        if isinstance(found, str):
-            self._say(found)
-        else:
-            self._values = {number: found, **dict(list(self._values.items())[:7])}
+    def _on_sent(self, sent: tuple[int, tuple[int, ...]]) -> None:
+        number, values = sent
+        self._values = {number: values, **dict(list(self._values.items())[:7])}
 
     def _on_event(self, event: Event) -> None:
         if self._asked is None:
             return
         if isinstance(event, Notice):
             self._say(event.text)
-        elif isinstance(event, Preview) and self._index == plane_in_view(self._layers[0], self._viewer):
+        elif isinstance(event, Preview) and self._holds(event):
             self._say("")
-            self.answered.emit(event.images, self._values.get(event.step, ()))
+            self.answered.emit(event.images, self._values[event.step])
+
+    def _holds(self, answer: Preview) -> bool:
+        """Whether an answer is for the plane in view; where its labels are not known, a newer one is on its way."""
+        in_view = self._index == plane_in_view(self._layers[0], self._viewer)
+        return in_view and answer.step in self._values
+
+    def _on_unreadable(self, error: Exception) -> None:
+        self._say(str(error) if isinstance(error, UserError) else f"The planes cannot be read: {error}")
 
     def _on_failure(self, error: BaseException) -> None:
         self.box.setChecked(False)
@@ -235,3 +225,10 @@ class FirstLook(QWidget):
 
 def _start() -> client.WorkerJob[None]:
     return client.run("first_look")
+
+
+def _send(question: tuple[Snapshot, Handle]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Read the planes and send them; yields the number of the question and its classes. Runs in a thread."""
+    snapshot, handle = question
+    yield snapshot.number, snapshot.values()
+    handle.ask(snapshot.query())

@@ -22,7 +22,7 @@ from ...widgets.fields import Combo
 from ...widgets.pickers import layer_picker
 from .class_table import ClassTable
 from .image_list import ImageList
-from .live_preview import FirstLook
+from .live_preview import LivePreview
 from .painting_files import painting_paths
 from .regions import new_regions
 from .request import Pair, training_request
@@ -75,14 +75,14 @@ class SegmentPage(TrainingPage):
         self.unpainted = Combo()
         for text, value in _UNPAINTED.items():
             self.unpainted.addItem(text, value)
-        self.look = FirstLook(
+        self.live = LivePreview(
             viewer, lambda: Inputs(*self.pairs()[0], self.unpainted.currentData(), self.regions.value)
         )
         self.classes = ClassTable()
         self.classes.shown.connect(self._on_classes)
         self._make_buttons()
         self._lay_out()
-        self._connect_look()
+        self._connect_live_preview()
 
     def _make_buttons(self) -> None:
         self.add_image_button = QPushButton("Add")
@@ -111,14 +111,14 @@ class SegmentPage(TrainingPage):
         self._on_paintings()
         self._on_classes(0)
 
-    def _connect_look(self) -> None:
-        """Show the answers of the first look as the previews of a training."""
-        self.column.addWidget(self.look)
-        self.look.began.connect(self._ready_preview)
-        self.look.answered.connect(self._show_answer)
-        self.look.moved.connect(self.blank_preview)
-        self.look.unsure_wanted.connect(self.unsure.want)
-        self.unpainted.currentIndexChanged.connect(lambda _: self.look.ask_soon())
+    def _connect_live_preview(self) -> None:
+        """Show the answers of the live preview as the previews of a training."""
+        self.column.addWidget(self.live)
+        self.live.began.connect(self._ready_preview)
+        self.live.answered.connect(self._show_answer)
+        self.live.moved.connect(self.blank_preview)
+        self.live.unsure_wanted.connect(self.unsure.want)
+        self.unpainted.currentIndexChanged.connect(lambda _: self.live.ask_soon())
 
     def showEvent(self, event: Any) -> None:
         """Make the buttons beside the pickers equally wide, now that they wear the viewer's style."""
@@ -136,10 +136,10 @@ class SegmentPage(TrainingPage):
         self._on_paintings()
 
     def leave(self) -> None:
-        """Let go of the paintings, and end the first look."""
+        """Let go of the paintings, and end the live preview."""
         self.classes.watch(())
-        self.look.watch(None)
-        self.look.close_job()
+        self.live.watch(None)
+        self.live.close_job()
 
     def on_image(self) -> None:
         """Pick the painting and the regions that belong to the image."""
@@ -165,7 +165,7 @@ class SegmentPage(TrainingPage):
 
     def _on_paintings(self) -> None:
         """Let the table show the labels of all paintings."""
-        self.look.watch(self.painting.value)
+        self.live.watch(self.painting.value)
         self.more_images.setVisible(bool(self.more_images.rows))
         self.form.labelForField(self.more_images).setVisible(bool(self.more_images.rows))
         self.classes.watch([labels for labels in dict.fromkeys(painting for _, painting in self.pairs()) if labels])
@@ -263,8 +263,8 @@ class SegmentPage(TrainingPage):
         self.unsure.remove()
 
     def on_idle(self, idle: bool) -> None:
-        """Let the first look end when a training starts."""
-        self.look.rest(not idle)
+        """Let the live preview end when a training starts."""
+        self.live.rest(not idle)
 
 
 def painted_labels(predicted: NDArray[Any], values: tuple[int, ...]) -> NDArray[Any]:

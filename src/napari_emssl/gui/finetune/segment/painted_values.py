@@ -1,24 +1,36 @@
 """Which labels there are in Labels layers, kept up with while the user paints; read in a thread."""
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from ...layers.matching import shape_of
+from ...threads.newest import NewestWins
 from .classes import labels_in
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from napari.utils.events import Event, EventEmitter
 
 _CALM_MS = 250
 _RESTS = 4
 """Reading takes at most a fifth of the time, however large the layers are."""
 
+_Grids = list[tuple[Any, tuple[int, ...]]]
+"""Arrays, numpy or lazy, and their shapes ``(..., h, w)``."""
+
+
+class _Reading(NamedTuple):
+    values: tuple[int, ...]
+    seconds: float
+
 
 class PaintedValues(QObject):
-    """Labels found in some Labels layers, read anew when one of them was edited.
+    """Labels found in some Labels layers, read again when one of them was edited.
 
     Signals
     -------
@@ -28,18 +40,17 @@ class PaintedValues(QObject):
     """
 
     changed = Signal(object)
-    _read = Signal(int, object, float)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._layers: tuple[Any, ...] = ()
-        self._turn, self._reading, self._again = 0, False, False
-        self._thread = ThreadPoolExecutor(1)
-        self._timer = QTimer(self, singleShot=True, interval=_CALM_MS)
-        self._timer.timeout.connect(self._begin)
-        self._read.connect(self._on_read)
+        self._layers: tuple[Labels, ...] = ()
+        self._edited = False
+        """Whether there was an edit since the layers were last looked at."""
+        self._read = NewestWins[_Grids, _Reading](_labels_of, _CALM_MS, self)
+        self._read.answered.connect(self._on_read)
+        self._read.busy_changed.connect(lambda busy: None if busy else self._catch_up())
 
-    def watch(self, layers: Sequence[Any]) -> None:
+    def watch(self, layers: "Sequence[Labels]") -> None:
         """Watch these layers, and no others any more."""
         for layer in self._layers:
             for event in edit_events(layer):
@@ -48,42 +59,39 @@ class PaintedValues(QObject):
         for layer in self._layers:
             for event in edit_events(layer):
                 event.connect(self._on_edit)
-        self._turn += 1
-        self._timer.start(0)
+        self._read.ask(self._grids())
 
-    def _on_edit(self, event: Any = None) -> None:
-        if not self._timer.isActive():
-            self._timer.start()
+    def _on_edit(self, event: "Event | None" = None) -> None:
+        """Read soon, also while the user goes on painting; never give up a reading, so that each comes to its end."""
+        self._edited = True
+        if not self._read.busy:
+            self._catch_up()
 
-    def _begin(self) -> None:
-        """Read the layers in the thread; while it does, remember that there is more to read."""
-        if self._reading:
-            self._again = True
-            return
-        self._reading, self._again = True, False
-        arrays = [(layer.data[0] if layer.multiscale else layer.data, shape_of(layer)) for layer in self._layers]
-        self._thread.submit(self._work, self._turn, arrays)
+    def _catch_up(self) -> None:
+        if self._edited:
+            self._read.ask_when_calm(self._grids)
 
-    def _work(self, turn: int, arrays: Sequence[tuple[Any, tuple[int, ...]]]) -> None:
-        began = time.monotonic()
-        found: set[int] = set()
-        for data, shape in arrays:
-            with suppress(OSError, ValueError, IndexError):  # a lazy layer that cannot be read shows no labels
-                found |= labels_in(data, shape)
-        with suppress(RuntimeError):  # the dock may be gone
-            self._read.emit(turn, tuple(sorted(found)), time.monotonic() - began)
+    def _grids(self) -> _Grids:
+        self._edited = False
+        return [(layer.data[0] if layer.multiscale else layer.data, shape_of(layer)) for layer in self._layers]
 
-    def _on_read(self, turn: int, found: tuple[int, ...], seconds: float) -> None:
-        self._reading = False
-        self._timer.setInterval(max(_CALM_MS, round(1000 * seconds * _RESTS)))
-        if turn == self._turn:
-            self.changed.emit(found)
-        if self._again:
-            self._timer.start()
+    def _on_read(self, reading: _Reading) -> None:
+        self._read.calm_ms = max(_CALM_MS, round(1000 * reading.seconds * _RESTS))
+        self.changed.emit(reading.values)
 
 
-def edit_events(layer: Any) -> list[Any]:
-    """Events that tell of edits; the slider sets them off, too, which is no reason to read a lazy layer anew."""
+def _labels_of(grids: _Grids) -> Iterator[_Reading]:
+    """Read the labels; called in a thread."""
+    began = time.monotonic()
+    found: set[int] = set()
+    for data, shape in grids:
+        with suppress(OSError, ValueError, IndexError):  # a lazy layer that cannot be read shows no labels
+            found |= labels_in(data, shape)
+    yield _Reading(tuple(sorted(found)), time.monotonic() - began)
+
+
+def edit_events(layer: "Labels") -> "list[EventEmitter]":
+    """Events that tell of edits; the slider sets them off, too, which is no reason to read a lazy layer again."""
     lazy = not isinstance(layer.data, np.ndarray)
     names = ("paint", "data") if lazy else ("paint", "data", "labels_update", "set_data")
     return [getattr(layer.events, name) for name in names if hasattr(layer.events, name)]

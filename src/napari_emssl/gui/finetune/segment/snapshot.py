@@ -43,7 +43,7 @@ class Snapshot:
         """Return the painted labels that are classes, in order; counts all planes."""
         return tuple(value for value in self._painted() if self._role(value) == "class")
 
-    def look(self) -> PreviewQuery:
+    def query(self) -> PreviewQuery:
         """Return the question as the job takes it; reads the planes."""
         indices, painted = list(self.labels), self._painted()
         height, width = self.source.shape[-2:]
