@@ -17,7 +17,7 @@ from scipy import ndimage
 from napari_emssl.data.images.image import find_images, read_image
 from napari_emssl.jobs.settings import MeasureSettings
 from napari_emssl.particles import measure_particles
-from napari_emssl.particles.split_touching import cut, join
+from napari_emssl.particles.split_touching import cut_at_necks, join_fragments
 
 FINE = 8
 DIAMETERS = (3, 5, 8, 12, 20, 40, 80)
@@ -134,13 +134,13 @@ def recovered(folder):
     """Print how well numbered particles come back from the mask that they make up together."""
     planes = [image.plane(i) for image in map(read_image, find_images(folder)) for i in range(len(image))]
     planes = [np.unique(plane, return_inverse=True)[1].reshape(plane.shape) for plane in planes]
-    fragments = [cut(plane > 0) for plane in planes]
+    fragments = [cut_at_necks(plane > 0) for plane in planes]
     true = sum(int(plane.max()) for plane in planes)
     print(f"\nNumbered particles in {len(planes)} planes, from their mask ({true} particles)")
     print("| strength | found | true ones found again (IoU > 0.5), % | of those found, % |")
     print("|---|---|---|---|")
     for split in (0.0, *SPLITS):
-        found = [join(cut_mask, split)[0] for cut_mask in fragments]
+        found = [join_fragments(cut_mask, split)[0] for cut_mask in fragments]
         count = sum(int(instances.max()) for instances in found)
         good = sum(matches(plane, instances) for plane, instances in zip(planes, found, strict=True))
         print(f"| {split:g} | {count} | {100 * good / true:.1f} | {100 * good / count:.1f} |")

@@ -22,7 +22,7 @@ from skimage.metrics import structural_similarity
 from skimage.restoration import denoise_nl_means
 
 import napari_emssl as em
-from napari_emssl.simulation.stem.scan import lagging
+from napari_emssl.simulation.stem.scan import with_lag
 from napari_emssl.simulation.stem.settings import STEMSettings
 from napari_emssl.simulation.stem.simulate import simulate_stem
 
@@ -49,7 +49,7 @@ def film(case: str) -> tuple[Floats, Floats]:
     noisy = (rng.poisson(clean) + rng.normal(0, 0.15, clean.shape)).astype(np.float32)
     lag = LAG.get(case, 0.0)
     return (
-        tuple(np.stack([lagging(frame, lag) for frame in side]) for side in (noisy, clean)) if lag else (noisy, clean)
+        tuple(np.stack([with_lag(frame, lag) for frame in side]) for side in (noisy, clean)) if lag else (noisy, clean)
     )
 
 

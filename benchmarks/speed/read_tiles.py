@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_emssl.data.datasets.folder_index import index_file, scan
-from napari_emssl.data.datasets.pack import pack
+from napari_emssl.data.datasets.packing import pack
 from napari_emssl.data.datasets.plane_stores import PlaneStore
 from napari_emssl.data.datasets.sources import open_sources
 from napari_emssl.data.images.intensity_scaling import IntensityScaling

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from .jobs.events import Control, Finished, Job, Preview, Progress, Update
 from .jobs.settings import FinetuneSettings
 from .metrics import dice
 from .models.model_file import Model, save_model
-from .simulation.hrtem.sample import Sample, gold_sample
+from .simulation.hrtem.sample import GoldSample, gold_sample
 from .training.finetuning.finetune import finetune
 from .training.history import write_curves
 from .training.panels import write_overlay
@@ -59,11 +58,11 @@ def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str 
 
 
 def _train_and_report(
-    training: Job[Model], sample: Sample, folder: Path, clock: float
+    training: Job[Model], sample: GoldSample, folder: Path, clock: float
 ) -> Iterator[Update | Finished[str]]:
     """Pass on the events of the training, then apply, judge and draw."""
     progress: list[Progress] = []
-    before: NDArray[Any] | None = None
+    before: NDArray[np.generic] | None = None
     for event in training:
         if isinstance(event, Progress):
             progress.append(event)
@@ -77,9 +76,10 @@ def _train_and_report(
             yield event
 
 
-def _write_stacks(folder: Path, sample: Sample) -> None:
-    stacks = {"images": sample.images, "painting": sample.painting, "truth": sample.instances}
-    for name, stack in stacks.items():
+def _write_stacks(folder: Path, sample: GoldSample) -> None:
+    names = ("images", "painting", "truth")
+    stacks: tuple[NDArray[np.integer], ...] = (sample.images, sample.painting, sample.instances)
+    for name, stack in zip(names, stacks, strict=True):
         write_image(folder / f"{name}.tif", stack, sample.pixel_size_nm, overwrite=True)
 
 
@@ -88,7 +88,7 @@ def _save(folder: Path, model: Model, progress: list[Progress]) -> None:
     write_curves(folder / "curves.png", folder / "curves.csv", progress)
 
 
-def _segment(model: Model, sample: Sample, before: NDArray[Any] | None, folder: Path) -> list[float]:
+def _segment(model: Model, sample: GoldSample, before: NDArray[np.generic] | None, folder: Path) -> list[float]:
     """Apply the model to every plane, write labels and pictures, and return the Dice of each over unpainted pixels."""
     found = apply(model, sample.images)
     write_image(folder / "labels.tif", found, sample.pixel_size_nm, overwrite=True)

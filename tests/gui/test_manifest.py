@@ -132,9 +132,9 @@ def test_samples_are_simulated_once_and_carry_units(monkeypatch):
 def test_stem_samples_are_pairs_on_grids_that_agree(monkeypatch):
     from napari_emssl.simulation.stem import sample
 
-    small_pair, small_film = partial(sample.stem_pair, 64), partial(sample.stem_film, 3, 64)
-    monkeypatch.setattr(sample, "stem_pair", small_pair)
-    monkeypatch.setattr(sample, "stem_film", small_film)
+    small_pair, small_film = partial(sample.simulate_pair, 64), partial(sample.simulate_film, 3, 64)
+    monkeypatch.setattr(sample, "simulate_pair", small_pair)
+    monkeypatch.setattr(sample, "simulate_film", small_film)
     fine, flat, clean, noisy = samples.stem_pair()
     assert [layer[0].shape for layer in (fine, flat, clean, noisy)] == [(128, 128)] + 3 * [(64, 64)]
     assert noisy[1].get("visible", True)
@@ -161,9 +161,9 @@ def _centre(array, options):
 
 
 def test_the_film_drifts_and_its_noise_is_that_of_electrons():
-    from napari_emssl.simulation.stem.sample import stem_film
+    from napari_emssl.simulation.stem.sample import simulate_film
 
-    noisy, clean = stem_film(4, 96)
+    noisy, clean = simulate_film(4, 96)
     noise = noisy - clean
     assert noise.var() == pytest.approx(clean.mean() + 0.15**2, rel=0.1)
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05

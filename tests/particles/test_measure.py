@@ -18,7 +18,7 @@ from napari_emssl.errors import UserError
 from napari_emssl.particles.histogram import write_histogram
 from napari_emssl.particles.instances import is_mask
 from napari_emssl.particles.properties import feret, properties_of
-from napari_emssl.particles.split_touching import cut, join
+from napari_emssl.particles.split_touching import cut_at_necks, join_fragments
 from napari_emssl.particles.statistics import histogram_of, summary_of
 
 QUICK = settings(max_examples=60, deadline=None)
@@ -158,7 +158,7 @@ def test_pinholes_do_not_cut_a_particle():
 @QUICK
 @given(MASKS, st.floats(0, 1))
 def test_particles_cover_the_mask_and_separation_only_cuts(mask, split):
-    instances, classes = join(cut(mask), split)
+    instances, classes = join_fragments(cut_at_necks(mask), split)
     whole, pieces = ndimage.label(mask, np.ones((3, 3)))
     np.testing.assert_array_equal(instances > 0, mask)
     assert set(np.unique(instances)) - {0} == set(range(1, len(classes)))
@@ -174,8 +174,8 @@ def test_particles_cover_the_mask_and_separation_only_cuts(mask, split):
 @QUICK
 @given(MASKS, st.floats(0, 1), st.floats(0, 1))
 def test_stronger_separation_never_joins(mask, one, other):
-    fragments = cut(mask)
-    weak, strong = join(fragments, min(one, other))[0], join(fragments, max(one, other))[0]
+    fragments = cut_at_necks(mask)
+    weak, strong = join_fragments(fragments, min(one, other))[0], join_fragments(fragments, max(one, other))[0]
     for number in range(1, strong.max(initial=0) + 1):
         assert len(np.unique(weak[strong == number])) == 1
 

@@ -23,7 +23,7 @@ def pack(
     require_writable_file(output, overwrite)
     require_existing(paths)
     refuse_inputs([output], paths)
-    from ..data.datasets.pack import pack as start
+    from ..data.datasets.packing import pack as start
     from ..formatting import counted
     from .progress import follow
 

@@ -56,9 +56,11 @@ def stem_(
     output: Output,
     count: Count = 10,
     seed: Seed = 0,
-    format: Annotated[
+    file_format: Annotated[
         Literal["png", "tiff"],
-        Parameter(group="Output", help="png: 8 bits, as TEM-ImageNet; tiff: float32 electrons per pixel."),
+        Parameter(
+            name="--format", group="Output", help="png: 8 bits, as TEM-ImageNet; tiff: float32 electrons per pixel."
+        ),
     ] = "png",
     workers: Annotated[int, Parameter(group="Output", help="Images that are made at the same time.")] = 2,
     overwrite: Overwrite = False,
@@ -72,7 +74,7 @@ def stem_(
     def steps() -> Iterator[tuple[int, int]]:
         from ..simulation.stem.files import write_stem
 
-        return write_stem(output, count, settings, seed, form=format, workers=workers, overwrite=overwrite)
+        return write_stem(output, count, settings, seed, file_format=file_format, workers=workers, overwrite=overwrite)
 
     return _simulate(steps, output, count, overwrite, quiet)
 
@@ -83,9 +85,9 @@ def _simulate(steps: Steps, output: Path, count: int, overwrite: bool, quiet: bo
     if count < 1:
         raise UserError(f"--count must be at least 1 (got {count}).")
     from ..formatting import counted
-    from ..simulation.job import writing
+    from ..simulation.job import writing_job
     from .progress import follow
 
-    ending = follow(writing(steps, count), "Simulating", quiet=quiet)
+    ending = follow(writing_job(steps, count), "Simulating", quiet=quiet)
     print(f"Wrote {counted(ending.result, 'image')} with {'its' if ending.result == 1 else 'their'} truth to {output}.")
     return ending.status

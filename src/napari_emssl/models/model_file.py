@@ -91,7 +91,7 @@ class Model:
     """A trained network as data: its card and its weights (numpy, by parameter name)."""
 
     card: Card
-    weights: Mapping[str, NDArray[Any]]
+    weights: Mapping[str, NDArray[np.generic]]
 
     @property
     def name(self) -> str:
@@ -155,7 +155,7 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True, storage: 
     return path
 
 
-def _content_of(card: Card, weights: Mapping[str, NDArray[Any]]) -> bytes:
+def _content_of(card: Card, weights: Mapping[str, NDArray[np.generic]]) -> bytes:
     """Return the bytes of a model file."""
     from safetensors.numpy import save
 
@@ -166,7 +166,7 @@ def _content_of(card: Card, weights: Mapping[str, NDArray[Any]]) -> bytes:
     return save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)})
 
 
-def half(array: NDArray[Any]) -> NDArray[Any]:
+def half(array: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return float32 weights as float16 where that is harmless, else as they are.
 
     Left alone are arrays of one dimension (biases, and statistics of norms, whose running variance may be far outside
@@ -177,8 +177,9 @@ def half(array: NDArray[Any]) -> NDArray[Any]:
         return array
     with np.errstate(over="ignore", invalid="ignore"):
         rounded = array.astype(np.float16)
-        error = np.abs(rounded.astype(np.float32) - array).max()
-    return rounded if error <= np.abs(array).max() * 2.0**-11 else array
+        weights: NDArray[np.float32] = np.asarray(array, np.float32)
+        error = np.abs(rounded.astype(np.float32) - weights).max()
+    return rounded if error <= np.abs(weights).max() * 2.0**-11 else array
 
 
 def count_parameters(path: str | Path) -> int:
@@ -209,7 +210,7 @@ def read_model(path: str | Path) -> Model:
     return Model(_parse_card(metadata, path), weights)
 
 
-def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[str, NDArray[np.generic]]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -224,7 +225,7 @@ def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[
         ) from error
 
 
-def _full(array: NDArray[Any]) -> NDArray[Any]:
+def _full(array: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return weights stored as float16 as float32."""
     return array.astype(np.float32) if array.dtype == np.float16 else array
 

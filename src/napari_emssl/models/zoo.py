@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..data.images.user_folder import home as home
-from ..data.images.user_folder import unused
+from ..data.images.user_folder import unused_path
 from ..errors import UserError
 from .model_file import Card, Model, Storage, read_card, read_model, save_model
 
@@ -266,5 +266,5 @@ def _rank(entry: ZooEntry) -> int:
 def free_name(wanted: str) -> str:
     """Return the name, with a number behind it where it is taken."""
     shipped = {entry.name for entry in list_models() if entry.origin == "shipped"}
-    name = unused(own_folder(), wanted, ".safetensors").stem if wanted not in shipped else f"{wanted} (own)"
+    name = unused_path(own_folder(), wanted, ".safetensors").stem if wanted not in shipped else f"{wanted} (own)"
     return name if name not in shipped else free_name(f"{name} (own)")

@@ -1,7 +1,7 @@
-"""The histogram of diameters as a picture. Drawn with matplotlib, imported when needed."""
+"""The histogram of diameters as a picture, drawn with matplotlib, which is imported when it is needed."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,13 +9,30 @@ from ..data.images.image import replacing
 from .statistics import Summary, histogram_of
 from .table import ParticleTable
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _INK, _BARS, _FIT = "#333333", "#56B4E9", "#D55E00"
 
 
 def write_histogram(path: Path | str, table: ParticleTable, overwrite: bool = False) -> Path:
     """Write a histogram of the equivalent diameters as PNG, with mean, median and the log-normal fit.
 
-    Of a table that mixes calibrated and other images, one panel for each unit.
+    A table that mixes calibrated and other images gets one panel for each unit.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    table
+        The particles.
+    overwrite
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The file written.
 
     Raises
     ------
@@ -34,7 +51,7 @@ def write_histogram(path: Path | str, table: ParticleTable, overwrite: bool = Fa
     return Path(path)
 
 
-def _draw(axes: Any, table: ParticleTable, summary: Summary) -> None:
+def _draw(axes: "Axes", table: ParticleTable, summary: Summary) -> None:
     axes.set_xlabel(f"equivalent diameter ({summary.unit})", color=_INK)
     axes.set_ylabel("particles", color=_INK)
     axes.set_title(f"{summary.count} particle{'' if summary.count == 1 else 's'}", fontsize=10, color=_INK)

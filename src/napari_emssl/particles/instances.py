@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..jobs.settings import MeasureSettings
-from .properties import properties_of
-from .split_touching import Fragments, cut, join
+from .properties import Columns, properties_of
+from .split_touching import Fragments, cut_at_necks, join_fragments
 from .table import ParticleTable
 
 _SAME_NEIGHBOUR = 0.3
@@ -26,7 +25,7 @@ class Particles:
     table: ParticleTable
 
     def kept(self, settings: MeasureSettings) -> "Particles":
-        """Return the particles that the settings let count, numbered anew."""
+        """Return the particles that the settings let count, numbered again from 1."""
         keep = _kept(self.table, settings)
         numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
         columns = {name: values[keep] for name, values in self.table.columns.items()}
@@ -41,7 +40,7 @@ class Particles:
         return Particles(instances, replace(self.table, columns=columns))
 
 
-def plain_labels(plane: NDArray[Any], name: str) -> NDArray[np.int64]:
+def plain_labels(plane: NDArray[np.generic], name: str) -> NDArray[np.int64]:
     """Return a plane ``(h, w)`` as whole numbers from 0 on; raises `UserError` where it holds something else."""
     if plane.dtype.kind == "f" and not np.array_equal(plane, np.rint(plane)):
         raise UserError(f"{name} holds grey values, not labels. Give a mask or numbered particles (whole numbers).")
@@ -50,8 +49,8 @@ def plain_labels(plane: NDArray[Any], name: str) -> NDArray[np.int64]:
     return plane.astype(np.int64)
 
 
-def is_mask(planes: Iterable[NDArray[Any]], settings: MeasureSettings) -> bool:
-    """Whether the values of these planes are classes; looks no farther than to the second value beside 0."""
+def is_mask(planes: Iterable[NDArray[np.generic]], settings: MeasureSettings) -> bool:
+    """Whether the values of these planes are classes; no plane is read beyond the second value other than 0."""
     if settings.labels != "auto":
         return settings.labels == "mask"
     low, high = np.inf, -np.inf
@@ -64,22 +63,48 @@ def is_mask(planes: Iterable[NDArray[Any]], settings: MeasureSettings) -> bool:
     return True
 
 
-def looks_grey(plane: NDArray[Any]) -> bool:
+def looks_grey(plane: NDArray[np.generic]) -> bool:
     """Whether most pixels differ from their neighbour, as in an image and unlike in labels."""
     same = (plane[:, 1:] == plane[:, :-1])[plane[:, 1:] != 0]
     return bool(same.size and same.mean() < _SAME_NEIGHBOUR)
 
 
 def measure_mask(
-    fragments: Fragments, split: float, intensity: NDArray[Any] | None, pixel_size_nm: float | None
+    fragments: Fragments, split: float, intensity: NDArray[np.number] | None, pixel_size_nm: float | None
 ) -> Particles:
-    """Measure the particles that a mask's fragments make up at this strength of separation."""
-    instances, classes = join(fragments, split)
+    """Measure the particles of a mask.
+
+    Parameters
+    ----------
+    fragments
+        The mask, cut at its necks.
+    split
+        Strength of the separation, see `join_fragments`.
+    intensity
+        Image ``(h, w)`` for the mean intensity, or None.
+    pixel_size_nm
+        None where it is unknown.
+
+    """
+    instances, classes = join_fragments(fragments, split)
     return Particles(instances, _table(instances, intensity, pixel_size_nm, {"class": classes[1:]}))
 
 
-def measure_numbered(plane: NDArray[Any], intensity: NDArray[Any] | None, pixel_size_nm: float | None) -> Particles:
-    """Measure particles that are numbered already, each as it is, in one piece or not; the table keeps the numbers."""
+def measure_numbered(
+    plane: NDArray[np.integer], intensity: NDArray[np.number] | None, pixel_size_nm: float | None
+) -> Particles:
+    """Measure particles that are numbered already, each as it is, in one piece or not.
+
+    Parameters
+    ----------
+    plane
+        Numbers ``(h, w)``, 0 on the background; the table keeps them.
+    intensity
+        Image ``(h, w)`` for the mean intensity, or None.
+    pixel_size_nm
+        None where it is unknown.
+
+    """
     values, inverse = np.unique(plane, return_inverse=True)
     shift = 0 if values.size and values[0] == 0 else 1
     instances = (inverse.reshape(plane.shape) + shift).astype(np.int32)
@@ -87,12 +112,12 @@ def measure_numbered(plane: NDArray[Any], intensity: NDArray[Any] | None, pixel_
 
 
 def measure_plane(
-    plane: NDArray[Any],
+    plane: NDArray[np.integer],
     mask: bool,
     settings: MeasureSettings,
-    intensity: NDArray[Any] | None = None,
+    intensity: NDArray[np.number] | None = None,
     pixel_size_nm: float | None = None,
-    fragments: Callable[[NDArray[Any]], Fragments] = cut,
+    fragments: Callable[[NDArray[np.integer]], Fragments] = cut_at_necks,
 ) -> Particles:
     """Measure one plane and keep what the settings let count.
 
@@ -118,7 +143,10 @@ def measure_plane(
 
 
 def _table(
-    instances: NDArray[np.int32], intensity: NDArray[Any] | None, pixel_size_nm: float | None, more: dict[str, Any]
+    instances: NDArray[np.int32],
+    intensity: NDArray[np.number] | None,
+    pixel_size_nm: float | None,
+    more: Columns,
 ) -> ParticleTable:
     columns = properties_of(instances, intensity) | more
     columns["pixel_size_nm"] = np.full(len(columns["label"]), pixel_size_nm or np.nan)

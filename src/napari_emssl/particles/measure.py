@@ -1,26 +1,23 @@
-"""Particles of arrays and files: one table of them all."""
+"""The particles of many arrays and files, in one table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..data.images.image import Image, as_image, find_images, read_image
+from ..data.images.image import Image, ImageSource, as_image, find_images, read_image
 from ..errors import UserError
 from ..jobs.events import Control, Finished, Job, Notice, Progress, Started, Update
 from ..jobs.settings import MeasureSettings
 from .instances import Particles, is_mask, looks_grey, measure_plane, plain_labels
-from .table import ParticleTable, joined
-
-LabelSource = Path | str | Image | NDArray[Any]
+from .table import ParticleTable, concatenate
 
 
 def measure_particles(
-    labels: LabelSource | Sequence[LabelSource],
-    images: LabelSource | Sequence[LabelSource] | None = None,
+    labels: ImageSource | Sequence[ImageSource],
+    images: ImageSource | Sequence[ImageSource] | None = None,
     settings: MeasureSettings | None = None,
 ) -> ParticleTable:
     """Measure the particles in masks or numbered labels.
@@ -54,7 +51,28 @@ def measure_particles(
 def measure_job(
     labels: Sequence[Image], images: Sequence[Image | None] | None = None, settings: MeasureSettings | None = None
 ) -> Job[ParticleTable]:
-    """Return the job behind `measure_particles`; its result is the table, of the planes done so far when stopped."""
+    """Return the job behind `measure_particles`.
+
+    Parameters
+    ----------
+    labels
+        Masks or numbered particles.
+    images
+        For each of them an image of the same shape for the mean intensity, or None; by default none.
+    settings
+        How particles are separated, which count, the pixel size.
+
+    Returns
+    -------
+    Job
+        Its result is the table; of a stopped job that of the planes done so far.
+
+    Raises
+    ------
+    UserError
+        If there are not as many images as labels; from the iteration what `measure_particles` raises.
+
+    """
     settings = settings or MeasureSettings()
     shown = [None] * len(labels) if images is None else list(images)
     if len(shown) != len(labels):
@@ -63,7 +81,7 @@ def measure_job(
     def events(control: Control) -> Iterator[Update | Finished[ParticleTable]]:
         calibrated = [_calibrated(image, settings) for image in labels]
         _check_limits(calibrated, settings)
-        yield from _warnings(labels, calibrated, settings)
+        yield from _notices(labels, calibrated, settings)
         yield from _measure(control, calibrated, shown, settings)
 
     return Job(events)
@@ -84,7 +102,7 @@ def _measure(
             tables.append(_rows(image, i, mask, shown, settings))
             done += 1
             yield Progress(done, total)
-    yield Finished(joined(tables), stopped=done < total)
+    yield Finished(concatenate(tables), stopped=done < total)
 
 
 def _is_mask(image: Image, settings: MeasureSettings) -> bool:
@@ -103,18 +121,29 @@ def _rows(image: Image, i: int, mask: bool, shown: Image | None, settings: Measu
     intensity = None if shown is None else shown.plane(i)
     plane = plain_labels(image.plane(i), _name(image))
     found = measure_plane(plane, mask, settings, intensity, image.pixel_size_nm)
-    return placed(found, _name(image), i).table
+    return with_place(found, _name(image), i).table
 
 
-def placed(found: Particles, name: str, plane: int) -> Particles:
-    """Add the columns of the file and the plane."""
+def with_place(found: Particles, name: str, plane: int) -> Particles:
+    """Add to the table which file and plane the particles come from.
+
+    Parameters
+    ----------
+    found
+        The particles of a plane.
+    name
+        Name of the file or image.
+    plane
+        Number of the plane in it, from 0 on.
+
+    """
     n = len(found.table)
     where = {"file": np.full(n, name, object), "plane": np.full(n, plane, np.int64)}
     return replace(found, table=replace(found.table, columns={**where, **found.table.columns}))
 
 
 def _none_of(image: Image) -> ParticleTable:
-    """An empty table with all columns, so that an image without particles has its say on the units."""
+    """An empty table with all columns, so that an image without particles counts when the units are chosen."""
     empty = Image(image.name, np.zeros((1, 1, 1), np.uint8), (), image.pixel_size_nm, image.path)
     return _rows(empty, 0, True, None, MeasureSettings())
 
@@ -136,8 +165,8 @@ def _check_limits(labels: Sequence[Image], settings: MeasureSettings) -> None:
         )
 
 
-def _warnings(given: Sequence[Image], labels: Sequence[Image], settings: MeasureSettings) -> Iterator[Notice]:
-    """Say what the table mixes, and what the pixel size that was given did not change."""
+def _notices(given: Sequence[Image], labels: Sequence[Image], settings: MeasureSettings) -> Iterator[Notice]:
+    """Yield what the table mixes, and what the pixel size that was given did not change."""
     bare = [image for image in labels if image.pixel_size_nm is None]
     if bare and len(bare) < len(labels):
         yield Notice(
@@ -177,10 +206,11 @@ def _name(image: Image) -> str:
     return image.path.name if image.path else image.name
 
 
-def _images(sources: LabelSource | Sequence[LabelSource]) -> list[Image]:
+def _images(sources: ImageSource | Sequence[ImageSource]) -> list[Image]:
     """Open what was given; folders are searched."""
     found: list[Image] = []
-    for source in sources if isinstance(sources, list | tuple) else [sources]:
+    given = cast(Sequence[ImageSource], sources if isinstance(sources, list | tuple) else [sources])
+    for source in given:
         if isinstance(source, str | Path):
             found += [read_image(path) for path in find_images(source)]
         else:

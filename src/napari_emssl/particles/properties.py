@@ -1,11 +1,15 @@
 """Sizes and shapes of the particles of one plane, in pixels; definitions are stated in ``docs/particles.md``."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from skimage.measure._regionprops import RegionProperties
+
 Columns = dict[str, NDArray[Any]]
+"""Columns of a table, by name. `Any`, since whole numbers, floats, booleans and texts stand beside each other."""
 
 POWERS = {
     "equivalent_diameter": 1,
@@ -20,7 +24,7 @@ POWERS = {
 _KINDS = {"label": np.int64, "touches_border": np.bool_}
 
 
-def properties_of(instances: NDArray[Any], intensity: NDArray[Any] | None = None) -> Columns:
+def properties_of(instances: NDArray[np.integer], intensity: NDArray[np.number] | None = None) -> Columns:
     """Measure every particle of a plane.
 
     Parameters
@@ -49,7 +53,7 @@ def properties_of(instances: NDArray[Any], intensity: NDArray[Any] | None = None
     return columns
 
 
-def _row(region: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+def _row(region: "RegionProperties", shape: tuple[int, ...]) -> tuple[float, ...]:
     """Values of one region of skimage, in the order of the columns."""
     top, left, bottom, right = region.bbox
     y, x = region.centroid
@@ -66,7 +70,7 @@ def _row(region: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
         perimeter,
         region.axis_major_length,
         region.axis_minor_length,
-        min(4 * np.pi * area / perimeter**2, 1.0),
+        min(4 * np.pi * area / perimeter**2, 1.0),  # a Crofton perimeter of a few pixels may come out too short
         region.eccentricity,
         top == 0 or left == 0 or bottom == shape[0] or right == shape[1],
     )
@@ -75,7 +79,8 @@ def _row(region: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
 def feret(mask: NDArray[np.bool_]) -> tuple[float, float]:
     """Return the largest and the smallest calliper width of a mask ``(h, w)`` with at least one pixel, in pixels.
 
-    The outline runs through the midpoints of the pixels' outer edges, so that a row of n pixels is n long.
+    The outline runs through the midpoints of the pixels' outer edges, so that a row of n pixels is n long. The widths
+    are those of the convex hull; the smallest one is found across one of its sides (rotating callipers).
     """
     from scipy.spatial import ConvexHull
 
@@ -97,7 +102,9 @@ def _outline(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.concatenate([np.stack([rows + down, column + right], axis=1) for down, right, column in moved])
 
 
-def _mean_intensity(instances: NDArray[Any], intensity: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
+def _mean_intensity(
+    instances: NDArray[np.integer], intensity: NDArray[np.number], labels: NDArray[np.integer]
+) -> NDArray[np.float64]:
     """Mean over the finite pixels of each particle; NaN where there is none."""
     counted = (instances > 0) & np.isfinite(intensity)
     numbers = instances[counted]

@@ -1,18 +1,20 @@
-"""Telling touching particles apart: a mask is cut at every neck, then parts are joined again where the neck is wide.
+"""Separating touching particles: a mask is cut at every neck, then pieces are joined again where the neck is wide.
 
-The cutting takes the time; joining is quick, so how strongly particles are separated can be changed live.
+Cutting takes the time; joining is fast, so the strength of the separation can be changed live.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+T = TypeVar("T", bound=np.generic)
+
 _SMOOTH_PX = 1.0
-"""Blur of the distance to the background: a border that is rough by a pixel shall make no necks."""
+"""Blur of the distance to the background, so that a border that is rough by a pixel makes no necks."""
 _PINHOLE_PX = 4
-"""Holes of so many pixels or fewer do not count as background where necks are looked for; they stay holes."""
+"""Holes of so many pixels or fewer do not count as background when necks are looked for; they stay holes."""
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
@@ -32,7 +34,7 @@ class Fragments:
     """Half of the width of the neck between them ``(n,)``, in pixels."""
 
 
-def cut(mask: NDArray[Any]) -> Fragments:
+def cut_at_necks(mask: NDArray[np.integer]) -> Fragments:
     """Cut a mask ``(h, w)`` of one or several classes (0 is background) into its fragments.
 
     Pixels that touch at a corner belong together. Each fragment is the surroundings of one maximum of the distance to
@@ -51,7 +53,7 @@ def cut(mask: NDArray[Any]) -> Fragments:
     return Fragments(labels, np.array(classes, np.int64), widths, *_necks(labels, np.array(classes), width))
 
 
-def join(fragments: Fragments, split: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def join_fragments(fragments: Fragments, split: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Join fragments into particles.
 
     Parameters
@@ -59,7 +61,7 @@ def join(fragments: Fragments, split: float) -> tuple[NDArray[np.int32], NDArray
     fragments
         A mask that was cut.
     split
-        Two parts stay apart when the neck between them is narrower than this share of the narrower one's width.
+        Two pieces stay apart when the neck between them is narrower than this share of the narrower one's width.
 
     Returns
     -------
@@ -67,6 +69,7 @@ def join(fragments: Fragments, split: float) -> tuple[NDArray[np.int32], NDArray
         Numbers ``(h, w)`` from 1 on, 0 on the background; the class by number, entry 0 is 0.
 
     """
+    # the widest neck first: what it joins is as wide as its widest piece when narrower necks are judged
     parents, widths = list(range(len(fragments.classes))), fragments.widths.tolist()
     for (one, other), neck in zip(fragments.neighbours.tolist(), fragments.necks.tolist(), strict=True):
         a, b = _root(parents, one), _root(parents, other)
@@ -79,7 +82,7 @@ def join(fragments: Fragments, split: float) -> tuple[NDArray[np.int32], NDArray
 
 
 def _root(parents: list[int], number: int) -> int:
-    while parents[number] != number:
+    while parents[number] != number:  # union-find, the paths halved on the way
         parents[number] = number = parents[parents[number]]
     return number
 
@@ -130,7 +133,7 @@ def _necks(
     return np.stack(np.divmod(pairs[order], len(classes)), axis=1), necks[order]
 
 
-def _shifted(array: NDArray[Any], down: int, right: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def _shifted(array: NDArray[T], down: int, right: int) -> tuple[NDArray[T], NDArray[T]]:
     """An array and the same moved by a pixel, where both have values."""
     height, width = array.shape
     here = array[: height - down, max(-right, 0) : width - max(right, 0)]

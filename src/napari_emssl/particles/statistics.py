@@ -1,4 +1,4 @@
-"""What a size distribution says in short: mean, median, standard deviation and a log-normal fit."""
+"""Statistics of a size distribution: mean, median, standard deviation and a log-normal fit."""
 
 import math
 from dataclasses import dataclass
@@ -65,7 +65,8 @@ def summary_of(diameters: NDArray[np.float64], unit: str) -> Summary:
 def histogram_of(diameters: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return counts ``(n,)`` and edges ``(n + 1,)`` of a histogram of at least one diameter.
 
-    Bins are as wide as Freedman and Diaconis (1981) advise, but at least 8 and at most 60.
+    Bins are as wide as D. Freedman and P. Diaconis, Z. Wahrscheinlichkeitstheorie verw. Gebiete 57 (1981) 453
+    (doi:10.1007/BF01025868), advise, but there are at least 8 and at most 60.
     """
     low, high = float(diameters.min()), float(diameters.max())
     if high - low < 1e-9 * high:

@@ -1,10 +1,9 @@
-"""The table of particles: columns in pixels inside, columns with their unit in the name outside."""
+"""The table of particles: lengths in pixels within, with their unit in the column's name where they are written."""
 
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +76,8 @@ class ParticleTable:
         return np.asarray(self.columns[name] * factor, np.float64)
 
 
-def joined(tables: Sequence[ParticleTable]) -> ParticleTable:
-    """Put tables below each other; a column that one of them lacks is NaN there."""
+def concatenate(tables: Sequence[ParticleTable]) -> ParticleTable:
+    """Return one table with the rows of all; a column that one of them lacks is NaN there."""
     names = list(dict.fromkeys(name for table in tables for name in table.columns))
     columns = {
         name: np.concatenate([table.columns.get(name, np.full(len(table), np.nan)) for table in tables])
@@ -91,8 +90,8 @@ def _name(name: str) -> str:
     return f"{name}_px" if name in ("x", "y") else name
 
 
-def _texts(values: NDArray[Any]) -> list[str]:
-    """Write a column: whole numbers whole, others with six digits, NaN as nothing."""
+def _texts(values: NDArray[np.generic]) -> list[str]:
+    """Format a column: whole numbers whole, others with six digits, NaN as nothing."""
     if values.dtype.kind == "f":
         return ["" if np.isnan(value) else f"{value:.6g}" for value in values.tolist()]
     return [str(int(value)) if values.dtype.kind == "b" else str(value) for value in values.tolist()]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from ..jobs.meter import Meter
 from ..jobs.settings import SimulateSettings
 from .stem.files import as_planes, simulate_several, write_stem
 from .stem.settings import STEMSettings
+from .stem.simulate import Parameters
 
 Steps = Callable[[], Iterator[tuple[int, int]]]
 
@@ -25,7 +26,7 @@ class Simulated:
     """By the name of their folder in TEM-ImageNet, ``(n, h, w)``; ``(n, 2 h, 2 w)`` on the finer grid."""
     columns_px: tuple[NDArray[np.float64], ...]
     """For each image the places (y, x) of its columns of atoms, ``(m, 2)``."""
-    parameters: tuple[dict[str, Any], ...]
+    parameters: tuple[Parameters, ...]
     """For each image what was drawn."""
 
     def __len__(self) -> int:
@@ -34,7 +35,7 @@ class Simulated:
     @property
     def pixel_size_nm(self) -> float | None:
         """Pixel size of all images; None where it differs from image to image."""
-        sizes = {float(drawn["pixel_size_nm"]) for drawn in self.parameters}
+        sizes = {cast(float, drawn["pixel_size_nm"]) for drawn in self.parameters}
         return sizes.pop() if len(sizes) == 1 else None
 
 
@@ -54,7 +55,7 @@ def simulate(
     options
         Number, seed, and, with a folder, the form of the files.
     folder
-        Where the images are written to, see `stem_files.write_stem`; without one they are the job's result.
+        Where the images are written to, see `write_stem`; without one they are the job's result.
     overwrite
         Whether an earlier simulation in this folder may be replaced.
 
@@ -72,8 +73,9 @@ def simulate(
     """
     what, how = settings or STEMSettings(), options or SimulateSettings()
     if folder is not None:
-        return writing(
-            lambda: write_stem(folder, how.count, what, how.seed, form=how.format, overwrite=overwrite), how.count
+        return writing_job(
+            lambda: write_stem(folder, how.count, what, how.seed, file_format=how.format, overwrite=overwrite),
+            how.count,
         )
 
     def events(control: Control) -> Iterator[Update | Finished[Simulated]]:
@@ -88,8 +90,21 @@ def simulate(
     return Job(events)
 
 
-def writing(steps: Steps, count: int) -> Job[int]:
-    """Make a job of what writes images and yields after each how many are done; its result is their number."""
+def writing_job(steps: Steps, count: int) -> Job[int]:
+    """Make a job of an iterator that writes images.
+
+    Parameters
+    ----------
+    steps
+        Called once; its iterator yields after each image how many are done, and how many there will be.
+    count
+        Number of images.
+
+    Returns
+    -------
+    Job
+        Its result is the number of images written.
+    """
 
     def events(control: Control) -> Iterator[Update | Finished[int]]:
         meter, done = Meter(), 0
@@ -102,7 +117,7 @@ def writing(steps: Steps, count: int) -> Job[int]:
     return Job(events)
 
 
-def _stacked(done: list[tuple[dict[str, NDArray[np.float32]], NDArray[np.float64], dict[str, Any]]]) -> Simulated:
+def _stacked(done: list[tuple[dict[str, NDArray[np.float32]], NDArray[np.float64], Parameters]]) -> Simulated:
     """Put the planes of all images together, by folder."""
     planes, columns, parameters = zip(*done, strict=True)
     return Simulated({name: np.stack([each[name] for each in planes]) for name in planes[0]}, columns, parameters)

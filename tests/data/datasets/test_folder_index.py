@@ -50,7 +50,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(path.name)
         return read_header(path, size)
 
-    monkeypatch.setattr(folder_index, "peek", noted)
+    monkeypatch.setattr(folder_index, "read_header", noted)
     return names
 
 
@@ -127,7 +127,7 @@ def test_an_interrupted_scan_keeps_what_was_read(tree: Path, monkeypatch: pytest
             raise KeyboardInterrupt
         return read_header(path, size)
 
-    monkeypatch.setattr(folder_index, "peek", interrupted)
+    monkeypatch.setattr(folder_index, "read_header", interrupted)
     with pytest.raises(KeyboardInterrupt):
         scan(tree)
     names = opened(monkeypatch)

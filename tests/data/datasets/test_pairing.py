@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_emssl.data.datasets.pairing import check_pairs, draw_subset, find_pairs, source_of, split_by_source
+from napari_emssl.data.datasets.pairing import check_pairs, draw_subset, find_pairs, origin_of, split_by_origin
 from napari_emssl.data.images.image import write_image
 from napari_emssl.errors import UserError
 
@@ -53,8 +53,8 @@ def test_junk_is_ignored_and_what_is_alone_is_told(tmp_path: Path) -> None:
     sides = folders(tmp_path, ["a.png", "b.png", "Thumbs.db", ".DS_Store"], ["b.png", "c.png", "notes.txt"])
     pairing = find_pairs(*sides)
     assert [(image.name, target.name) for image, target in pairing.pairs] == [("b.png", "b.png")]
-    assert [path.name for path in pairing.images_alone] == ["a.png"]
-    assert [path.name for path in pairing.targets_alone] == ["c.png"]
+    assert [path.name for path in pairing.unpaired_images] == ["a.png"]
+    assert [path.name for path in pairing.unpaired_targets] == ["c.png"]
     assert pairing.summary == (
         "1 pair, namely b.png with b.png; 1 image without target (a.png); 1 target without image (c.png)."
     )
@@ -131,7 +131,7 @@ def test_sizes_are_checked_and_shown(tmp_path: Path) -> None:
     ],
 )
 def test_sources(one: str, other: str, together: bool) -> None:
-    assert (source_of(one) == source_of(other)) is together
+    assert (origin_of(one) == origin_of(other)) is together
 
 
 names = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=60)
@@ -140,34 +140,34 @@ names = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=60)
 @given(names=names, counts=st.tuples(st.integers(0, 30), st.integers(0, 30)), seed=st.integers(0, 5))
 def test_sources_are_never_divided_and_held_out_sets_are_nested(names, counts, seed) -> None:
     items = [Path(f"{name}-LOC-{number}.png") for number, name in enumerate(names)]
-    less, more = (split_by_source(items, count, seed) for count in sorted(counts))
+    less, more = (split_by_origin(items, count, seed) for count in sorted(counts))
     assert set(less[1]) <= set(more[1])
     for training, held_out in (less, more):
         assert sorted([*training, *held_out]) == sorted(items)
         assert training
         if len(set(names)) > 1:
-            assert not {source_of(path) for path in training} & {source_of(path) for path in held_out}
+            assert not {origin_of(path) for path in training} & {origin_of(path) for path in held_out}
 
 
 def test_enough_is_held_out_without_large_sources() -> None:
     items = [Path(f"{n:05d}.png") for n in range(50)] + [Path(f"big.{n:03d}.png") for n in range(150)]
-    training, held_out = split_by_source(items, 20, 0)
+    training, held_out = split_by_origin(items, 20, 0)
     assert len(held_out) == 20
     assert not any(path.name.startswith("big") for path in held_out)
-    assert split_by_source(items, 0.1, 0) == (training, held_out)
-    assert split_by_source(items, 20, 1)[1] != held_out
-    assert split_by_source(items, 0, 0) == (items, [])
+    assert split_by_origin(items, 0.1, 0) == (training, held_out)
+    assert split_by_origin(items, 20, 1)[1] != held_out
+    assert split_by_origin(items, 0, 0) == (items, [])
 
 
 def test_a_single_source_is_cut_once() -> None:
     items = [Path(f"vol.{n:03d}.png") for n in range(10)]
-    assert split_by_source(items, 3, 0) == (items[:7], items[7:])
-    assert split_by_source(items, 10, 0)[0] == items[:1]
+    assert split_by_origin(items, 3, 0) == (items[:7], items[7:])
+    assert split_by_origin(items, 10, 0)[0] == items[:1]
 
 
 def test_split_by_a_source_given() -> None:
     items = [("a", 1), ("a", 2), ("b", 3), ("b", 4)]
-    training, held_out = split_by_source(items, 2, 0, source=lambda item: item[0])
+    training, held_out = split_by_origin(items, 2, 0, origin=lambda item: item[0])
     assert {len(training), len(held_out)} == {2}
     assert len({name for name, _ in held_out}) == 1
 
@@ -186,8 +186,8 @@ def test_subsets_are_nested_ordered_and_independent_of_the_place(count: int, mor
 def test_shared_pairs(shared_data: Path) -> None:
     pairing = find_pairs(shared_data / "pt-alumina" / "images", shared_data / "pt-alumina" / "masks")
     assert len(pairing.pairs) == 45
-    assert not pairing.images_alone
-    assert not pairing.targets_alone
+    assert not pairing.unpaired_images
+    assert not pairing.unpaired_targets
     check_pairs(pairing.pairs[:5])
-    training, held_out = split_by_source([image for image, _ in pairing.pairs], 15, 0)
+    training, held_out = split_by_origin([image for image, _ in pairing.pairs], 15, 0)
     assert (len(training), len(held_out)) == (30, 15)

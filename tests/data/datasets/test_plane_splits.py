@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_emssl.data.datasets.plane_splits import divide
+from napari_emssl.data.datasets.plane_splits import split_within_images
 from napari_emssl.data.datasets.sources import open_sources
 from napari_emssl.data.images.image import Image, as_image
 
@@ -26,7 +26,7 @@ def seen(catalogue, images) -> set[int]:
     st.lists(st.tuples(st.integers(1, 25), st.integers(8, 90)), min_size=1, max_size=3), st.sampled_from([8, 16, 32])
 )
 def test_every_row_is_learnt_from_or_held_out(shapes, patch):
-    catalogue, split = divide(open_sources([stack(*shape) for shape in shapes]), patch)
+    catalogue, split = split_within_images(open_sources([stack(*shape) for shape in shapes]), patch)
     assert len(split.training) == len(shapes)
     assert sorted(split.training + split.validation) == list(range(len(catalogue)))
     learnt = catalogue.planes_of(split.training)
@@ -38,7 +38,7 @@ def test_every_row_is_learnt_from_or_held_out(shapes, patch):
 
 def test_a_stack_gives_its_last_tenth_and_a_plane_its_lowest_rows():
     film, image = stack(25, 50), stack(1, 100)[0]
-    catalogue, split = divide(open_sources([film, image]), 16)
+    catalogue, split = split_within_images(open_sources([film, image]), 16)
     assert [catalogue.names[n] for n in split.validation] == ["0 (held out)", "1 (held out)"]
     assert seen(catalogue, split.validation[:1]) == {1000 * plane + row for plane in (23, 24) for row in range(50)}
     assert seen(catalogue, split.validation[1:]) == set(range(80, 100))
@@ -46,7 +46,7 @@ def test_a_stack_gives_its_last_tenth_and_a_plane_its_lowest_rows():
 
 
 def test_a_piece_is_read_row_by_row_as_a_plane_is():
-    catalogue, split = divide(open_sources([stack(1, 100)]), 16)
+    catalogue, split = split_within_images(open_sources([stack(1, 100)]), 16)
     held = int(catalogue.planes_of(split.validation)[0])
     assert catalogue.store.shapes[held].tolist() == [20, 40]
     assert catalogue.store.read(held, 3, 5)[:, 0].tolist() == [83, 84]
@@ -54,7 +54,7 @@ def test_a_piece_is_read_row_by_row_as_a_plane_is():
 
 
 def test_what_is_too_small_is_learnt_from_as_a_whole():
-    catalogue, split = divide(open_sources([stack(2, 40)]), 32)
+    catalogue, split = split_within_images(open_sources([stack(2, 40)]), 32)
     assert (split.training, split.validation) == ([0], [])
     assert catalogue.counts.tolist() == [2]
 

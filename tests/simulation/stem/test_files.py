@@ -100,7 +100,7 @@ def test_positions_are_written_as_x_and_y(folder: Path) -> None:
 
 
 def test_tiff_keeps_electrons_and_pixel_size(tmp_path: Path) -> None:
-    folder = written(tmp_path / "tiff", 1, form="tiff")
+    folder = written(tmp_path / "tiff", 1, file_format="tiff")
     made = simulate_stem(SMALL, [7, 0])
     for name, plane in as_planes(made).items():
         read = tifffile.imread(folder / name / "00000.tif")

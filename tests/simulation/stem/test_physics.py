@@ -122,7 +122,7 @@ def conditions(**more: float) -> Conditions:
 def test_the_mean_of_many_recordings_is_the_clean_image(noise: dict[str, float]) -> None:
     drawn, (field, crystal) = conditions(**noise), one_column(Probe(0.07), 4000.0)
     rng, count = np.random.default_rng(1), 400
-    made = [render.recorded(crystal, crystal, field, drawn, rng) for _ in range(count)]
+    made = [render.record_scan(crystal, crystal, field, drawn, rng) for _ in range(count)]
     images, clean = np.stack([one[0] for one in made]), made[0][1]
     spread, seen = images.std(axis=0) / np.sqrt(count), clean > 0.2
     assert seen.sum() > 200
@@ -137,7 +137,7 @@ def test_a_slow_detector_smears_lines_and_moves_nothing() -> None:
     np.testing.assert_allclose(ndimage.center_of_mass(lagged), ndimage.center_of_mass(plain), atol=0.02)
     assert width(lagged[24]) > 1.03 * width(plain[24])
     assert width(lagged[:, 24]) == pytest.approx(width(plain[:, 24]), rel=0.01)
-    noise = scan.lagging(np.random.default_rng(0).standard_normal((300, 300), np.float32), 0.5)
+    noise = scan.with_lag(np.random.default_rng(0).standard_normal((300, 300), np.float32), 0.5)
     assert np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1] == pytest.approx(0.5, abs=0.02)
     assert np.corrcoef(noise[1:].ravel(), noise[:-1].ravel())[0, 1] == pytest.approx(0, abs=0.02)
 
@@ -145,7 +145,7 @@ def test_a_slow_detector_smears_lines_and_moves_nothing() -> None:
 def test_line_jitter_blurs_the_mean_along_x() -> None:
     field, crystal = one_column(Probe(0.07), 1e6)
     drawn, rng = conditions(line_jitter_nm=0.015), np.random.default_rng(2)
-    mean = np.mean([render.recorded(crystal, crystal, field, drawn, rng)[0] for _ in range(600)], axis=0)
+    mean = np.mean([render.record_scan(crystal, crystal, field, drawn, rng)[0] for _ in range(600)], axis=0)
     clean = field.image(crystal)
     blurred = ndimage.gaussian_filter(clean, (1.5 * 0.4, 1.5))
     assert np.abs(mean - blurred).max() < 0.04 * clean.max()
@@ -163,7 +163,7 @@ def one_column(probe: Probe, electrons: float, size: int = 48) -> tuple[Field, N
     """Spectrum of a single column in the middle, in pixels of 0.01 nm."""
     field = Field.around(size, 0.01, 0.4)
     spot = np.full((1, 2), size / 2)
-    spectrum = render.deposited(spot, np.array([electrons]), np.zeros((1, 2)), field)
+    spectrum = render.points_spectrum(spot, np.array([electrons]), np.zeros((1, 2)), field)
     return field, spectrum * probe.transfer(*field.frequencies)
 
 

@@ -12,7 +12,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +50,7 @@ class FolderIndex:
     root: Path
     names: NDArray[np.bytes_]
     """Paths relative to the root, with forward slashes, as the file system spells them."""
-    rows: NDArray[Any]
+    rows: NDArray[np.void]
     """One `ROW` a file."""
     problems: dict[bytes, str]
     """Why a file cannot be read, as a sentence, by name."""
@@ -63,7 +62,7 @@ class FolderIndex:
         """Return the names as text."""
         return [os.fsdecode(name) for name in self.names.tolist()]
 
-    def chosen(self, which: NDArray[Any]) -> "FolderIndex":
+    def chosen(self, which: NDArray[np.bool_ | np.integer]) -> "FolderIndex":
         """Return some of the files: `which` holds their numbers, or True for each of them."""
         return FolderIndex(self.root, self.names[which], self.rows[which], self.problems)
 
@@ -157,7 +156,7 @@ def _in_order(found: dict[bytes, tuple[int, int]], known: FolderIndex | None) ->
 
 def _take_over(
     names: list[bytes],
-    rows: NDArray[Any],
+    rows: NDArray[np.void],
     found: dict[bytes, tuple[int, int]],
     problems: dict[bytes, str],
     known: FolderIndex | None,
@@ -180,7 +179,7 @@ def _take_over(
     return [int(number) for number in np.flatnonzero(fresh)]
 
 
-def _look_into(root: Path, name: bytes, rows: NDArray[Any], number: int, problems: dict[bytes, str]) -> None:
+def _look_into(root: Path, name: bytes, rows: NDArray[np.void], number: int, problems: dict[bytes, str]) -> None:
     """Read the header of one file."""
     problems.pop(name, None)
     try:

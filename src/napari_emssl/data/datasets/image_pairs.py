@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-from numpy.typing import NDArray
+from typing import Literal, cast
 
 from ...errors import UserError
-from ..images.image import Image, as_image
+from ..images.image import Image, ImageSource, as_image
 from .layouts import find_task_pairs
 from .pairing import find_pairs
-
-ImageSource = NDArray[Any] | Path | str | Image
 
 
 def open_pairs(
@@ -20,15 +16,32 @@ def open_pairs(
     task: str = "segment",
     factors: Sequence[int] = (1,),
 ) -> list[tuple[Image, Image]]:
-    """Pair images with targets: two paths by file name, two lists (or arrays) in order; check that shapes agree.
+    """Pair images with targets: two paths by file name, two lists (or arrays) in order.
 
-    One folder as both, a data set of a known layout, gives the targets of the task; targets lie on a grid that is as
-    fine as that of their images, or finer by one of `factors`.
+    Parameters
+    ----------
+    images, targets
+        Files, folders, arrays ``(h, w)`` or ``(n, h, w)``, or lists of them. One folder as both, a data set of a known
+        layout, gives the targets of the task.
+    task
+        What is to be learnt; it decides the targets of a data set that has several kinds.
+    factors
+        How many times finer than its image's the grid of a target may be.
+
+    Returns
+    -------
+    list of tuple
+        Images with their targets, opened, at least one pair.
+
+    Raises
+    ------
+    UserError
+        If there is nothing to learn from, numbers or shapes differ, or a file cannot be read.
     """
     if isinstance(images, Path | str) and isinstance(targets, Path | str):
         same = Path(images).is_dir() and Path(images).resolve() == Path(targets).resolve()
         found = find_task_pairs(Path(images), task) if same else find_pairs(Path(images), Path(targets))
-        pairs: list[tuple[Any, Any]] = list(found.pairs)
+        pairs: list[tuple[ImageSource, ImageSource]] = list(found.pairs)
     else:
         left, right = (as_list(side) for side in (images, targets))
         if len(left) != len(right):
@@ -43,7 +56,7 @@ def open_pairs(
 
 
 def resolve_zero(zero: str, target: Image) -> Literal["background", "unpainted"]:
-    """Return what 0 means: as asked for, or background in files and unpainted in arrays."""
+    """Return what 0 in a target means: as asked for, or with ``auto`` background in files and unpainted in arrays."""
     if zero == "background" or (zero == "auto" and target.path is not None):
         return "background"
     return "unpainted"
@@ -52,8 +65,8 @@ def resolve_zero(zero: str, target: Image) -> Literal["background", "unpainted"]
 def as_list(side: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:
     """Return a list of one image, or of many."""
     if isinstance(side, Path | str | Image) or hasattr(side, "ndim"):
-        return [side]  # type: ignore[list-item]
-    return list(side)
+        return [cast(ImageSource, side)]
+    return list(cast(Sequence[ImageSource], side))
 
 
 def pixel_sizes(images: Sequence[Image]) -> tuple[float, float] | None:

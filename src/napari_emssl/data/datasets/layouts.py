@@ -9,7 +9,7 @@ from typing import Literal
 from ...errors import UserError
 from ..images.hdf5 import SUFFIXES
 from .hdf5_sets import role_of
-from .pairing import Pairing, find_pairs, source_of
+from .pairing import Pairing, find_pairs, origin_of
 
 LayoutName = Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"]
 
@@ -36,7 +36,7 @@ class Layout:
     chooses: Callable[[Path, str], bool]
     """Whether a file is an image to learn from, not a target."""
     source: Callable[[str], str]
-    """What an image was cut from, see `source_of`."""
+    """What an image was cut from, see `origin_of`."""
     planes_are_images: bool = False
     """Whether each plane of a file is an image of its own, to be drawn and split by itself."""
 
@@ -102,7 +102,7 @@ def _fits_cem(root: Path, names: Sequence[str]) -> bool:
 def _cem_source(name: str) -> str:
     """Volume of a tile cut from one; else the sub-folder, which holds what was submitted together."""
     folder, _, file = name.rpartition("/")
-    return folder if folder and "-LOC-" not in file else source_of(name)
+    return folder if folder and "-LOC-" not in file else origin_of(name)
 
 
 def _itself(name: str) -> str:
@@ -118,9 +118,9 @@ LAYOUTS = {
     for layout in (
         Layout("au5nm", _holds("maps"), _is_h5_image, _itself, planes_are_images=True),
         Layout("au-hdf5", _holds("images", "labels"), _is_h5_image, _itself, planes_are_images=True),
-        Layout("tem-imagenet", _fits_tem_imagenet, lambda _, name: "/image/" in f"/{name}", source_of),
+        Layout("tem-imagenet", _fits_tem_imagenet, lambda _, name: "/image/" in f"/{name}", origin_of),
         Layout("cem500k", _fits_cem, _any, _cem_source),
-        Layout("folder", _any, _any, source_of),
+        Layout("folder", _any, _any, origin_of),
     )
 }
 """By name, in the order in which they are tried."""

@@ -76,7 +76,7 @@ class PackedPlanes:
         """Number of planes of each image."""
         return self._column("planes").astype(np.int64)
 
-    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[Any]:
+    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
         """Return rows of a plane, see `PlaneStore`."""
         start, height, width = (int(self._tables[name][number]) for name in ("offset", "height", "width"))
         if start < 0:
@@ -98,11 +98,11 @@ class PackedPlanes:
             return None
         return Levels(float(self._tables["black"][number]), float(self._tables["white"][number]))
 
-    def quick(self, number: int) -> bool:
+    def is_cheap(self, number: int) -> bool:
         """Return True."""
         return True
 
-    def _column(self, wanted: str) -> NDArray[Any]:
+    def _column(self, wanted: str) -> NDArray[np.generic]:
         """Read one column of the tables."""
         at = self.header["tables"]["offset"]
         for name, dtype, count in self.header["tables"]["columns"]:
@@ -210,7 +210,11 @@ def write_pack(
 
 
 def _write_plane(
-    file: Any, plane: NDArray[Any], number: int, tables: dict[str, NDArray[Any]], scaling: IntensityScaling
+    file: Any,
+    plane: NDArray[np.generic],
+    number: int,
+    tables: dict[str, NDArray[np.generic]],
+    scaling: IntensityScaling,
 ) -> None:
     """Append one plane and note where it lies."""
     levels = scaling.fit(plane)
@@ -222,7 +226,9 @@ def _write_plane(
     file.write(stored.data)
 
 
-def _image_tables(names: Sequence[str], sources: Sequence[str], counts: Sequence[int]) -> dict[str, NDArray[Any]]:
+def _image_tables(
+    names: Sequence[str], sources: Sequence[str], counts: Sequence[int]
+) -> dict[str, NDArray[np.generic]]:
     """Names, sources and numbers of planes of the images as columns."""
     unique = list(dict.fromkeys(sources))
     place = {source: number for number, source in enumerate(unique)}
@@ -234,7 +240,7 @@ def _image_tables(names: Sequence[str], sources: Sequence[str], counts: Sequence
     }
 
 
-def _write_tables(file: Any, tables: dict[str, NDArray[Any]], facts: dict[str, Any]) -> None:
+def _write_tables(file: Any, tables: dict[str, NDArray[np.generic]], facts: dict[str, Any]) -> None:
     """Append the tables and fill in the header."""
     file.write(bytes(-file.tell() % _ALIGNMENT))
     start, checksum = file.tell(), 0

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.arrays import Floats32
 from ..images.image import Image
-
-Floats = NDArray[np.float32]
 
 _SMALLEST_PX, _LARGEST_PX = 8, 1024
 """Shortest edge that can be compared; edge of the central part that is looked at."""
@@ -60,7 +58,7 @@ class PairCheck:
         return " ".join(filter(None, (self.trouble, self.doubt, fit, finer)))
 
 
-def check_pair(image: NDArray[Any], target: NDArray[Any], factors: Sequence[int] = (1, 2)) -> PairCheck:
+def check_pair(image: NDArray[np.generic], target: NDArray[np.generic], factors: Sequence[int] = (1, 2)) -> PairCheck:
     """Compare a plane with its clean target.
 
     Parameters
@@ -121,7 +119,7 @@ def size_trouble(image: Sequence[int], target: Sequence[int], factors: Sequence[
     return f"Sizes {sizes} differ: crop or resample one, so that both show the same field on one grid."
 
 
-def _middle(plane: NDArray[Any], largest: int) -> Floats:
+def _middle(plane: NDArray[np.generic], largest: int) -> Floats32:
     """The central part as float32, pixels without a value filled with the median."""
     starts = [2 * ((n - largest) // 4) if n > largest else 0 for n in plane.shape]
     part = np.asarray(plane[tuple(slice(s, s + largest) for s in starts)], np.float32)
@@ -132,14 +130,14 @@ def _middle(plane: NDArray[Any], largest: int) -> Floats:
     return np.where(known, part, np.float32(fill))
 
 
-def _binned(plane: Floats, factor: int) -> Floats:
+def _binned(plane: Floats32, factor: int) -> Floats32:
     """Mean of blocks of `factor` pixels a side."""
     height, width = (n // factor for n in plane.shape)
     blocks = plane[: height * factor, : width * factor].reshape(height, factor, width, factor)
     return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
 
 
-def _compared(image: Floats, target: Floats, factor: int) -> PairCheck:
+def _compared(image: Floats32, target: Floats32, factor: int) -> PairCheck:
     """Find the shift and what the aligned planes have in common."""
     scales = [(_detail(image, sigma), _detail(target, sigma)) for sigma in _NOISE_SIGMAS_PX]
     one, other = max(scales, key=lambda pair: abs(_correlation(*pair)))
@@ -150,7 +148,7 @@ def _compared(image: Floats, target: Floats, factor: int) -> PairCheck:
     return _judged(found, _noise(image) / max(float(one.std()), 1e-30), _noise(target) / max(float(other.std()), 1e-30))
 
 
-def _detail(plane: Floats, sigma: float) -> Floats:
+def _detail(plane: Floats32, sigma: float) -> Floats32:
     """A plane without noise and without what varies slowly, mean 0."""
     from scipy import ndimage  # slow to import, and forms compare shapes with this module
 
@@ -160,14 +158,14 @@ def _detail(plane: Floats, sigma: float) -> Floats:
     return np.asarray(smooth - around - (smooth - around).mean(), np.float32)
 
 
-def _correlation(one: Floats, other: Floats) -> float:
+def _correlation(one: Floats32, other: Floats32) -> float:
     """Pearson's correlation; 0 where one is constant."""
     one, other = one - one.mean(), other - other.mean()
     size = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
     return float(np.vdot(one, other)) / size if size > 0 else 0.0
 
 
-def _shift(one: Floats, other: Floats) -> tuple[float, float]:
+def _shift(one: Floats32, other: Floats32) -> tuple[float, float]:
     """Return how far `other` lies below and to the right of `one`, in tenths of a pixel; 0 unless that is clear."""
     from skimage.registration import phase_cross_correlation
 
@@ -181,7 +179,7 @@ def _shift(one: Floats, other: Floats) -> tuple[float, float]:
     return shift if believed else (0.0, 0.0)
 
 
-def _climbed(one: Floats, other: Floats, start: tuple[int, int]) -> tuple[float, tuple[float, float]]:
+def _climbed(one: Floats32, other: Floats32, start: tuple[int, int]) -> tuple[float, tuple[float, float]]:
     """Go from a shift to the best one near it and return the likeness there, and the shift between the pixels.
 
     Only what overlaps is compared, since the peak of a correlation of whole planes is drawn towards 0.
@@ -200,7 +198,7 @@ def _climbed(one: Floats, other: Floats, start: tuple[int, int]) -> tuple[float,
     return peak, (round(y + between[0], 1) + 0.0, round(x + between[1], 1) + 0.0)
 
 
-def _likeness(one: Floats, other: Floats, y: int, x: int) -> float:
+def _likeness(one: Floats32, other: Floats32, y: int, x: int) -> float:
     """Correlation of either sign of what overlaps at a shift; 0 where too little does."""
     if any(abs(move) > _MOST_SHIFT * length for move, length in zip((y, x), one.shape, strict=True)):
         return 0.0
@@ -213,14 +211,14 @@ def _vertex(before: float, peak: float, after: float) -> float:
     return float(np.clip((before - after) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
 
 
-def _overlap(one: Floats, other: Floats, shift: tuple[int, int]) -> tuple[Floats, Floats]:
+def _overlap(one: Floats32, other: Floats32, shift: tuple[int, int]) -> tuple[Floats32, Floats32]:
     """Cut both planes to what overlaps when `other` is moved back by the shift."""
     here = tuple(slice(max(-move, 0), length - max(move, 0)) for move, length in zip(shift, one.shape, strict=True))
     there = tuple(slice(max(move, 0), length - max(-move, 0)) for move, length in zip(shift, one.shape, strict=True))
     return one[here], other[there]
 
 
-def _noise(plane: Floats) -> float:
+def _noise(plane: Floats32) -> float:
     """Standard deviation of the noise, from differences of neighbours along both axes at once (a Haar wavelet)."""
     diagonal = plane[1:, 1:] - plane[1:, :-1] - plane[:-1, 1:] + plane[:-1, :-1]
     return float(np.median(np.abs(diagonal)) / (2 * 0.6745))

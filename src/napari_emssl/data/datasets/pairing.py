@@ -29,8 +29,8 @@ class Pairing(NamedTuple):
     """Which image goes with which target, and what was left over."""
 
     pairs: tuple[tuple[Path, Path], ...]
-    images_alone: tuple[Path, ...]
-    targets_alone: tuple[Path, ...]
+    unpaired_images: tuple[Path, ...]
+    unpaired_targets: tuple[Path, ...]
 
     @property
     def summary(self) -> str:
@@ -39,7 +39,10 @@ class Pairing(NamedTuple):
         count = len(self.pairs)
         parts = [f"{count} pair{'s' * (count > 1)}, {'the first' if count > 1 else 'namely'} "
                  f"{image.name} with {target.name}"]  # fmt: skip
-        for alone, what, lacking in ((self.images_alone, "image", "target"), (self.targets_alone, "target", "image")):
+        for alone, what, lacking in (
+            (self.unpaired_images, "image", "target"),
+            (self.unpaired_targets, "target", "image"),
+        ):
             if alone:
                 names = ", ".join(path.name for path in alone[:3]) + (", ..." if len(alone) > 3 else "")
                 parts.append(f"{len(alone)} {what}{'s' * (len(alone) > 1)} without {lacking} ({names})")
@@ -179,7 +182,7 @@ def _size(image: Image) -> str:
     return " x ".join(map(str, (len(image), *image.plane_shape)))
 
 
-def source_of(path: Path | str) -> str:
+def origin_of(path: Path | str) -> str:
     """Return the name of what an image was cut from; images that share it resemble each other too much to be split.
 
     ``NAME-LOC-...`` (CEM500K) comes from the volume NAME; ``name.0012``, ``name_z012``, ``slice12``,
@@ -204,11 +207,11 @@ _SERIES = (
 """A slice after a dot, a frame after its word, a tile after the number of its image."""
 
 
-def split_by_source(
+def split_by_origin(
     items: Sequence[T],
     count_or_share: float,
     seed: int,
-    source: Callable[[T], str] | None = None,
+    origin: Callable[[T], str] | None = None,
 ) -> tuple[list[T], list[T]]:
     """Split items into those to train on and those held out, never dividing a source.
 
@@ -219,21 +222,21 @@ def split_by_source(
     Parameters
     ----------
     items
-        Paths, or anything else if `source` is given.
+        Paths, or anything else if `origin` is given.
     count_or_share
         Least number of items to hold out (int), or their share (float below 1). At least one source is left
         for training.
     seed
         Any integer.
-    source
-        Names the source of an item; `source_of` by default.
+    origin
+        Names what an item was cut from; `origin_of` by default.
 
     Returns
     -------
     training, held_out
         Both in the order of `items`.
     """
-    name = source or _path_source
+    name = origin or _path_origin
     count = round(count_or_share * len(items)) if isinstance(count_or_share, float) else count_or_share
     groups: dict[str, list[int]] = defaultdict(list)
     for index, item in enumerate(items):
@@ -245,22 +248,22 @@ def split_by_source(
     return [x for i, x in enumerate(items) if i not in held], [x for i, x in enumerate(items) if i in held]
 
 
-def _path_source(item: object) -> str:
+def _path_origin(item: object) -> str:
     """Source of an item that is a path."""
-    return source_of(str(item))
+    return origin_of(str(item))
 
 
 def _held_out(groups: dict[str, list[int]], count: int, seed: int) -> set[int]:
     """Indices of whole groups, `count` of them or a few more, at least one group being left."""
     held: set[int] = set()
-    for name in order_sources(groups, seed)[:-1]:
+    for name in order_by_draw(groups, seed)[:-1]:
         if len(held) >= count:
             break
         held.update(groups[name])
     return held
 
 
-def order_sources(groups: Mapping[str, Sequence[object]], seed: int) -> list[str]:
+def order_by_draw(groups: Mapping[str, Sequence[object]], seed: int) -> list[str]:
     """Return sources in the order in which they are held out: drawn by name and seed, large ones last."""
     large = _LARGE_SOURCE * sum(map(len, groups.values()))
     return sorted(groups, key=lambda name: (len(groups[name]) > large, _draw(_last_parts(name), seed)))

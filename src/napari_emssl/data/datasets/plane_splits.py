@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class CroppedPlanes:
         edges = [(piece.bottom - piece.top, widths[piece.plane]) for piece in pieces]
         self.shapes: NDArray[np.int64] = np.array(edges, np.int64).reshape(-1, 2)
 
-    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[Any]:
+    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
         """Return rows of a piece, see `PlaneStore`."""
         piece = self._pieces[number]
         end = piece.bottom if bottom is None else min(piece.top + bottom, piece.bottom)
@@ -54,12 +54,12 @@ class CroppedPlanes:
         """Return the levels of the plane a piece belongs to, where they are known."""
         return self._store.levels(self._pieces[number].plane, scaling)
 
-    def quick(self, number: int) -> bool:
+    def is_cheap(self, number: int) -> bool:
         """Whether reading a piece costs no more than copying it."""
-        return self._store.quick(self._pieces[number].plane)
+        return self._store.is_cheap(self._pieces[number].plane)
 
 
-def divide(catalogue: ImageCatalog, patch: int) -> tuple[ImageCatalog, Split]:
+def split_within_images(catalogue: ImageCatalog, patch: int) -> tuple[ImageCatalog, Split]:
     """Cut every image into a part to learn from and a part that is held out.
 
     A stack of ten planes or more gives its last tenth. Of the planes of others the lowest fifth, and at least `patch`

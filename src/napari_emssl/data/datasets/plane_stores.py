@@ -27,13 +27,13 @@ class PlaneStore(Protocol):
     def shapes(self) -> NDArray[np.int64]:
         """Height and width of each plane, ``(n, 2)``."""
 
-    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[Any]:
+    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
         """Return the rows `top` to `bottom` of a plane, ``(rows, w)``; raises `UserError` when it is damaged."""
 
     def levels(self, number: int, scaling: IntensityScaling) -> Levels | None:
         """Return the levels that `scaling` gives the plane, where they are known without reading it."""
 
-    def quick(self, number: int) -> bool:
+    def is_cheap(self, number: int) -> bool:
         """Whether reading costs no more than copying: such planes need not be kept in memory."""
 
 
@@ -47,7 +47,7 @@ class ImagePlanes:
         edges = np.array([image.plane_shape for image in self._images], np.int64).reshape(-1, 2)
         self.shapes: NDArray[np.int64] = np.repeat(edges, counts, axis=0)
 
-    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[Any]:
+    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
         """Return rows of a plane, see `PlaneStore`."""
         image, index = _place(self._first, number)
         return self._images[image].plane(index)[top:bottom]
@@ -56,13 +56,13 @@ class ImagePlanes:
         """Return None: levels are not known."""
         return None
 
-    def quick(self, number: int) -> bool:
+    def is_cheap(self, number: int) -> bool:
         """Whether the plane is in memory."""
         planes = self._images[_place(self._first, number)[0]].planes
         return isinstance(planes, np.ndarray) and not isinstance(planes, np.memmap)
 
 
-class LoosePlanes:
+class FolderPlanes:
     """Planes of the files of a `FolderIndex`; plain values are read directly, others by the file's reader."""
 
     def __init__(self, listing: FolderIndex) -> None:
@@ -76,7 +76,7 @@ class LoosePlanes:
         edges = np.stack([self._rows["height"], self._rows["width"]], axis=1).astype(np.int64)
         return np.repeat(edges, self._rows["planes"], axis=0)
 
-    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[Any]:
+    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
         """Return rows of a plane, see `PlaneStore`."""
         file, index = self._locate(number)
         row, path = self._rows[file], self._root / os.fsdecode(self._names[file])
@@ -95,7 +95,7 @@ class LoosePlanes:
         """Return None: levels are not known."""
         return None
 
-    def quick(self, number: int) -> bool:
+    def is_cheap(self, number: int) -> bool:
         """Whether the plane lies in its file as plain values."""
         return bool(self._rows["offset"][self._locate(number)[0]] >= 0)
 
@@ -118,7 +118,7 @@ class LoosePlanes:
         return self.__dict__ | {"_open": OrderedDict()}
 
 
-def _plain_rows(path: Path, dtype: np.dtype[Any], start: int, rows: int, width: int) -> NDArray[Any]:
+def _plain_rows(path: Path, dtype: np.dtype[Any], start: int, rows: int, width: int) -> NDArray[np.number]:
     """Values that lie in a file in one piece, ``(rows, width)``, in native byte order."""
     try:
         values = np.fromfile(path, dtype, rows * width, offset=start)
@@ -138,7 +138,7 @@ class JoinedPlanes:
         self._first = _starts([len(each) for each in shapes])
         self.shapes: NDArray[np.int64] = np.concatenate(shapes)
 
-    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[Any]:
+    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
         """Return rows of a plane, see `PlaneStore`."""
         store, index = _place(self._first, number)
         return self._stores[store].read(index, top, bottom)
@@ -148,10 +148,10 @@ class JoinedPlanes:
         store, index = _place(self._first, number)
         return self._stores[store].levels(index, scaling)
 
-    def quick(self, number: int) -> bool:
+    def is_cheap(self, number: int) -> bool:
         """Whether reading the plane costs no more than copying it."""
         store, index = _place(self._first, number)
-        return self._stores[store].quick(index)
+        return self._stores[store].is_cheap(index)
 
 
 class RepairedPlanes:
@@ -161,7 +161,7 @@ class RepairedPlanes:
         self._store, self._hot_pixels = store, hot_pixels
         self.shapes: NDArray[np.int64] = store.shapes
 
-    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[Any]:
+    def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
         """Return rows of a plane, see `PlaneStore`."""
         return repair(self._store.read(number), self._hot_pixels)[top:bottom]
 
@@ -169,7 +169,7 @@ class RepairedPlanes:
         """Return None: repairing changes the levels."""
         return None
 
-    def quick(self, number: int) -> bool:
+    def is_cheap(self, number: int) -> bool:
         """Return False: repairing takes time."""
         return False
 

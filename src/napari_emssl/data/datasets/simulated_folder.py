@@ -10,7 +10,7 @@ from ...errors import UserError
 from ..images.writers import replacing
 
 
-def make_way(folder: Path, names: Iterable[str], ours: str, overwrite: bool) -> None:
+def clear_folder(folder: Path, names: Iterable[str], ours: str, overwrite: bool) -> None:
     """Refuse a folder that holds images in any of its sub-folders `names`, or delete those of an earlier simulation.
 
     Parameters

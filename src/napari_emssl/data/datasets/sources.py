@@ -3,20 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...formatting import counted
-from ..images.image import FORMATS, Image, as_image, is_image_name
+from ..images.image import FORMATS, Image, ImageSource, as_image, is_image_name
 from .folder_index import FolderIndex, scan
 from .layouts import LayoutName, find_layout
 from .pack_file import PackedPlanes, is_pack
-from .plane_stores import ImagePlanes, JoinedPlanes, LoosePlanes, PlaneStore, RepairedPlanes
-
-ImageSource = Path | str | NDArray[Any] | Image
+from .plane_stores import FolderPlanes, ImagePlanes, JoinedPlanes, PlaneStore, RepairedPlanes
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ def _open_path(path: Path, prefix: str, wanted: LayoutName) -> ImageCatalog:
         each = zip(names, counts.tolist(), strict=True)
         names = [f"{name}#{plane}" for name, count in each for plane in range(count)]
         counts = np.ones(len(names), np.int64)
-    return ImageCatalog(names, list(map(layout.source, names)), counts, LoosePlanes(listing), [layout.name], skipped)
+    return ImageCatalog(names, list(map(layout.source, names)), counts, FolderPlanes(listing), [layout.name], skipped)
 
 
 def _problems(listing: FolderIndex) -> Iterator[tuple[bytes, str]]:
@@ -168,6 +165,6 @@ def _joined(parts: Sequence[ImageCatalog]) -> ImageCatalog:
     )
 
 
-def left_out(skipped: Sequence[str]) -> str:
+def describe_skipped(skipped: Sequence[str]) -> str:
     """Return a sentence about files that cannot be read, from the sentences about each."""
     return f"{counted(len(skipped), 'file')} could not be read and left out, the first: {skipped[0]}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import UserError
 from ..images.image import replacing
-from .pairing import draw_subset, order_sources
+from .pairing import draw_subset, order_by_draw
 
 FORMAT = 1
 _PARTS = ("training", "validation", "test")
@@ -77,7 +77,7 @@ def _hold_out(
         return numbers[:cut], numbers[cut:]
     held: list[int] = []
     taken: set[str] = set()
-    for source in order_sources(groups, seed)[:-1]:
+    for source in order_by_draw(groups, seed)[:-1]:
         if len(held) >= count:
             break
         held += draw_subset(groups[source], count - len(held), seed, names.__getitem__)

@@ -2,21 +2,20 @@
 
 import threading
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
 
+if TYPE_CHECKING:
+    import h5py
+
 SUFFIXES = (".h5", ".hdf5")
 
-
 Role = Literal["images", "labels", "maps"]
-
-
 ROLES: tuple[Role, ...] = ("images", "labels", "maps")
-
 
 _PARTICLE = 1
 """Channel of ``maps (n, h, w, 2)`` that is 1 on particles; the other is its complement."""
@@ -25,7 +24,7 @@ _PARTICLE = 1
 class H5Planes:
     """A data set of an HDF5 file as planes ``(n, h, w)``, each read when it is asked for.
 
-    The file is opened with the first plane and stays open. It can be pickled: the copy opens the file anew.
+    The file is opened with the first plane and stays open. It can be pickled: the copy opens the file for itself.
     Labels and maps come as whole numbers: labels rounded, of maps the channel of particles, 1 where it is above 0.5.
 
     Parameters
@@ -53,13 +52,13 @@ class H5Planes:
         self._channel = _PARTICLE if len(stored) == 4 and stored[-1] == 2 else None
         self._counts = self._channel is not None or (key in ("labels", "maps") and dtype.kind == "f")
         self.dtype = np.dtype(np.uint8) if self._counts else dtype
-        self._file: Any = None
+        self._file: h5py.File | None = None
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, i: int) -> NDArray[Any]:
+    def __getitem__(self, i: int) -> NDArray[np.generic]:
         import h5py
 
         with self._lock:
@@ -72,10 +71,10 @@ class H5Planes:
         plane = plane.reshape(self.shape[1:])
         return np.rint(plane).astype(np.uint8) if self._counts else plane
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock")}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state, _file=None, _lock=threading.Lock())
 
 
@@ -123,12 +122,12 @@ def find_dataset(path: Path) -> str:
     )
 
 
-def _is_grid(node: Any) -> bool:
+def _is_grid(node: "h5py.Group | h5py.Dataset") -> bool:
     """Whether an HDF5 node is a data set with at least two axes."""
     return len(getattr(node, "shape", None) or ()) >= 2
 
 
-def repair(plane: NDArray[Any], hot_pixels: float) -> NDArray[Any]:
+def repair(plane: NDArray[np.number], hot_pixels: float) -> NDArray[np.number]:
     """Return ``(h, w)`` with negative pixels set to 0 and hot ones replaced by the mean of their neighbours.
 
     Preparation of the Au sets (Sytwu, Groschner & Scott 2022). The eight neighbours are those of the plane before
@@ -141,7 +140,7 @@ def repair(plane: NDArray[Any], hot_pixels: float) -> NDArray[Any]:
     hot_pixels
         A pixel is hot when it exceeds the plane's median by more than this, in the units of the plane.
     """
-    clean = np.maximum(plane, 0) if plane.dtype.kind in "if" else plane.copy()
+    clean: NDArray[np.number] = np.maximum(plane, 0) if plane.dtype.kind in "if" else plane.copy()
     rows, columns = np.nonzero(clean > np.median(clean) + hot_pixels)
     means = [_mean_around(clean, int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
     if means:
@@ -150,7 +149,7 @@ def repair(plane: NDArray[Any], hot_pixels: float) -> NDArray[Any]:
     return clean
 
 
-def _mean_around(plane: NDArray[Any], row: int, column: int) -> float:
+def _mean_around(plane: NDArray[np.number], row: int, column: int) -> float:
     """Mean of the up to eight neighbours of a pixel."""
     window = plane[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].astype(np.float64)
     own = float(plane[row, column])

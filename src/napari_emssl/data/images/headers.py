@@ -1,14 +1,15 @@
 """What an image file holds, by its header: planes, size, type and where the pixels lie; no pixel is read."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import UserError
 from .image import read_image
 from .pixel_size import tiff_pixel_size
-from .tiff import refusing_lost_pages
+from .tiff import raise_on_lost_pages
 
 _MODES = {"L": "|u1", "P": "|u1", "RGB": "|u1", "RGBA": "|u1", "LA": "|u1", "I;16": "<u2", "F": "<f4"}
 """Type of the values of a picture, by Pillow's mode; other modes are left to the reader."""
@@ -36,12 +37,12 @@ def read_header(path: Path, size: int) -> ImageHeader:
         If the file is no image that can be read, or ends before its last pixel.
     """
     try:
-        found = _PEEKS.get(path.suffix.lower(), _peek_any)(path)
+        found = _BY_SUFFIX.get(path.suffix.lower(), _any_header)(path)
     except UserError:
         raise
     except Exception:
-        found = None  # whatever is odd about a header is told, or mastered, by the reader
-    found = found or _peek_any(path)
+        found = None  # whatever is odd about a header: the reader copes with it, or says what is wrong
+    found = found or _any_header(path)
     if found.offset >= 0 and found.offset + _plane_bytes(found) * found.planes > size:
         raise UserError(f"{path} ends before its last pixel. Copy or save it again.")
     return found
@@ -51,11 +52,11 @@ def _plane_bytes(found: ImageHeader) -> int:
     return found.height * found.width * np.dtype(found.dtype).itemsize
 
 
-def _peek_tiff(path: Path) -> ImageHeader | None:
-    """Largest series of a grey TIFF, as the reader chooses it; None where only the reader can tell."""
+def _tiff_header(path: Path) -> ImageHeader | None:
+    """Header of the largest series of a grey TIFF, as the reader chooses it; None where only the reader can tell."""
     import tifffile
 
-    with refusing_lost_pages(), tifffile.TiffFile(path) as tif:
+    with raise_on_lost_pages(), tifffile.TiffFile(path) as tif:
         series = max(tif.series, key=lambda one: one.size)
         height, width = (int(n) for n in series.shape[-2:])
         stack = len(series.shape) > len(series.keyframe.shape)
@@ -69,8 +70,8 @@ def _peek_tiff(path: Path) -> ImageHeader | None:
         return ImageHeader(planes, height, width, dtype.str, series.dataoffset if plain else -1, tiff_pixel_size(tif))
 
 
-def _peek_picture(path: Path) -> ImageHeader | None:
-    """Size and type of a PNG, JPEG or BMP."""
+def _picture_header(path: Path) -> ImageHeader | None:
+    """Header of a PNG, JPEG or BMP; None for modes whose values only the reader knows."""
     from PIL import Image as Pillow
 
     with Pillow.open(path) as picture:
@@ -78,14 +79,14 @@ def _peek_picture(path: Path) -> ImageHeader | None:
         return ImageHeader(1, picture.height, picture.width, dtype, -1, None) if dtype else None
 
 
-def _peek_any(path: Path) -> ImageHeader:
-    """Open a file by its reader; stacks and large images are not read by that."""
+def _any_header(path: Path) -> ImageHeader:
+    """Header of any file, from its reader, which does not read the pixels of stacks and of large images."""
     image = read_image(path)
     height, width = image.plane_shape
     return ImageHeader(len(image), height, width, image.dtype.str, -1, image.pixel_size_nm)
 
 
-_PEEKS: dict[str, Any] = {
-    **dict.fromkeys((".tif", ".tiff"), _peek_tiff),
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _peek_picture),
+_BY_SUFFIX: dict[str, Callable[[Path], ImageHeader | None]] = {
+    **dict.fromkeys((".tif", ".tiff"), _tiff_header),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _picture_header),
 }

@@ -1,4 +1,4 @@
-"""Files and arrays in, grey planes out; the only owner of image files.
+"""Files and arrays in, grey planes out.
 
 Formats, layouts and what counts as colour are described in ``docs/data.md``.
 """
@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ...errors import UserError
-from .readers import HINTS, READERS, Raw, is_colour
+from .arrays import DuckArray
+from .readers import HINTS, READERS, RawImage, is_colour
 from .writers import create_zarr, replacing, write_image
 
 __all__ = [
@@ -46,7 +47,7 @@ class Image:
     """
 
     name: str
-    planes: Any
+    planes: DuckArray
     leading: tuple[int, ...]
     pixel_size_nm: float | None = None
     path: Path | None = None
@@ -60,12 +61,11 @@ class Image:
         return int(self.planes.shape[-2]), int(self.planes.shape[-1])
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype[np.generic]:
         """Type of the values as they are stored; `plane` may widen it (bool to uint8)."""
-        dtype: np.dtype[Any] = np.dtype(self.planes.dtype)
-        return dtype
+        return np.dtype(self.planes.dtype)
 
-    def plane(self, i: int) -> NDArray[Any]:
+    def plane(self, i: int) -> NDArray[np.number]:
         """Return plane `i` as a numpy array ``(h, w)`` of a real dtype, native byte order, contiguous.
 
         Of an array in memory this may be a view: do not write into it. Negative `i` count from the end.
@@ -90,61 +90,66 @@ class Image:
 class GreyPlanes:
     """Lazy view of ``(..., h, w[, samples])`` as grey planes ``(n, h, w)``, each made when it is asked for."""
 
-    def __init__(self, source: Any, leading: tuple[int, ...], colour: bool) -> None:
-        self._source, self._colour = source, colour
+    def __init__(self, array: DuckArray, leading: tuple[int, ...], colour: bool) -> None:
+        self._array, self._colour = array, colour
         tail = 3 if colour else 2
-        self._before = tuple(int(n) for n in source.shape[: len(source.shape) - tail])
-        height, width = source.shape[len(self._before) : len(self._before) + 2]
+        self._before = tuple(int(n) for n in array.shape[: len(array.shape) - tail])
+        height, width = array.shape[len(self._before) : len(self._before) + 2]
         self.shape = (int(np.prod(leading, dtype=int)), int(height), int(width))
-        self.ndim, self.dtype = 3, np.dtype(source.dtype)
+        self.ndim, self.dtype = 3, np.dtype(array.dtype)
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, i: int) -> NDArray[Any]:
+    def __getitem__(self, i: int) -> NDArray[np.generic]:
         if not -len(self) <= i < len(self):
             raise IndexError(f"there are {len(self)} planes, not {i + 1}")
         index = tuple(int(k) for k in np.unravel_index(i % len(self), self._before)) if self._before else ()
-        plane = np.asarray(self._source[index[0]] if len(index) == 1 else self._source[index or ...])
+        # a number where one is enough: not everything that is read by planes takes a tuple
+        plane = np.asarray(self._array[index[0]] if len(index) == 1 else self._array[index or ...])
         return grey(plane) if self._colour else plane
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
         return np.stack([self[i] for i in range(len(self))]).astype(dtype or self.dtype, copy=False)
 
 
-def grey(colour: NDArray[Any]) -> NDArray[Any]:
+def grey(colour: NDArray[np.number]) -> NDArray[np.number]:
     """Return the luminance (ITU-R BT.601) of ``(..., 3 | 4)``, alpha ignored, in the dtype of the input.
 
     Where red, green and blue are equal, their value comes back exactly.
     """
     values = colour[..., :3]
     luminance = values.astype(np.float64) @ np.array(_LUMINANCE)
-    rounded: NDArray[Any] = luminance if values.dtype.kind == "f" else np.rint(luminance)
+    rounded: NDArray[np.floating] = luminance if values.dtype.kind == "f" else np.rint(luminance)
     return rounded.astype(values.dtype)
 
 
-def _plain(plane: NDArray[Any]) -> NDArray[Any]:
-    """Native byte order, contiguous, no memory map, bool as uint8, long double as float64."""
+def _plain(plane: NDArray[np.generic]) -> NDArray[np.number]:
+    """Copy of a plane in native byte order, contiguous, writeable, bool as uint8, long double as float64.
+
+    What is all that already is given back as it is.
+    """
     dtype = plane.dtype.newbyteorder("=")
     if dtype.kind == "b":
         dtype = np.dtype(np.uint8)
     elif dtype.kind == "f" and dtype.itemsize > 8:
         dtype = np.dtype(np.float64)
+    # torch warns of arrays that cannot be written to, and a view of a memory map would keep its file open
     if isinstance(plane, np.memmap) or not plane.flags.writeable:
         return np.array(plane, dtype=dtype, order="C")
     return np.ascontiguousarray(plane, dtype=dtype)
 
 
 def find_images(paths: Iterable[Path | str] | Path | str) -> list[Path]:
-    """Return the image files among files and folders (searched recursively), naturally sorted, each once.
+    """Return the image files among files and folders (searched recursively), in natural order, each once.
 
-    Hidden files, ``Thumbs.db`` and the like, and files of other formats inside folders are passed over; a
-    ``.zarr`` folder counts as one image.
+    Hidden files, ``Thumbs.db`` and the like, and files of other formats inside folders are skipped; a ``.zarr``
+    folder counts as one image.
 
     Raises
     ------
     UserError
-        If a path does not exist, a folder holds no image, or a file is named that is of no known format.
+        If a path does not exist, a folder holds no image, or a file that is named has no known format.
     """
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     found: dict[str, Path] = {}
@@ -204,12 +209,12 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file or ``.zarr`` folder of this name is taken for an image when a folder is searched."""
+    """Whether a file or ``.zarr`` folder of this name counts as an image when a folder is searched."""
     return name[name.rfind(".") :].lower() in READERS and not _JUNK.match(name)
 
 
 def is_junk(name: str) -> bool:
-    """Whether a folder or file of this name is passed over when a folder is searched."""
+    """Whether a folder or file of this name is skipped when a folder is searched."""
     return bool(_JUNK.match(name))
 
 
@@ -232,8 +237,8 @@ def read_image(path: Path | str) -> Image:
     return _to_image(raw, name, path)
 
 
-def _read_raw(path: Path, suffix: str) -> Raw:
-    """Run the reader; whatever goes wrong becomes a sentence that names the file."""
+def _read_raw(path: Path, suffix: str) -> RawImage:
+    """Run the reader; whatever goes wrong becomes a `UserError` that names the file."""
     try:
         return READERS[suffix](path)
     except (UserError, MemoryError):
@@ -248,7 +253,11 @@ def _read_raw(path: Path, suffix: str) -> Raw:
         raise UserError(f"{path} cannot be read ({error}). {_CHECK}") from error
 
 
-def as_image(source: Any, name: str = "image") -> Image:
+ImageSource = Path | str | Image | DuckArray
+"""What an image is given as: a file, one that is open already, or an array."""
+
+
+def as_image(source: ImageSource | ArrayLike, name: str = "image") -> Image:
     """Return an `Image` of a path, an array or an `Image` (given back as it is).
 
     Arrays are ``(h, w)``, ``(n, h, w)``, ``(t, z, h, w)`` or, in uint8 only, ``(..., h, w, 3 | 4)`` for RGB(A),
@@ -263,29 +272,33 @@ def as_image(source: Any, name: str = "image") -> Image:
         return source
     if isinstance(source, (str, Path)):
         return read_image(source)
+    array = cast(DuckArray, source)
     if not hasattr(source, "shape") or not isinstance(getattr(source, "dtype", None), np.dtype):
         try:
-            source = np.asarray(source)
+            array = np.asarray(source)
         except (ValueError, TypeError) as error:
             raise UserError(f"{name} is no array of numbers ({error}). Give an array (h, w) or (n, h, w).") from error
-    return _to_image(Raw(source, colour=is_colour(source)), name, None)
+    return _to_image(RawImage(array, colour=is_colour(array)), name, None)
 
 
-def _to_image(raw: Raw, name: str, path: Path | None) -> Image:
+def _to_image(raw: RawImage, name: str, path: Path | None) -> Image:
     """Check an array and lay its planes out as ``(n, h, w)``."""
     array, where = raw.array, str(path or name)
     _check_array(array, where, raw.colour)
     before = tuple(int(n) for n in array.shape[: len(array.shape) - (3 if raw.colour else 2)])
     leading = before if raw.leading is None else raw.leading
-    if raw.colour or not (len(before) == 1 or isinstance(array, np.ndarray)):
-        planes: Any = GreyPlanes(array, leading, raw.colour)
+    planes: DuckArray
+    if len(before) == 1 and not raw.colour:
+        planes = array
+    elif isinstance(array, np.ndarray) and not raw.colour:
+        planes = array.reshape(-1, *array.shape[-2:])
     else:
-        planes = array if len(before) == 1 else array.reshape(-1, *array.shape[-2:])
+        planes = GreyPlanes(array, leading, raw.colour)
     return Image(name, planes, leading, raw.pixel_size_nm, path)
 
 
-def _check_array(array: Any, where: str, colour: bool) -> None:
-    """Refuse what is no image, in a sentence."""
+def _check_array(array: DuckArray, where: str, colour: bool) -> None:
+    """Raise `UserError` where an array is no image."""
     shape, dtype = tuple(array.shape), np.dtype(array.dtype)
     if dtype.kind == "c":
         raise UserError(f"{where} holds complex numbers. Save its modulus or phase as an image, then try again.")
@@ -294,4 +307,4 @@ def _check_array(array: Any, where: str, colour: bool) -> None:
     if len(shape) < (3 if colour else 2):
         raise UserError(f"{where} is no image but has the shape {shape} (a spectrum?). An image has two axes.")
     if 0 in shape:
-        raise UserError(f"{where} holds no pixel: its shape is {shape}.")
+        raise UserError(f"{where} holds no pixel: its shape is {shape}. Give an image of at least one pixel.")

@@ -1,14 +1,16 @@
 """Intensity scaling: how the grey values of a plane become the numbers a network sees."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from .arrays import DuckArray
+
 _CLIP = (-0.5, 1.5)
 _SAMPLES = 2_000_000
-"""Percentiles of more values than this are taken from a random sample of this size: exact enough, and quick."""
+"""Percentiles of more values than this are taken from a random sample of this size: exact enough, and fast."""
 _SAMPLED_PLANES = 64
 """Planes of a stack that a sample is drawn from: reading thousands of planes from disk would take minutes."""
 
@@ -19,20 +21,30 @@ class Levels(NamedTuple):
     black: float
     white: float
 
-    def to_unit(self, plane: NDArray[Any], clip: bool = True) -> NDArray[np.float32]:
-        """Scale grey values, any shape, to float32 with black at 0 and white at 1.
+    def to_unit(self, plane: NDArray[np.generic], clip: bool = True) -> NDArray[np.float32]:
+        """Scale grey values to float32 with black at 0 and white at 1.
 
-        Values are clipped to [-0.5, 1.5], unless `clip` is false, so that a hot pixel stays a finite outlier. NaN and
-        -inf become black, +inf the upper limit.
+        Parameters
+        ----------
+        plane
+            Grey values of any real type and shape.
+        clip
+            Whether to clip to [-0.5, 1.5], so that a hot pixel is no more than a finite outlier.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the same shape; NaN and -inf become black, +inf the upper limit 1.5.
         """
         values = np.asarray(plane)
-        unit: NDArray[Any] = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
-        with np.errstate(all="ignore"):
+        # a float32 holds every value of 16 bits; of 32 bits it would lose the last ones before the black is taken off
+        unit: NDArray[np.floating] = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+        with np.errstate(all="ignore"):  # NaN and inf are expected, and replaced
             unit = (unit - unit.dtype.type(self.black)) / unit.dtype.type(self.white - self.black)
             np.nan_to_num(unit, copy=False, nan=0.0, posinf=_CLIP[1], neginf=0.0)
         return np.asarray(np.clip(unit, *_CLIP) if clip else unit, np.float32)
 
-    def from_unit(self, unit: NDArray[Any]) -> NDArray[np.float32]:
+    def from_unit(self, unit: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return float32 values in the units the plane had before `to_unit`."""
         values = np.asarray(unit, np.float64) * (self.white - self.black) + self.black
         return np.asarray(values, np.float32)
@@ -41,8 +53,8 @@ class Levels(NamedTuple):
 class IntensityScaling(BaseModel):
     """Percentile scaling of a whole plane or stack to about [0, 1].
 
-    Percentiles rather than extremes keep single hot and dead pixels from deciding the scale. It belongs to the
-    model: the same in training and in use, and never fitted to a tile.
+    Percentiles, since the extremes would be those of single hot and dead pixels. The scaling belongs to the model: it
+    is the same in training and in use, and never fitted to a tile.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +65,7 @@ class IntensityScaling(BaseModel):
         "plane", description="Fit the levels to every plane by itself, or once to the whole stack."
     )
 
-    def fit(self, planes: Any) -> Levels:
+    def fit(self, planes: DuckArray) -> Levels:
         """Return the levels of a plane ``(h, w)`` or a stack ``(n, h, w)``; NaN and inf are left out.
 
         Of more than two million values a random sample of that size decides, always the same one; of a stack
@@ -64,17 +76,18 @@ class IntensityScaling(BaseModel):
         if values.size == 0:
             return Levels(0.0, 1.0)
         black, white = (float(level) for level in np.percentile(values, (self.low_percent, self.high_percent)))
+        # percentiles agree where nearly all values are the same: the few others then set the scale
         if not white > black:
             black, white = float(values.min()), float(values.max())
         return Levels(black, white) if white > black else Levels(black, _next_unit(black))
 
 
 def _next_unit(black: float) -> float:
-    """A level above `black` by one, or by the least step where one is lost in rounding."""
+    """Return `black` plus one, or the next number where one is lost in rounding."""
     return max(black + 1.0, float(np.nextafter(black, np.inf)))
 
 
-def _sample(planes: Any) -> NDArray[Any]:
+def _sample(planes: DuckArray) -> NDArray[np.number]:
     """Finite values of a plane or stack, flat: all of them or a fixed random draw."""
     shape = tuple(planes.shape) if hasattr(planes, "shape") else np.shape(planes)
     if len(shape) < 3 or int(np.prod(shape)) <= _SAMPLES:
@@ -84,7 +97,7 @@ def _sample(planes: Any) -> NDArray[Any]:
     return np.concatenate([_drawn(np.asarray(planes[int(i)]), share) for i in chosen])
 
 
-def _drawn(values: NDArray[Any], count: int) -> NDArray[Any]:
+def _drawn(values: NDArray[np.number], count: int) -> NDArray[np.number]:
     """Finite ones of at most `count` values, drawn at random but always the same."""
     flat = values.reshape(-1)
     if flat.size > count:
@@ -93,5 +106,6 @@ def _drawn(values: NDArray[Any], count: int) -> NDArray[Any]:
         return flat.astype(np.uint8)
     if flat.dtype.kind != "f":
         return flat
-    finite: NDArray[Any] = flat[np.isfinite(flat)]
+    finite: NDArray[np.floating] = flat[np.isfinite(flat)]
+    # float16 too: its percentiles would be as coarse as it is
     return finite.astype(np.float64 if flat.dtype.itemsize > 4 else np.float32)

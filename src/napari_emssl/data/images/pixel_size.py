@@ -1,7 +1,10 @@
-"""Pixel sizes: what a file says about its scale, in nanometres, or None where it says nothing of use."""
+"""Pixel sizes: what a file says about its scale, in nanometres, or None where it says nothing useful."""
 
 import xml.etree.ElementTree as ElementTree
-from typing import Any
+from typing import TYPE_CHECKING, SupportsFloat
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
 
 _NM = {
     "pm": 1e-3,
@@ -38,19 +41,32 @@ def nm_per(unit: str | None) -> float | None:
     Inch and cm are left out on purpose: image programs write the printing resolution in them.
     """
     text = str(unit or "").strip().strip("\x00").lower()
+    # ImageJ writes escapes, Greek mu stands for the micro sign, and UTF-8 that was read as Latin-1 has an Â before it
     for micro in ("\\u00b5", "\u03bc", "Â\u00b5".lower()):
         text = text.replace(micro, "\u00b5")
     text = text.replace("\\u00c5", "å").replace("\\u00e5", "å").replace("\u212b", "å")
     return _NM.get(text)
 
 
-def pixel_size_nm(y: Any, x: Any, unit: str | None) -> float | None:
-    """Return the edge of a pixel in nm, from its height `y` and width `x` in `unit`.
+def square_pixel_nm(y: SupportsFloat | str | None, x: SupportsFloat | str | None, unit: str | None) -> float | None:
+    """Return the edge of a square pixel in nm.
 
-    None where the unit is unknown, a value is not a plausible size (0.1 pm to 0.1 mm), or height and width
-    differ by more than 1 %: a stretched pixel has no single size, and a wrong one would be worse than none.
+    Parameters
+    ----------
+    y, x
+        Its height and width, numbers or texts that are numbers.
+    unit
+        Their unit, see `nm_per`.
+
+    Returns
+    -------
+    float or None
+        None where the unit is unknown, a value is missing or no plausible size (0.1 pm to 0.1 mm), or height and width
+        differ by more than 1 %: a stretched pixel has no single size, and a wrong one would be worse than none.
     """
     factor = nm_per(unit)
+    if y is None or x is None:
+        return None
     try:
         height, width = float(y), float(x)
     except (TypeError, ValueError):
@@ -61,7 +77,7 @@ def pixel_size_nm(y: Any, x: Any, unit: str | None) -> float | None:
     return size if _PLAUSIBLE_NM[0] <= size <= _PLAUSIBLE_NM[1] else None
 
 
-def tiff_pixel_size(tif: Any) -> float | None:
+def tiff_pixel_size(tif: "TiffFile") -> float | None:
     """Return the pixel size of an open `tifffile.TiffFile` in nm.
 
     Read from ImageJ, OME, FEI/Thermo Fisher, Zeiss and Olympus SIS metadata. Plain resolution tags (inch, cm)
@@ -73,24 +89,24 @@ def tiff_pixel_size(tif: Any) -> float | None:
         return _ome(tif.ome_metadata)
     if tif.is_fei:
         scan = (tif.fei_metadata or {}).get("Scan", {})
-        return pixel_size_nm(scan.get("PixelHeight"), scan.get("PixelWidth"), "m")
+        return square_pixel_nm(scan.get("PixelHeight"), scan.get("PixelWidth"), "m")
     if tif.is_sem:
         _, value, unit = (*(tif.sem_metadata or {}).get("ap_image_pixel_size", ()), None, None, None)[:3]
-        return pixel_size_nm(value, value, unit)
+        return square_pixel_nm(value, value, unit)
     if tif.is_sis:
         sis = tif.sis_metadata or {}
-        return pixel_size_nm(sis.get("pixelsizey"), sis.get("pixelsizex"), "m")
+        return square_pixel_nm(sis.get("pixelsizey"), sis.get("pixelsizex"), "m")
     return None
 
 
-def _imagej(tif: Any) -> float | None:
+def _imagej(tif: "TiffFile") -> float | None:
     """Pixel size of an ImageJ TIFF: resolution tags count pixels per ImageJ's own unit."""
     tags = tif.pages[0].tags
     rationals = [tags[name].value for name in ("YResolution", "XResolution") if name in tags]
     if len(rationals) < 2 or any(numerator == 0 for numerator, _ in rationals):
         return None
     y, x = (denominator / numerator for numerator, denominator in rationals)
-    return pixel_size_nm(y, x, (tif.imagej_metadata or {}).get("unit"))
+    return square_pixel_nm(y, x, (tif.imagej_metadata or {}).get("unit"))
 
 
 def _ome(xml: str | None) -> float | None:
@@ -102,22 +118,6 @@ def _ome(xml: str | None) -> float | None:
     pixels = next((node for node in root.iter() if node.tag.endswith("Pixels")), None)
     if pixels is None:
         return None
-    return pixel_size_nm(
+    return square_pixel_nm(
         pixels.get("PhysicalSizeY"), pixels.get("PhysicalSizeX"), pixels.get("PhysicalSizeXUnit", "µm")
     )
-
-
-def ome_zarr_pixel_size(multiscale: dict[str, Any]) -> float | None:
-    """Return the pixel size in nm of level 0 of an OME-Zarr `multiscales` entry (0.4 and 0.5)."""
-    levels = multiscale.get("datasets") or [{}]
-    unit = next((axis.get("unit") for axis in multiscale.get("axes", [])[-1:] if isinstance(axis, dict)), None)
-    y = x = 1.0
-    scales = [
-        step["scale"]
-        for holder in (levels[0], multiscale)
-        for step in holder.get("coordinateTransformations") or []
-        if step.get("type") == "scale"
-    ]
-    for scale in scales:
-        y, x = y * float(scale[-2]), x * float(scale[-1])
-    return pixel_size_nm(y, x, unit) if scales else None

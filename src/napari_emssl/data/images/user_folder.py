@@ -1,4 +1,4 @@
-"""The user's folder: own models, paintings, samples, indices of large folders."""
+"""The user's folder: own models, paintings, samples, indices of large folders; and names of files in it."""
 
 import os
 from pathlib import Path
@@ -14,13 +14,21 @@ def home() -> Path:
     return user_data_path("napari-emssl", appauthor=False)
 
 
-def slug(text: str, longest: int = 40) -> str:
-    """Return a text as part of a file name: letters, digits and dashes."""
+def safe_stem(text: str, longest: int = 40) -> str:
+    """Return a text as part of a file name: lower-case ASCII letters, digits and dashes, at most `longest` of them."""
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower())
     return "-".join(filter(None, kept.split("-")))[:longest].strip("-") or "image"
 
 
-def unused(folder: Path, stem: str, suffix: str) -> Path:
-    """Return ``folder/stem`` + suffix, with a number behind the stem where that is taken."""
+def unused_path(folder: Path, stem: str, suffix: str) -> Path:
+    """Return a path in a folder that nothing has yet.
+
+    Parameters
+    ----------
+    folder
+        Where the file will be.
+    stem, suffix
+        Its name; the stem gets ``-2``, ``-3``, ... where that is taken.
+    """
     names = [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
     return next(path for name in names if not (path := folder / f"{name}{suffix}").exists())

@@ -1,21 +1,26 @@
-"""Writing image files other programs open: ImageJ and OME TIFF, OME-Zarr, PNG; never half a file."""
+"""Image files that other programs open: ImageJ and OME TIFF, OME-Zarr, PNG; written whole or not at all."""
 
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ...errors import UserError
+from .arrays import DuckArray
+from .ome_zarr import AXES, single_level
 
-_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
+if TYPE_CHECKING:
+    import zarr
+
 _BIG_BYTES = 4_000_000_000
 """Above this a classic TIFF cannot address its own values."""
 _CHUNK_PX = 1024
+"""Largest edge of a chunk of a Zarr array."""
 
 
 @contextmanager
@@ -30,12 +35,13 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
         If `path` exists and `overwrite` is false, or the file cannot be written (disk full, no permission).
     """
     path = Path(path)
-    _refuse_existing(path, overwrite)
+    _check_free(path, overwrite)
+    # beside the target, so that renaming moves no bytes; hidden, so that searches of the folder pass it over
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _refuse_existing(path, overwrite)
+        _check_free(path, overwrite)  # again: writing takes time, in which another program may have made the file
         _rename(temporary, path)
     except OSError as error:
         raise UserError(
@@ -46,8 +52,8 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
         _remove(temporary)
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
-    """An existing file is replaced only when that was asked for."""
+def _check_free(path: Path, overwrite: bool) -> None:
+    """Raise `UserError` where something is there that may not be replaced."""
     if path.exists() and not overwrite:
         raise UserError(f"{path} exists already. Choose another name, or allow overwriting.")
 
@@ -57,6 +63,7 @@ def _rename(temporary: Path, path: Path) -> None:
     if not path.is_dir():
         temporary.replace(path)
         return
+    # a folder cannot be renamed onto another: the old one steps aside, and back where the new one cannot come in
     old = path.with_name(f".{uuid.uuid4().hex[:8]}.old.{path.name}")
     path.rename(old)
     try:
@@ -72,19 +79,35 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        # What was wrong with the place is told by the error under way, not by the clean-up after it.
+        # the error under way says what is wrong with the place; the clean-up must not hide it with one of its own
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
 
-def write_image(path: Path | str, array: Any, pixel_size_nm: float | None = None, overwrite: bool = False) -> Path:
-    """Write ``(h, w)``, ``(n, h, w)`` or ``(t, z, h, w)``, plane by plane; the suffix says the format.
+def write_image(
+    path: Path | str, array: DuckArray | ArrayLike, pixel_size_nm: float | None = None, overwrite: bool = False
+) -> Path:
+    """Write an image plane by plane; the suffix says the format.
 
-    ``.tif``/``.tiff``: ImageJ TIFF for uint8, uint16 and float32, else OME-TIFF; more than 4 GB as BigTIFF.
-    ``.zarr``: OME-Zarr 0.5 with one level. ``.png``: one plane of uint8 or uint16. bool is written as uint8,
-    float16 as float32, 64-bit integers as 32-bit where they fit. The pixel size is written in nm.
+    ``.tif``/``.tiff``: ImageJ TIFF for uint8, uint16 and float32, else OME-TIFF; more than 4 GB as BigTIFF. ``.zarr``:
+    OME-Zarr 0.5 with one level. ``.png``: one plane of uint8 or uint16. bool is written as uint8, float16 as float32,
+    64-bit integers as 32-bit where they fit.
 
-    `array` may be numpy, dask, zarr or anything with shape, dtype and ``[i]``. Missing folders are made.
+    Parameters
+    ----------
+    path
+        The file to write; missing folders are made.
+    array
+        ``(h, w)``, ``(n, h, w)`` or ``(t, z, h, w)``: numpy, dask, zarr or anything with shape, dtype and ``[i]``.
+    pixel_size_nm
+        Written to the file, in nm; None where it is not known. PNG has no place for it.
+    overwrite
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The file written.
 
     Raises
     ------
@@ -92,54 +115,56 @@ def write_image(path: Path | str, array: Any, pixel_size_nm: float | None = None
         If the file exists and `overwrite` is false, the format cannot hold the array, or the disk is full.
     """
     path = Path(path)
-    array = array if hasattr(array, "shape") and hasattr(array, "dtype") else np.asarray(array)
-    _check(path, array)
+    lazy = hasattr(array, "shape") and hasattr(array, "dtype")
+    values: DuckArray = cast(DuckArray, array) if lazy else np.asarray(array)
+    _check(path, values)
     with replacing(path, overwrite) as temporary:
-        _WRITERS[path.suffix.lower()](temporary, array, pixel_size_nm)
+        _WRITERS[path.suffix.lower()](temporary, values, pixel_size_nm)
     return path
 
 
-def _check(path: Path, array: Any) -> None:
-    """Refuse what the format cannot hold."""
+def _check(path: Path, array: DuckArray) -> None:
+    """Raise `UserError` where the format cannot hold the array."""
     if path.suffix.lower() not in _WRITERS:
         raise UserError(f"{path} has no suffix that can be written. Use one of {', '.join(_WRITERS)}.")
-    if np.dtype(array.dtype).kind not in "biuf" or len(array.shape) not in _AXES or 0 in array.shape:
+    if np.dtype(array.dtype).kind not in "biuf" or len(array.shape) not in AXES or 0 in array.shape:
         raise UserError(
             f"An array of shape {tuple(array.shape)} and type {array.dtype} cannot be written as {path.name}. "
             "Images are (h, w), (n, h, w) or (t, z, h, w) of real numbers."
         )
 
 
-def _storage_dtype(array: Any) -> np.dtype[Any]:
+def _storage_dtype(array: DuckArray) -> np.dtype[np.generic]:
     """Type that other programs read, wide enough for every value."""
-    dtype: np.dtype[Any] = np.dtype(array.dtype).newbyteorder("=")
+    dtype: np.dtype[np.generic] = np.dtype(array.dtype).newbyteorder("=")
     if dtype.kind == "b":
         return np.dtype(np.uint8)
     if dtype.kind == "f":
         return np.dtype(np.float32 if dtype.itemsize <= 4 else np.float64)
     if dtype.itemsize < 8:
         return dtype
+    # ImageJ and most viewers know no integers of 64 bits
     low, high = (min(int(p.min()) for p in _planes(array)), max(int(p.max()) for p in _planes(array)))
     fitting = (t for t in (np.int32, np.uint32) if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
     return np.dtype(next(fitting, np.float64))
 
 
-def _planes(array: Any, dtype: Any = None) -> Iterator[NDArray[Any]]:
+def _planes(array: DuckArray, dtype: np.dtype[np.generic] | None = None) -> Iterator[NDArray[np.generic]]:
     """Planes of an array of 2 to 4 axes, one in memory at a time."""
     for index in np.ndindex(*array.shape[:-2]):
         plane = np.asarray(array[index[0]] if len(index) == 1 else array[index or ...])
         yield plane if dtype is None else np.ascontiguousarray(plane, dtype)
 
 
-def _write_tiff(path: Path, array: Any, pixel_size_nm: float | None) -> None:
+def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: float | None) -> None:
     """ImageJ TIFF where ImageJ can hold it, else OME-TIFF."""
     import tifffile
 
     dtype = _storage_dtype(array)
     size = int(np.prod(array.shape)) * dtype.itemsize
     imagej = dtype in (np.uint8, np.uint16, np.float32) and size < _BIG_BYTES
-    axes: dict[str, Any] = {"axes": _AXES[len(array.shape)]}
-    calibration: dict[str, Any] = {}
+    axes: dict[str, str | float] = {"axes": AXES[len(array.shape)]}
+    calibration: dict[str, tuple[float, float]] = {}
     if pixel_size_nm and imagej:
         axes["unit"], calibration["resolution"] = "nm", (1 / pixel_size_nm, 1 / pixel_size_nm)
     elif pixel_size_nm:
@@ -159,7 +184,7 @@ def _write_tiff(path: Path, array: Any, pixel_size_nm: float | None) -> None:
     )
 
 
-def _write_png(path: Path, array: Any, pixel_size_nm: float | None) -> None:
+def _write_png(path: Path, array: DuckArray, pixel_size_nm: float | None) -> None:
     """One plane of 8 or 16 bits; PNG has no place for the pixel size of a microscope."""
     from PIL import Image as Pillow
 
@@ -172,7 +197,7 @@ def _write_png(path: Path, array: Any, pixel_size_nm: float | None) -> None:
     Pillow.fromarray(plane).save(path, format="PNG")
 
 
-def _write_zarr(path: Path, array: Any, pixel_size_nm: float | None) -> None:
+def _write_zarr(path: Path, array: DuckArray, pixel_size_nm: float | None) -> None:
     """OME-Zarr, plane by plane."""
     store = create_zarr(path, tuple(array.shape), _storage_dtype(array), pixel_size_nm)
     for index, plane in zip(np.ndindex(*array.shape[:-2]), _planes(array, store.dtype), strict=True):
@@ -182,14 +207,31 @@ def _write_zarr(path: Path, array: Any, pixel_size_nm: float | None) -> None:
 def create_zarr(
     path: Path | str,
     shape: tuple[int, ...],
-    dtype: Any,
+    dtype: DTypeLike,
     pixel_size_nm: float | None = None,
     overwrite: bool = False,
-) -> Any:
-    """Make an OME-Zarr 0.5 image with one level and return its zarr array, to be written plane by plane.
+) -> "zarr.Array":
+    """Make an OME-Zarr 0.5 image with one level, to be written plane by plane.
 
-    `shape` is ``(h, w)``, ``(n, h, w)`` or ``(t, z, h, w)``. Chunks hold one plane or tiles of it. Writes to
-    `path` itself: use `replacing` around it where a half-written image must not be left behind.
+    Writes to `path` itself: use `replacing` around it where a half-written image must not be left behind.
+
+    Parameters
+    ----------
+    path
+        The folder to make.
+    shape
+        ``(h, w)``, ``(n, h, w)`` or ``(t, z, h, w)``; chunks hold one plane, or tiles of it up to 1024 px.
+    dtype
+        Type of the values.
+    pixel_size_nm
+        Written to the attributes, in nm; None where it is not known.
+    overwrite
+        Whether what is there may be replaced.
+
+    Returns
+    -------
+    zarr.Array
+        The array, all zero.
 
     Raises
     ------
@@ -199,28 +241,16 @@ def create_zarr(
     import zarr
 
     path = Path(path)
-    _refuse_existing(path, overwrite)
+    _check_free(path, overwrite)
     group = zarr.create_group(path, zarr_format=3, overwrite=overwrite)
-    group.attrs["ome"] = _ome_attributes(len(shape), pixel_size_nm)
+    group.attrs["ome"] = single_level(len(shape), pixel_size_nm)
     return group.create_array(
         "0",
         shape=shape,
         dtype=np.dtype(dtype),
         chunks=(*(1 for _ in shape[:-2]), *(min(_CHUNK_PX, n) for n in shape[-2:])),
-        dimension_names=list(_AXES[len(shape)].lower()),
+        dimension_names=list(AXES[len(shape)].lower()),
     )
-
-
-def _ome_attributes(axes: int, pixel_size_nm: float | None) -> dict[str, Any]:
-    """OME-Zarr 0.5 metadata of a single-level image."""
-    unit = {"unit": "nanometer"} if pixel_size_nm else {}
-    names = [
-        {"name": name, "type": "time" if name == "t" else "space", **(unit if name in "yx" else {})}
-        for name in _AXES[axes].lower()
-    ]
-    scale = [*(1.0 for _ in range(axes - 2)), pixel_size_nm or 1.0, pixel_size_nm or 1.0]
-    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    return {"version": "0.5", "multiscales": [{"axes": names, "datasets": [level]}]}
 
 
 _WRITERS = {".tif": _write_tiff, ".tiff": _write_tiff, ".zarr": _write_zarr, ".png": _write_png}

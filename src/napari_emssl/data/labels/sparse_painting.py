@@ -14,12 +14,12 @@ _LEAST_RING_PX = 4
 _DABS, _DAB_RADIUS_PX = 3, 8
 
 
-def count_objects(numbers: NDArray[Any]) -> int:
+def count_objects(numbers: NDArray[np.integer]) -> int:
     """Return how many objects `numbers` ``(h, w)`` tells apart, 0 being none."""
     return len(np.unique(numbers[numbers > 0]))
 
 
-def paint_few(target: Target, numbers: NDArray[Any], count: int, rng: np.random.Generator) -> Target:
+def paint_few(target: Target, numbers: NDArray[np.integer], count: int, rng: np.random.Generator) -> Target:
     """Return a core target in which little is painted.
 
     Parameters
@@ -49,7 +49,7 @@ def paint_few(target: Target, numbers: NDArray[Any], count: int, rng: np.random.
     return painted
 
 
-def _drawn(of_class: NDArray[np.bool_], numbers: NDArray[Any], count: int, rng: np.random.Generator) -> Any:
+def _drawn(of_class: NDArray[np.bool_], numbers: NDArray[np.integer], count: int, rng: np.random.Generator) -> Any:
     """Mask of the objects drawn from one class."""
     labels, areas = np.unique(numbers[of_class & (numbers > 0)], return_counts=True)
     visible = labels[areas >= _VISIBLE_PX]
@@ -57,7 +57,7 @@ def _drawn(of_class: NDArray[np.bool_], numbers: NDArray[Any], count: int, rng: 
     return of_class & np.isin(numbers, rng.choice(eligible, min(count, len(eligible)), replace=False))
 
 
-def _ring(chosen: NDArray[np.bool_], numbers: NDArray[Any]) -> Any:
+def _ring(chosen: NDArray[np.bool_], numbers: NDArray[np.integer]) -> Any:
     """Mask of what is near the chosen objects."""
     if not chosen.any():
         return chosen

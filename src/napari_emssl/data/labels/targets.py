@@ -1,7 +1,7 @@
 """From what users painted, or from mask files, to core targets: 0 unpainted, 1 background, 2.. classes."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ _MARGIN_PX = (4.0, 48.0)
 
 
 def target_from_painting(
-    labels: NDArray[Any],
+    labels: NDArray[np.generic],
     unpainted: Unpainted = "near",
     background_label: int | None = None,
     *,
@@ -43,7 +43,7 @@ def target_from_painting(
 
 
 def targets_from_painting(
-    planes: Sequence[NDArray[Any]],
+    planes: Sequence[NDArray[np.generic]],
     unpainted: Unpainted = "near",
     background_label: int | Collection[int] | None = None,
     *,
@@ -101,7 +101,7 @@ def targets_from_painting(
     return targets, classes
 
 
-def _integers(plane: NDArray[Any], name: str) -> NDArray[Any]:
+def _integers(plane: NDArray[np.generic], name: str) -> NDArray[np.generic]:
     """Labels as integers, two axes, none negative."""
     labels = np.asarray(plane)
     if labels.ndim != 2:
@@ -115,19 +115,19 @@ def _integers(plane: NDArray[Any], name: str) -> NDArray[Any]:
     return labels
 
 
-def _values(planes: Sequence[NDArray[Any]]) -> list[int]:
+def _values(planes: Sequence[NDArray[np.generic]]) -> list[int]:
     """Values other than 0, over all planes, in order."""
     return sorted({value for plane in planes for value in _distinct(plane)} - {0})
 
 
-def _distinct(plane: NDArray[Any]) -> list[int]:
+def _distinct(plane: NDArray[np.generic]) -> list[int]:
     """Values that occur in a plane; of 8 and 16 bits without sorting."""
     if plane.dtype in (np.uint8, np.uint16):
         return [int(value) for value in np.flatnonzero(np.bincount(plane.ravel()))]
     return [int(value) for value in np.unique(plane)]
 
 
-def _check_painted(planes: Sequence[NDArray[Any]], values: Sequence[int], name: str) -> None:
+def _check_painted(planes: Sequence[NDArray[np.generic]], values: Sequence[int], name: str) -> None:
     """At least one pixel of one class must be painted."""
     if not any(plane.any() for plane in planes):
         raise UserError(f"No pixel is painted in {name}. Paint one particle, then start again.")
@@ -146,7 +146,7 @@ def _class_values(values: Sequence[int], merge_classes: bool, name: str) -> tupl
 
 
 def _mapped(
-    labels: NDArray[Any], values: Sequence[int], merge_classes: bool, background: Collection[int] = ()
+    labels: NDArray[np.generic], values: Sequence[int], merge_classes: bool, background: Collection[int] = ()
 ) -> Target:
     """Core target of labels: `values` become 2, 3, ..., those of the background 1, the rest 0."""
     target = np.zeros(labels.shape, np.uint8)
@@ -194,7 +194,7 @@ def _grown(box: Sequence[slice], margin: int) -> tuple[slice, slice]:
 
 
 def targets_from_masks(
-    masks: Sequence[NDArray[Any]],
+    masks: Sequence[NDArray[np.generic]],
     zero: Literal["background", "unpainted"] = "background",
     merge_classes: bool = False,
     *,

@@ -145,7 +145,7 @@ class UnlabelledPatches(Dataset[Tensor]):
         code = int(rng.integers(8))
         plane = self._kept.get(number)
         levels = self._known_levels(number)
-        if plane is None and levels is not None and self._store.quick(number) and height > self._patch:
+        if plane is None and levels is not None and self._store.is_cheap(number) and height > self._patch:
             plane, top = self._store.read(number, top, top + self._patch), 0
         elif plane is None:
             plane = self._keep(number, self._store.read(number))
@@ -161,7 +161,7 @@ class UnlabelledPatches(Dataset[Tensor]):
 
     def _keep(self, number: int, plane: NDArray[Any]) -> NDArray[Any]:
         """Keep a plane in memory if reading it again would take time and there is room."""
-        if plane.nbytes <= self._room and not self._store.quick(number):
+        if plane.nbytes <= self._room and not self._store.is_cheap(number):
             self._room -= plane.nbytes
             self._kept[number] = plane
         return plane

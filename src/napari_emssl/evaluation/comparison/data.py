@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.image_pairs import ImageSource, open_pairs, resolve_zero
-from ...data.datasets.pairing import draw_subset, source_of, split_by_source
-from ...data.images.image import Image
+from ...data.datasets.image_pairs import open_pairs, resolve_zero
+from ...data.datasets.pairing import draw_subset, origin_of, split_by_origin
+from ...data.images.image import Image, ImageSource
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.objects import Target, numbered_objects
 from ...data.labels.sparse_painting import count_objects, paint_few
@@ -152,7 +152,7 @@ def gather_comparison_data(
     count = sum(len(image) for image, _ in training)
     pool, held = planes[:count], planes[count:]
     if not test and settings.score_on == "images":
-        pool, held = split_by_source(pool, settings.test_share, settings.seed, lambda plane: plane.source)
+        pool, held = split_by_origin(pool, settings.test_share, settings.seed, lambda plane: plane.source)
     pool, held = _usable(pool, settings), [plane for plane in held if plane.target.any()]
     if settings.test_count is not None:
         held = draw_subset(held, settings.test_count, settings.seed, lambda plane: plane.name)
@@ -181,7 +181,7 @@ def _planes(images: Sequence[Image], cores: Sequence[Target], masks: Sequence[ND
         for index in range(len(image)):
             number = len(found)
             name = f"{position} {image.name}" + (f" [{index}]" if len(image) > 1 else "")
-            source = source_of(image.path) if image.path else str(position)
+            source = origin_of(image.path) if image.path else str(position)
             mask = masks[number] if masks is not None else None
             found.append(Plane(name, source, image, index, cores[number], mask))
     return found

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...data.images.user_folder import home, slug
+from ...data.images.user_folder import home, safe_stem
 from ...errors import UserError
 from ...formatting import counted, duration
 from ...inference.plan import NetworkProfile, RunEstimate, estimate_run
@@ -50,7 +50,7 @@ class Destination:
         if self.place != "disk" or self.folder is None:
             return None
         plane = "".join(f" {i}" for i in request.index or ())
-        return self.folder / f"{slug(request.source.name, 80)}{plane} {slug(card.name, 60)}.zarr"
+        return self.folder / f"{safe_stem(request.source.name, 80)}{plane} {safe_stem(card.name, 60)}.zarr"
 
 
 def result_bytes(request: ApplyRequest, card: Card) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QPushButton, QTabBar
 from superqt import QCollapsible
 
-from ...data.images.user_folder import slug
+from ...data.images.user_folder import safe_stem
 from ...errors import UserError
 from ...jobs.settings import ApplySettings, FinetuneSettings
 from ...models.zoo import free_name, recommended_start
@@ -166,7 +166,7 @@ class FinetuneDock(Dock):
         if self.name.isModified() and self.name.text():
             return
         image = self.page.image.value
-        self._set_name(f"{slug(image.name, 24)} {datetime.now():%Y-%m-%d %H%M}" if image is not None else "")
+        self._set_name(f"{safe_stem(image.name, 24)} {datetime.now():%Y-%m-%d %H%M}" if image is not None else "")
 
     def _set_name(self, name: str) -> None:
         self.name.setText(name)

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...data.images.user_folder import slug
+from ...data.images.user_folder import safe_stem
 from ...jobs.events import Control, Finished, Job, Progress
 from ...jobs.settings import DownloadSettings
 from ...models.model_file import Storage
@@ -245,7 +245,9 @@ class ModelsDock(Column):
         row = self.row
         if row is None:
             return
-        path, _ = QFileDialog.getSaveFileName(self, f"Export '{row.name}'", f"{slug(row.name)}.safetensors", _MODELS)
+        path, _ = QFileDialog.getSaveFileName(
+            self, f"Export '{row.name}'", f"{safe_stem(row.name)}.safetensors", _MODELS
+        )
         if path:
             self.export(Path(path), action.data())
 

@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from ...errors import UserError
-from ...particles.table import ParticleTable, joined
+from ...particles.table import ParticleTable, concatenate
 from ..job.dock import Column, hbox
 from ..job.job_panel import Message
 from ..layers.layers import METADATA_KEY, LayerSnapshot, pixel_size_nm, plane_in_view, snapshot_of
@@ -230,7 +230,7 @@ class ParticlesDock(Column):
         """Bring table, histogram, features and the sentence up to date."""
         if not self._tables or self._request is None:
             return
-        self.table = table = joined(self._tables)
+        self.table = table = concatenate(self._tables)
         summary = table.summaries()[0]
         for widget in (self.histogram, self.view, self.export_button):
             widget.show()

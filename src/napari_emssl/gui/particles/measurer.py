@@ -12,8 +12,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from ...errors import UserError
 from ...jobs.settings import MeasureSettings
 from ...particles.instances import Particles, is_mask, measure_plane, plain_labels
-from ...particles.measure import placed
-from ...particles.split_touching import Fragments, cut
+from ...particles.measure import with_place
+from ...particles.split_touching import Fragments, cut_at_necks
 from ..layers.layers import LayerSnapshot
 
 _CALM_MS = 60
@@ -136,7 +136,7 @@ def _measure(request: MeasureRequest, cuts: dict[tuple[int, ...], Fragments]) ->
         known = _Cuts(cuts, index, plane.size)
         particles = measure_plane(plane, mask, request.settings, intensity, request.pixel_size_nm, known)
         number = int(np.ravel_multi_index(index, request.labels.leading)) if index else 0
-        particles = placed(particles, request.labels.name, number).numbered_from(count + 1)
+        particles = with_place(particles, request.labels.name, number).numbered_from(count + 1)
         count += len(particles.table)
         yield FoundPlane(request, index, particles, done)
 
@@ -166,5 +166,5 @@ class _Cuts:
         if self._index not in self._known:
             while len(self._known) >= self._most:
                 self._known.pop(next(iter(self._known)))
-            self._known[self._index] = cut(plane)
+            self._known[self._index] = cut_at_necks(plane)
         return self._known[self._index]

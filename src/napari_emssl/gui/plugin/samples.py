@@ -1,4 +1,4 @@
-"""File > Open Sample > napari-emssl: simulated micrographs whose truth is known. No Qt of its own.
+"""File > Open GoldSample > napari-emssl: simulated micrographs whose truth is known. No Qt of its own.
 
 Each is simulated once, which takes seconds, and then kept in the user's folder.
 """
@@ -46,10 +46,10 @@ def stem_pair() -> list[LayerData]:
 
     They are without noise, without noise and background, and the latter on a grid of half the step.
     """
-    from ...simulation.stem.sample import PIXEL_NM, stem_pair
+    from ...simulation.stem.sample import PIXEL_NM, simulate_pair
 
     def simulate() -> Arrays:
-        return {name: (plane, PIXEL_NM / (2 if name == "fine" else 1)) for name, plane in stem_pair().items()}
+        return {name: (plane, PIXEL_NM / (2 if name == "fine" else 1)) for name, plane in simulate_pair().items()}
 
     kept = _kept("stem-pair", ("fine", "flat", "clean", "noisy"), simulate)
     quarter = -PIXEL_NM / 4  # where the first pixel of the finer grid lies
@@ -60,10 +60,10 @@ def stem_pair() -> list[LayerData]:
 
 def stem_film() -> list[LayerData]:
     """Return eight frames of gold particles that drift, at a very low dose, above the hidden truth."""
-    from ...simulation.stem.sample import PIXEL_NM, stem_film
+    from ...simulation.stem.sample import PIXEL_NM, simulate_film
 
     def simulate() -> Arrays:
-        return {name: (frames, PIXEL_NM) for name, frames in zip(("noisy", "clean"), stem_film(), strict=True)}
+        return {name: (frames, PIXEL_NM) for name, frames in zip(("noisy", "clean"), simulate_film(), strict=True)}
 
     kept = _kept("stem-film", ("noisy", "clean"), simulate)
     return [_image(f"{_FILM} | clean", kept["clean"], visible=False), _image(f"{_FILM} | noisy", kept["noisy"])]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.images.image import write_image
-from ...data.images.pixel_size import pixel_size_nm as square_pixel_nm
+from ...data.images.pixel_size import square_pixel_nm
 from ...errors import UserError
 from ..layers.layers import pixel_size_nm
 from ..threads.blocking import run_blocking

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from qtpy.QtWidgets import QLineEdit, QPushButton
 from superqt import QCollapsible
 
-from ...data.images.user_folder import slug
+from ...data.images.user_folder import safe_stem
 from ...errors import UserError
 from ...jobs.settings import PretrainSettings
 from ...models.zoo import free_name, recommended_start
@@ -147,7 +147,7 @@ class PretrainDock(Dock):
         if self.name.isModified() and self.name.text():
             return
         title = self.sources.title
-        self._set_name(f"{slug(title, 20)} generator {datetime.now():%Y-%m-%d %H%M}" if title else "")
+        self._set_name(f"{safe_stem(title, 20)} generator {datetime.now():%Y-%m-%d %H%M}" if title else "")
 
     def _set_name(self, name: str) -> None:
         self.name.setText(name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...data.images.user_folder import slug, unused
+from ...data.images.user_folder import safe_stem, unused_path
 from ...jobs.events import Job
 from ...jobs.settings import FinetuneSettings
 from ...models.model_file import Card, Model
@@ -97,4 +97,4 @@ def autosave_path(name: str) -> Path:
     newest_first = sorted(folder.glob("*.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
     for old in newest_first[_KEPT_AUTOSAVES:]:
         old.unlink(missing_ok=True)
-    return unused(folder, slug(name), ".pt")
+    return unused_path(folder, safe_stem(name), ".pt")

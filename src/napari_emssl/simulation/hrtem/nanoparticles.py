@@ -5,7 +5,6 @@ Coordinates are (z, y, x) in nm, z towards the electron source.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,10 @@ _FACES_111 = np.array([(1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1)]) / np.sqrt
 _TWIN_NORMAL = _FACES_111[0]
 _ZONE_AXES = ((1, 1, 0), (1, 1, 0), (1, 0, 0), (1, 1, 1), (1, 1, 2))
 _SURFACE_ENERGY_RATIO = 1.12
+"""Distance of the {100} faces from the centre in that of the {111} faces; assumed, near calculated values of gold."""
 _ROUGHNESS_PERIOD_NM = 1.2
+_MOST_TRIES = 50
+"""Places that a particle tries before it takes the best of them."""
 
 Points = NDArray[np.float32]
 
@@ -41,8 +43,8 @@ class Habit:
     twin_plane: float | None = None
     """Distance of a twin plane (111) from the centre, in radii of the particle: the crystal below is mirrored above."""
 
-    def reach(self, points: NDArray[Any]) -> NDArray[np.float64]:
-        """How large the form must be to hold each of the points ``(m, 3)``: ``(m,)``, in their unit."""
+    def reach(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return how large the form must be to hold each of the points ``(m, 3)``: ``(m,)``, in their unit."""
         radius = np.linalg.norm(points, axis=1) / self.sphere
         return np.asarray(np.maximum(radius, (points @ self.faces.T).max(axis=1)))
 
@@ -68,7 +70,7 @@ class Particle:
         return float(np.sqrt((self.atoms**2).sum(axis=1).max())) + ATOM_RADIUS_NM
 
 
-def lattice_ball(radius_nm: float, offset: NDArray[Any]) -> NDArray[np.float64]:
+def lattice_ball(radius_nm: float, offset: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the sites ``(m, 3)`` of a gold lattice, shifted by `offset` (nm), within a radius of the origin."""
     reach = int(np.ceil((radius_nm + np.linalg.norm(offset)) / LATTICE_NM)) + 1
     cells = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)
@@ -78,7 +80,22 @@ def lattice_ball(radius_nm: float, offset: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def along_beam(axis: Sequence[float], tilt_rad: float, rng: np.random.Generator) -> Rotation:
-    """Turn a crystal so that `axis` lies along z but for a tilt to a random side; the turn about z is random."""
+    """Turn a crystal so that a direction of it lies along the beam.
+
+    Parameters
+    ----------
+    axis
+        Direction of the crystal, ``(3,)``, of any length but 0.
+    tilt_rad
+        Angle left between `axis` and the beam, to a random side.
+    rng
+        Source of that side and of the turn about the beam.
+
+    Returns
+    -------
+    scipy.spatial.transform.Rotation
+        Turns points of the crystal into (z, y, x).
+    """
     up = np.asarray(axis, float) / np.linalg.norm(axis)
     side = np.cross(up, _FACES_100[np.argmin(np.abs(up))])
     side /= np.linalg.norm(side)
@@ -96,18 +113,54 @@ def random_habit(rng: np.random.Generator, twinned: bool) -> Habit:
     return Habit(normals / distances[:, None], float(rng.uniform(0.9, 1.25)), plane)
 
 
-def roughness(points: NDArray[Any], amplitude: float, period: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Smooth random field with standard deviation `amplitude` and about the given period, at points ``(m, 3)``."""
+def roughness(
+    points: NDArray[np.floating], amplitude: float, period: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Smooth random field over points: the sum of eight plane waves of random direction.
+
+    Parameters
+    ----------
+    points
+        Where it is evaluated, ``(m, 3)``.
+    amplitude
+        Standard deviation of the field.
+    period
+        About the wavelength, in the unit of the points.
+    rng
+        Source of the waves; the same state gives the same field at any points.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(m,)``, in the unit of `amplitude`.
+    """
     waves = rng.normal(0, 2 * np.pi / period / np.sqrt(3), (8, 3))
     phases = rng.uniform(0, 2 * np.pi, 8)
     return np.asarray(amplitude / 2 * np.cos(points @ waves.T + phases).sum(axis=1))
 
 
 def crystal(habit: Habit, diameter_nm: float, roughness_nm: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Grow a particle ``(m, 3)``, in crystal axes, round a random point of the cell.
+    """Grow a particle, in crystal axes, around a random point of the cell.
 
     It holds as many atoms as a sphere of gold of the given diameter; a twin may lack one of them.
+
+    Parameters
+    ----------
+    habit
+        Form of the particle.
+    diameter_nm
+        Diameter of the sphere of the same number of atoms.
+    roughness_nm
+        Standard deviation of the surface.
+    rng
+        Source of the point of the cell and of the roughness.
+
+    Returns
+    -------
+    numpy.ndarray
+        Sites ``(m, 3)`` in nm.
     """
+    # sites are filled from the inside out, so the number of atoms, and with it the size, is exact
     count = round(np.pi / 6 * diameter_nm**3 * 4 / LATTICE_NM**3)
     plane = np.inf if habit.twin_plane is None else habit.twin_plane * diameter_nm / 2
     offset = rng.uniform(0, LATTICE_NM, 3)
@@ -120,7 +173,7 @@ def crystal(habit: Habit, diameter_nm: float, roughness_nm: float, rng: np.rando
     return _twinned(sites[order], plane, count)
 
 
-def _twinned(sites: NDArray[Any], plane: float, count: int) -> NDArray[np.float64]:
+def _twinned(sites: NDArray[np.floating], plane: float, count: int) -> NDArray[np.float64]:
     """Mirror the first of the sites below a (111) plane across it, so many that the twin has `count` atoms."""
     height = sites @ _TWIN_NORMAL - plane
     sites, height = sites[height < 1e-6], height[height < 1e-6]
@@ -174,8 +227,8 @@ def settle(
 ) -> list[NDArray[np.float64]]:
     """Let particles fall on the plane z = 0 of a square field, the large ones first.
 
-    A particle looks for a place where it covers none of the others, 50 times at most, then falls where it is. One
-    that meets another comes to rest on top of it.
+    A particle tries up to 50 places for one where it covers the others by no more than `overlap`, else takes the best
+    of them. One that meets another comes to rest on top of it.
 
     Parameters
     ----------
@@ -190,7 +243,8 @@ def settle(
 
     Returns
     -------
-    Centres (z, y, x), in the order of `particles`.
+    list of numpy.ndarray
+        Centres (z, y, x) ``(3,)`` in nm, in the order of `particles`.
 
     """
     places: dict[int, NDArray[np.float64]] = {}
@@ -198,7 +252,7 @@ def settle(
         radius = particles[index].radius_nm
         others = [(place[1:], particles[i].radius_nm) for i, place in places.items()]
         best, best_gap = np.zeros(2), -np.inf
-        for _ in range(50):
+        for _ in range(_MOST_TRIES):
             spot = rng.uniform(0, extent_nm, 2)
             gap = min((np.linalg.norm(spot - p) / (radius + r) for p, r in others), default=np.inf)
             if gap > best_gap:
@@ -213,7 +267,7 @@ def settle(
 
 
 def _rests(
-    spot: NDArray[Any], radius: float, particles: Sequence[Particle], places: dict[int, NDArray[np.float64]]
+    spot: NDArray[np.floating], radius: float, particles: Sequence[Particle], places: dict[int, NDArray[np.float64]]
 ) -> list[float]:
     """Heights at which a ball above `spot` touches the ones below it."""
     heights = []
@@ -225,17 +279,33 @@ def _rests(
     return heights
 
 
-def outline(points: NDArray[Any], pixel_size_nm: float, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels ``shape`` whose centre is covered by atoms at `points` ``(m, 2)`` (y, x in nm), holes filled.
+def outline(points: NDArray[np.floating], pixel_size_nm: float, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the pixels that a particle covers in projection, holes filled.
 
-    Pixel ``(i, j)`` has its centre at ``(i, j) * pixel_size_nm``. Atoms are discs of half the neighbour distance,
-    and what lies within two of their radii on all sides counts as covered: rows seen end-on leave no gaps.
+    Atoms are discs of half the neighbour distance, and what lies within two of their radii on all sides counts as
+    covered: rows of atoms seen end-on leave no gaps.
+
+    Parameters
+    ----------
+    points
+        Atoms (y, x) ``(m, 2)`` in nm; pixel ``(i, j)`` has its centre at ``(i, j) * pixel_size_nm``.
+    pixel_size_nm
+        Edge of a pixel.
+    shape
+        ``(h, w)`` of the result.
+
+    Returns
+    -------
+    numpy.ndarray
+        Mask ``(h, w)``: whether the centre of a pixel is covered.
     """
     margin = int(np.ceil(2 * ATOM_RADIUS_NM / pixel_size_nm)) + 2
     index = np.round(np.asarray(points) / pixel_size_nm).astype(int)
     low = index.min(axis=0) - margin
+    # the box may reach beyond the image: atoms outside of it must close the gaps at its border too
     box = np.zeros(index.max(axis=0) + margin + 1 - low, bool)
     box[tuple((index - low).T)] = True
+    # a morphological closing, by distances: grown by two radii of an atom, then shrunk by one
     near = distance_transform_edt(~box) * pixel_size_nm <= 2 * ATOM_RADIUS_NM
     filled = distance_transform_edt(binary_fill_holes(near)) * pixel_size_nm > ATOM_RADIUS_NM
     result = np.zeros(shape, bool)

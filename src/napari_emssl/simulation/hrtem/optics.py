@@ -1,19 +1,21 @@
 """What lens and camera make of the wave behind the specimen.
 
 Aberrations, aperture and partial coherence after E. J. Kirkland, *Advanced Computing in Electron Microscopy* (3rd ed.,
-Springer 2020), chapters 2, 3 and 5. Underfocus counts positive. Lengths are in nm, spatial frequencies in 1/nm.
+Springer 2020, doi:10.1007/978-3-030-33260-0), chapters 2, 3 and 5. Underfocus counts positive. Lengths are in nm,
+spatial frequencies in 1/nm.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from .multislice import Floats, SamplingGrid, Wave, wavelength_nm
+from ...data.images.arrays import Floats32
+from .multislice import SamplingGrid, Wave, wavelength_nm
 
 _FOCI = 5
+"""Points of the Gauss-Hermite quadrature over the focal spread."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,16 @@ class Lens:
 
 
 def scherzer_defocus_nm(voltage_kv: float, cs_mm: float) -> float:
-    """Defocus 1.2 sqrt(Cs lambda), positive as underfocus, of O. Scherzer, J. Appl. Phys. 20 (1949) 20."""
+    """Defocus 1.2 sqrt(Cs lambda) in nm, positive as underfocus.
+
+    O. Scherzer, J. Appl. Phys. 20 (1949) 20 (doi:10.1063/1.1698233).
+    """
     return float(1.2 * np.sqrt(cs_mm * 1e6 * wavelength_nm(voltage_kv)))
 
 
-def aberration(lens: Lens, k_y: NDArray[Any], k_x: NDArray[Any], defocus_nm: float | None = None) -> NDArray[Any]:
+def aberration(
+    lens: Lens, k_y: NDArray[np.floating], k_x: NDArray[np.floating], defocus_nm: float | None = None
+) -> NDArray[np.floating]:
     """Phase chi = pi lambda k^2 (Cs lambda^2 k^2 / 2 - df + A cos 2(phi - phi_A)) in rad (Kirkland, chapter 2).
 
     Parameters
@@ -57,6 +64,10 @@ def aberration(lens: Lens, k_y: NDArray[Any], k_x: NDArray[Any], defocus_nm: flo
     defocus_nm
         Takes the place of the lens's defocus.
 
+    Returns
+    -------
+    numpy.ndarray
+        chi, of the shape that `k_y` and `k_x` have together.
     """
     focus = lens.defocus_nm if defocus_nm is None else defocus_nm
     wavelength = lens.wavelength_nm
@@ -75,14 +86,17 @@ def contrast_zeros(lens: Lens, k_max: float) -> NDArray[np.float64]:
     return np.asarray(k[1:][np.diff(turns) != 0])
 
 
-def spatial_envelope(lens: Lens, k_squared: NDArray[Any]) -> NDArray[Any]:
-    """Damping exp(-(pi alpha / lambda)^2 (Cs lambda^3 k^3 - df lambda k)^2) by the finite source."""
+def spatial_envelope(lens: Lens, k_squared: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Damping exp(-(pi alpha / lambda)^2 (Cs lambda^3 k^3 - df lambda k)^2) by the finite source (Kirkland, chapter 3).
+
+    `k_squared` is in 1/nm^2; the result has its shape and lies between 0 and 1.
+    """
     wavelength = lens.wavelength_nm
     slope = lens.cs_mm * 1e6 * wavelength**3 * k_squared - lens.defocus_nm * wavelength
     return np.asarray(np.exp(-((np.pi * lens.convergence_mrad * 1e-3 / wavelength * slope) ** 2) * k_squared))
 
 
-def image_intensity(spectrum: Wave, grid: SamplingGrid, lens: Lens) -> Floats:
+def image_intensity(spectrum: Wave, grid: SamplingGrid, lens: Lens) -> Floats32:
     """Intensity in the image plane, ``(n, n)`` float32; 1 where no specimen is.
 
     The finite source damps the wave by its envelope. The focal spread is an incoherent sum over foci, by Gauss-Hermite
@@ -101,6 +115,7 @@ def image_intensity(spectrum: Wave, grid: SamplingGrid, lens: Lens) -> Floats:
     """
     k_max = np.inf if lens.aperture_mrad is None else lens.aperture_mrad * 1e-3 / lens.wavelength_nm
     passed = grid.passed & (grid.k_squared <= k_max**2)
+    # the functions below are evaluated only at frequencies that the aperture lets through
     k_squared = grid.k_squared[passed]
     k_y, k_x = (np.broadcast_to(k, passed.shape)[passed] for k in grid.frequencies)
     beams = spectrum[passed] * spatial_envelope(lens, k_squared)
@@ -115,19 +130,19 @@ def image_intensity(spectrum: Wave, grid: SamplingGrid, lens: Lens) -> Floats:
     return intensity
 
 
-def resample(image: NDArray[Any], size: int) -> Floats:
+def resample(image: NDArray[np.floating], size: int) -> Floats32:
     """Resample a periodic square image ``(n, n)`` to ``(size, size)`` by Fourier interpolation; the mean stays."""
     n = image.shape[0]
+    # Nyquist's row and column stay 0: what stands there is two frequencies of opposite sign in one
     half = min(n, size) // 2
     spectrum = scipy.fft.rfft2(image)
     result = np.zeros((size, size // 2 + 1), spectrum.dtype)
-    columns = min((n, size)) // 2
-    result[:half, :columns] = spectrum[:half, :columns]
-    result[-half + 1 :, :columns] = spectrum[-half + 1 :, :columns]
+    result[:half, :half] = spectrum[:half, :half]
+    result[-half + 1 :, :half] = spectrum[-half + 1 :, :half]
     return np.asarray(scipy.fft.irfft2(result, s=(size, size)) * (size / n) ** 2, np.float32)
 
 
-def camera_transfer(size: int, half_frequency: float) -> Floats:
+def camera_transfer(size: int, half_frequency: float) -> Floats32:
     """Modulation transfer ``(size, size // 2 + 1)`` of a camera: 1 / (1 + (u / u_half)^2).
 
     A scintillator's light spreads with about Lorentzian transfer.
@@ -146,14 +161,14 @@ def camera_transfer(size: int, half_frequency: float) -> Floats:
     return (1 / (1 + u_squared / half_frequency**2)).astype(np.float32)
 
 
-def blur(image: NDArray[Any], transfer: Floats) -> Floats:
-    """Apply a camera's transfer to a square image; the mean stays."""
+def blur(image: NDArray[np.floating], transfer: Floats32) -> Floats32:
+    """Apply a camera's `transfer` ``(n, n // 2 + 1)`` to a square image ``(n, n)``; the mean stays."""
     return np.asarray(scipy.fft.irfft2(scipy.fft.rfft2(image) * transfer, s=image.shape), np.float32)
 
 
 def record(
-    electrons: Floats, half_frequency: float, read_noise: float, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
+    electrons: Floats32, half_frequency: float, read_noise: float, rng: np.random.Generator
+) -> tuple[Floats32, Floats32]:
     """Record an image: Poisson noise, spread in the camera, read-out noise.
 
     Electrons arrive one by one before their light spreads, so the shot noise is blurred as the signal is.

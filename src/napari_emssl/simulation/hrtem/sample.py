@@ -1,7 +1,6 @@
-"""The sample everything is tried on: a simulated stack with a few particles painted as one would by hand."""
+"""The sample data: a simulated stack with a few particles painted as one would by hand."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ _PAINTED = 3
 
 
 @dataclass(frozen=True)
-class Sample:
+class GoldSample:
     """Simulated HRTEM images of gold nanoparticles, arrays ``(n, h, w)``."""
 
     images: NDArray[np.uint16]
@@ -26,20 +25,30 @@ class Sample:
     pixel_size_nm: float
 
 
-def gold_sample(planes: int = PLANES, size: int = SIZE_PX, seed: int = SEED) -> Sample:
-    """Simulate the sample; takes a few seconds and gives the same arrays every time."""
+def gold_sample(planes: int = PLANES, size: int = SIZE_PX, seed: int = SEED) -> GoldSample:
+    """Simulate the sample; this takes a few seconds and gives the same arrays every time.
+
+    Parameters
+    ----------
+    planes
+        Number of images.
+    size
+        Their edge in pixels.
+    seed
+        Of everything random.
+    """
     images, _, instances, pixel_size_nm = sample_stack(planes, size, seed=seed)
-    return Sample(images, instances, paint_first(instances), pixel_size_nm)
+    return GoldSample(images, instances, paint_first(instances), pixel_size_nm)
 
 
-def paint_first(instances: NDArray[Any], count: int = _PAINTED) -> NDArray[np.uint8]:
+def paint_first(instances: NDArray[np.integer], count: int = _PAINTED) -> NDArray[np.uint8]:
     """Paint `count` particles of the first plane of ``(n, h, w)``, nothing on the others."""
     painting = np.zeros(instances.shape, np.uint8)
     painting[0] = paint_some(instances[0], count)
     return painting
 
 
-def paint_some(instances: NDArray[Any], count: int = _PAINTED) -> NDArray[np.uint8]:
+def paint_some(instances: NDArray[np.integer], count: int = _PAINTED) -> NDArray[np.uint8]:
     """Paint `count` whole particles of a plane ``(h, w)`` with 1, a little rounder than they are.
 
     Taken are particles of middling size that touch no other and not the border.
@@ -51,7 +60,7 @@ def paint_some(instances: NDArray[Any], count: int = _PAINTED) -> NDArray[np.uin
     return painting
 
 
-def _paintable(instances: NDArray[Any]) -> list[int]:
+def _paintable(instances: NDArray[np.integer]) -> list[int]:
     """Labels of the particles that stand free, those nearest to the median size first."""
     labels, areas = np.unique(instances[instances > 0], return_counts=True)
     area_of = dict(zip(labels.tolist(), areas.tolist(), strict=True))
@@ -60,7 +69,7 @@ def _paintable(instances: NDArray[Any]) -> list[int]:
     return sorted(free, key=lambda label: abs(area_of[label] - middle))
 
 
-def _stands_free(instances: NDArray[Any], label: int) -> bool:
+def _stands_free(instances: NDArray[np.integer], label: int) -> bool:
     """Whether nothing but background lies within three pixels of a particle, nor the border."""
     mask = instances == label
     near = ndimage.binary_dilation(mask, iterations=3)

@@ -1,13 +1,14 @@
 """HRTEM images of gold nanoparticles on amorphous carbon whose truth is known.
 
-The physics stands in `crystals` and `specimen` (atoms), `multislice` (scattering) and `optics` (lens and camera);
-`docs/simulation.md` has it in one piece. Those rooms are entered on the first image only: they cost a second to load.
+The physics is in `nanoparticles` and `specimen` (atoms), `multislice` (scattering) and `optics` (lens and camera);
+`docs/simulation.md` has it in one piece. Those modules are imported with the first image only: they take a second to
+load.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,16 @@ _FOLDERS = ("images", "targets", "instances")
 _SAMPLE_DIAMETER_NM = 8.0
 
 
+class HRTEMParameters(TypedDict):
+    """What was drawn for an image; the last two by the label of a particle."""
+
+    defocus_nm: float
+    astigmatism_nm: float
+    astigmatism_angle_rad: float
+    zone_axes: dict[int, tuple[int, int, int] | None]
+    twinned: dict[int, bool]
+
+
 @dataclass(frozen=True)
 class HRTEMImage:
     """A simulated image and its truth."""
@@ -37,8 +48,8 @@ class HRTEMImage:
     pixel_size_nm: float
     diameters_nm: dict[int, float]
     """By label: diameter of the sphere that holds as many atoms, also where the image cuts or hides part of them."""
-    parameters: dict[str, Any]
-    """What was drawn for this image: defocus, astigmatism, and by label zone axis and twinning."""
+    parameters: HRTEMParameters
+    """What was drawn for this image."""
 
     @property
     def mask(self) -> NDArray[np.uint8]:
@@ -84,7 +95,7 @@ def simulate_hrtem(
 
 
 def _draw_lens(settings: HRTEMSettings, rng: np.random.Generator) -> "Lens":
-    """The lens as it was set for one image."""
+    """The lens as it is set for one image."""
     from .optics import Lens
 
     return Lens(
@@ -108,7 +119,7 @@ def _illumination(pixels: int, settings: HRTEMSettings, rng: np.random.Generator
     return np.asarray(dose * (1 + settings.uneven_illumination / 2 * shape), np.float32)
 
 
-def _parameters(lens: "Lens", particles: "dict[int, Particle]") -> dict[str, Any]:
+def _parameters(lens: "Lens", particles: "dict[int, Particle]") -> HRTEMParameters:
     """Plain record of what was drawn."""
     return {
         "defocus_nm": lens.defocus_nm,
@@ -145,8 +156,8 @@ def sample_stack(
     return images, np.stack([m.mask for m in made]), np.stack([m.labels for m in made]), settings.pixel_size_nm
 
 
-def as_counts(image: NDArray[Any]) -> NDArray[np.uint16]:
-    """Round counts to uint16; what is below 0 or above 65535 is cut."""
+def as_counts(image: NDArray[np.floating]) -> NDArray[np.uint16]:
+    """Round counts to uint16; values below 0 or above 65535 are clipped."""
     return np.asarray(np.clip(np.rint(image), 0, 65535), np.uint16)
 
 
@@ -180,15 +191,15 @@ def write_hrtem(
     ------
     UserError
         If there are images in the folder already and `overwrite` is false, if a file cannot be written, or if
-        `simulate_hrtem` refuses the settings.
+        `simulate_hrtem` cannot use the settings.
 
     """
-    from ...data.datasets.simulated_folder import make_way, write_record
+    from ...data.datasets.simulated_folder import clear_folder, write_record
     from .specimen import check_field
 
     settings, folder = settings or HRTEMSettings(), Path(folder)
     check_field(settings)
-    make_way(folder, _FOLDERS, r"\d{5}\.tif", overwrite)
+    clear_folder(folder, _FOLDERS, r"\d{5}\.tif", overwrite)
     write_record(folder, "hrtem", count, settings.model_dump(), seed, overwrite)
     for i in range(count):
         _write_one(folder, f"{i:05d}.tif", simulate_hrtem(settings, [seed, i]), overwrite)
@@ -199,5 +210,6 @@ def _write_one(folder: Path, name: str, made: HRTEMImage, overwrite: bool) -> No
     """Write an image, its mask and its instances."""
     from ...data.images.writers import write_image
 
-    for kind, plane in zip(_FOLDERS, (as_counts(made.image), made.mask, made.labels), strict=True):
+    planes: tuple[NDArray[np.integer], ...] = (as_counts(made.image), made.mask, made.labels)
+    for kind, plane in zip(_FOLDERS, planes, strict=True):
         write_image(folder / kind / name, plane, made.pixel_size_nm, overwrite)

@@ -2,25 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from ...data.images.arrays import Floats32
 from ...errors import UserError
 from . import multislice, nanoparticles
-from .multislice import Floats, SamplingGrid, Slice, Species
+from .multislice import SamplingGrid, Slice, Species
 from .nanoparticles import Particle
 from .settings import HRTEMSettings
 
 _MARGIN_NM = 1.5
+"""Simulated around the image, so that what comes in from the other side of the periodic grid stays outside."""
 _WIDEST = 0.45
+"""Largest diameter of a particle, in edges of the field."""
 _FILLED = 0.4
+"""Share of the field that the particles cover together at most."""
 _LARGEST_GRID = 8192
 _FILM_SLICE_NM = 2.0
 _RELIEF_NM = 2.5
+"""Standard deviation of the Gaussian that smooths the thickness of the film."""
 _CARBON_DISTANCE_NM = 0.14
 _CARBON_PER_NM3 = 602.2 / 12.011
 """Atoms per nm^3 at 1 g/cm^3."""
@@ -31,7 +35,7 @@ class Specimen:
     """What lies in the beam."""
 
     particles: Sequence[Particle]
-    gold: Sequence[NDArray[Any]]
+    gold: Sequence[NDArray[np.floating]]
     """Atoms ``(m, 3)`` of each particle, in nm: z above the film, y and x from the first pixel's centre."""
     settings: HRTEMSettings
 
@@ -43,7 +47,22 @@ class Specimen:
         return cls(particles, [p.atoms + c for p, c in zip(particles, centres, strict=True)], settings)
 
     def slices(self, grid: SamplingGrid, margin_px: int, rng: np.random.Generator) -> Iterator[Slice]:
-        """Slices of the particles, from the top, then of the film, whose atoms are strewn on the way."""
+        """Yield the slices of the particles, from the top, then those of the film, whose atoms are strewn on the way.
+
+        Parameters
+        ----------
+        grid
+            The simulated field.
+        margin_px
+            Pixels of the image that lie before its first one in the field, see `simulated_field`.
+        rng
+            Source of the film's thickness and atoms.
+
+        Yields
+        ------
+        Slice
+            The top one first, as the electrons meet them.
+        """
         yield from self._particle_slices(grid, margin_px)
         yield from self._film_slices(grid, rng)
 
@@ -66,11 +85,12 @@ class Specimen:
         count = int(np.ceil(settings.carbon_nm / _FILM_SLICE_NM))
         for _ in range(count):
             thickness = settings.carbon_nm / count
+            # atoms sit on samples and are independent; the species' spectrum then puts the order between them back
             atoms = rng.poisson(density * thickness * grid.step_nm**2 * relief)
             yield Slice(atoms.astype(np.float32), species, thickness)
 
     def labels(self) -> tuple[NDArray[np.uint16], dict[int, Particle]]:
-        """Instance image ``(h, w)`` and the particle of each of its numbers 1, 2, ...; upper ones hide lower ones."""
+        """Return the instances ``(h, w)``, and the particle by number 1, 2, ...; upper particles hide lower ones."""
         shape = (self.settings.size_px, self.settings.size_px)
         owner = np.full(shape, -1)
         for i in sorted(range(len(self.gold)), key=lambda i: float(self.gold[i][:, 0].max())):
@@ -82,14 +102,14 @@ class Specimen:
 
 
 def simulated_field(settings: HRTEMSettings) -> tuple[SamplingGrid, int, int]:
-    """Lay the grid of the simulation, wider than the image, since it is periodic and the image is not.
+    """Lay out the grid of the simulation, wider than the image, since it is periodic and the image is not.
 
     Returns
     -------
     grid, pixels, margin_px
         The grid; how many image pixels its edge is long; how many of them lie before the image's first one.
-
     """
+    # 1e-6: a quotient that is a whole number but for rounding is not rounded up
     margin_px = int(np.ceil(_MARGIN_NM / settings.pixel_size_nm - 1e-6))
     pixels = scipy.fft.next_fast_len(settings.size_px + 2 * margin_px, real=True)
     extent = pixels * settings.pixel_size_nm
@@ -159,7 +179,7 @@ def _draw_particle(diameter_nm: float, settings: HRTEMSettings, rng: np.random.G
     )
 
 
-def _relief(unevenness: float, grid: SamplingGrid, rng: np.random.Generator) -> Floats:
+def _relief(unevenness: float, grid: SamplingGrid, rng: np.random.Generator) -> Floats32:
     """Local thickness of the film over its mean, ``(n, n)``: smoothed noise."""
     noise = scipy.fft.rfft2(rng.standard_normal((grid.n, grid.n), np.float32))
     noise *= np.exp(-2 * (np.pi * _RELIEF_NM) ** 2 * grid.k_squared[:, : grid.n // 2 + 1])

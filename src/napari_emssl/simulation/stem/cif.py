@@ -1,13 +1,16 @@
-"""Crystals from CIF files, read by gemmi, an extra."""
+"""Crystals from CIF files, read by gemmi, which the extra ``cif`` installs."""
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import UserError
 from .lattice import Cell, cell_vectors
+
+if TYPE_CHECKING:
+    import gemmi
 
 _MOST_SITES = 400
 _NM_PER_ANGSTROM = 0.1
@@ -22,7 +25,7 @@ def read_cif(path: Path, changed: int = 0) -> Cell:
     path
         The file.
     changed
-        When it was changed: a file that has been edited is read anew.
+        When the file was last changed, any number: one that has been edited since is read again.
 
     Raises
     ------
@@ -33,9 +36,14 @@ def read_cif(path: Path, changed: int = 0) -> Cell:
     structure = _open(path)
     sites = [site for site in structure.get_all_unit_cell_sites() if site.element.atomic_number > 0]
     if not sites or structure.cell.volume < 1e-3 or not structure.cell.is_crystal():
-        raise UserError(f"{path} holds no crystal: a cell and atoms with fractional coordinates are needed.")
+        raise UserError(
+            f"{path} holds no crystal: a cell and atoms with fractional coordinates are needed. Export it again, or "
+            "give another file."
+        )
     if len(sites) > _MOST_SITES:
-        raise UserError(f"{path} has {len(sites)} atoms to the cell; at most {_MOST_SITES} can be simulated.")
+        raise UserError(
+            f"{path} has {len(sites)} atoms to the cell; at most {_MOST_SITES} can be simulated. Give a smaller cell."
+        )
     box = structure.cell
     lengths = [edge * _NM_PER_ANGSTROM for edge in (box.a, box.b, box.c)]
     return Cell(
@@ -48,8 +56,8 @@ def read_cif(path: Path, changed: int = 0) -> Cell:
     )
 
 
-def _open(path: Path) -> Any:
-    """Parse the file, or say why not."""
+def _open(path: Path) -> "gemmi.SmallStructure":
+    """Parse the file; a `UserError` says why it cannot be."""
     try:
         import gemmi
     except ImportError as error:

@@ -5,14 +5,14 @@ Lengths are in nm; points are (y, x) from the first pixel's centre, heights grow
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ...data.images.arrays import Floats
 from .conditions import Conditions
-from .lattice import Floats, Projection
+from .lattice import Projection
 
 Surfaces = Callable[[Floats], tuple[Floats, Floats]]
 """Lower and upper surface ``(n,)`` of a crystal at points ``(n, 2)``; where they meet, there is nothing."""
@@ -33,7 +33,7 @@ class Columns:
     lean: Floats
     """From the foot of the column to its head in projection, ``(n, 2)``: not 0 where the crystal is tilted."""
 
-    def __getitem__(self, chosen: Any) -> "Columns":
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> "Columns":
         return Columns(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     @property
@@ -59,7 +59,25 @@ class Grain:
     def cut(
         self, field: tuple[float, float], surfaces: Surfaces, drawn: Conditions, rng: np.random.Generator
     ) -> Columns:
-        """Columns in a square field between two surfaces."""
+        """Cut the columns out that stand in a square field between two surfaces.
+
+        Parameters
+        ----------
+        field
+            First and last line of the field along y and x, in nm.
+        surfaces
+            Lower and upper surface of the crystal.
+        drawn
+            Vacancies, disorder, tilt and the exponent of Z.
+        rng
+            Source of vacancies, disorder and the direction of the tilt.
+
+        Returns
+        -------
+        Columns
+            Those with at least one atom.
+
+        """
         view = self.view
         corners = np.array([(y, x) for y in field for x in field])
         nodes, heights = view.nodes((corners - self.origin[1:]) @ self.turn.T)
@@ -69,6 +87,7 @@ class Grain:
         low[inside], high[inside] = surfaces(places[inside])
         low, high = (surface.reshape(len(nodes), -1)[:, view.column_of] for surface in (low, high))
         feet = heights[:, None] + view.heights + self.origin[0]
+        # atoms stand at feet + k period; their number in [low, high) is a difference of two ceilings
         rungs = np.ceil((high - feet) / view.period_nm) - np.ceil((low - feet) / view.period_nm)
         counts = np.maximum(rungs, 0).astype(np.int64)
         if drawn.vacancies or (view.occupancies < 1).any():
@@ -80,7 +99,7 @@ class Grain:
     ) -> Columns:
         """Add up the atoms of each column, leave out empty ones, tilt and disturb the rest."""
         view = self.view
-        member = np.eye(len(view.columns))[view.column_of]
+        member = np.eye(len(view.columns))[view.column_of]  # (s, c): which column of the cell each atom belongs to
         powers = (view.numbers**drawn.z_exponent)[:, None] * member
         atoms = (counts @ member.astype(np.int64)).ravel()
         charge = (counts @ (view.numbers[:, None] * member.astype(np.int64))).ravel()
@@ -91,21 +110,31 @@ class Grain:
         return Columns(places, (counts @ powers).ravel(), atoms, charge, lean)[atoms > 0]
 
 
-def turn(angle: float) -> Floats:
+def rotation(angle: float) -> Floats:
     """Return the matrix ``(2, 2)`` that turns points (y, x), given as rows, by an angle in rad."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.array([(cos, sin), (-sin, cos)])
 
 
-def apart(columns: Columns, others: Columns, least_nm: float) -> Columns:
-    """Leave out columns that stand closer than `least_nm` to one of the others."""
+def kept_apart(columns: Columns, others: Columns, least_nm: float) -> Columns:
+    """Leave out columns that stand too close to others.
+
+    Parameters
+    ----------
+    columns
+        Those of which some may be left out.
+    others
+        Those that stay.
+    least_nm
+        Least distance between one of the first and one of the second.
+    """
     if not others.atoms.size or not columns.atoms.size:
         return columns
     return columns[cKDTree(others.places).query(columns.places)[0] >= least_nm]
 
 
-def joined(parts: Sequence[Columns]) -> Columns:
-    """Put columns together."""
+def concatenated(parts: Sequence[Columns]) -> Columns:
+    """Return the columns of all parts, one part after the other."""
     return Columns(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Columns)))
 
 

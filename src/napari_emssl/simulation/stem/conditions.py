@@ -1,12 +1,15 @@
 """What the settings of simulated STEM images leave open, drawn for one image."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from ...errors import UserError
-from .settings import STEMSettings
+from .settings import Law, STEMSettings
+
+Range = tuple[float, float, Law]
+"""Least and largest value of a draw, and its law."""
 
 _PIXELS_PER_FWHM = 2.0
 _FEWEST_PIXELS_PER_FWHM = 1.5
@@ -76,23 +79,38 @@ def draw_conditions(settings: STEMSettings, rng: np.random.Generator) -> Conditi
 
 
 def resolving(drawn: Conditions, settings: STEMSettings, spacing_nm: float) -> Conditions:
-    """Narrow a drawn probe so that it tells columns apart, or those 0.1 nm apart where they stand closer."""
+    """Narrow a drawn probe so that it resolves the columns.
+
+    Parameters
+    ----------
+    drawn
+        Conditions of the image.
+    settings
+        Where they give the probe's width, it stays.
+    spacing_nm
+        Least distance of two columns; below 0.1 nm it counts as 0.1 nm.
+
+    Returns
+    -------
+    Conditions
+        The same with a probe of at most 0.8 of the spacing, but of two pixels at least.
+    """
     if settings.probe_fwhm_nm is not None:
         return drawn
     widest = max(_RESOLVING * max(spacing_nm, _FINEST_NM), _PIXELS_PER_FWHM * drawn.pixel_size_nm)
     return replace(drawn, probe_fwhm_nm=min(drawn.probe_fwhm_nm, widest))
 
 
-def drawn_fields() -> dict[str, list[Any]]:
-    """Names of the settings that may be left open, with the least and largest value and the law of their draw."""
+def drawn_fields() -> dict[str, Range]:
+    """Return the settings that may be left open, and from where each is drawn then."""
     extras = {name: field.json_schema_extra for name, field in STEMSettings.model_fields.items()}
     laws = {name: extra.get("drawn") for name, extra in extras.items() if isinstance(extra, dict)}
     names = {field.name for field in fields(Conditions)}
-    return {name: law for name, law in laws.items() if isinstance(law, list) and name in names}
+    return {name: cast(Range, tuple(law)) for name, law in laws.items() if isinstance(law, list) and name in names}
 
 
-def _draw(law: list[Any], rng: np.random.Generator) -> float:
-    """One number: evenly spread, evenly in its logarithm, or mostly low."""
+def _draw(law: Range, rng: np.random.Generator) -> float:
+    """Draw one number: evenly spread, evenly in its logarithm, or mostly low."""
     low, high, name = law
     share = float(rng.random())
     if name == "log":

@@ -7,17 +7,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.simulated_folder import make_way, write_record, write_text
+from ...data.datasets.simulated_folder import clear_folder, write_record, write_text
 from ...data.images.writers import write_image
 from .settings import STEMSettings
 from .simulate import STEMImage, simulate_stem
 
-Format = Literal["png", "tiff"]
+FileFormat = Literal["png", "tiff"]
 T = TypeVar("T")
 
 _SUFFIX = {"png": ".png", "tiff": ".tif"}
@@ -33,6 +33,7 @@ FOLDERS = (
 """Folders of images, named as in TEM-ImageNet v1.3."""
 _COLUMNS = ("column", "x_px", "y_px", "mean_z", "atoms", "intensity", "in_masks")
 _WHITE_PERCENTILE, _BLACK_PERCENTILE = 99.9, 0.1
+"""Of the grey values, so that single hot pixels do not decide the 8-bit scale."""
 
 
 def as_planes(made: STEMImage) -> dict[str, NDArray[np.float32]]:
@@ -68,7 +69,7 @@ def write_stem(
     settings: STEMSettings | None = None,
     seed: int = 0,
     *,
-    form: Format = "png",
+    file_format: FileFormat = "png",
     workers: int = 2,
     overwrite: bool = False,
 ) -> Iterator[tuple[int, int]]:
@@ -87,7 +88,7 @@ def write_stem(
         Specimen, probe, scan and detector.
     seed
         Of everything random.
-    form
+    file_format
         ``png`` for 8 bits, ``tiff`` for float32: electrons per pixel, and the pixel size.
     workers
         Images that are made at the same time, at least 1.
@@ -103,31 +104,53 @@ def write_stem(
     ------
     UserError
         If there are images in the folder already and `overwrite` is false, if a file cannot be written, or if
-        `simulate_stem` refuses the settings.
+        `simulate_stem` cannot use the settings.
 
     """
     settings, folder = settings or STEMSettings(), Path(folder)
-    first = simulate_stem(settings, [seed, 0])  # refuses settings that cannot be used before anything is touched
-    make_way(folder, (*FOLDERS, "positions", "parameters"), r"\d{5,}\.(png|tif|csv|json)", overwrite)
+    first = simulate_stem(settings, [seed, 0])  # settings that cannot be used raise here, before anything is touched
+    clear_folder(folder, (*FOLDERS, "positions", "parameters"), r"\d{5,}\.(png|tif|csv|json)", overwrite)
     write_record(folder, "stem", count, settings.model_dump(), seed, overwrite)
-    _write_one(folder, 0, first, form, overwrite)
+    _write_one(folder, 0, first, file_format, overwrite)
     yield 1, count
 
     def make(number: int) -> None:
-        _write_one(folder, number, simulate_stem(settings, [seed, number]), form, overwrite)
+        _write_one(folder, number, simulate_stem(settings, [seed, number]), file_format, overwrite)
 
     for done, _ in enumerate(_side_by_side(make, range(1, count), workers), start=2):
         yield done, count
 
 
 def simulate_several(settings: STEMSettings, count: int, seed: int, workers: int = 2) -> Iterator[STEMImage]:
-    """Simulate the images that `write_stem` would write, in their order, several at a time."""
+    """Simulate the images that `write_stem` would write, several at a time.
+
+    Parameters
+    ----------
+    settings
+        Specimen, probe, scan and detector.
+    count
+        Number of images.
+    seed
+        Of everything random; image i depends on the settings, the seed and i only.
+    workers
+        Images that are made at the same time, at least 1.
+
+    Returns
+    -------
+    iterator of STEMImage
+        In order.
+
+    Raises
+    ------
+    UserError
+        From the iteration: what `simulate_stem` raises.
+    """
     return _side_by_side(lambda number: simulate_stem(settings, [seed, number]), range(count), workers)
 
 
 def _side_by_side(make: Callable[[int], T], numbers: range, workers: int) -> Iterator[T]:
-    """Make several at a time and yield them in order; what has not begun is given up with the iteration."""
-    pool = ThreadPoolExecutor(workers)
+    """Make several at a time and yield them in order; ending the iteration cancels those that have not begun."""
+    pool = ThreadPoolExecutor(workers)  # threads will do: numpy and scipy release the interpreter in their loops
     try:
         waiting = deque(pool.submit(make, number) for number in numbers)
         while waiting:
@@ -136,17 +159,17 @@ def _side_by_side(make: Callable[[int], T], numbers: range, workers: int) -> Ite
         pool.shutdown(cancel_futures=True)
 
 
-def _write_one(folder: Path, number: int, made: STEMImage, form: Format, overwrite: bool) -> None:
+def _write_one(folder: Path, number: int, made: STEMImage, file_format: FileFormat, overwrite: bool) -> None:
     """Write an image and all that is known of it."""
     name = f"{number:05d}"
     parameters = made.parameters | {"mask_radius_px": made.mask_radius_px}
-    planes: Mapping[str, NDArray[Any]] = as_planes(made)
-    if form == "png":
+    planes: Mapping[str, NDArray[np.generic]] = as_planes(made)
+    if file_format == "png":
         planes, scale = as_bytes(made)
         parameters |= scale
     for kind, plane in planes.items():
         step = made.pixel_size_nm * made.image.shape[0] / plane.shape[0]
-        write_image(folder / kind / (name + _SUFFIX[form]), plane, step, overwrite)
+        write_image(folder / kind / (name + _SUFFIX[file_format]), plane, step, overwrite)
     write_text(folder / "positions" / f"{name}.csv", _table(made), overwrite)
     write_text(folder / "parameters" / f"{name}.json", json.dumps(parameters, indent=2) + "\n", overwrite)
 

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.images.arrays import Floats
 from ...errors import UserError
 
 ZoneAxis = tuple[int, int, int]
-Floats = NDArray[np.float64]
 
 _NAMES = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
@@ -27,6 +26,7 @@ SYMBOLS = tuple(_NAMES.split())
 """Chemical symbols; the first has atomic number 1."""
 
 _SAME_COLUMN_NM = 0.02
+"""Atoms whose projections are closer than this share a column."""
 _LARGEST_INDEX = 5
 
 
@@ -73,7 +73,10 @@ class Projection:
     """Rows give the height, y and x of a vector of the crystal, ``(3, 3)``."""
 
     def nodes(self, corners: Floats) -> tuple[Floats, Floats]:
-        """Lattice points (y, x) that fill the hull of `corners` ``(m, 2)``, and their heights: ``(n, 2)``, ``(n,)``."""
+        """Return the lattice points that fill the hull of `corners` ``(m, 2)``, and their heights.
+
+        Points are (y, x) ``(n, 2)``, heights ``(n,)``, all in nm; some lie beyond the hull.
+        """
         reach = corners @ np.linalg.inv(self.vectors)
         low, high = np.floor(reach.min(axis=0)) - 1, np.ceil(reach.max(axis=0)) + 1
         first, second = np.meshgrid(*[np.arange(a, b + 1) for a, b in zip(low, high, strict=True)], indexing="ij")
@@ -151,7 +154,7 @@ def project(cell: Cell, axis: ZoneAxis) -> Projection:
     edges = _plane_basis(axis, plane, cell.name)
     vectors, steps = edges @ plane, edges @ height
     fractions = (cell.places @ plane) @ np.linalg.inv(vectors)
-    whole = np.floor(fractions + 1e-6)
+    whole = np.floor(fractions + 1e-6)  # 1e-6: a place on the edge of the cell belongs to one cell, not to two
     fractions, heights = fractions - whole, cell.places @ height - whole @ steps
     columns, column_of, heights = _gather(fractions, heights, vectors, steps)
     period = float(np.linalg.norm(np.asarray(axis) @ cell.vectors))
@@ -167,7 +170,7 @@ def _frame(up: Floats) -> Floats:
     return np.stack([up, np.cross(up, side), side])
 
 
-def _plane_basis(axis: ZoneAxis, plane: Floats, name: str) -> NDArray[Any]:
+def _plane_basis(axis: ZoneAxis, plane: Floats, name: str) -> NDArray[np.int64]:
     """Two lattice directions ``(2, 3)`` that make up a whole cell with the axis and are shortest in projection."""
     reach = max(map(abs, axis)) + 1
     index = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -175,11 +178,12 @@ def _plane_basis(axis: ZoneAxis, plane: Floats, name: str) -> NDArray[Any]:
     seen, first = np.unique(np.round(index @ plane, 7), axis=0, return_index=True)
     index, length = index[first], np.linalg.norm(seen, axis=1)
     index, length = index[length > 1e-6], length[length > 1e-6]
+    # the axis and two directions make up a whole cell when their determinant is 1 or -1
     volume = np.einsum("pi,qi->pq", index, np.cross(index, np.asarray(axis)))
     cost = np.where(np.abs(volume) == 1, length[:, None] + length[None, :], np.inf)
     if not np.isfinite(cost).any():
         raise UserError(f"'{name}' cannot be drawn along {axis}. Choose a zone axis with smaller indices.")
-    chosen: NDArray[Any] = index[list(np.unravel_index(np.argmin(cost), cost.shape))]
+    chosen: NDArray[np.int64] = index[list(np.unravel_index(np.argmin(cost), cost.shape))]
     return chosen
 
 

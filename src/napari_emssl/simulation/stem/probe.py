@@ -6,12 +6,11 @@ scattered to high angles from different atoms do not interfere (S. J. Pennycook,
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats32 = NDArray[np.float32]
+from ...data.images.arrays import Floats32
 
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 _TAIL_WIDTHS = ((2.5, 0.7), (5.0, 0.3))
@@ -52,8 +51,8 @@ class Probe:
         tails = [(self.tails * share, core * (width**2 - 1)) for width, share in _TAIL_WIDTHS if self.tails]
         return [(float(a), float(b)) for a, b in zip(shares, spread, strict=True)] + tails
 
-    def transfer(self, k_y: NDArray[Any], k_x: NDArray[Any]) -> Floats32:
-        """Transform of the intensity at spatial frequencies (1/nm) that broadcast against each other; 1 at 0."""
+    def transfer(self, k_y: NDArray[np.floating], k_x: NDArray[np.floating]) -> Floats32:
+        """Return the transform of the intensity, 1 at 0, at frequencies in 1/nm that broadcast against each other."""
         k_squared = k_y**2 + k_x**2
         widen = sum(
             share * np.exp(np.float32(-2 * np.pi**2 * variance) * k_squared) for share, variance in self._merged()
@@ -61,7 +60,7 @@ class Probe:
         return np.asarray(widen * gaussian(k_y, k_x, self.fwhm_nm, self.ellipticity, self.angle), np.float32)
 
     def _merged(self) -> list[tuple[float, float]]:
-        """Parts of the same width once."""
+        """Parts of the same width added up, since each costs an exponential over the whole grid."""
         merged: dict[float, float] = {}
         for share, variance in self.parts:
             merged[variance] = merged.get(variance, 0.0) + share
@@ -75,9 +74,26 @@ class Probe:
 
 
 def gaussian(
-    k_y: NDArray[Any], k_x: NDArray[Any], fwhm: float, ellipticity: float = 0.0, angle: float = 0.0
+    k_y: NDArray[np.floating], k_x: NDArray[np.floating], fwhm: float, ellipticity: float = 0.0, angle: float = 0.0
 ) -> Floats32:
-    """Transform of a Gaussian of the given full width at half maximum, 1 at frequency 0."""
+    """Transform of a Gaussian, 1 at frequency 0.
+
+    Parameters
+    ----------
+    k_y, k_x
+        Spatial frequencies; they broadcast against each other.
+    fwhm
+        Full width at half maximum, in the unit whose inverse the frequencies have.
+    ellipticity
+        How much longer than wide it is, as a share of the mean width.
+    angle
+        Direction of its long axis in rad, from x towards y.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, of the shape that `k_y` and `k_x` have together.
+    """
     sigma = fwhm / FWHM_PER_SIGMA
     long, short = (sigma * (1 + ellipticity / 2)) ** 2, (sigma * (1 - ellipticity / 2)) ** 2
     cos, sin = np.cos(angle), np.sin(angle)

@@ -2,26 +2,28 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ...data.images.arrays import Floats32
 from ..hrtem.multislice import hard_sphere_structure_factor
 from . import scan
 from .conditions import Conditions
 
-Floats = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
 _CARBON_PER_NM3 = 100.0
 _CARBON_DISTANCE_NM = 0.14
 _CARBON_RELIEF_NM = 2.0
+"""Period of the variation of a carbon film's thickness."""
 _LEAST_SMOOTHING_PX = 0.2
 _LEAN_STEP_PX = 0.5
+"""Distance of the points that stand for a column that leans."""
 _MOST_AT_ONCE = 1_000_000
+"""Distances computed in one piece: what bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,17 @@ class Field:
 
     @classmethod
     def around(cls, size_px: int, pixel_nm: float, margin_nm: float) -> "Field":
-        """Return a grid that reaches at least so far beyond the image."""
+        """Return a grid around an image, wider than it on all sides.
+
+        Parameters
+        ----------
+        size_px
+            Edge of the image in pixels.
+        pixel_nm
+            Edge of a pixel.
+        margin_nm
+            The grid reaches at least so far beyond the image.
+        """
         margin = int(np.ceil(margin_nm / pixel_nm)) + 2
         return cls(size_px, margin, scipy.fft.next_fast_len(size_px + 2 * margin, real=True), pixel_nm)
 
@@ -45,17 +57,17 @@ class Field:
         return -self.margin_px * self.pixel_nm, (self.n - 1 - self.margin_px) * self.pixel_nm
 
     @cached_property
-    def frequencies(self) -> tuple[Floats, Floats]:
+    def frequencies(self) -> tuple[Floats32, Floats32]:
         """Spatial frequencies in 1/nm along y ``(n, 1)`` and x ``(1, n // 2 + 1)``."""
         k_y, k_x = np.fft.fftfreq(self.n, self.pixel_nm), np.fft.rfftfreq(self.n, self.pixel_nm)
         return k_y.astype(np.float32)[:, None], k_x.astype(np.float32)[None]
 
-    def inner(self, whole: Floats, factor: int = 1) -> Floats:
-        """Cut out the image; the slight undershoot of a band-limited image is cut off too."""
+    def inner(self, whole: Floats32, factor: int = 1) -> Floats32:
+        """Cut out the image; the slight undershoot of a band-limited image is set to 0."""
         inner = slice(factor * self.margin_px, factor * (self.margin_px + self.size_px))
         return np.maximum(whole[inner, inner], 0)
 
-    def image(self, spectrum: Spectrum) -> Floats:
+    def image(self, spectrum: Spectrum) -> Floats32:
         """The image ``(size_px, size_px)`` of a spectrum ``(n, n // 2 + 1)``."""
         return self.inner(scipy.fft.irfft2(spectrum, s=(self.n, self.n)))
 
@@ -63,23 +75,29 @@ class Field:
         """Largest value on the whole grid, in view or just out of it."""
         return float(scipy.fft.irfft2(spectrum, s=(self.n, self.n)).max())
 
-    def doubled(self, spectrum: Spectrum) -> Floats:
-        """The image on half the step, ``(2 size_px, 2 size_px)``, same values: fine pixels are quarters of pixels."""
+    def doubled(self, spectrum: Spectrum) -> Floats32:
+        """The image on half the step, ``(2 size_px, 2 size_px)``, of the same values.
+
+        Four fine pixels cover a pixel of the image: the first ones lie a quarter of a pixel before and behind its
+        centre.
+        """
         n, half, columns = self.n, (self.n + 1) // 2, spectrum.shape[1]
         back_y, back_x = (np.exp(-0.5j * np.pi * k(n)).astype(np.complex64) for k in (np.fft.fftfreq, np.fft.rfftfreq))
         shifted = spectrum * back_y[:, None] * back_x
         wide = np.zeros((2 * n, n + 1), np.complex64)
         wide[:half, :columns], wide[half - n :, :columns] = shifted[:half], shifted[half:]
-        return self.inner(scipy.fft.irfft2(wide, s=(2 * n, 2 * n)) * np.float32(4), 2)
+        return self.inner(scipy.fft.irfft2(wide, s=(2 * n, 2 * n)) * np.float32(4), 2)  # 4: irfft2 divides by (2 n)^2
 
 
-def transform(image: Floats) -> Spectrum:
+def transform(image: Floats32) -> Spectrum:
     """Spectrum ``(n, n // 2 + 1)`` of an image ``(n, n)``."""
     return np.asarray(scipy.fft.rfft2(image), np.complex64)
 
 
-def deposited(places_px: NDArray[Any], weights: NDArray[Any], lean_px: NDArray[Any], field: Field) -> Spectrum:
-    """Spectrum ``(n, n // 2 + 1)`` of points with weights.
+def points_spectrum(
+    places_px: NDArray[np.floating], weights: NDArray[np.floating], lean_px: NDArray[np.floating], field: Field
+) -> Spectrum:
+    """Spectrum of points with weights.
 
     Each is shared among the four nearest grid points, and that blur is divided out. Columns that lean are lines.
 
@@ -93,6 +111,11 @@ def deposited(places_px: NDArray[Any], weights: NDArray[Any], lean_px: NDArray[A
         Extent (y, x) of each point's line, ``(m, 2)``.
     field
         The grid.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(n, n // 2 + 1)`` complex64; points outside the grid are left out.
 
     """
     longest = float(np.linalg.norm(lean_px, axis=1).max(initial=0))
@@ -110,18 +133,37 @@ def deposited(places_px: NDArray[Any], weights: NDArray[Any], lean_px: NDArray[A
             at = (corner[:, 0] + dy) * field.n + corner[:, 1] + dx
             grid += np.bincount(at[inside], share[inside], field.n**2)
     spectrum = scipy.fft.rfft2(grid.astype(np.float32).reshape(field.n, field.n))
+    # sharing a point bilinearly convolves it with a triangle along each axis: sinc^2 in the transform
     blur = np.sinc(np.fft.fftfreq(field.n))[:, None] ** 2 * np.sinc(np.fft.rfftfreq(field.n)) ** 2
     return np.asarray(spectrum / blur.astype(np.float32), np.complex64)
 
 
-def carbon(
-    thickness_nm: float, cross_section_nm2: float, field: Field, transfer: Floats, rng: np.random.Generator
-) -> Floats:
-    """Image ``(n, n)`` of an amorphous carbon film at 1 electron per nm^2.
+def carbon_film(
+    thickness_nm: float, cross_section_nm2: float, field: Field, transfer: Floats32, rng: np.random.Generator
+) -> Floats32:
+    """Image of an amorphous carbon film at 1 electron per nm^2.
 
     The number of atoms in a pixel is about normally distributed; its spectrum is weighted by the structure factor of
-    hard spheres and the probe's `transfer`. The thickness varies by a fifth over some nanometres. A film so thin that
-    this would turn negative in places is cut there and has the asked mean.
+    hard spheres and the probe's transfer. The thickness varies by a fifth over some nanometres. A film so thin that
+    this would turn negative in places is cut there and has the mean asked for.
+
+    Parameters
+    ----------
+    thickness_nm
+        Mean thickness.
+    cross_section_nm2
+        Scattering of one atom onto the detector.
+    field
+        The grid.
+    transfer
+        Transfer ``(n, n // 2 + 1)`` of the probe.
+    rng
+        Source of atoms and thickness.
+
+    Returns
+    -------
+    numpy.ndarray
+        Electrons per pixel ``(n, n)``, float32.
     """
     k = np.sqrt(field.frequencies[0] ** 2 + field.frequencies[1] ** 2)
     steps = np.linspace(0, float(k.max()), 512)
@@ -134,22 +176,37 @@ def carbon(
     return np.asarray(film * (mean * cross_section_nm2 / max(float(film.mean()), 1e-30)), np.float32)
 
 
-def slow_field(field: Field, period_nm: float, rng: np.random.Generator) -> Floats:
-    """Smooth random field ``(n, n)`` of standard deviation 1 with waves of about a period.
+def slow_field(field: Field, period_nm: float, rng: np.random.Generator) -> Floats32:
+    """Smooth random field of mean 0 and standard deviation 1: the sum of eight plane waves of random direction.
 
     The waves fit the grid: a jump at its edge would ring in every line that is sampled between the grid's points.
+
+    Parameters
+    ----------
+    field
+        The grid.
+    period_nm
+        About the wavelength of the waves.
+    rng
+        Source of the waves.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(n, n)``, float32.
     """
     cycles = np.round(rng.normal(0, field.n * field.pixel_nm / period_nm / np.sqrt(2), (8, 2)))
     phases = rng.uniform(0, 2 * np.pi, 8)
     at = 2 * np.pi * np.arange(field.n) / field.n
     y, x = (np.exp(1j * np.outer(w, at)).astype(np.complex64) for w in cycles.T)
     y *= np.exp(1j * phases).astype(np.complex64)[:, None] / 2
+    # a plane wave is a product of one factor along y and one along x, so the sum of eight is one matrix product
     return np.asarray((y.T @ x).real, np.float32)
 
 
-def recorded(
+def record_scan(
     crystal: Spectrum, whole: Spectrum, field: Field, drawn: Conditions, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats32, Floats32, Floats32]:
     """Record an image.
 
     Parameters
@@ -174,23 +231,25 @@ def recorded(
     if drawn.smoothing_px > _LEAST_SMOOTHING_PX:
         planes = [gaussian_filter(plane, drawn.smoothing_px) for plane in planes]
     if drawn.hot_pixels:
-        scan.heat(planes[0], drawn.hot_pixels, float(planes[0].max()), rng)
+        scan.add_hot_pixels(planes[0], drawn.hot_pixels, float(planes[0].max()), rng)
     return planes[0], planes[1], planes[2]
 
 
-def _scanned(whole: Spectrum, field: Field, drawn: Conditions, rng: np.random.Generator) -> Floats:
+def _scanned(whole: Spectrum, field: Field, drawn: Conditions, rng: np.random.Generator) -> Floats32:
     """A scan with jitter and flicker, its electrons counted by a detector; delayed no more than the truth."""
     down, aside = scan.draw_jitter(field.size_px, drawn.line_jitter_nm / field.pixel_nm, rng)
     rows = field.margin_px + np.arange(field.size_px) + down
-    lines = scan.flickering(scan.jittered(whole, field.n, rows, aside + scan.delay_px(drawn.lag)), drawn.flicker, rng)
+    lines = scan.with_flicker(
+        scan.sample_lines(whole, field.n, rows, aside + scan.delay_px(drawn.lag)), drawn.flicker, rng
+    )
     lines = lines[:, : field.margin_px + field.size_px]
     if not drawn.lag:
         return scan.detect(lines[:, field.margin_px :], drawn.gain_spread, drawn.read_noise, rng)
-    signal = scan.lagging(scan.detect(lines, drawn.gain_spread, drawn.read_noise, rng), drawn.lag)
+    signal = scan.with_lag(scan.detect(lines, drawn.gain_spread, drawn.read_noise, rng), drawn.lag)
     return np.ascontiguousarray(signal[:, field.margin_px :])
 
 
-def nearest_squared(points_px: NDArray[Any], reach_px: float, size_px: int) -> Floats:
+def nearest_squared(points_px: NDArray[np.floating], reach_px: float, size_px: int) -> Floats32:
     """Squared distance ``(size_px, size_px)`` in px^2 of each pixel from the nearest point; infinite beyond a reach.
 
     Parameters
@@ -211,9 +270,9 @@ def nearest_squared(points_px: NDArray[Any], reach_px: float, size_px: int) -> F
     squared = np.full(wide * wide, np.inf, np.float32)
     at_once = max(1, _MOST_AT_ONCE // len(around))
     for some in np.split(points, range(at_once, len(points), at_once)):
-        pixel = np.round(some).astype(np.int64)
+        pixel: NDArray[np.int64] = np.asarray(np.round(some), np.int64)
         apart = ((pixel - some)[:, None] + around).astype(np.float32)
         at = (pixel[:, None] + around + pad) @ np.array([wide, 1])
-        # What lies beyond the padded edge wraps into the padding of the other side, which is cut off.
+        # what lies beyond the padded edge wraps into the padding of the other side, which is cut off
         np.minimum.at(squared, at.ravel() % (wide * wide), (apart**2).sum(axis=-1).ravel())
     return squared.reshape(wide, wide)[pad:-pad, pad:-pad]

@@ -13,7 +13,7 @@ _DRIFT_PX = (0.4, -0.25)
 _READ_NOISE = 0.15
 
 
-def stem_pair(size_px: int = PAIR_PX) -> dict[str, NDArray[np.float32]]:
+def simulate_pair(size_px: int = PAIR_PX) -> dict[str, NDArray[np.float32]]:
     """Simulate the edge of a strontium titanate crystal at a low dose, in electrons per pixel.
 
     Returns
@@ -30,7 +30,7 @@ def stem_pair(size_px: int = PAIR_PX) -> dict[str, NDArray[np.float32]]:
     return {"noisy": made.image, "clean": made.no_noise, "flat": made.no_background, "fine": made.fine}
 
 
-def stem_film(frames: int = FRAMES, size_px: int = FILM_PX) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def simulate_film(frames: int = FRAMES, size_px: int = FILM_PX) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Simulate a film of gold particles at a very low dose that drift slowly.
 
     Returns

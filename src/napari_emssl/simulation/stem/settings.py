@@ -1,22 +1,27 @@
 """Settings of simulated ADF-STEM images, written once; terminal, forms and records read them here."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 Law = Literal["even", "log", "low"]
 
 
-def _drawn(low: float, high: float, law: Law, text: str, ge: float, le: float) -> Any:
-    """Field of a value that is drawn for each image where none is given; its help says from where."""
-    drawn: dict[str, Any] = {"drawn": [low, high, law]}
-    return Field(
+def _drawn(low: float, high: float, law: Law, text: str, ge: float, le: float) -> float | None:
+    """Return the field of a value that is drawn for each image where none is given; its help says from where.
+
+    The type is that of the setting, as `pydantic.Field` pretends its own to be.
+    """
+    drawn: JsonDict = {"drawn": [low, high, law]}
+    field: float | None = Field(
         None,
         description=f"{text}; none: from {low:g} to {high:g}, drawn for each image.",
         json_schema_extra=drawn,
         ge=ge,
         le=le,
     )
+    return field
 
 
 class STEMSettings(BaseModel):

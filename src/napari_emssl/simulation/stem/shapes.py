@@ -1,4 +1,4 @@
-"""Forms of crystals: plates, edges, polyhedra, flakes, each as a lower and an upper surface.
+"""Shapes of crystals: plates, edges, polyhedra, flakes, each as a lower and an upper surface.
 
 Lengths are in nm; points are (y, x).
 """
@@ -7,20 +7,34 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...data.images.arrays import Floats
 from ..hrtem.nanoparticles import roughness
 from .columns import Grain, Surfaces
 from .conditions import Conditions
-from .lattice import Cell, Floats
+from .lattice import Cell
 
 Distance = Callable[[Floats], Floats]
 """Signed distance ``(n,)`` of points ``(n, 2)`` from a line."""
 
 _FACES = np.array([(h, k, m) for h in (-1, 0, 1) for k in (-1, 0, 1) for m in (-1, 0, 1) if (h, k, m) != (0, 0, 0)])
 _STEP_NM = 0.12
+"""Standard deviation of the surfaces of a plate."""
 
 
 def slab(cell: Cell, drawn: Conditions, field: tuple[float, float], rng: np.random.Generator) -> Surfaces:
-    """A plate: whole sheets of a layered crystal, else a wedge whose surfaces have atomic steps."""
+    """Return a plate: whole sheets of a layered crystal, else a wedge whose surfaces are rough.
+
+    Parameters
+    ----------
+    cell
+        The crystal; it says whether it is layered.
+    drawn
+        Thickness, or number of sheets.
+    field
+        First and last line of the field along y and x.
+    rng
+        Source of the slope and the roughness.
+    """
     if cell.layer_nm is not None:
         half = cell.layer_nm / 2
         return lambda points: (np.full(len(points), -half), np.full(len(points), (2 * drawn.layers - 1) * half))
@@ -37,13 +51,30 @@ def slab(cell: Cell, drawn: Conditions, field: tuple[float, float], rng: np.rand
 
 
 def _relief(points: Floats, amplitude: float, period: float, seed: int) -> Floats:
-    """Smooth random field over points (y, x)."""
+    """Smooth random field ``(n,)`` over points (y, x); the same seed gives the same field at any points."""
     flat = np.concatenate([np.zeros((len(points), 1)), points], axis=1)
     return roughness(flat, amplitude, period, np.random.default_rng(seed))
 
 
 def line(field: tuple[float, float], off: float, wave: float, rng: np.random.Generator) -> Distance:
-    """Signed distance from a line that passes the middle within `off` of the field, wavy by `wave` nm."""
+    """Return the distance from a random line across a field.
+
+    Parameters
+    ----------
+    field
+        First and last line of the field along y and x.
+    off
+        The line passes the middle within this share of the field's edge.
+    wave
+        Standard deviation of the waves along it.
+    rng
+        Source of direction, place and waves.
+
+    Returns
+    -------
+    callable
+        Signed distance ``(n,)`` of points ``(n, 2)``.
+    """
     towards, seed = rng.uniform(0, 2 * np.pi), int(rng.integers(2**32))
     ahead = np.array([np.sin(towards), np.cos(towards)])
     through = sum(field) / 2 + rng.uniform(-off, off) * (field[1] - field[0]) * ahead
@@ -53,7 +84,25 @@ def line(field: tuple[float, float], off: float, wave: float, rng: np.random.Gen
 def polyhedron(
     cell: Cell, grain: Grain, centre: Floats, radius: float, drawn: Conditions, rng: np.random.Generator
 ) -> Surfaces:
-    """A form of low-index faces, grown unevenly, its corners more or less round; a flake of a layered crystal."""
+    """Return a nanoparticle of low-index faces, grown unevenly, its corners more or less round.
+
+    A layered crystal gives a flake of whole sheets instead.
+
+    Parameters
+    ----------
+    cell
+        The crystal.
+    grain
+        Its orientation.
+    centre
+        Middle of the particle (y, x).
+    radius
+        About half the diameter.
+    drawn
+        Number of sheets of a layered crystal.
+    rng
+        Source of the faces' distances and of the rounding.
+    """
     frame = grain.view.frame.copy()
     frame[1:] = grain.turn.T @ frame[1:]
     normals = _FACES @ np.linalg.inv(cell.vectors).T @ frame.T

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...data.datasets.image_pairs import ImageSource
+from ...data.images.image import ImageSource
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.masked_pixels import HiddenPatches
 from ...data.patches.paired_patches import PairPatches

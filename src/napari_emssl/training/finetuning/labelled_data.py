@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.image_pairs import ImageSource, open_pairs, pixel_sizes, resolve_zero
-from ...data.datasets.pairing import split_by_source
-from ...data.images.image import Image
+from ...data.datasets.image_pairs import open_pairs, pixel_sizes, resolve_zero
+from ...data.datasets.pairing import split_by_origin
+from ...data.images.image import Image, ImageSource
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.targets import hold_out, targets_from_masks
 from ...data.patches.patches import LabelledPlane
@@ -156,7 +156,7 @@ def _split_images(
     names = [Path(owner) for owner, held in before.items() if held is None]
     wanted = max(1, round(settings.validation * len(before))) - len(chosen)
     if names and wanted > 0:
-        chosen |= {str(name) for name in split_by_source(names, wanted, settings.seed)[1]}
+        chosen |= {str(name) for name in split_by_origin(names, wanted, settings.seed)[1]}
     sides: tuple[list[LabelledPlane], list[LabelledPlane]] = ([], [])
     for item, owner in zip(planes, owners, strict=True):
         sides[owner in chosen].append(item)

@@ -14,8 +14,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.image_pairs import ImageSource, as_list, pixel_sizes
-from ...data.images.image import Image, as_image, find_images
+from ...data.datasets.image_pairs import as_list, pixel_sizes
+from ...data.images.image import Image, ImageSource, as_image, find_images
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.frame_pairs import aligned, compare_frames, noisy_target
 from ...data.patches.masked_pixels import hide, noise_reach

@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.image_pairs import ImageSource, open_pairs, pixel_sizes
-from ...data.datasets.pairing import source_of
+from ...data.datasets.image_pairs import open_pairs, pixel_sizes
+from ...data.datasets.pairing import origin_of
 from ...data.datasets.splits import Split, make_split
-from ...data.images.image import Image
+from ...data.images.image import Image, ImageSource
 from ...data.images.intensity_scaling import IntensityScaling, Levels
 from ...data.patches.paired_patches import PairPlanes
 from ...data.patches.patches import LabelledPlane
@@ -94,7 +94,7 @@ def _split(
 ) -> tuple[tuple[Sequence[Reader], Sequence[Reader], Sequence[Reader]], str]:
     """Divide pairs into training, validation and test; beside them the reason if nothing is held out."""
     names = [str(image.path or number) + f" [{index}]" for number, (image, _, index) in enumerate(places)]
-    sources = [source_of(image.path) if image.path else image.name for image, _, _ in places]
+    sources = [origin_of(image.path) if image.path else image.name for image, _, _ in places]
     if len(set(sources)) >= _ENOUGH_SOURCES:
         split = split_by_shares(names, sources, settings.validation, settings.test, settings.seed)
         parts = ([readers[n] for n in part] for part in (split.training, split.validation, split.test))

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.datasets.plane_splits import divide
-from ...data.datasets.sources import ImageCatalog, ImageSource, left_out, open_sources
+from ...data.datasets.plane_splits import split_within_images
+from ...data.datasets.sources import ImageCatalog, describe_skipped, open_sources
 from ...data.datasets.splits import Split, make_split, read_split, write_split
+from ...data.images.image import ImageSource
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.patches import UnlabelledPatches
 from ...errors import UserError
@@ -93,7 +94,7 @@ class PretrainingData:
         """Say what is not as asked for."""
         skipped, chosen = self.catalogue.skipped, self.settings
         if skipped:
-            yield left_out(skipped)
+            yield describe_skipped(skipped)
         there = len(self.split.training)
         if chosen.images is not None and chosen.images > there:
             yield f"There are only {counted(there, 'training image')}; --images {chosen.images} asks for more."
@@ -131,7 +132,7 @@ def gather_unlabelled(
         raise UserError("--split says which images are used. Leave out --images, --validation and --test.")
     catalogue = open_sources(sources, settings.layout, settings.hot_pixels)
     if in_parts:
-        catalogue, parts = divide(catalogue, settings.patch)
+        catalogue, parts = split_within_images(catalogue, settings.patch)
     if split is not None:
         return PretrainingData(catalogue, read_split(split, catalogue.names), settings)
     if in_parts:

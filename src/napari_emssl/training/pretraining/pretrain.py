@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...data.datasets.sources import ImageSource
+from ...data.images.image import ImageSource
 from ...data.patches.loader import BatchLoader
 from ...errors import UserError
 from ...formatting import counted

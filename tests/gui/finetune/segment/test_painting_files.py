@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_emssl.data.images.image import read_image
-from napari_emssl.data.images.user_folder import slug, unused
+from napari_emssl.data.images.user_folder import safe_stem, unused_path
 from napari_emssl.gui.finetune.segment import painting_files
 from napari_emssl.gui.finetune.segment.painting_files import painting_paths, save_paintings
 from napari_emssl.gui.finetune.segment.request import training_request
@@ -56,12 +56,12 @@ def test_large_paintings_are_kept_as_their_painted_planes(request_of_two_planes,
 
 
 def test_names():
-    assert slug("  Ärger & Söhne: 100% (v2).dm4 ") == "rger-s-hne-100-v2-dm4"
-    assert slug("图像") == "image"
-    assert len(slug("a" * 100, 24)) == 24
+    assert safe_stem("  Ärger & Söhne: 100% (v2).dm4 ") == "rger-s-hne-100-v2-dm4"
+    assert safe_stem("图像") == "image"
+    assert len(safe_stem("a" * 100, 24)) == 24
 
 
 def test_unused_name(tmp_path):
     (tmp_path / "a.x").touch()
     (tmp_path / "a-2.x").touch()
-    assert unused(tmp_path, "a", ".x").name == "a-3.x"
+    assert unused_path(tmp_path, "a", ".x").name == "a-3.x"

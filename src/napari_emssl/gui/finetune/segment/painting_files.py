@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....data.images.image import write_image
-from ....data.images.user_folder import slug, unused
+from ....data.images.user_folder import safe_stem, unused_path
 from ....models.zoo import home
 from .request import PaintedImage, TrainingRequest
 
@@ -20,9 +20,9 @@ _WHOLE_BYTES = 64 * 2**20
 def painting_paths(request: TrainingRequest, now: datetime) -> tuple[Path, ...]:
     """Return where the paintings of a request are kept, files that do not exist yet, in the order of its images."""
     folder = home() / "paintings"
-    stems = [f"{slug(painted.source.name)}-{now:%Y-%m-%d-%H%M%S}" for painted in request.images]
+    stems = [f"{safe_stem(painted.source.name)}-{now:%Y-%m-%d-%H%M%S}" for painted in request.images]
     numbered = [f"{stem}-image-{n}" if stems.count(stem) > 1 else stem for n, stem in enumerate(stems, start=1)]
-    return tuple(unused(folder, stem, ".tif") for stem in numbered)
+    return tuple(unused_path(folder, stem, ".tif") for stem in numbered)
 
 
 def save_paintings(request: TrainingRequest, paths: Sequence[Path]) -> None:

@@ -8,12 +8,13 @@ from ...formatting import counted
 from ...jobs.events import Control, Finished, Job, Notice, Update
 from ...jobs.meter import Meter
 from ...jobs.settings import PackSettings
+from ..images.image import ImageSource
 from .pack_file import write_pack
-from .sources import ImageCatalog, ImageSource, left_out, open_sources
+from .sources import ImageCatalog, describe_skipped, open_sources
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackResult:
     """What a pack holds."""
 
     path: Path
@@ -26,7 +27,7 @@ class Packed:
 
 def pack(
     sources: Sequence[ImageSource], output: Path | str, settings: PackSettings | None = None, *, overwrite: bool = False
-) -> Job[Packed | None]:
+) -> Job[PackResult | None]:
     """Write images into one file that pretraining reads in place of them.
 
     The same seed gives the same patches, bit for bit, from the pack as from the images.
@@ -45,7 +46,7 @@ def pack(
     Returns
     -------
     Job
-        Tells `Progress` in planes; its result is `Packed`, or None where it was stopped: then nothing is written.
+        Tells `Progress` in planes; its result is `PackResult`, or None where it was stopped: then nothing is written.
 
     Raises
     ------
@@ -55,10 +56,10 @@ def pack(
     """
     chosen, path = settings or PackSettings(), Path(output)
 
-    def events(control: Control) -> Iterator[Update | Finished[Packed | None]]:
+    def events(control: Control) -> Iterator[Update | Finished[PackResult | None]]:
         catalogue = open_sources(sources, chosen.layout, chosen.hot_pixels)
         if catalogue.skipped:
-            yield Notice(left_out(catalogue.skipped))
+            yield Notice(describe_skipped(catalogue.skipped))
         problems: list[str] = []
         yield from _write(path, catalogue, chosen, overwrite, control, problems)
         if control.stopped:
@@ -67,7 +68,7 @@ def pack(
         if problems:
             yield Notice(f"{counted(len(problems), 'damaged plane')} marked as such, the first: {problems[0]}")
         planes = int(catalogue.counts.sum())
-        yield Finished(Packed(path, len(catalogue), planes, len(problems), path.stat().st_size))
+        yield Finished(PackResult(path, len(catalogue), planes, len(problems), path.stat().st_size))
 
     return Job(events)
 

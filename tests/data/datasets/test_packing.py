@@ -14,8 +14,8 @@ import pytest
 import tifffile
 
 from napari_emssl.cli import main
-from napari_emssl.data.datasets.pack import Packed, pack
 from napari_emssl.data.datasets.pack_file import PackedPlanes
+from napari_emssl.data.datasets.packing import PackResult, pack
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Finished, Notice, Progress
 from napari_emssl.jobs.settings import PackSettings, PretrainSettings
@@ -47,7 +47,7 @@ def test_a_pack_tells_what_it_holds_and_what_is_damaged(tmp_path: Path) -> None:
     events = list(pack([tiles(tmp_path / "cem500k")], tmp_path / "a.pack"))
     assert isinstance(events[-1], Finished)
     result = events[-1].result
-    assert isinstance(result, Packed)
+    assert isinstance(result, PackResult)
     assert (result.images, result.planes, result.damaged) == (12, 12, 1)
     assert result.bytes == (tmp_path / "a.pack").stat().st_size
     warnings = " ".join(event.text for event in events if isinstance(event, Notice))
