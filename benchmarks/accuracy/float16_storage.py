@@ -16,7 +16,7 @@ from napari_emssl.data.images.image import read_image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.patches.corruption import corrupt
 from napari_emssl.models.model_file import Model, read_model
-from napari_emssl.models.tasks import build_network
+from napari_emssl.models.weights import build_network
 from napari_emssl.models.zoo import export_model, find_model, list_models
 
 PATCH = 224

@@ -14,7 +14,7 @@ import torch
 from napari_emssl.inference.apply import apply_job
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.models.model_file import Card, Model, NetworkSpec
-from napari_emssl.models.tasks import to_numpy
+from napari_emssl.models.weights import to_numpy
 from napari_emssl.networks.generators import build_generator
 
 EDGE = 2048

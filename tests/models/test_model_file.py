@@ -13,7 +13,7 @@ from small_models import model_of
 
 from napari_emssl.errors import UserError
 from napari_emssl.models.model_file import Model, count_parameters, half, read_card, read_model, save_model
-from napari_emssl.models.tasks import build_network
+from napari_emssl.models.weights import build_network
 from napari_emssl.networks.generators import generator_names
 
 

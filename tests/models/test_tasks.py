@@ -1,73 +1,38 @@
-"""Tasks: only painted pixels count, classes weigh alike, weights are carried over by name and shape."""
+"""Tasks: one entry for each name, and what they ask of outputs, targets and results."""
+
+from typing import get_args
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from napari_emssl.models.model_file import NetworkSpec
-from napari_emssl.models.tasks import Restore, Segment, network_of, to_numpy, transfer
+from napari_emssl.data.images.intensity_scaling import Levels
+from napari_emssl.jobs.settings import TrainTask
+from napari_emssl.models.tasks import TASKS, TaskName, task_of
 
 
-@given(st.integers(1, 4), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
-def test_unpainted_pixels_do_not_change_the_loss(channels: int, seed: int) -> None:
-    source = torch.Generator().manual_seed(seed)
-    output = torch.randn(2, channels, 8, 8, generator=source)
-    target = torch.randint(0, max(channels, 2) + 1, (2, 8, 8), generator=source)
-    perturbed = output + 50 * torch.randn(output.shape, generator=source) * (target == 0).unsqueeze(1)
-    assert torch.equal(Segment().loss(output, target), Segment().loss(perturbed, target))
+def test_every_name_has_its_task_and_all_but_the_pretext_can_be_trained() -> None:
+    assert list(TASKS) == [task.name for task in TASKS.values()] == list(get_args(TaskName))
+    assert {name for name, task in TASKS.items() if not task.is_pretext} == set(get_args(TrainTask))
 
 
-def test_unpainted_pixels_get_no_gradient() -> None:
-    output = torch.randn(1, 1, 4, 4, requires_grad=True)
-    target = torch.zeros(1, 4, 4, dtype=torch.int64)
-    target[0, 0, 0], target[0, 3, 3] = 1, 2
-    Segment().loss(output, target).backward()
-    assert int((output.grad != 0).sum()) == 2
+@pytest.mark.parametrize(("classes", "channels"), [(2, 1), (3, 3), (17, 17)])
+def test_one_class_shares_the_channel_of_a_generator(classes: int, channels: int) -> None:
+    assert task_of("segment").out_channels(classes) == channels
 
 
-def test_a_batch_without_paint_has_zero_loss_and_gradient() -> None:
-    output = torch.randn(1, 1, 4, 4, requires_grad=True)
-    loss = Segment().loss(output, torch.zeros(1, 4, 4, dtype=torch.int64))
-    loss.backward()
-    assert float(loss.detach()) == 0
-    assert not output.grad.any()
+@pytest.mark.parametrize("name", ["reconstruct", "denoise", "remove-background", "super-resolve"])
+def test_restoration_has_a_channel_for_each_finer_pixel_and_float32_results(name: TaskName) -> None:
+    task = task_of(name)
+    assert [task.out_channels(0, upscale) for upscale in (1, 2)] == [1, 4]
+    assert task.result_dtype(0) == np.float32
 
 
-def test_classes_weigh_alike_however_many_pixels_they_have() -> None:
-    output = torch.full((1, 1, 1, 101), 3.0)
-    target = torch.ones(1, 1, 101, dtype=torch.int64)
-    target[..., 0] = 2
-    expected = 0.5 * (np.log1p(np.exp(3.0)) + np.log1p(np.exp(-3.0)))
-    assert float(Segment().loss(output, target)) == pytest.approx(expected, rel=1e-5)
+@pytest.mark.parametrize(("classes", "dtype"), [(0, np.uint8), (2, np.uint8), (256, np.uint8), (257, np.uint16)])
+def test_labels_take_the_smallest_type(classes: int, dtype: type) -> None:
+    assert task_of("segment").result_dtype(classes) == dtype
 
 
-@pytest.mark.parametrize("channels", [1, 2, 5])
-def test_probabilities_add_up_to_one(channels: int) -> None:
-    decoded = Segment().decode(torch.randn(2, channels, 3, 3))
-    assert decoded.shape == (2, max(channels, 2), 3, 3)
-    assert torch.allclose(decoded.sum(1), torch.ones(2, 3, 3))
-
-
-def test_one_channel_is_binary_cross_entropy() -> None:
-    logits = torch.randn(1, 1, 6, 6)
-    target = torch.ones(1, 6, 6, dtype=torch.int64)
-    target[:, :3] = 2
-    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], (target == 2).float())
-    assert torch.allclose(Segment().loss(logits, target), expected)
-
-
-def test_restoration_loss_is_l1_plus_l2() -> None:
-    loss = Restore().loss(torch.full((1, 1, 2, 2), 3.0), torch.full((1, 1, 2, 2), 1.0))
-    assert float(loss) == pytest.approx(2 + 4)
-
-
-@pytest.mark.parametrize(("channels", "left"), [(1, []), (3, ["head.weight", "head.bias"])])
-def test_transfer_copies_what_fits_and_names_the_rest(channels: int, left: list[str]) -> None:
-    base = network_of(NetworkSpec(name="unet-2-44", width=2))
-    other = network_of(NetworkSpec(name="unet-2-44", width=2, out_channels=channels))
-    assert transfer(to_numpy(base.state_dict()), other) == left
-    for name, tensor in other.state_dict().items():
-        assert (name in left) or torch.equal(tensor, base.state_dict()[name])
+def test_only_tasks_that_take_the_background_away_move_black() -> None:
+    image, target = Levels(10.0, 30.0), Levels(2.0, 7.0)
+    assert task_of("denoise").target_levels(image, target) == image
+    assert task_of("remove-background").target_levels(image, target) == Levels(2.0, 22.0)

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from napari_emssl.models.model_file import Card, ClassInfo, Model, NetworkSpec
-from napari_emssl.models.tasks import build_network, task_of, to_numpy
+from napari_emssl.models.objectives import objective_of
+from napari_emssl.models.weights import build_network, to_numpy
 from napari_emssl.networks.generators import build_generator
 
 
@@ -38,7 +39,7 @@ def whole(model, plane, levels=None):
     columns = reflected(width, stride)
     with torch.inference_mode():
         output = network(torch.from_numpy(unit[rows][:, columns])[None, None])
-    return task_of(model.card).decode(output)[0, :, :height, :width].numpy()
+    return objective_of(model.card).decode(output)[0, :, :height, :width].numpy()
 
 
 def reflected(size, stride):

@@ -3,7 +3,7 @@
 import torch
 
 from napari_emssl.models.model_file import Card, Model, NetworkSpec
-from napari_emssl.models.tasks import network_of, to_numpy
+from napari_emssl.models.weights import network_of, to_numpy
 
 
 def model_of(name: str = "unet-2-44", width: int = 2, channels: int = 1) -> Model:

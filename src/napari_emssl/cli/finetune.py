@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from ..jobs.settings import FinetuneSettings
+from ..models.tasks import task_of
 from .path_checks import refuse_inputs, require_existing
 from .run_files import TrainingOutput
 
@@ -32,7 +33,7 @@ def finetune(
     refuse_inputs(output.written, inputs)
     output.check()
     require_existing(inputs)
-    if targets is None and settings.task != "denoise":
+    if targets is None and not task_of(settings.task).learns_without_targets:
         raise UserError("--targets is missing: only --task denoise can learn without them.")
     from ..training.finetuning.finetune import finetune as begin
     from .train import train

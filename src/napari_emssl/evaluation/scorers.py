@@ -15,6 +15,7 @@ from ..jobs.events import Notice
 from ..jobs.settings import EvaluateSettings
 from ..metrics import confusion, mean_of, overlap_scores, restoration_scores, sum_of
 from ..models.model_file import Card
+from ..models.tasks import task_of
 
 
 class Scorer(ABC):
@@ -112,7 +113,7 @@ def scorer_of(card: Card, targets: Sequence[Image], settings: EvaluateSettings) 
         When nothing is painted, or the targets have values or classes the model does not know.
 
     """
-    if card.task != "segment":
+    if not task_of(card.task).gives_labels:
         return RestoreScorer(targets)
     zero = resolve_zero(settings.zero, targets[0])
     merged = settings.merge_classes or trained_on_merged(card)

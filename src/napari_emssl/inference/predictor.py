@@ -16,8 +16,11 @@ from ..errors import UserError
 from ..jobs.devices import choose_device, place
 from ..jobs.events import EVENT_SECONDS, Control, Notice, Progress
 from ..jobs.settings import ApplySettings
-from ..models.model_file import Model, output_levels
-from ..models.tasks import build_network, task_of
+from ..models.model_file import Model
+from ..models.objectives import objective_of
+from ..models.results import result_dtype
+from ..models.tasks import task_of
+from ..models.weights import build_network
 from .memory import is_out_of_memory, leaves, needs_of, release, usable_bytes
 from .tiles import TilePlan, TileRegion, first_plan, padded, split
 
@@ -84,9 +87,9 @@ class Predictor:
         self._module = network
         self.network: Callable[[Tensor], Tensor] = network
         self.size = (height, width)
-        self.labels = model.card.task == "segment"
-        self.dtype = np.min_scalar_type(max(len(model.card.classes) - 1, 1)) if self.labels else np.dtype(np.float32)
-        self._decode = task_of(model.card).decode
+        self.task = task_of(model.card.task)
+        self.labels, self.dtype = self.task.gives_labels, result_dtype(model.card)
+        self._decode = objective_of(model.card).decode
         self.upscale = model.card.upscale
         usable = usable_bytes(self.device.torch_device)
         self.plan = first_plan(needs_of(network, self.device), settings, height, width, usable)
@@ -156,7 +159,7 @@ class Predictor:
                 return
 
     def _in_units(self, values: NDArray[Any], levels: Levels) -> NDArray[Any]:
-        return values if self.labels else output_levels(self.model.card.task, levels).from_unit(values)
+        return values if self.labels else self.task.output_levels(levels).from_unit(values)
 
     def _run(self, units: Sequence[NDArray[np.float32]]) -> Iterator[_Piece | Notice]:
         """Run all tiles of planes of one size, in scaled units; after an out-of-memory go on with smaller ones."""

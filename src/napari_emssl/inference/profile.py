@@ -10,7 +10,7 @@ from ..jobs.devices import Device, choose_device, place
 from ..jobs.events import Control, Finished, Job, Started, Update
 from ..jobs.settings import DeviceSettings
 from ..models.model_file import NetworkSpec
-from ..models.tasks import network_of
+from ..models.weights import network_of
 from .memory import needs_of, usable_bytes
 from .plan import NetworkProfile
 

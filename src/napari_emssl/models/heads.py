@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .model_file import Model
+from .tasks import task_of
 
 
 def new_classes(model: Model, names: Sequence[str]) -> list[str]:
     """Return the classes of a wanted row that a segmentation model does not know; all of them where it knows none."""
-    known = {info.name for info in model.card.classes[1:]} if model.card.task == "segment" else set()
+    known = {info.name for info in model.card.classes[1:]} if task_of(model.card.task).gives_labels else set()
     return [name for name in names if name not in known]
 
 
 def with_classes(model: Model, names: Sequence[str]) -> Model:
-    """Return a model whose last layer has these foreground classes, in this order, at most new ones among them.
+    """Return a model whose last layer has these foreground classes, in this order; some of them may be new.
 
     Classes known by name keep their weights. A new one begins as the mean of all that were there, which is never the
     largest logit: until it is learnt, every pixel gets the class it had. A model that knows none of the names, or
@@ -33,7 +33,7 @@ def with_classes(model: Model, names: Sequence[str]) -> Model:
     return replace(model, weights=weights)
 
 
-def _arranged(rows: NDArray[Any], old: Sequence[str], names: Sequence[str]) -> NDArray[Any]:
+def _arranged(rows: NDArray[np.floating], old: Sequence[str], names: Sequence[str]) -> NDArray[np.floating]:
     """Reorder the output channels, the first axis; a single one is the logit of one class against background."""
     full = np.concatenate([-rows / 2, rows / 2]) if len(rows) == 1 else rows
     mean = full.mean(axis=0)

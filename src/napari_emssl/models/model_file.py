@@ -15,17 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..data.images.intensity_scaling import IntensityScaling, Levels
+from ..data.images.intensity_scaling import IntensityScaling
 from ..errors import UserError
+from .tasks import TaskName
 
 FORMAT_VERSION = 1
 _KEY = "napari_emssl"
 _USUAL = {"storage": "float32", "upscale": 1}
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
-TaskName = Literal["reconstruct", "segment", "denoise", "remove-background", "super-resolve"]
-WITHOUT_BACKGROUND = ("remove-background", "super-resolve")
-"""Tasks whose targets hold the signal alone."""
 Storage = Literal["float32", "float16"]
 
 
@@ -101,14 +99,6 @@ class Model:
     def renamed(self, name: str) -> "Model":
         """Return the same model under another name."""
         return replace(self, card=self.card.model_copy(update={"name": name}))
-
-
-def output_levels(task: str, levels: Levels) -> Levels:
-    """Return what 0 and 1 of a network's output mean, for an image scaled by `levels`.
-
-    Where the background is taken away, 0 is no signal instead of the image's black; a unit is always the same.
-    """
-    return Levels(0.0, levels.white - levels.black) if task in WITHOUT_BACKGROUND else levels
 
 
 def save_model(model: Model, path: str | Path, overwrite: bool = True, storage: Storage | None = None) -> Path:

@@ -15,7 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ..errors import UserError
 from .fetch import Download, check_sha256, check_url, is_url, read_document
-from .model_file import TaskName, count_parameters, read_card
+from .model_file import count_parameters, read_card
+from .tasks import TaskName
 from .zoo import SHIPPED, check_name, checksum, home
 
 FORMAT_VERSION: Literal[1] = 1

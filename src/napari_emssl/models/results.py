@@ -3,12 +3,12 @@
 import numpy as np
 
 from .model_file import Card
+from .tasks import task_of
 
 
 def result_dtype(card: Card) -> np.dtype[np.generic]:
     """Return the type of a result: the smallest for labels, else float32."""
-    labels = card.task == "segment"
-    return np.min_scalar_type(max(len(card.classes) - 1, 1)) if labels else np.dtype(np.float32)
+    return task_of(card.task).result_dtype(len(card.classes))
 
 
 def result_shape(shape: tuple[int, ...], card: Card) -> tuple[int, ...]:

@@ -1,173 +1,116 @@
-"""What each task means for the network: its head, its loss, its output; and networks from models and back."""
+"""What each task is: what it asks of a network's output, of targets and of results. Imports no torch.
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+The rest of the program asks the task, never its name. How outputs become losses and results stands in `objectives`, how
+a task is trained in `training.finetuning.task_training`, how it is scored in `evaluation.scorers`.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
 
-from ..errors import UserError
-from ..networks.generators import build_generator
-from .model_file import Card, Model, NetworkSpec
+from ..data.images.intensity_scaling import Levels
+
+TaskName = Literal["reconstruct", "segment", "denoise", "remove-background", "super-resolve"]
 
 
-class Task(Protocol):
-    """What training and use need to know of a task."""
+@dataclass(frozen=True)
+class Task(ABC):
+    """What differs between tasks."""
 
-    def out_channels(self, classes: int) -> int:
-        """Channels of the network's output; `classes` counts the background and is ignored by restoration."""
+    name: TaskName
+    is_pretext: bool = False
+    """Learnt without labels: its models are generators, which are starts and no finished models."""
+    keeps_background: bool = True
+    """Whether 0 means the same in image and result; otherwise targets hold the signal alone, and 0 is no signal."""
+    target_factors: tuple[int, ...] = (1,)
+    """How many times finer than its image's the grid of a target may be."""
+    learns_without_targets: bool = False
+    """Whether noisy images alone can teach it."""
+    gives_labels: ClassVar[bool]
+    """Whether results are labels of classes; otherwise they are intensities."""
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Return the scalar loss of an output ``(b, c, h, w)``."""
+    @abstractmethod
+    def out_channels(self, classes: int = 1, upscale: int = 1) -> int:
+        """Return the channels of the network's output.
 
-    def decode(self, output: Tensor) -> Tensor:
-        """Turn an output ``(b, c, h, w)`` into probabilities or scaled intensities, float32."""
+        Parameters
+        ----------
+        classes
+            Number of classes, background included; where results are intensities it does not count.
+        upscale
+            How many times finer the grid of the result is; where results are labels it does not count.
+
+        """
+
+    @abstractmethod
+    def result_dtype(self, classes: int) -> np.dtype[np.generic]:
+        """Return the type of results of a model that knows so many `classes`, background included."""
+
+    def output_levels(self, levels: Levels) -> Levels:
+        """Return what 0 and 1 of a network's output mean, for an image scaled by `levels`.
+
+        Where the background is taken away, 0 is no signal instead of the image's black; a unit is always the same.
+        """
+        return levels if self.keeps_background else Levels(0.0, levels.white - levels.black)
+
+    def target_levels(self, image: Levels, target: Levels) -> Levels:
+        """Return the levels by which a target is scaled, so that the network can learn it in the units of its image.
+
+        Where the background is taken away, the darkest part of the target becomes 0: how bright a crystal is between
+        its columns cannot be told from background once an image is scaled, and what cannot be told cannot be learnt.
+
+        Parameters
+        ----------
+        image, target
+            Levels fitted to the image and to its target.
+
+        """
+        return image if self.keeps_background else Levels(target.black, target.black + image.white - image.black)
 
 
-class Segment:
-    """Classes of pixels. Two classes share one logit, so that a generator's head of one channel is kept."""
+class SegmentationTask(Task):
+    """A class for every pixel."""
 
-    def out_channels(self, classes: int) -> int:
-        """One for background and one class, else one per class."""
+    gives_labels = True
+
+    def out_channels(self, classes: int = 1, upscale: int = 1) -> int:
+        """One for background and one class, so that a generator's head of one channel is kept; else one per class."""
         return 1 if classes <= 2 else classes
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Class-balanced cross-entropy over painted pixels; binary cross-entropy for one class.
-
-        `target` is ``(b, h, w)`` int64: 0 unpainted (ignored), 1 background, 2.. classes. Every class that occurs in
-        the batch has the same total weight.
-        """
-        logs = log_probabilities(output)
-        painted = target > 0
-        if not painted.any():
-            return output.sum() * 0.0
-        labels = (target - 1).clamp(min=0)
-        counts = torch.bincount(labels[painted], minlength=logs.shape[1]).to(logs.dtype)
-        present = (counts > 0).sum()
-        weights = counts.sum() / (counts.clamp(min=1) * present)
-        losses = functional.nll_loss(logs, labels, weights, reduction="none")
-        return losses[painted].mean()
-
-    def decode(self, output: Tensor) -> Tensor:
-        """Return probabilities ``(b, classes, h, w)``, background first."""
-        return log_probabilities(output).exp()
+    def result_dtype(self, classes: int) -> np.dtype[np.generic]:
+        """Return the smallest unsigned type that holds every label."""
+        return np.min_scalar_type(max(classes - 1, 1))
 
 
-class Restore:
-    """An intensity for every pixel: the pretext task, denoising, background removal, super-resolution.
+class RestorationTask(Task):
+    """An intensity for every pixel."""
 
-    Parameters
-    ----------
-    upscale
-        How many times finer the grid of the result is. The network's output has ``upscale ** 2`` channels then, which
-        are the pixels of the finer grid within one of the image's (sub-pixel convolution, Shi et al. 2016,
-        arXiv 1609.05158).
+    gives_labels = False
 
-    """
-
-    def __init__(self, upscale: int = 1) -> None:
-        self.upscale = upscale
-
-    def out_channels(self, classes: int) -> int:
+    def out_channels(self, classes: int = 1, upscale: int = 1) -> int:
         """One for each pixel of the result within a pixel of the image."""
-        return self.upscale**2
+        return upscale**2
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """L1 + L2 against `target` ``(b, 1, upscale * h, upscale * w)``, as the paper does."""
-        output = self.decode(output)
-        return functional.l1_loss(output, target) + functional.mse_loss(output, target)
-
-    def decode(self, output: Tensor) -> Tensor:
-        """Return scaled intensities ``(b, 1, upscale * h, upscale * w)``."""
-        return functional.pixel_shuffle(output.float(), self.upscale)
+    def result_dtype(self, classes: int) -> np.dtype[np.generic]:
+        """Return float32."""
+        return np.dtype(np.float32)
 
 
-class RestoreFromNoise(Restore):
-    """The clean intensity of every pixel, learnt from noisy ones.
-
-    The loss is squared alone: what has the least squared distance from noisy values is their mean, which is the clean
-    one; the least absolute distance is that from their median, which is darker where noise is skewed as counts are.
-    """
-
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """L2 against `target` ``(b, 1, h, w)``, NaN where nothing is asked."""
-        asked = torch.isfinite(target)
-        if not asked.any():
-            return output.sum() * 0.0
-        return functional.mse_loss(self.decode(output)[asked], target[asked])
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        RestorationTask("reconstruct", is_pretext=True),
+        SegmentationTask("segment"),
+        RestorationTask("denoise", learns_without_targets=True),
+        RestorationTask("remove-background", keeps_background=False),
+        RestorationTask("super-resolve", keeps_background=False, target_factors=(1, 2)),
+    )
+}
+"""All tasks by name."""
 
 
-def log_probabilities(output: Tensor) -> Tensor:
-    """Log-probabilities ``(b, max(c, 2), h, w)`` of logits ``(b, c, h, w)``; one channel is the logit of class 1."""
-    output = output.float()
-    if output.shape[1] == 1:
-        return torch.cat([functional.logsigmoid(-output), functional.logsigmoid(output)], dim=1)
-    return functional.log_softmax(output, dim=1)
-
-
-def task_of(card: Card | str, upscale: int = 1) -> Task:
-    """Return the task of a card, or that of a name with results on a grid `upscale` times as fine."""
-    if isinstance(card, Card):
-        return task_of(card.task, card.upscale)
-    return Segment() if card == "segment" else Restore(upscale)
-
-
-def build_network(model: Model) -> nn.Module:
-    """Build a model's network with its weights, in evaluation mode, on the CPU.
-
-    Raises
-    ------
-    UserError
-        When the weights do not fit the network the card names.
-
-    """
-    network = network_of(model.card.network)
-    wanted = network.state_dict()
-    for name, tensor in wanted.items():
-        if name not in model.weights:
-            raise UserError(f"Model '{model.name}' lacks the tensor '{name}': its file is damaged. Fetch it again.")
-        shape = tuple(model.weights[name].shape)
-        if shape != tuple(tensor.shape):
-            raise UserError(
-                f"Tensor '{name}' of model '{model.name}' has shape {shape} instead of {tuple(tensor.shape)}: "
-                "its file is damaged. Fetch it again."
-            )
-    transfer(model.weights, network)
-    return network.eval()
-
-
-def network_of(spec: NetworkSpec) -> nn.Module:
-    """Build the network of a card with random weights."""
-    return build_generator(spec.name, spec.width, spec.out_channels, spec.refine)
-
-
-def transfer(weights: Mapping[str, NDArray[Any]], network: nn.Module) -> list[str]:
-    """Copy every weight whose name and shape match into `network`; return the names of those left as they were."""
-    state = network.state_dict()
-    left = [name for name in state if name not in weights or weights[name].shape != tuple(state[name].shape)]
-    copied = {
-        name: torch.from_numpy(np.array(weights[name])).to(state[name].dtype) for name in state if name not in left
-    }
-    network.load_state_dict(state | copied)
-    return left
-
-
-def spread_head(weights: Mapping[str, NDArray[Any]], network: nn.Module) -> dict[str, NDArray[Any]]:
-    """Repeat what makes one output channel for all channels of `network`: a finer grid begins as the coarse one."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    return {
-        name: np.repeat(array, wanted[name][0], axis=0) if _makes_one_channel(array, wanted.get(name, ())) else array
-        for name, array in weights.items()
-    }
-
-
-def _makes_one_channel(array: NDArray[Any], wanted: tuple[int, ...]) -> bool:
-    return array.ndim > 0 and array.shape[0] == 1 and len(wanted) == array.ndim and array.shape[1:] == wanted[1:]
-
-
-def to_numpy(weights: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """Return weights as numpy arrays, for a `Model`."""
-    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in weights.items()}
+def task_of(name: TaskName) -> Task:
+    """Return the task that a card or settings name."""
+    return TASKS[name]

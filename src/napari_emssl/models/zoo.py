@@ -15,6 +15,7 @@ from ..data.images.user_folder import home as home
 from ..data.images.user_folder import unused_path
 from ..errors import UserError
 from .model_file import Card, Model, Storage, read_card, read_model, save_model
+from .tasks import task_of
 
 SHIPPED = Path(__file__).with_name("shipped")
 
@@ -91,7 +92,7 @@ def recommended_start(task: str = "segment") -> str:
     entries = [entry for entry in list_models() if entry.origin == "shipped"]
     if _RESTORERS.get(task) in [entry.name for entry in entries]:
         return _RESTORERS[task]
-    starts = [entry.name for entry in entries if entry.card.task == "reconstruct"]
+    starts = [entry.name for entry in entries if task_of(entry.card.task).is_pretext]
     return starts[0] if starts else "scratch"
 
 
@@ -258,7 +259,7 @@ def _name_of(path: Path, card: Card) -> str:
 
 def _rank(entry: ZooEntry) -> int:
     """Generators before finished models; among them the recommended one first."""
-    if entry.card.task != "reconstruct":
+    if not task_of(entry.card.task).is_pretext:
         return 2
     return 0 if entry.name == RECOMMENDED else 1
 

@@ -16,7 +16,8 @@ from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.jobs.worker import client
 from napari_emssl.models.model_file import Model, NetworkSpec
-from napari_emssl.models.tasks import RestoreFromNoise, network_of
+from napari_emssl.models.objectives import NoisyTargetObjective
+from napari_emssl.models.weights import network_of
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.finetuning.labelled_data import TrainingData
 from napari_emssl.training.finetuning.noisy_data import gather_noisy
@@ -182,7 +183,7 @@ def test_skewed_noise_keeps_the_mean() -> None:
 
 
 def test_the_loss_asks_only_where_there_is_a_target() -> None:
-    task, output = RestoreFromNoise(), torch.zeros(1, 1, 4, 4, requires_grad=True)
+    task, output = NoisyTargetObjective(), torch.zeros(1, 1, 4, 4, requires_grad=True)
     target = torch.full((1, 1, 4, 4), torch.nan)
     assert task.loss(output, target).item() == 0
     target[0, 0, 1, 2] = 3.0

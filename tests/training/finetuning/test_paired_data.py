@@ -17,8 +17,10 @@ from napari_emssl.evaluation.evaluate import evaluate
 from napari_emssl.inference.apply import apply, apply_files
 from napari_emssl.jobs.events import Finished, Notice, Preview, Progress
 from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
-from napari_emssl.models.model_file import Model, output_levels, read_model, save_model
-from napari_emssl.models.tasks import Restore, network_of, spread_head, to_numpy, transfer
+from napari_emssl.models.model_file import Model, read_model, save_model
+from napari_emssl.models.objectives import RestorationObjective
+from napari_emssl.models.tasks import task_of
+from napari_emssl.models.weights import network_of, spread_head, to_numpy, transfer
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.finetuning.paired_data import gather_pairs
 
@@ -145,8 +147,8 @@ def test_background_is_taken_off_in_the_units_of_the_image() -> None:
     assert abs(float(result.mean()) - 100) < 40
     bright = gather_pairs(images[:1], [signal[0] + 500], settings("remove-background"), IntensityScaling())
     assert abs(float(bright.training[0].target.min())) < 0.02
-    assert output_levels("remove-background", Levels(10.0, 30.0)) == Levels(0.0, 20.0)
-    assert output_levels("denoise", Levels(10.0, 30.0)) == Levels(10.0, 30.0)
+    assert task_of("remove-background").output_levels(Levels(10.0, 30.0)) == Levels(0.0, 20.0)
+    assert task_of("denoise").output_levels(Levels(10.0, 30.0)) == Levels(10.0, 30.0)
 
 
 def test_targets_scaled_on_their_own_are_brought_to_one_unit() -> None:
@@ -230,7 +232,7 @@ def test_a_head_for_a_finer_grid_begins_as_the_coarse_one() -> None:
     assert transfer(spread_head(weights, fine), fine) == []
     x = torch.rand(1, 1, 32, 32)
     with torch.inference_mode():
-        one, four = coarse.eval()(x), Restore(2).decode(fine.eval()(x))
+        one, four = coarse.eval()(x), RestorationObjective(2).decode(fine.eval()(x))
     torch.testing.assert_close(four, one.repeat_interleave(2, 2).repeat_interleave(2, 3))
 
 

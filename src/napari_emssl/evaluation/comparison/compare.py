@@ -14,7 +14,8 @@ from ...jobs.events import Control, Finished, Job, Progress, Started, Update
 from ...jobs.meter import Meter
 from ...jobs.settings import CompareSettings, FinetuneSettings, RecipeSettings
 from ...models.model_file import Card, NetworkSpec
-from ...models.tasks import network_of, task_of
+from ...models.tasks import task_of
+from ...models.weights import network_of
 from ...training.finetuning.learners import Segmenter, learner_of
 from ...training.learner import TrainingSummary
 from ...training.provenance import versions

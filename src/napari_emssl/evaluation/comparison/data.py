@@ -17,6 +17,7 @@ from ...data.labels.targets import targets_from_masks
 from ...data.patches.patches import LabelledPlane
 from ...errors import UserError
 from ...jobs.settings import CompareSettings
+from ...models.tasks import task_of
 from ...training.finetuning.labelled_data import TrainingData
 
 Sources = ImageSource | Sequence[ImageSource]
@@ -164,7 +165,7 @@ def gather_comparison_data(
 
 def _check(settings: CompareSettings, test_images: Sources | None, test_targets: Sources | None) -> None:
     """Settings that contradict each other, or the arguments, are refused."""
-    if settings.task != "segment":
+    if not task_of(settings.task).gives_labels:
         raise UserError("Only segmentation can be compared. Use --task segment, or score models with 'evaluate'.")
     if (test_images is None) != (test_targets is None):
         raise UserError("Test images need test targets. Give both --test-images and --test-targets, or neither.")

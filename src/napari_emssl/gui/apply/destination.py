@@ -23,6 +23,7 @@ from ...inference.resumable_zarr import (
 from ...jobs.settings import ApplySettings
 from ...models.model_file import Card
 from ...models.results import result_dtype, result_shape
+from ...models.tasks import task_of
 from ...resources import free_disk, free_main_memory
 from ..layers.layers import placement_of_finer, placement_of_plane
 from ..layers.lazy_array import ROOM_BYTES
@@ -98,7 +99,7 @@ def check_fits(requests: Sequence[ApplyRequest], card: Card, destination: Destin
         assert path is not None
         places.append((path, record_for(request, card, augmented), destination.overwrite))
         check_free(*places[-1])
-        needed = result_bytes(request, card) // (_LABELS_SHRINK if card.task == "segment" else 1)
+        needed = result_bytes(request, card) // (_LABELS_SHRINK if task_of(card.task).gives_labels else 1)
         if needed > free_disk(path):
             raise UserError(
                 f"The result would take about {bytes_in_words(needed)} of disk, but only "

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ...models.model_file import Card
 from ...models.results import result_shape
+from ...models.tasks import task_of
 from ..layers.layers import METADATA_KEY, placement_of_finer
 from ..layers.lazy_array import LazyPlanes
 from ..layers.previews import restored_appearance
@@ -97,6 +98,6 @@ def _new_layer(request: ApplyRequest, array: Any, card: Card) -> Any:
         "multiscale": False,
         **placement_of_finer(request.source.placement, card.upscale),
     }
-    if card.task == "segment":
+    if task_of(card.task).gives_labels:
         return Labels(array, opacity=_OPACITY, **shared)
     return Image(array, rgb=False, **restored_appearance(request.appearance, card.task), **shared)

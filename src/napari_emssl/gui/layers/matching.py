@@ -9,6 +9,7 @@ import numpy as np
 
 from ...data.datasets.pair_check import factor_of
 from ...errors import UserError
+from ...models.tasks import TaskName, task_of
 from .layers import METADATA_KEY, snapshot_of
 
 ALL_PAINTED = "all painted"
@@ -66,7 +67,7 @@ _WORDS = {
 }
 
 
-def partner_of(image: Any, layers: Iterable[Any], task: str, picked: Any = None) -> Any:
+def partner_of(image: Any, layers: Iterable[Any], task: TaskName, picked: Any = None) -> Any:
     """Return the layer whose grid fits and whose name or origin says most for it; None to leave what is picked."""
     if image is None:
         return None
@@ -77,7 +78,7 @@ def partner_of(image: Any, layers: Iterable[Any], task: str, picked: Any = None)
     return best
 
 
-def likely_pair(layers: Iterable[Any], task: str) -> tuple[Any, Any] | None:
+def likely_pair(layers: Iterable[Any], task: TaskName) -> tuple[Any, Any] | None:
     """Return the image and the clean image that most speaks for among some layers; None where no two fit."""
     listed = list(layers)
     pairs = [(image, clean) for image in listed if (clean := partner_of(image, listed, task)) is not None]
@@ -93,16 +94,15 @@ def _looks_clean(layer: Any) -> bool:
     )
 
 
-def _fits(image: Any, layer: Any, task: str) -> bool:
+def _fits(image: Any, layer: Any, task: TaskName) -> bool:
     try:
         ours, theirs = snapshot_of(image), snapshot_of(layer)
     except UserError:
         return False
-    factors = (1, 2) if task == "super-resolve" else (1,)
-    return ours.leading == theirs.leading and factor_of(ours.shape, theirs.shape) in factors
+    return ours.leading == theirs.leading and factor_of(ours.shape, theirs.shape) in task_of(task).target_factors
 
 
-def _score(image: Any, layer: Any, task: str) -> float:
+def _score(image: Any, layer: Any, task: TaskName) -> float:
     """How much speaks for a layer: one simulation, a word in its name, the beginning of the name."""
     ours, theirs = (one.metadata.get(METADATA_KEY, {}) for one in (image, layer))
     ours_made, theirs_made = (one.get("simulated", {}) for one in (ours, theirs))

@@ -6,7 +6,7 @@ import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
-from ...models.model_file import WITHOUT_BACKGROUND
+from ...models.tasks import TaskName, task_of
 from .layers import METADATA_KEY, LayerSnapshot, appearance_of, placement_of_finer, placement_of_plane
 
 
@@ -18,7 +18,7 @@ class RestoredPreview:
         self._layer: Any = None
         self._dismissed = self._blank = False
 
-    def begin(self, layer: Any, source: LayerSnapshot, task: str) -> None:
+    def begin(self, layer: Any, source: LayerSnapshot, task: TaskName) -> None:
         """Get ready for a run on `source`, the planes of `layer`; the preview will lie above it."""
         self.remove()
         self._above, self._source, self._dismissed = layer, source, False
@@ -134,14 +134,14 @@ class UncertaintyLayer:
             layers.selection.active = active
 
 
-def restored_appearance(source: dict[str, Any], task: str) -> dict[str, Any]:
+def restored_appearance(source: dict[str, Any], task: TaskName) -> dict[str, Any]:
     """Return limits and colours like those of the source; without its background, black lies at 0.
 
     Limits that are given also spare napari a look at all values.
     """
     looks = dict(source)
     low, high = looks.pop("contrast_limits", (0.0, 1.0))
-    if task in WITHOUT_BACKGROUND:
+    if not task_of(task).keeps_background:
         low, high = 0.0, high - low
     return {**looks, "contrast_limits": (float(low), float(high))}
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ...errors import UserError
 from ...models.model_file import Card, count_parameters
+from ...models.tasks import task_of
 from ...models.zoo import ZooEntry
 from ...networks.catalog import receptive_field_of
 
@@ -27,7 +28,7 @@ class StartFacts:
         reach = self._reach(pixel_size_nm)
         parts = [
             "recommended" if self.recommended else "",
-            "" if self.card.task == "reconstruct" else self.card.task,
+            "" if task_of(self.card.task).is_pretext else self.card.task,
             f"sees {reach}" if reach else "",
             self._images(),
         ]
@@ -41,7 +42,7 @@ class StartFacts:
     def lines(self, pixel_size_nm: float | None) -> list[str]:
         """Return all there is to say."""
         card, reach = self.card, self._reach(pixel_size_nm)
-        what = "generator, a start" if card.task == "reconstruct" else f"model for the task '{card.task}'"
+        what = "generator, a start" if task_of(card.task).is_pretext else f"model for the task '{card.task}'"
         parameters = f"{self.parameters:_} parameters, ".replace("_", " ") if self.parameters else ""
         lines = [
             f"{card.name}: {what}",

@@ -7,6 +7,7 @@ from typing import Any
 from qtpy.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QStyledItemDelegate, QWidget
 
+from ...models.tasks import TaskName, task_of
 from ...models.zoo import ZooEntry, list_models, own_folder, recommended_start, why_recommended
 from ..widgets.fields import Combo
 from .facts import facts_of
@@ -89,7 +90,7 @@ class ModelPicker(Combo):
         self._starts = starts
         self._files: list[str] = []
         self._pixel_size_nm: float | None = None
-        self._task = "segment"
+        self._task: TaskName = "segment"
         self.setPlaceholderText("no model yet")
         self.setItemDelegate(_WithFacts(self))
         self.refresh()
@@ -118,7 +119,7 @@ class ModelPicker(Combo):
 
     def _lists(self, entry: ZooEntry) -> bool:
         """Whether a model belongs into the list."""
-        return self._starts or entry.card.task != "reconstruct"
+        return self._starts or not task_of(entry.card.task).is_pretext
 
     def _on_files(self) -> None:
         """Read the zoo anew, unless the list is open: it must not move under the pointer."""
@@ -140,7 +141,7 @@ class ModelPicker(Combo):
             self._pixel_size_nm = pixel_size_nm
             self.refresh()
 
-    def recommend_for(self, task: str) -> None:
+    def recommend_for(self, task: TaskName) -> None:
         """Recommend a start for this task, and pick it where the one recommended before was left as it was."""
         if task == self._task:
             return
@@ -183,4 +184,4 @@ class GeneratorPicker(ModelPicker):
         super().__init__(True, parent)
 
     def _lists(self, entry: ZooEntry) -> bool:
-        return entry.card.task == "reconstruct"
+        return task_of(entry.card.task).is_pretext

@@ -10,6 +10,7 @@ from typing import Literal
 from ...errors import UserError
 from ...models.model_file import Card, count_parameters
 from ...models.registry import Offer, RemoteModel
+from ...models.tasks import task_of
 from ...models.zoo import DamagedModel, ZooEntry, damaged_models, list_models
 from ...networks.catalog import receptive_field_of
 
@@ -77,7 +78,7 @@ class ModelRow:
         return self._refusal_here(action)
 
     def _refusal_here(self, action: Action) -> str:
-        generator = self.task == "reconstruct"
+        generator = self.card is not None and task_of(self.card.task).is_pretext
         reasons: dict[Action, tuple[bool, str]] = {
             "download": (True, "It is on this computer already."),
             "rename": (self.origin == "shipped", "It came with the program and stays as it is."),

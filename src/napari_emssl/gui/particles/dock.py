@@ -11,6 +11,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from ...errors import UserError
+from ...models.tasks import TASKS
 from ...particles.table import ParticleTable, concatenate
 from ..job.dock import Column, hbox
 from ..job.job_panel import Message
@@ -196,8 +197,8 @@ class ParticlesDock(Column):
                 "Choose another image for the intensity, or none."
             )
         size = self.form_of_settings.pixel_size_nm(labels.pixel_size_nm)
-        made_by = self._live.metadata.get(METADATA_KEY, {})
-        mask = True if made_by.get("task") == "segment" else None
+        made_by = TASKS.get(self._live.metadata.get(METADATA_KEY, {}).get("task", ""))
+        mask = True if made_by and made_by.gives_labels else None
         return MeasureRequest(labels, image, self._indices(labels), self.form_of_settings.settings(), size, mask)
 
     def _indices(self, source: LayerSnapshot) -> tuple[tuple[int, ...], ...]:

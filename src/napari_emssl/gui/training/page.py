@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from ...jobs.settings import FinetuneSettings
+from ...jobs.settings import FinetuneSettings, TrainTask
 from ..widgets.fields import RowForm
 from ..widgets.form import SettingsForm
 from ..widgets.pickers import layer_picker
@@ -77,7 +77,7 @@ class TrainingPage(QWidget):
         """Let go of layers that are listened to, and end what the page itself runs, since the dock is gone."""
 
     @property
-    def learns(self) -> str:
+    def learns(self) -> TrainTask:
         """The task that is learnt; the recommended start depends on it."""
         return "segment"
 

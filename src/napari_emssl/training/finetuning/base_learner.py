@@ -16,7 +16,8 @@ from ...inference.tiles import padded
 from ...jobs.devices import Device, place
 from ...jobs.settings import FinetuneSettings
 from ...models.model_file import Card, Model
-from ...models.tasks import Task, task_of, to_numpy
+from ...models.objectives import Objective
+from ...models.weights import to_numpy
 from ..learner import TrainingSummary
 from .labelled_data import TrainingData
 
@@ -46,7 +47,7 @@ class FineTuner(ABC):
     ) -> None:
         self.settings, self.device, self.card = settings, device, card
         self.annotations, self.fresh = annotations, frozenset(fresh)
-        self.task = self.make_task()
+        self.objective = self.make_objective()
         self.network = place(network, device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
@@ -61,7 +62,7 @@ class FineTuner(ABC):
             group["lr"] = self.settings.learning_rate * self.pace * schedule(done)
         with self.device.autocast():
             output = self.network(images.contiguous(memory_format=torch.channels_last))
-        loss = self.task.loss(output, targets)
+        loss = self.objective.loss(output, targets)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -69,9 +70,9 @@ class FineTuner(ABC):
         self._average()
         return {"loss": loss.detach()}
 
-    def make_task(self) -> Task:
+    @abstractmethod
+    def make_objective(self) -> Objective:
         """Return what is learnt; called once, when settings and annotations are known."""
-        return task_of(self.settings.task, self.annotations.upscale)
 
     @abstractmethod
     def validate(self) -> dict[str, float]:

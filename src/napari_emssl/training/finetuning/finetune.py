@@ -18,7 +18,7 @@ from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Started, Update
 from ...jobs.settings import FinetuneSettings
 from ...models.heads import new_classes, with_classes
-from ...models.model_file import WITHOUT_BACKGROUND, Card, ClassInfo, Model, NetworkSpec
+from ...models.model_file import Card, ClassInfo, Model, NetworkSpec
 from ...models.tasks import task_of
 from ...models.zoo import load_model, recommended_start
 from ..learner import TrainingSchedule, TrainingSummary
@@ -88,7 +88,7 @@ def finetune(
         annotations = _gather(images, targets, chosen, base)
         names = _class_names(class_names, annotations)
         said = list(filter(None, (annotations.no_validation, annotations.doubt, _on_new_classes(base, names))))
-        base = with_classes(base, names) if base and chosen.task == "segment" else base
+        base = with_classes(base, names) if base and task_of(chosen.task).gives_labels else base
         spec = _network_spec(base, chosen, annotations)
         card = _card(chosen, spec, annotations, base, name, names, licence, command)
         yield from _train(chosen, base, spec, annotations, card, said, control, resume, autosave)
@@ -110,7 +110,7 @@ def _train(
     """Build the network, give it the weights of the start, and train."""
     device = choose_device(settings)
     learner = learner_of(base, spec, settings, device, annotations, card)
-    if base and base.card.task == settings.task == "segment":
+    if base and base.card.task == settings.task and task_of(settings.task).gives_labels:
         learner.pace = settings.warm_rate
     yield Started(device.label, device.reason, annotations.summary)
     yield from map(Notice, said)
@@ -129,7 +129,7 @@ def _gather(
     scaling = base.card.scaling if base else IntensityScaling()
     if targets is None:
         return gather_noisy(images, settings, scaling)
-    if settings.task != "segment":
+    if not task_of(settings.task).gives_labels:
         return gather_pairs(images, targets, settings, scaling)
     return gather(images, targets, settings, scaling, recorded(base.card if base else None))
 
@@ -167,7 +167,7 @@ def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) ->
 
 
 def _network_spec(base: Model | None, settings: FinetuneSettings, annotations: TrainingData) -> NetworkSpec:
-    channels = task_of(settings.task, annotations.upscale).out_channels(annotations.classes)
+    channels = task_of(settings.task).out_channels(annotations.classes, annotations.upscale)
     if base is not None:
         refine = settings.refine or base.card.network.refine
         return base.card.network.model_copy(update={"out_channels": channels, "refine": refine})
@@ -198,12 +198,12 @@ def _plan(settings: FinetuneSettings, annotations: TrainingData, autosave: Path 
 
 
 def _patches(settings: FinetuneSettings, annotations: TrainingData) -> PaintedPatches | PairPatches:
-    if settings.task == "segment":
+    if task_of(settings.task).gives_labels:
         return PaintedPatches(annotations.training, settings.patch, settings.seed, settings.augment)
     if annotations.supervision and annotations.supervision.method == "blind-spot":
         reach_px = annotations.supervision.reach_px
         return HiddenPatches(annotations.training, settings.patch, settings.seed, settings.augment, reach_px)
-    shared_zero = settings.task not in WITHOUT_BACKGROUND
+    shared_zero = task_of(settings.task).keeps_background
     return PairPatches(
         annotations.training, settings.patch, settings.seed, settings.augment, annotations.upscale, shared_zero
     )
@@ -220,7 +220,7 @@ def _card(
     command: str,
 ) -> Callable[[TrainingSummary], Card]:
     """Return what writes the card when training is over."""
-    classes = [ClassInfo(name="background", target_value=None)] if settings.task == "segment" else []
+    classes = [ClassInfo(name="background", target_value=None)] if task_of(settings.task).gives_labels else []
     classes += [ClassInfo(name=n, target_value=v) for n, v in zip(names, annotations.class_values, strict=True)]
     data: dict[str, Any] = {"summary": annotations.summary, "validation": annotations.no_validation or "held out"}
     data |= {KEY: annotations.split} if annotations.split else {}

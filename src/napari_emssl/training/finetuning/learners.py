@@ -14,8 +14,10 @@ from ...data.patches.patches import LabelledPlane
 from ...jobs.devices import Device
 from ...jobs.settings import FinetuneSettings
 from ...metrics import dice
-from ...models.model_file import Card, Model, NetworkSpec, output_levels
-from ...models.tasks import RestoreFromNoise, Task, network_of, spread_head, transfer
+from ...models.model_file import Card, Model, NetworkSpec
+from ...models.objectives import NoisyTargetObjective, RestorationObjective, SegmentationObjective
+from ...models.tasks import task_of
+from ...models.weights import network_of, spread_head, transfer
 from ..learner import TrainingSummary
 from .base_learner import FineTuner
 from .labelled_data import TrainingData
@@ -28,6 +30,10 @@ class Restorer(FineTuner):
     """Learns clean intensities from pairs of patches."""
 
     better: tuple[str, Literal["min", "max"]] = ("l1", "min")
+
+    def make_objective(self) -> RestorationObjective:
+        """Return the objective of clean targets."""
+        return RestorationObjective(self.annotations.upscale)
 
     def validate(self) -> dict[str, float]:
         """L1 and loss over the held-out pairs, in units of the scaled images."""
@@ -46,8 +52,8 @@ class Restorer(FineTuner):
         if plane is None:
             return {}
         levels = self.annotations.scaling.fit(plane)
-        restored = self.task.decode(self.output(levels.to_unit(plane)))[0, 0].cpu().numpy()
-        return {"prediction": output_levels(self.settings.task, levels).from_unit(restored)}
+        restored = self.objective.decode(self.output(levels.to_unit(plane)))[0, 0].cpu().numpy()
+        return {"prediction": task_of(self.settings.task).output_levels(levels).from_unit(restored)}
 
     @torch.inference_mode()
     def _score(self, pairs: Sequence[LabelledPlane]) -> dict[str, float]:
@@ -62,9 +68,9 @@ class Restorer(FineTuner):
         """L1 and loss of each of some pairs of one size."""
         outputs = self.outputs(np.stack([pair.image for pair in batch]))
         targets = torch.from_numpy(np.stack([pair.target for pair in batch]))[:, None].to(outputs.device)
-        decoded: Tensor = self.task.decode(outputs)
+        decoded: Tensor = self.objective.decode(outputs)
         return [
-            (float((one - target).abs().mean()), float(self.task.loss(output[None], target[None])))
+            (float((one - target).abs().mean()), float(self.objective.loss(output[None], target[None])))
             for output, one, target in zip(outputs, decoded, targets, strict=True)
         ]
 
@@ -74,9 +80,9 @@ class NoiseLearner(Restorer):
 
     better: tuple[str, Literal["min", "max"]] = ("loss", "min")
 
-    def make_task(self) -> Task:
-        """Return the task whose loss wants the mean."""
-        return RestoreFromNoise()
+    def make_objective(self) -> NoisyTargetObjective:
+        """Return the objective whose loss wants the mean."""
+        return NoisyTargetObjective()
 
     def _score(self, pairs: Sequence[LabelledPlane]) -> dict[str, float]:
         """Mean loss over what is asked; empty when there is nothing."""
@@ -102,6 +108,10 @@ class Segmenter(FineTuner):
 
     better: tuple[str, Literal["min", "max"]] = ("dice", "max")
 
+    def make_objective(self) -> SegmentationObjective:
+        """Return the objective of classes."""
+        return SegmentationObjective()
+
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
         """Dice of every class over the held-out painting, their mean, and the loss."""
@@ -109,8 +119,8 @@ class Segmenter(FineTuner):
         if not held_out:
             return {}
         pairs = [(self.output(item.image), torch.from_numpy(item.target.astype(np.int64))[None]) for item in held_out]
-        losses = [float(self.task.loss(output.cpu(), target)) for output, target in pairs]
-        found = [self.task.decode(output).argmax(1)[0].cpu().numpy() for output, _ in pairs]
+        losses = [float(self.objective.loss(output.cpu(), target)) for output, target in pairs]
+        found = [self.objective.decode(output).argmax(1)[0].cpu().numpy() for output, _ in pairs]
         truth = [item.target for item in held_out]
         each = [dice(found, truth, label) for label in range(1, self.annotations.classes)]
         return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
@@ -120,7 +130,7 @@ class Segmenter(FineTuner):
         """Labels ``(h, w)`` uint8 predicted for `view`, or the first annotated plane, and how undecided they are."""
         scaling = self.annotations.scaling
         image = self.annotations.first if view is None else scaling.fit(view).to_unit(view)
-        found = self.task.decode(self.output(image))[0]
+        found = self.objective.decode(self.output(image))[0]
         labels = found.argmax(0).to(torch.uint8)
         return {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
 
@@ -130,7 +140,7 @@ class Segmenter(FineTuner):
         with self.device.autocast():
             inputs = images.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
             output = self.average(inputs)
-        found: NDArray[np.uint8] = self.task.decode(output).argmax(1).to(torch.uint8).cpu().numpy()
+        found: NDArray[np.uint8] = self.objective.decode(output).argmax(1).to(torch.uint8).cpu().numpy()
         return found
 
 
@@ -151,7 +161,7 @@ def learner_of(
     """Build the network, random weights drawn by the seed, give it those of the start that fit, and its learner."""
     torch.manual_seed(settings.seed)
     network = network_of(spec)
-    if settings.task == "segment":
+    if task_of(settings.task).gives_labels:
         fresh = transfer(base.weights, network) if base else list(network.state_dict())
         return Segmenter(network, settings, device, annotations, card, fresh)
     fresh = transfer(spread_head(base.weights, network), network) if base else list(network.state_dict())

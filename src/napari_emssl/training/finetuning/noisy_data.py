@@ -23,6 +23,7 @@ from ...data.patches.paired_patches import PairPlanes
 from ...data.patches.patches import LabelledPlane
 from ...errors import UserError
 from ...jobs.settings import FinetuneSettings
+from ...models.tasks import task_of
 from .labelled_data import Supervision, TrainingData
 from .paired_data import Reader, strips
 
@@ -100,7 +101,7 @@ def gather_noisy(
 
 
 def _check(settings: FinetuneSettings) -> None:
-    if settings.task != "denoise":
+    if not task_of(settings.task).learns_without_targets:
         raise UserError(
             f"The task {settings.task} needs targets. Give some, or choose denoise, which learns without clean images."
         )

@@ -11,16 +11,14 @@ from ...data.datasets.image_pairs import open_pairs, pixel_sizes
 from ...data.datasets.pairing import origin_of
 from ...data.datasets.splits import Split, make_split
 from ...data.images.image import Image, ImageSource
-from ...data.images.intensity_scaling import IntensityScaling, Levels
+from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.paired_patches import PairPlanes
 from ...data.patches.patches import LabelledPlane
 from ...errors import UserError
 from ...jobs.settings import FinetuneSettings
-from ...models.model_file import WITHOUT_BACKGROUND
+from ...models.tasks import task_of
 from .labelled_data import TrainingData
 
-_FINER = {"super-resolve": (1, 2)}
-"""How many times finer than its image's the grid of a target may be, where not the same."""
 _ENOUGH_SOURCES = 5
 _GAP_PX = 16
 """Pixels left unused between the part of a plane that is learnt from and the part held out."""
@@ -43,7 +41,7 @@ def gather_pairs(
         When images and targets do not pair up, or the sizes of some pairs are in another relation than those of others.
 
     """
-    pairs = open_pairs(images, targets, settings.task, _FINER.get(settings.task, (1,)))
+    pairs = open_pairs(images, targets, settings.task, task_of(settings.task).target_factors)
     upscale = _common_factor(pairs)
     places = [(image, target, index) for image, target in pairs for index in range(len(image))]
     readers = [partial(_read, *place, settings, scaling) for place in places]
@@ -76,17 +74,8 @@ def _read(
     """Scale a pair: the image as it will be in use, the target to what the network shall return for it."""
     plane, clean = image.plane(index), target.plane(index)
     levels, own = scaling.fit(plane), scaling.fit(clean)
-    wanted = own if settings.target_levels == "own" else _wanted(settings.task, levels, own)
+    wanted = own if settings.target_levels == "own" else task_of(settings.task).target_levels(levels, own)
     return LabelledPlane(levels.to_unit(plane), wanted.to_unit(clean, clip=False))
-
-
-def _wanted(task: str, levels: Levels, own: Levels) -> Levels:
-    """Return the levels of a target in the units of its image.
-
-    Where the background is taken away, the darkest part of the target becomes 0: how bright a crystal is between its
-    columns cannot be told from background once an image is scaled, and what cannot be told cannot be learnt.
-    """
-    return Levels(own.black, own.black + levels.white - levels.black) if task in WITHOUT_BACKGROUND else levels
 
 
 def _split(

@@ -13,7 +13,7 @@ from ...errors import UserError
 from ...jobs.devices import Device, place
 from ...jobs.settings import PretrainSettings
 from ...models.model_file import Card, Model
-from ...models.tasks import to_numpy, transfer
+from ...models.weights import to_numpy, transfer
 from ...networks.generators import build_generator
 from ...networks.patchgan import PatchGAN
 from ..learner import TrainingSummary

@@ -15,6 +15,7 @@ from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Event, Finished, Job, Notice, Progress, Started, Update
 from ...jobs.settings import PretrainSettings
 from ...models.model_file import Card, Model, NetworkSpec
+from ...models.tasks import task_of
 from ...models.zoo import load_model
 from ..learner import TrainingSchedule, TrainingSummary
 from ..loop import run_training
@@ -95,7 +96,7 @@ def _load_start(start: str | Path | Model | None) -> Model | None:
     if start is None or start == "scratch":
         return None
     base = start if isinstance(start, Model) else load_model(start)
-    if base.card.task != "reconstruct":
+    if not task_of(base.card.task).is_pretext:
         raise UserError(
             f"'{base.name}' is a model for the task {base.card.task}, no generator. Start from a generator, or from "
             "random weights."

@@ -9,7 +9,7 @@ from ...data.patches.patches import UnlabelledPatches
 from ...jobs.devices import Device, place
 from ...jobs.settings import PretrainSettings
 from ...models.model_file import Model
-from ...models.tasks import network_of, transfer
+from ...models.weights import network_of, transfer
 
 
 def restoration_l1(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from ....jobs.settings import FinetuneSettings
+from ....models.tasks import task_of
 from ....models.zoo import list_models
 from ...job.dock import APPLY, open_dock
 from ...layers.previews import RestoredPreview
@@ -105,19 +106,23 @@ class RestorePage(TrainingPage):
         return task
 
     @property
-    def learns(self) -> str:
+    def learns(self) -> RestoreTask:
         """The task on screen, by which starts are recommended."""
         return self.chosen_task
 
     @property
     def alone(self) -> bool:
         """Whether the images teach themselves."""
-        return self.chosen_task == "denoise" and bool(self.teacher.currentData())
+        return self._may_be_alone and bool(self.teacher.currentData())
+
+    @property
+    def _may_be_alone(self) -> bool:
+        return task_of(self.chosen_task).learns_without_targets
 
     def _on_kind(self) -> None:
         """Another task, or another teacher: show what goes with it."""
         self.task.setToolTip(_HINTS[self.chosen_task])
-        self._show_row(self.teacher, self.chosen_task == "denoise")
+        self._show_row(self.teacher, self._may_be_alone)
         self._show_row(self.supervision.rows["supervision"].widget, self.alone)
         self.table.set_kind(self.chosen_task, self.alone)
         self._show_offer()

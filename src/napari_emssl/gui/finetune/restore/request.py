@@ -12,13 +12,12 @@ from ....errors import UserError
 from ....jobs.events import Job
 from ....jobs.worker import client
 from ....models.model_file import Model
+from ....models.tasks import task_of
 from ...layers.layers import METADATA_KEY, LayerSnapshot, snapshot_of
 from ...training.order import RunOptions
 
 RestoreTask = Literal["denoise", "remove-background", "super-resolve"]
 
-_FACTORS: dict[str, tuple[int, ...]] = {"super-resolve": (1, 2)}
-"""How many times finer than the image's the grid of the clean image may be, where not the same only."""
 _SAME_SCALE = 0.02
 
 
@@ -121,7 +120,7 @@ def pair_of(task: RestoreTask, image: Any, clean: Any, alone: bool = False) -> P
             f"'{source.name}' is {_size(source)} and '{target.name}' is {_size(target)}: "
             "each plane needs a clean one. Choose stacks of as many planes."
         )
-    trouble = size_trouble(source.shape, target.shape, _FACTORS.get(task, (1,)))
+    trouble = size_trouble(source.shape, target.shape, task_of(task).target_factors)
     if trouble:
         raise UserError(f"'{source.name}' and '{target.name}': {trouble}")
     return Pair(source, target, separate, _placement_doubt(source, target))
