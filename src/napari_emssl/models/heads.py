@@ -27,13 +27,13 @@ def with_classes(model: Model, names: Sequence[str]) -> Model:
     if old == list(names) or len(new_classes(model, names)) == len(names):
         return model
     weights = {
-        name: _arranged(array, old, names) if "head" in name.split(".") else array
+        name: _arranged(np.asarray(array, np.float32), old, names) if "head" in name.split(".") else array
         for name, array in model.weights.items()
     }
     return replace(model, weights=weights)
 
 
-def _arranged(rows: NDArray[np.floating], old: Sequence[str], names: Sequence[str]) -> NDArray[np.floating]:
+def _arranged(rows: NDArray[np.float32], old: Sequence[str], names: Sequence[str]) -> NDArray[np.float32]:
     """Reorder the output channels, the first axis; a single one is the logit of one class against background."""
     full = np.concatenate([-rows / 2, rows / 2]) if len(rows) == 1 else rows
     mean = full.mean(axis=0)
