@@ -11,26 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from terminal import Tell
 
-pytest.importorskip("cyclopts")
-
-from napari_emssl.cli import main
-
-SMALL = [
-    "--device",
-    "cpu",
-    "--precision",
-    "fp32",
-    "--batch-size",
-    "2",
-    "--patch",
-    "32",
-    "--steps",
-    "3",
-    "--evaluations",
-    "3",
-    "--quiet",
-]
+SMALL = ["--device", "cpu", "--precision", "fp32", "--batch-size", "2", "--patch", "32", "--steps", "3",
+         "--evaluations", "3", "--quiet"]  # fmt: skip
 STARTS = ["--starts", "scratch:unet-2-44:2", "scratch:unet-3-96:2"]
 
 
@@ -50,23 +34,16 @@ def data(tmp_path: Path) -> list[str]:
     return ["--images", str(tmp_path / "images"), "--targets", str(tmp_path / "masks")]
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    status = main(["compare", *map(str, words)])
-    return status, *capsys.readouterr()
-
-
-def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = told(capsys, "--help")
+def test_help_names_every_flag(tell: Tell) -> None:
+    status, out, _ = tell("compare", "--help")
     assert status == 0
     for flag in ("starts", "test-images", "test-targets", "seeds", "steps", "train-count", "paint", "no-random-twins"):
         assert f"--{flag}" in out
 
 
-def test_a_table_is_printed_and_everything_is_in_the_folder(
-    data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_table_is_printed_and_everything_is_in_the_folder(data: list[str], tmp_path: Path, tell: Tell) -> None:
     folder = tmp_path / "out"
-    status, out, err = told(capsys, *data, *STARTS, *SMALL, "--seeds", 2, "-o", folder)
+    status, out, err = tell("compare", *data, *STARTS, *SMALL, "--seeds", 2, "-o", folder)
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].startswith("dice")
@@ -80,24 +57,22 @@ def test_a_table_is_printed_and_everything_is_in_the_folder(
     assert (folder / "curves.png").stat().st_size > 5000
 
 
-def test_pretrained_starts_are_shown_with_their_lead(
-    data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    status, out, _ = told(capsys, *data, "--starts", "unet-3-96", *SMALL, "--seeds", 2, "-o", tmp_path / "out")
+def test_pretrained_starts_are_shown_with_their_lead(data: list[str], tmp_path: Path, tell: Tell) -> None:
+    status, out, _ = tell("compare", *data, "--starts", "unet-3-96", *SMALL, "--seeds", 2, "-o", tmp_path / "out")
     assert status == 0
     assert "lead over the same network from random weights" in out
     assert "of 2" in out.splitlines()[-2]
 
 
 def test_the_same_command_adds_seeds_and_other_settings_are_refused(
-    data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: list[str], tmp_path: Path, tell: Tell
 ) -> None:
     words = [*data, *STARTS, *SMALL, "-o", tmp_path / "out"]
-    assert told(capsys, *words, "--seeds", 1)[0] == 0
+    assert tell("compare", *words, "--seeds", 1)[0] == 0
     before = (tmp_path / "out" / "results.csv").read_text()
-    assert told(capsys, *words, "--seeds", 2)[0] == 0
+    assert tell("compare", *words, "--seeds", 2)[0] == 0
     assert (tmp_path / "out" / "results.csv").read_text().startswith(before)
-    status, out, err = told(capsys, *words, "--learning-rate", "0.1")
+    status, out, err = tell("compare", *words, "--learning-rate", "0.1")
     assert (status, out) == (2, "")
     assert "--learning-rate 0.002, not 0.1" in err
     assert len(err.splitlines()) == 1
@@ -116,11 +91,11 @@ def test_the_same_command_adds_seeds_and_other_settings_are_refused(
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(
-    data: list[str], words: list[str], part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    data: list[str], words: list[str], part: str, tmp_path: Path, tell: Tell,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    status, out, err = told(capsys, *data, *words)
+    status, out, err = tell("compare", *data, *words)
     assert (status, out) == (2, "")
     assert part in err
     assert len(err.splitlines()) == 1
@@ -128,9 +103,7 @@ def test_what_is_wrong_is_said_in_a_line(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
-    data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(data: list[str], tmp_path: Path, tell: Tell) -> None:
     folder = tmp_path / "out"
     words = ["compare", *data, *STARTS, *SMALL, "--seeds", "1000", "-o", str(folder)]
     command = [sys.executable, "-m", "napari_emssl", *words]
@@ -147,5 +120,5 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     assert "same command" in out
     before = (folder / "results.csv").read_text()
     assert before.count("\n") % 3 == 1
-    assert told(capsys, *words[1:-4], "--seeds", 1, "-o", folder)[0] == 0
+    assert tell(*words[:-4], "--seeds", 1, "-o", folder)[0] == 0
     assert (folder / "results.csv").read_text().startswith(before)

@@ -4,14 +4,10 @@ import csv
 
 import numpy as np
 import pytest
+from terminal import read_back
 
 from napari_emssl.data.images.image import write_image
 from napari_emssl.jobs.settings import MeasureSettings
-
-pytest.importorskip("cyclopts")
-from terminal import read_back
-
-from napari_emssl.cli import main
 
 
 @pytest.fixture
@@ -29,19 +25,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def tell(capsys, *words):
-    status = main(["measure", *map(str, words)])
-    streams = capsys.readouterr()
-    return status, streams.out, streams.err
-
-
 def rows_of(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def test_a_calibrated_mask(folder, capsys):
-    status, out, _ = tell(capsys, "masks/a.tif", "-o", "p.csv", "--histogram", "p.png", "--images", "images/a.tif")
+def test_a_calibrated_mask(folder, tell):
+    status, out, _ = tell("measure", "masks/a.tif", "-o", "p.csv", "--histogram", "p.png", "--images", "images/a.tif")
     assert status == 0
     assert "3 particles; equivalent diameter: mean 8." in out
     assert "log-normal mu" in out
@@ -51,8 +41,8 @@ def test_a_calibrated_mask(folder, capsys):
     assert (folder / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_folder_of_both_kinds_says_what_it_mixes(folder, capsys):
-    status, out, err = tell(capsys, "masks", "-o", "p.csv", "--images", "images")
+def test_a_folder_of_both_kinds_says_what_it_mixes(folder, tell):
+    status, out, err = tell("measure", "masks", "-o", "p.csv", "--images", "images")
     assert status == 0
     assert "1 mask and 1 file of numbered particles" in err
     assert "carry no pixel size (b.tif)" in err
@@ -64,26 +54,26 @@ def test_a_folder_of_both_kinds_says_what_it_mixes(folder, capsys):
     assert all(row["equivalent_diameter_px"] for row in rows)
 
 
-def test_a_pixel_size_by_hand(folder, capsys):
-    status, _, err = tell(capsys, "masks", "-o", "p.csv", "--pixel-size", 2)
+def test_a_pixel_size_by_hand(folder, tell):
+    status, _, err = tell("measure", "masks", "-o", "p.csv", "--pixel-size", 2)
     assert status == 0
     assert "0.5 nm" in err
     assert [row["pixel_size_nm"] for row in rows_of(folder / "p.csv")] == ["0.5"] * 3 + ["2"] * 3
-    tell(capsys, "masks", "-o", "p.csv", "--pixel-size", 2, "--correct-pixel-size", "--overwrite")
+    tell("measure", "masks", "-o", "p.csv", "--pixel-size", 2, "--correct-pixel-size", "--overwrite")
     assert {row["pixel_size_nm"] for row in rows_of(folder / "p.csv")} == {"2"}
 
 
-def test_limits(folder, capsys):
+def test_limits(folder, tell):
     words = ("masks/a.tif", "-o", "p.csv", "--min-diameter", 7, "--exclude-border", "--overwrite", "--quiet")
-    assert tell(capsys, *words)[0] == 0
+    assert tell("measure", *words)[0] == 0
     assert [row["label"] for row in rows_of(folder / "p.csv")] == ["1", "2"]
-    assert tell(capsys, *words, "--max-diameter", 10)[0] == 0
+    assert tell("measure", *words, "--max-diameter", 10)[0] == 0
     assert [(row["label"], row["x_px"]) for row in rows_of(folder / "p.csv")] == [("1", "20")]
 
 
-def test_nothing_found_is_a_header_and_a_sentence(folder, capsys):
+def test_nothing_found_is_a_header_and_a_sentence(folder, tell):
     write_image("empty.tif", np.zeros((3, 20, 20), np.uint8), 0.1)
-    status, out, _ = tell(capsys, "empty.tif", "-o", "p.csv")
+    status, out, _ = tell("measure", "empty.tif", "-o", "p.csv")
     assert (status, out) == (0, "No particle was found; p.csv holds the header only.\n")
     assert (folder / "p.csv").read_text().startswith("file,plane,label,class,x_px,y_px,equivalent_diameter_nm,")
 
@@ -105,11 +95,11 @@ def test_nothing_found_is_a_header_and_a_sentence(folder, capsys):
         (("grey.tif", "-o", "p.csv"), "looks like a grey image"),
     ],
 )
-def test_bad_input_is_a_sentence_and_leaves_nothing(folder, capsys, words, said):
+def test_bad_input_is_a_sentence_and_leaves_nothing(folder, tell, words, said):
     write_image("small.tif", np.zeros((9, 9), np.uint8))
     write_image("grey.tif", np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8))
     before = sorted(folder.rglob("*"))
-    status, _, err = tell(capsys, *words)
+    status, _, err = tell("measure", *words)
     assert status == 2
     assert said in " ".join(err.split())
     assert "Traceback" not in err

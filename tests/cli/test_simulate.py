@@ -1,4 +1,4 @@
-"""``napari-emssl simulate stem`` in the terminal."""
+"""``napari-emssl simulate``: the files that it writes, and what it refuses."""
 
 import json
 from pathlib import Path
@@ -6,21 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from terminal import Tell
 
-from napari_emssl.cli import main
 from napari_emssl.simulation.stem.files import FOLDERS
 
 
-def tell(*words: object) -> int:
-    return main([str(word) for word in words])
-
-
-def test_simulate_stem_writes_the_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_stem_writes_the_folders(tmp_path: Path, tell: Tell) -> None:
     out = tmp_path / "own"
     words = ["--crystal", "perovskite", "--elements", "Ba,Ti,O", "--a-nm", "0.4", "--zone-axis", "1,1,0"]
     more = ["--pixel-size-nm", "0.02", "--dose-per-nm2", "1e6", "--size", "64", "--specimen", "edge"]
-    assert tell("simulate", "stem", "-o", out, "--count", 2, "--seed", 3, "--quiet", *words, *more) == 0
-    assert "Wrote 2 images" in capsys.readouterr().out
+    told = tell("simulate", "stem", "-o", out, "--count", 2, "--seed", 3, "--quiet", *words, *more)
+    assert told.status == 0
+    assert "Wrote 2 images" in told.out
     for name in FOLDERS:
         assert [path.name for path in sorted((out / name).iterdir())] == ["00000.png", "00001.png"]
     assert np.asarray(Image.open(out / "image" / "00001.png")).shape == (64, 64)
@@ -45,24 +42,32 @@ def test_simulate_stem_writes_the_folders(tmp_path: Path, capsys: pytest.Capture
     ],
 )
 def test_bad_words_are_a_sentence_and_leave_nothing(
-    words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], sentence: str, tmp_path: Path, tell: Tell
 ) -> None:
-    assert tell("simulate", "stem", "-o", tmp_path / "out", "--quiet", *words) == 2
-    told = capsys.readouterr().err
-    assert sentence in told
-    assert "Traceback" not in told
+    told = tell("simulate", "stem", "-o", tmp_path / "out", "--quiet", *words)
+    assert told.status == 2
+    assert sentence in told.err
+    assert "Traceback" not in told.err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_with_files_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_with_files_is_kept(tmp_path: Path, tell: Tell) -> None:
     (tmp_path / "mine.txt").write_text("keep me")
-    assert tell("simulate", "stem", "-o", tmp_path, "--quiet") == 2
-    assert "is not empty" in capsys.readouterr().err
+    told = tell("simulate", "stem", "-o", tmp_path, "--quiet")
+    assert told.status == 2
+    assert "is not empty" in told.err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_help_names_units_and_ranges(capsys: pytest.CaptureFixture[str]) -> None:
-    assert tell("simulate", "stem", "--help") == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "Pixel size in nm; none: from 0.007 to 0.035" in told
-    assert "Electrons per nm^2" in told
+def test_help_names_units_and_ranges(tell: Tell) -> None:
+    told = tell("simulate", "stem", "--help")
+    assert told.status == 0
+    text = " ".join(told.out.split())
+    assert "Pixel size in nm; none: from 0.007 to 0.035" in text
+    assert "Electrons per nm^2" in text
+
+
+def test_simulate_hrtem(tell: Tell, tmp_path: Path) -> None:
+    told = tell("simulate", "hrtem", "-o", tmp_path / "s", "--count", "2", "--size", "64", "--seed", "3", "--quiet")
+    assert told.status == 0, told.err
+    assert len(list((tmp_path / "s" / "images").iterdir())) == 2

@@ -1,0 +1,75 @@
+"""Files are checked before any work, and nothing that was there is lost."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminal import Tell, refused
+
+from napari_emssl.cli import path_checks
+
+
+def test_missing_files_are_named_before_any_work(tell: Tell, tmp_path: Path, images: Path) -> None:
+    output = tmp_path / "out" / "m.safetensors"
+    refused(tell("pretrain", images, tmp_path / "nope", "-o", output), "nope")
+    refused(tell("finetune", "--images", images, "--targets", tmp_path / "nope", "-o", output), "nope")
+    refused(tell("finetune", "--images", images, "--targets", images, "-o", output, "--resume", "gone"), "gone")
+    assert not output.parent.exists()
+
+
+def test_output_that_is_there_stays(tell: Tell, tmp_path: Path, images: Path, masks: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    refused(tell("pretrain", images, "-o", taken), "taken", "--overwrite")
+    refused(tell("finetune", "--images", images, "--targets", masks, "-o", taken), "taken", "--overwrite")
+    refused(tell("pretrain", images, "-o", tmp_path / "x", "--log", taken), "taken", "--overwrite")
+    refused(tell("pretrain", images, "-o", tmp_path / "x", "--pictures", masks), "not empty", "--overwrite")
+    refused(tell("pretrain", images, "-o", tmp_path), "is a folder")
+    refused(tell("pretrain", images, "-o", taken / "x"), "is a file")
+    refused(tell("demo", "--headless", images), "not empty")
+    refused(tell("simulate", "hrtem", "-o", images), "not empty")
+    assert taken.read_text() == "mine"
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_a_folder_is_no_output_file(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
+    for output in ("", ".", tmp_path.anchor, images):
+        refused(tell("pretrain", images, "-o", output), "is a folder")
+        refused(tell("pack", images, "-o", output), "is a folder")
+        refused(tell("measure", masks, "-o", output), "is a folder")
+        what = "would replace" if output is images else "Name a file"
+        refused(tell("finetune", "--images", images, "--targets", masks, "-o", output), what)
+
+
+def test_overwrite_never_replaces_what_is_read(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
+    image, model = images / "0.npy", tmp_path / "m.safetensors"
+    before = image.read_bytes()
+    pretrain, finetune = ["pretrain", images], ["finetune", "--images", images, "--targets", masks]
+    for words in (
+        [*pretrain, "-o", image],
+        ["pretrain", image, "-o", image],
+        [*pretrain, "-o", model, "--log", image],
+        [*pretrain, "-o", model, "--pictures", images],
+        [*pretrain, "-o", model, "--log", model],
+        [*pretrain, "-o", model, "--log", tmp_path / "m-split.json"],
+        [*finetune, "-o", masks / "0.npy"],
+        ["pack", images, "-o", image],
+        ["compare", "--starts", "scratch:unet-2-44", "--images", images, "--targets", masks, "-o", masks],
+    ):
+        refused(tell(*words, "--overwrite"), str(words[-1]), "would replace", "another name")
+    assert image.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "masks"]
+
+
+def test_folder_that_cannot_be_written(tell: Tell, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: Any, **_words: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    refused(tell("pretrain", images, "-o", images / "new" / "x"), "Permission denied", "another folder")
+
+
+def test_json_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    path_checks.write_json(Path("-"), {"a": [1.0, float("inf")], 3: "é"})
+    assert json.loads(capsys.readouterr().out) == {"a": [1.0, None], "3": "é"}
