@@ -56,7 +56,7 @@ def tem(tmp_path: Path) -> Path:
 def test_cem500k_is_grouped_by_volume_and_by_folder(cem: Path) -> None:
     found = open_sources([cem])
     assert found.layouts == ["cem500k"]
-    assert dict(zip(found.names, found.sources, strict=True)) == {
+    assert dict(zip(found.names, found.origins, strict=True)) == {
         "10.1038_a/x_1.tiff": "10.1038_a",
         "10.1038_a/x_2.tiff": "10.1038_a",
         "vol/heart-LOC-2d-1.tiff": "heart",
@@ -102,7 +102,7 @@ def test_of_the_au_sets_each_plane_is_an_image(tmp_path: Path, layout: str, targ
     hdf5(root / "5nm_Labels.h5", **{target: (images > 0.5).astype(np.uint8)})
     found = open_sources([root])
     assert found.layouts == [layout]
-    assert found.names == [f"5nm_Images.h5#{plane}" for plane in range(4)] == found.sources
+    assert found.names == [f"5nm_Images.h5#{plane}" for plane in range(4)] == found.origins
     np.testing.assert_array_equal(found.store.read(2), images[2, ..., 0])
     assert len(find_task_pairs(root, "segment").pairs) == 1
 

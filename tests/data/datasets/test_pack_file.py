@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 
 def packed(path: Path, found: ImageCatalog, **facts: object) -> list[str | None]:
     """Pack a catalogue; returns what was said of each plane."""
-    images = found.names, found.sources, found.counts.tolist()
+    images = found.names, found.origins, found.counts.tolist()
     return list(write_pack(path, found.store, images, {"layouts": found.layouts, **facts}, overwrite=True))
 
 
@@ -46,7 +46,7 @@ def pack(folder: Path, tmp_path: Path) -> Path:
 
 def test_a_pack_holds_what_the_folder_held(folder: Path, pack: Path) -> None:
     loose, found = open_sources([folder]), open_sources([pack])
-    assert (found.names, found.sources, found.layouts) == (loose.names, loose.sources, loose.layouts)
+    assert (found.names, found.origins, found.layouts) == (loose.names, loose.origins, loose.layouts)
     assert found.counts.tolist() == loose.counts.tolist()
     np.testing.assert_array_equal(found.store.shapes, loose.store.shapes)
     scaling = IntensityScaling()
@@ -72,7 +72,7 @@ def test_every_type_and_shape_survives(tmp_path_factory, planes: list[np.ndarray
     for _ in write_pack(path, ImagePlanes(images), (names, names, [1] * len(planes)), {"layouts": ["array"]}):
         pass
     pack = PackedPlanes(path)
-    assert pack.names == pack.sources == names
+    assert pack.names == pack.origins == names
     for number, image in enumerate(images):
         assert pack.read(number).dtype == image.plane(0).dtype
         np.testing.assert_array_equal(pack.read(number), image.plane(0))
@@ -138,7 +138,7 @@ def test_damaged_planes_keep_their_place(folder: Path, tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_a_pack_given_up_and_nothing_is_replaced_unasked(folder: Path, tmp_path: Path) -> None:
     found, path = open_sources([folder]), tmp_path / "out" / "a.pack"
-    images = found.names, found.sources, found.counts.tolist()
+    images = found.names, found.origins, found.counts.tolist()
     writer = write_pack(path, found.store, images, {"layouts": found.layouts})
     next(writer)
     assert list(path.parent.iterdir()) != []

@@ -43,7 +43,7 @@ def test_the_linear_fit_is_found():
     assert check.gain == pytest.approx(3, rel=0.05)
     assert check.offset == pytest.approx(50, abs=0.05 * clean.max())
     assert (check.trouble, check.doubt, check.shift_px) == ("", "", (0, 0))
-    assert check.sentence.startswith("They fit (correlation 0.9")
+    assert check.describe().startswith("They fit (correlation 0.9")
 
 
 @pytest.mark.parametrize("shift", [(2.3, 0.0), (0.0, -5.5), (-7.0, 11.0)])
@@ -67,13 +67,13 @@ def test_a_shift_of_a_pixel_is_only_a_doubt():
 def test_sizes_that_differ_are_trouble():
     check = check_pair(np.eye(512), np.ones((500, 512)))
     assert check.trouble.startswith("Sizes 512 x 512 and 500 x 512 differ")
-    assert check.sentence == check.trouble
+    assert check.describe() == check.trouble
 
 
 def test_a_finer_grid_is_for_super_resolution_only():
     noisy, clean = discs()
     fine = np.kron(clean, np.ones((2, 2)))
-    assert "will give results on that grid" in check_pair(noisy, fine).sentence
+    assert "will give results on that grid" in check_pair(noisy, fine).describe()
     assert "only super-resolution" in check_pair(noisy, fine, factors=(1,)).trouble
 
 
@@ -120,7 +120,7 @@ def test_stacks_are_compared_plane_by_plane():
     odd[3] = odd[0]
     one_wrong = check_images(images, as_image(odd))
     assert not one_wrong.trouble
-    assert one_wrong.doubt.startswith("1 of 5 planes looked at: They do not show the same")
+    assert one_wrong.doubt.startswith("1 of 5 planes compared: They do not show the same")
     assert "do not show the same" in check_images(images, as_image(targets.planes[::-1].copy())).trouble
     assert "7 planes but 6" in check_images(images, as_image(targets.planes[:6])).trouble
 
@@ -142,6 +142,6 @@ def test_any_plane_gets_an_answer(height, width, kind, factor, fill, seed):
     if kind in "fd":
         image[0, 0] = target[-1, -1] = fill
     check = check_pair(image.astype(kind), target.astype(kind))
-    assert check.sentence
+    assert check.describe()
     assert -1.001 <= check.correlation <= 1.001
     assert np.isfinite([*check.shift_px, check.gain, check.offset]).all()

@@ -53,7 +53,7 @@ def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
 
 def test_a_pack_gives_the_same_patches_bit_for_bit(folder: Path, tmp_path: Path) -> None:
     loose = open_sources([folder])
-    images = loose.names, loose.sources, loose.counts.tolist()
+    images = loose.names, loose.origins, loose.counts.tolist()
     for _ in write_pack(tmp_path / "a.pack", loose.store, images, {"layouts": loose.layouts}):
         pass
     pack = open_sources([tmp_path / "a.pack"])

@@ -1,7 +1,7 @@
 """Folders of very many images: what each file holds is read once and kept in an index in the user's folder.
 
 The second scan only lists the folders and compares size and time of change; new and changed files are read again. An
-index that is damaged or of another version is ignored and made anew.
+index that is damaged or of another version is ignored and made again.
 """
 
 import os
@@ -23,7 +23,7 @@ from ..images.user_folder import home
 
 VERSION = 1
 WORTH_AN_INDEX = 500
-"""Folders of fewer files are read anew each time: that is quick, and leaves nothing behind."""
+"""Folders of fewer files are read again each time: that is fast, and leaves no file behind."""
 
 _THREADS, _CHUNK, _HEAD_BYTES = 16, 32, 4096
 """Threads that fetch heads of files, how many files each takes at a time, and how much of them."""
@@ -53,7 +53,7 @@ class FolderIndex:
     rows: NDArray[np.void]
     """One `ROW` a file."""
     problems: dict[bytes, str]
-    """Why a file cannot be read, as a sentence, by name."""
+    """By name, a sentence that says why a file cannot be read."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -70,8 +70,8 @@ class FolderIndex:
 def scan(root: Path) -> FolderIndex:
     """Return the image files of a folder, or the one file `root`, and what each holds.
 
-    Folders are searched as by `planes.find_images`. Files are opened only where the index does not know them. What
-    was read is kept also when the scan is interrupted.
+    Folders are searched as by `image.find_images`. Files are opened only where the index does not know them. What was
+    read is kept even when the scan is interrupted.
     """
     if not root.is_dir() or is_image_name(root.name):
         return _merged(root.parent, _one_file(root), None)
@@ -105,28 +105,32 @@ def _walk(root: Path) -> Iterator[tuple[bytes, tuple[int, int]]]:
 
 
 def _merged(root: Path, found: dict[bytes, tuple[int, int]], known: FolderIndex | None) -> FolderIndex:
-    """Take over what is known of unchanged files, look into the others, keep the index."""
+    """Take over what is known of unchanged files, read the headers of the others, keep the index."""
     names = _in_order(found, known)
     rows = np.zeros(len(names), ROW)
     problems: dict[bytes, str] = {}
     new = _take_over(names, rows, found, problems, known)
-    listing = FolderIndex(root, np.array(names, np.bytes_), rows, problems)
+    index = FolderIndex(root, np.array(names, np.bytes_), rows, problems)
     done = 0
     try:
-        with closing(_headers_at_hand(root, names, new)) as ready:
+        with closing(_prefetched(root, names, new)) as ready:
             for number in ready:
-                _look_into(root, names[number], rows, number, problems)
+                _read_one(root, names[number], rows, number, problems)
                 done += 1
     finally:
         gone = known is not None and len(known) != len(names)
         if len(names) >= WORTH_AN_INDEX and (new or gone):
-            rows["changed"][new[done:]] = -1
-            _save(listing)
-    return listing
+            rows["changed"][new[done:]] = -1  # an interrupted scan: these match no file, so they are read next time
+            _save(index)
+    return index
 
 
-def _headers_at_hand(root: Path, names: list[bytes], numbers: list[int]) -> Generator[int, None, None]:
-    """Yield numbers once the heads of their files are in the system's cache: threads wait for the disk meanwhile."""
+def _prefetched(root: Path, names: list[bytes], numbers: list[int]) -> Generator[int, None, None]:
+    """Yield numbers once the heads of their files are in the system's cache.
+
+    Reading headers costs little but for the wait for a disk or a network, so threads wait for many files at once, a few
+    chunks ahead, while this thread parses what has come.
+    """
     chunks = [numbers[at : at + _CHUNK] for at in range(0, len(numbers), _CHUNK)]
     ahead: deque[Future[None]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -139,14 +143,14 @@ def _headers_at_hand(root: Path, names: list[bytes], numbers: list[int]) -> Gene
 
 
 def _touch(files: list[Path]) -> None:
-    """Read the heads of files, and leave what is wrong with them to those who need them."""
+    """Read the heads of files; what is wrong with a file is found out when its header is parsed."""
     for file in files:
         with suppress(OSError), file.open("rb", buffering=0) as opened:
             opened.read(_HEAD_BYTES)
 
 
 def _in_order(found: dict[bytes, tuple[int, int]], known: FolderIndex | None) -> list[bytes]:
-    """Names in natural order; sorting half a million takes seconds, so the order of the index is kept if it can."""
+    """Names in natural order; sorting half a million takes seconds, so the order of the index is kept if it can be."""
     if known is not None:
         kept = [name for name in known.names.tolist() if name in found]
         if len(kept) == len(found):
@@ -179,8 +183,8 @@ def _take_over(
     return [int(number) for number in np.flatnonzero(fresh)]
 
 
-def _look_into(root: Path, name: bytes, rows: NDArray[np.void], number: int, problems: dict[bytes, str]) -> None:
-    """Read the header of one file."""
+def _read_one(root: Path, name: bytes, rows: NDArray[np.void], number: int, problems: dict[bytes, str]) -> None:
+    """Read the header of one file into its row, or note why that is not possible."""
     problems.pop(name, None)
     try:
         held = read_header(root / os.fsdecode(name), int(rows["size"][number]))
@@ -204,22 +208,22 @@ def _load(root: Path) -> FolderIndex | None:
             version, where = int(stored["version"]), bytes(stored["root"])
             names, rows = stored["names"], stored["rows"]
             problems = dict(zip(stored["unreadable"].tolist(), stored["reasons"].tolist(), strict=True))
-    except Exception:  # a damaged archive raises errors of many kinds; all of them mean: make it anew
+    except Exception:  # a damaged archive raises errors of many kinds; whatever it is, the index is made again
         return None
     fits = version == VERSION and where == os.fsencode(root.resolve()) and rows.dtype == ROW
     return FolderIndex(root, names, rows, problems) if fits and len(names) == len(rows) else None
 
 
-def _save(listing: FolderIndex) -> None:
-    """Keep an index; where the user's folder cannot be written to, the next scan takes as long as this one."""
-    path = index_file(listing.root)
+def _save(index: FolderIndex) -> None:
+    """Write an index; where the user's folder cannot be written to, the next scan takes as long as this one."""
+    path = index_file(index.root)
     with suppress(UserError), replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             version=np.int64(VERSION),
-            root=np.void(os.fsencode(listing.root.resolve())),
-            names=listing.names,
-            rows=listing.rows,
-            unreadable=np.array(list(listing.problems), np.bytes_),
-            reasons=np.array(list(listing.problems.values()), np.str_),
+            root=np.void(os.fsencode(index.root.resolve())),
+            names=index.names,
+            rows=index.rows,
+            unreadable=np.array(list(index.problems), np.bytes_),
+            reasons=np.array(list(index.problems.values()), np.str_),
         )

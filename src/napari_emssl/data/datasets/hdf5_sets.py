@@ -14,7 +14,7 @@ from ..images.hdf5 import (
 
 
 def role_of(path: Path) -> Role | None:
-    """Return what an HDF5 file holds, by the name of its data set; None where that says nothing."""
+    """Return what an HDF5 file holds, by the name of its data set; None where the name does not say."""
     try:
         key = find_dataset(path)
     except (OSError, UserError):
@@ -23,7 +23,7 @@ def role_of(path: Path) -> Role | None:
 
 
 def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:
-    """Pair HDF5 files of images with those of labels or maps: same name but for the word that tells the role.
+    """Pair HDF5 files of images with those of labels or maps: same name but for the word that names the role.
 
     A single file of images and a single one of labels or maps are a pair whatever their names.
     """

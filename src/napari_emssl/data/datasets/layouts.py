@@ -1,4 +1,4 @@
-"""How published data sets lie on disk: which files are images to learn from, which share a source, which are pairs."""
+"""Layouts of published data sets: which files are images to learn from, which share an origin, which are pairs."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ TEM_IMAGENET_TARGETS = {
 
 _CEM = re.compile(r"cem500k|cem1\.5m|cem1_5m|empiar-?(10592|11035)", re.IGNORECASE)
 _LOOKED_INTO = 20
-"""HDF5 files that are opened to tell a layout."""
+"""HDF5 files that are opened to find out the layout."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Layout:
     """Whether a folder with these image files looks like it."""
     chooses: Callable[[Path, str], bool]
     """Whether a file is an image to learn from, not a target."""
-    source: Callable[[str], str]
+    origin: Callable[[str], str]
     """What an image was cut from, see `origin_of`."""
     planes_are_images: bool = False
     """Whether each plane of a file is an image of its own, to be drawn and split by itself."""
@@ -72,7 +72,7 @@ def _is_hdf5(name: str) -> bool:
 
 
 def _holds(*roles: str) -> Callable[[Path, Sequence[str]], bool]:
-    """Test whether HDF5 files, and nothing else, are there, one of them in such a role."""
+    """Return a test: whether HDF5 files, and nothing else, are there, one of them in such a role."""
 
     def fits(root: Path, names: Sequence[str]) -> bool:
         if not names or not all(map(_is_hdf5, names)):
@@ -99,7 +99,7 @@ def _fits_cem(root: Path, names: Sequence[str]) -> bool:
     return any("-LOC-" in name for name in names) or (_CEM.search(root.name) is not None and any(_folders(names)))
 
 
-def _cem_source(name: str) -> str:
+def _cem_origin(name: str) -> str:
     """Volume of a tile cut from one; else the sub-folder, which holds what was submitted together."""
     folder, _, file = name.rpartition("/")
     return folder if folder and "-LOC-" not in file else origin_of(name)
@@ -119,7 +119,7 @@ LAYOUTS = {
         Layout("au5nm", _holds("maps"), _is_h5_image, _itself, planes_are_images=True),
         Layout("au-hdf5", _holds("images", "labels"), _is_h5_image, _itself, planes_are_images=True),
         Layout("tem-imagenet", _fits_tem_imagenet, lambda _, name: "/image/" in f"/{name}", origin_of),
-        Layout("cem500k", _fits_cem, _any, _cem_source),
+        Layout("cem500k", _fits_cem, _any, _cem_origin),
         Layout("folder", _any, _any, origin_of),
     )
 }

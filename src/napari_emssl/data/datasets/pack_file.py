@@ -1,8 +1,8 @@
-"""One file for very many planes: their plain values one after the other, then tables that say where each lies.
+"""The pack, one file for very many planes: their plain values one after the other, then tables that say where.
 
 The file begins with a fixed mark and a JSON header of fixed length; ``docs/data.md`` describes both. Planes are read,
 not memory-mapped: processes share them in the system's file cache just as well, memory stays flat, and a file that is
-cut short while it is read is an error in a sentence, where a memory map would end the process.
+cut short while it is read raises a `UserError`, where a memory map would end the process.
 """
 
 import json
@@ -10,7 +10,7 @@ import threading
 import zlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,41 @@ _COLUMNS = {"offset": "<i8", "height": "<i4", "width": "<i4", "dtype": "S4", "bl
 """One value a plane; a plane that could not be read has the offset -1."""
 
 
+Tables = dict[str, NDArray[np.generic]]
+"""Columns by name: one value a plane, or one an image."""
+
+
+class TableLayout(TypedDict):
+    """Where the tables lie."""
+
+    offset: int
+    bytes: int
+    crc32: int
+    columns: list[tuple[str, str, int]]
+    """Name, numpy's name of the type, and length of each."""
+
+
+class PackFacts(TypedDict):
+    """What else is known of the images."""
+
+    layouts: list[str]
+    hot_pixels: float | None
+    scaling: NotRequired[dict[str, object]]
+    """The intensity scaling whose levels the tables hold."""
+
+
+class PackHeader(PackFacts):
+    """The header of a pack."""
+
+    format: str
+    version: int
+    bytes: int
+    """Length of the whole file."""
+    tables: TableLayout
+
+
 class PackedPlanes:
-    """Planes of a pack.
+    """The planes of a pack.
 
     Parameters
     ----------
@@ -47,12 +80,12 @@ class PackedPlanes:
     def __init__(self, path: Path) -> None:
         self._attach(path, _read_header(path))
 
-    def _attach(self, path: Path, header: dict[str, Any]) -> None:
-        """Load the tables of a file whose header is known to be sound: 36 bytes a plane."""
+    def _attach(self, path: Path, header: PackHeader) -> None:
+        """Load the tables of a file whose header has been checked: 36 bytes a plane."""
         self.path, self.header = path, header
         self._tables = {name: self._column(name) for name in _COLUMNS}
         self._scaling = IntensityScaling.model_validate(header["scaling"])
-        self._file: Any = None
+        self._file: BinaryIO | None = None
         self._lock = threading.Lock()
 
     @property
@@ -66,10 +99,10 @@ class PackedPlanes:
         return [_text(name) for name in self._column("names").tolist()]
 
     @property
-    def sources(self) -> list[str]:
-        """Name of what each image was cut from."""
-        sources = [_text(name) for name in self._column("sources").tolist()]
-        return [sources[number] for number in self._column("source").tolist()]
+    def origins(self) -> list[str]:
+        """Name of what each image was cut from; the tables hold each name once, as ``sources``."""
+        names = [_text(name) for name in self._column("sources").tolist()]
+        return [names[number] for number in self._column("source").tolist()]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -77,19 +110,38 @@ class PackedPlanes:
         return self._column("planes").astype(np.int64)
 
     def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
-        """Return rows of a plane, see `PlaneStore`."""
+        """Return rows of a plane.
+
+        Parameters
+        ----------
+        number
+            The plane.
+        top, bottom
+            Its first row, and the row behind its last one; None: to its end.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(rows, w)`` in native byte order.
+
+        Raises
+        ------
+        UserError
+            If the plane was damaged when it was packed, or the file has been cut short since.
+        """
         start, height, width = (int(self._tables[name][number]) for name in ("offset", "height", "width"))
         if start < 0:
             raise UserError(f"Plane {number} of {self.path} was damaged when it was packed.")
         dtype = np.dtype(self._tables["dtype"][number].decode())
         rows = (height if bottom is None else min(bottom, height)) - top
-        with self._lock:
+        with self._lock:  # seek and read are one step: threads share the file's position
             if self._file is None:
+                # unbuffered: a buffer would read ahead, past the rows that are wanted
                 self._file = self.path.open("rb", buffering=0)
             self._file.seek(start + top * width * dtype.itemsize)
             values = np.fromfile(self._file, dtype, rows * width)
         if len(values) < rows * width:
-            raise UserError(f"{self.path} was cut short while it was read.")
+            raise UserError(f"{self.path} was cut short while it was read. {_AGAIN}")
         return values.astype(dtype.newbyteorder("="), copy=False).reshape(rows, width)
 
     def levels(self, number: int, scaling: IntensityScaling) -> Levels | None:
@@ -99,7 +151,7 @@ class PackedPlanes:
         return Levels(float(self._tables["black"][number]), float(self._tables["white"][number]))
 
     def is_cheap(self, number: int) -> bool:
-        """Return True."""
+        """Return True: planes lie in the file as plain values."""
         return True
 
     def _column(self, wanted: str) -> NDArray[np.generic]:
@@ -113,37 +165,46 @@ class PackedPlanes:
             at += -(-np.dtype(dtype).itemsize * count // _ALIGNMENT) * _ALIGNMENT
         raise UserError(f"{self.path} lacks a table ({wanted}). {_AGAIN}")
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> "_State":
         return {"path": self.path, "header": self.header}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._attach(**state)
+    def __setstate__(self, state: "_State") -> None:
+        self._attach(state["path"], state["header"])
 
     def __del__(self) -> None:
-        if getattr(self, "_file", None) is not None:
-            self._file.close()
+        file: BinaryIO | None = getattr(self, "_file", None)  # missing where the constructor failed
+        if file is not None:
+            file.close()
+
+
+class _State(TypedDict):
+    """What is pickled: the copy opens the file and loads its tables for itself."""
+
+    path: Path
+    header: PackHeader
 
 
 def _text(name: bytes) -> str:
+    """Decode a name; bytes that are no UTF-8 survive the way there and back."""
     return name.decode(errors="surrogateescape")
 
 
 def is_pack(path: Path) -> bool:
-    """Whether a file is meant to be a pack: by its suffix or its first bytes."""
+    """Whether a file is meant to be a pack, by its suffix or its first bytes."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
         return path.suffix.lower() == SUFFIX or file.read(len(_MARK)) == _MARK
 
 
-def _read_header(path: Path) -> dict[str, Any]:
-    """Read and check the header and the tables' checksum."""
+def _read_header(path: Path) -> PackHeader:
+    """Read the header; raises `UserError` unless it, the file's length and the tables' checksum are as written."""
     with path.open("rb") as file:
         start = file.read(_HEADER_BYTES)
         if not start.startswith(_MARK):
             raise UserError(f"{path} is no pack of napari-emssl. Give images, or make one with 'napari-emssl pack'.")
         try:
-            header: dict[str, Any] = json.loads(start[len(_MARK) :])
+            header: PackHeader = json.loads(start[len(_MARK) :])
             version, expected, tables = header["version"], header["bytes"], header["tables"]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"The header of {path} is damaged. {_AGAIN}") from error
@@ -162,7 +223,7 @@ def write_pack(
     path: Path,
     store: PlaneStore,
     images: tuple[Sequence[str], Sequence[str], Sequence[int]],
-    facts: dict[str, Any],
+    facts: PackFacts,
     overwrite: bool = False,
 ) -> Generator[str | None, None, None]:
     """Write the planes of a store to one file, under a temporary name that is renamed at the end.
@@ -176,9 +237,9 @@ def write_pack(
     store
         The planes.
     images
-        Name, source and number of planes of each image, in the order of the store's planes.
+        Name, origin and number of planes of each image, in the order of the store's planes.
     facts
-        What else to write into the header: plain values.
+        What else to write into the header.
     overwrite
         Whether a file that is there may be replaced.
 
@@ -197,7 +258,7 @@ def write_pack(
     tables = {name: np.zeros(len(shapes), dtype) for name, dtype in _COLUMNS.items()}
     tables["height"], tables["width"] = shapes.astype("<i4").T
     with replacing(path, overwrite) as temporary, temporary.open("wb", buffering=1 << 20) as file:
-        file.write(bytes(_HEADER_BYTES))
+        file.write(bytes(_HEADER_BYTES))  # room for the header, which is known last
         for number in range(len(shapes)):
             problem = None
             try:
@@ -206,15 +267,12 @@ def write_pack(
                 tables["offset"][number] = -1
                 problem = str(error)
             yield problem
-        _write_tables(file, tables | _image_tables(*images), facts | {"scaling": scaling.model_dump()})
+        facts = {**facts, "scaling": scaling.model_dump()}
+        _write_tables(file, tables | _image_tables(*images), facts)
 
 
 def _write_plane(
-    file: Any,
-    plane: NDArray[np.generic],
-    number: int,
-    tables: dict[str, NDArray[np.generic]],
-    scaling: IntensityScaling,
+    file: BinaryIO, plane: NDArray[np.number], number: int, tables: Tables, scaling: IntensityScaling
 ) -> None:
     """Append one plane and note where it lies."""
     levels = scaling.fit(plane)
@@ -226,21 +284,19 @@ def _write_plane(
     file.write(stored.data)
 
 
-def _image_tables(
-    names: Sequence[str], sources: Sequence[str], counts: Sequence[int]
-) -> dict[str, NDArray[np.generic]]:
-    """Names, sources and numbers of planes of the images as columns."""
-    unique = list(dict.fromkeys(sources))
-    place = {source: number for number, source in enumerate(unique)}
+def _image_tables(names: Sequence[str], origins: Sequence[str], counts: Sequence[int]) -> Tables:
+    """Names, origins and numbers of planes of the images as columns; the name of an origin is written once."""
+    unique = list(dict.fromkeys(origins))
+    place = {origin: number for number, origin in enumerate(unique)}
     return {
         "names": np.array([name.encode(errors="surrogateescape") for name in names], np.bytes_),
         "planes": np.array(counts, "<i4"),
-        "source": np.array([place[source] for source in sources], "<i4"),
-        "sources": np.array([source.encode(errors="surrogateescape") for source in unique], np.bytes_),
+        "source": np.array([place[origin] for origin in origins], "<i4"),
+        "sources": np.array([origin.encode(errors="surrogateescape") for origin in unique], np.bytes_),
     }
 
 
-def _write_tables(file: Any, tables: dict[str, NDArray[np.generic]], facts: dict[str, Any]) -> None:
+def _write_tables(file: BinaryIO, tables: Tables, facts: PackFacts) -> None:
     """Append the tables and fill in the header."""
     file.write(bytes(-file.tell() % _ALIGNMENT))
     start, checksum = file.tell(), 0

@@ -1,4 +1,4 @@
-"""Packing: very many images into one file, so that reading never holds up pretraining."""
+"""The job that packs very many images into one file, so that reading never holds up pretraining."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ...jobs.events import Control, Finished, Job, Notice, Update
 from ...jobs.meter import Meter
 from ...jobs.settings import PackSettings
 from ..images.image import ImageSource
-from .pack_file import write_pack
+from .pack_file import PackFacts, write_pack
 from .sources import ImageCatalog, describe_skipped, open_sources
 
 
@@ -37,7 +37,7 @@ def pack(
     sources
         Folders (searched through), files, packs and arrays ``(h, w)`` or ``(n, h, w)``, in any mix.
     output
-        The file to write, ``.pack`` by custom.
+        The file to write, by convention ``.pack``.
     settings
         Layout and repair of hot pixels.
     overwrite
@@ -46,41 +46,42 @@ def pack(
     Returns
     -------
     Job
-        Tells `Progress` in planes; its result is `PackResult`, or None where it was stopped: then nothing is written.
+        Its `Progress` counts planes; its result is a `PackResult`, or None when it was stopped: then nothing is
+        written.
 
     Raises
     ------
     UserError
-        From the iteration: no readable image, the file exists, the disk is full.
+        From the iteration: when there is no readable image, the file exists, or the disk is full.
 
     """
     chosen, path = settings or PackSettings(), Path(output)
 
     def events(control: Control) -> Iterator[Update | Finished[PackResult | None]]:
-        catalogue = open_sources(sources, chosen.layout, chosen.hot_pixels)
-        if catalogue.skipped:
-            yield Notice(describe_skipped(catalogue.skipped))
+        catalog = open_sources(sources, chosen.layout, chosen.hot_pixels)
+        if catalog.skipped:
+            yield Notice(describe_skipped(catalog.skipped))
         problems: list[str] = []
-        yield from _write(path, catalogue, chosen, overwrite, control, problems)
+        yield from _write(path, catalog, chosen, overwrite, control, problems)
         if control.stopped:
             yield Finished(None, stopped=True)
             return
         if problems:
             yield Notice(f"{counted(len(problems), 'damaged plane')} marked as such, the first: {problems[0]}")
-        planes = int(catalogue.counts.sum())
-        yield Finished(PackResult(path, len(catalogue), planes, len(problems), path.stat().st_size))
+        planes = int(catalog.counts.sum())
+        yield Finished(PackResult(path, len(catalog), planes, len(problems), path.stat().st_size))
 
     return Job(events)
 
 
 def _write(
-    path: Path, catalogue: ImageCatalog, settings: PackSettings, overwrite: bool, control: Control, problems: list[str]
+    path: Path, catalog: ImageCatalog, settings: PackSettings, overwrite: bool, control: Control, problems: list[str]
 ) -> Iterator[Update]:
-    """Write plane by plane, until all are done or a stop is asked for; adds to `problems`."""
-    images = catalogue.names, catalogue.sources, catalogue.counts.tolist()
-    facts = {"layouts": catalogue.layouts, "hot_pixels": settings.hot_pixels}
-    writer = write_pack(path, catalogue.store, images, facts, overwrite)
-    total, meter = int(catalogue.counts.sum()), Meter()
+    """Write plane by plane until all are done or the job is stopped; why planes cannot be read goes to `problems`."""
+    images = catalog.names, catalog.origins, catalog.counts.tolist()
+    facts: PackFacts = {"layouts": catalog.layouts, "hot_pixels": settings.hot_pixels}
+    writer = write_pack(path, catalog.store, images, facts, overwrite)
+    total, meter = int(catalog.counts.sum()), Meter()
     for done, problem in enumerate(writer, 1):
         if problem is not None:
             problems.append(problem)

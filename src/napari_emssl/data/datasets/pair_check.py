@@ -1,4 +1,4 @@
-"""Whether an image and its clean target show the same field: size, shift, likeness, intensities."""
+"""Whether an image and its clean target show the same field: size, shift, similarity, intensities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,17 +11,19 @@ from ..images.arrays import Floats32
 from ..images.image import Image
 
 _SMALLEST_PX, _LARGEST_PX = 8, 1024
-"""Shortest edge that can be compared; edge of the central part that is looked at."""
+"""Shortest edge that can be compared; longest edge of the central part that is."""
 _NOISE_SIGMAS_PX = (1.0, 3.0)
-"""Smoothing before planes are compared; where there is much noise the stronger one tells more."""
+"""Smoothing before planes are compared; where there is much noise the stronger one shows more."""
 _SURROUNDINGS = 6
 """What is wider than this part of an image's shorter edge counts as background."""
 _UNLIKE, _HARDLY_ALIKE = 0.08, 0.2
+"""Correlations below which two planes do not show the same, or perhaps not."""
 _NEAR_PX, _BETTER_NEAR, _BETTER = 4.0, (1.003, 0.001), (1.03, 0.01)
-"""A shift is believed when the correlation there is so many times, and so much, higher; less is asked of near ones."""
+"""A shift is believed when it raises the correlation by this factor and this sum; near shifts need less."""
 _MOST_SHIFT = 0.3
-"""Shifts beyond this part of an edge are not believed: too little overlaps."""
+"""Shifts beyond this part of an edge are not believed, since too little overlaps."""
 _SHIFTED_PX, _FAR_PX = 0.75, 1.5
+"""Shifts that make a pair doubtful, or useless."""
 _OTHER_INTENSITIES = 10.0
 _NOISIER = 5.0
 _MOST_STEPS = 12
@@ -30,12 +32,12 @@ _MOST_PLANES = 5
 
 @dataclass(frozen=True)
 class PairCheck:
-    """What is known of a pair; the sentences are about "the image" and "the clean image"."""
+    """What is known of a pair; its sentences are about "the image" and "the clean image"."""
 
     shift_px: tuple[float, float] = (0.0, 0.0)
     """How far the target's content lies below and to the right of the image's, in pixels of the image."""
     correlation: float = 0.0
-    """Of what both show, once aligned: noise smoothed, slow background left out; -1 to 1."""
+    """Of what both show once they are aligned, without noise and slow background; -1 to 1."""
     gain: float = 1.0
     """Slope of the linear fit image ~ gain * target + offset."""
     offset: float = 0.0
@@ -46,9 +48,8 @@ class PairCheck:
     doubt: str = ""
     """What is odd about it, as a sentence; empty where nothing is."""
 
-    @property
-    def sentence(self) -> str:
-        """Say how the two fit."""
+    def describe(self) -> str:
+        """Return in a sentence or two how well the two fit."""
         fit = f"They fit (correlation {self.correlation:.2f})." if not self.trouble and not self.doubt else ""
         finer = (
             "The clean image is on a 2x finer grid: the model will give results on that grid."
@@ -64,10 +65,15 @@ def check_pair(image: NDArray[np.generic], target: NDArray[np.generic], factors:
     Parameters
     ----------
     image, target
-        Planes ``(h, w)`` of any real type; ``(2 h, 2 w)`` for a target on a 2x finer grid. NaN and infinite pixels
-        are passed over; of large planes the middle is looked at.
+        Planes ``(h, w)`` of any real type; ``(2 h, 2 w)`` for a target on a 2x finer grid. NaN and infinite pixels do
+        not count; of large planes the middle is compared.
     factors
         How many times finer than the image's the target's grid may be.
+
+    Returns
+    -------
+    PairCheck
+        With `trouble` where the two are no pair.
 
     """
     factor = factor_of(image.shape, target.shape)
@@ -86,30 +92,53 @@ def check_pair(image: NDArray[np.generic], target: NDArray[np.generic], factors:
 
 
 def check_images(image: Image, target: Image, factors: Sequence[int] = (1, 2)) -> PairCheck:
-    """Compare two stacks plane by plane, at most five planes of them.
+    """Compare two stacks plane by plane, five planes of them at most.
 
-    Returns the check of the plane that fits worst. What is wrong with less than half of the planes only is a doubt.
+    Parameters
+    ----------
+    image, target
+        Stacks of as many planes.
+    factors
+        See `check_pair`.
+
+    Returns
+    -------
+    PairCheck
+        That of the plane that fits worst. Trouble with fewer than half of the planes is no more than a doubt.
     """
     if len(image) != len(target):
         counts = f"There are {len(image)} planes but {len(target)} clean ones"
         return PairCheck(trouble=f"{counts}: each needs one of its own.")
-    looked_at = np.unique(np.linspace(0, len(image) - 1, _MOST_PLANES).round().astype(int))
-    checks = [check_pair(image.plane(int(i)), target.plane(int(i)), factors) for i in looked_at]
+    compared = np.unique(np.linspace(0, len(image) - 1, _MOST_PLANES).round().astype(int))
+    checks = [check_pair(image.plane(int(i)), target.plane(int(i)), factors) for i in compared]
     worst = min(checks, key=lambda check: (not check.trouble, not check.doubt, abs(check.correlation)))
     wrong = sum(bool(check.trouble) for check in checks)
     if not 0 < wrong < len(checks) / 2:
         return worst
-    return replace(worst, trouble="", doubt=f"{wrong} of {len(checks)} planes looked at: {worst.trouble}")
+    return replace(worst, trouble="", doubt=f"{wrong} of {len(checks)} planes compared: {worst.trouble}")
 
 
 def factor_of(image: Sequence[int], target: Sequence[int]) -> int:
-    """Return how many times finer a target of this shape is, 1 or 2, and 0 where the shapes do not fit."""
+    """Return how many times finer than an image a target is, by their shapes: 1 or 2, or 0 where they do not fit."""
     plane = tuple(image[-2:])
     return next((factor for factor in (1, 2) if tuple(target[-2:]) == tuple(factor * n for n in plane)), 0)
 
 
 def size_trouble(image: Sequence[int], target: Sequence[int], factors: Sequence[int] = (1, 2)) -> str:
-    """Say what is wrong with the shape of a target; nothing where its grid is one of `factors` times as fine."""
+    """Return what is wrong with the shape of a target.
+
+    Parameters
+    ----------
+    image, target
+        Their shapes; the last two axes count.
+    factors
+        How many times finer than the image's the target's grid may be.
+
+    Returns
+    -------
+    str
+        A sentence; empty where nothing is wrong.
+    """
     factor = factor_of(image, target)
     if factor in factors:
         return ""
@@ -120,7 +149,8 @@ def size_trouble(image: Sequence[int], target: Sequence[int], factors: Sequence[
 
 
 def _middle(plane: NDArray[np.generic], largest: int) -> Floats32:
-    """The central part as float32, pixels without a value filled with the median."""
+    """The central part as float32; NaN and infinite pixels get the median."""
+    # even starts, so that image and a target twice as fine are cut at the same place
     starts = [2 * ((n - largest) // 4) if n > largest else 0 for n in plane.shape]
     part = np.asarray(plane[tuple(slice(s, s + largest) for s in starts)], np.float32)
     known = np.isfinite(part)
@@ -170,35 +200,36 @@ def _shift(one: Floats32, other: Floats32) -> tuple[float, float]:
     from skimage.registration import phase_cross_correlation
 
     one, other = (plane / max(float(plane.std()), 1e-30) for plane in (one, other))
+    # the whole-plane correlation finds far shifts but is biased towards 0, so it is no more than a place to start from
     back = phase_cross_correlation(one, other, normalization=None)[0]
     starts = {(0, 0), (-int(back[0]), -int(back[1]))}
-    likeness, shift = max((_climbed(one, other, start) for start in starts), key=lambda found: found[0])
-    # lattices fit themselves at many places, and noise fits anywhere a little
+    similarity, shift = max((_climbed(one, other, start) for start in starts), key=lambda found: found[0])
+    # a lattice is like itself at many shifts, and noise a little at any: a shift must be clearly better than none
     times, more = _BETTER_NEAR if np.hypot(*shift) < _NEAR_PX else _BETTER
-    believed = likeness > max(times * abs(_correlation(one, other)) + more, _HARDLY_ALIKE)
+    believed = similarity > max(times * abs(_correlation(one, other)) + more, _HARDLY_ALIKE)
     return shift if believed else (0.0, 0.0)
 
 
 def _climbed(one: Floats32, other: Floats32, start: tuple[int, int]) -> tuple[float, tuple[float, float]]:
-    """Go from a shift to the best one near it and return the likeness there, and the shift between the pixels.
+    """Go from a shift to the best one near it and return the similarity there, and the shift between the pixels.
 
-    Only what overlaps is compared, since the peak of a correlation of whole planes is drawn towards 0.
+    Only what overlaps is compared, since the peak of a correlation of whole planes is biased towards 0.
     """
-    likeness = cache(partial(_likeness, one, other))
+    similarity = cache(partial(_similarity, one, other))  # steps look at the same neighbours again
     y, x = start
     for _ in range(_MOST_STEPS):
         around = [(y + dy, x + dx) for dy in (0, -1, 1) for dx in (0, -1, 1)]
-        best = max(around, key=lambda move: likeness(*move))
+        best = max(around, key=lambda move: similarity(*move))
         if best == (y, x):
             break
         y, x = best
-    peak = likeness(y, x)
-    between = (_vertex(likeness(y - 1, x), peak, likeness(y + 1, x)),
-               _vertex(likeness(y, x - 1), peak, likeness(y, x + 1)))  # fmt: skip
+    peak = similarity(y, x)
+    between = (_vertex(similarity(y - 1, x), peak, similarity(y + 1, x)),
+               _vertex(similarity(y, x - 1), peak, similarity(y, x + 1)))  # fmt: skip
     return peak, (round(y + between[0], 1) + 0.0, round(x + between[1], 1) + 0.0)
 
 
-def _likeness(one: Floats32, other: Floats32, y: int, x: int) -> float:
+def _similarity(one: Floats32, other: Floats32, y: int, x: int) -> float:
     """Correlation of either sign of what overlaps at a shift; 0 where too little does."""
     if any(abs(move) > _MOST_SHIFT * length for move, length in zip((y, x), one.shape, strict=True)):
         return 0.0
@@ -206,7 +237,7 @@ def _likeness(one: Floats32, other: Floats32, y: int, x: int) -> float:
 
 
 def _vertex(before: float, peak: float, after: float) -> float:
-    """Where a parabola through three neighbours has its top, from the middle one."""
+    """Where the parabola through three neighbouring values has its top, -0.5 to 0.5 from the middle one."""
     bend = before - 2 * peak + after
     return float(np.clip((before - after) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
 
@@ -219,13 +250,17 @@ def _overlap(one: Floats32, other: Floats32, shift: tuple[int, int]) -> tuple[Fl
 
 
 def _noise(plane: Floats32) -> float:
-    """Standard deviation of the noise, from differences of neighbours along both axes at once (a Haar wavelet)."""
+    """Standard deviation of the noise, from differences of neighbours along both axes at once.
+
+    They are the diagonal details of a Haar wavelet, and a robust estimate is their median divided by 0.6745 (D. L.
+    Donoho and I. M. Johnstone, Biometrika 81 (1994) 425); a difference of four pixels has twice the noise of one.
+    """
     diagonal = plane[1:, 1:] - plane[1:, :-1] - plane[:-1, 1:] + plane[:-1, :-1]
     return float(np.median(np.abs(diagonal)) / (2 * 0.6745))
 
 
 def _judged(found: PairCheck, noise: float, target_noise: float) -> PairCheck:
-    """Add what is wrong or odd; noise is in parts of what is seen."""
+    """Add what is wrong or odd; both kinds of noise are in units of the contrast."""
     alike, far = f"(correlation {found.correlation:.2f})", float(np.hypot(*found.shift_px))
     if abs(found.correlation) < _UNLIKE:
         return replace(found, trouble=f"They do not show the same {alike}: choose the clean image of this one.")

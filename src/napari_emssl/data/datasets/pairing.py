@@ -1,4 +1,4 @@
-"""Folders as data sets: which image belongs to which target, and which images share a source."""
+"""Folders as data sets: which image belongs to which target, and which images share an origin."""
 
 import re
 from collections import defaultdict
@@ -21,12 +21,12 @@ _ROLES = frozenset(
     )
 )
 """Words that say what a file is for, not which one it is."""
-_LARGE_SOURCE = 0.1
-"""Share of all items above which a source is held out only when nothing smaller is left."""
+_LARGE_ORIGIN = 0.1
+"""Share of all items above which an origin is held out only when nothing smaller is left."""
 
 
 class Pairing(NamedTuple):
-    """Which image goes with which target, and what was left over."""
+    """Which image goes with which target, and what has no partner."""
 
     pairs: tuple[tuple[Path, Path], ...]
     unpaired_images: tuple[Path, ...]
@@ -34,7 +34,7 @@ class Pairing(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """One sentence that shows what was paired and what was not."""
+        """A sentence that shows what was paired and what was not."""
         image, target = self.pairs[0]
         count = len(self.pairs)
         parts = [f"{count} pair{'s' * (count > 1)}, {'the first' if count > 1 else 'namely'} "
@@ -52,16 +52,26 @@ class Pairing(NamedTuple):
 def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
     """Pair images with targets by name.
 
-    One file with one file is a pair whatever the names. Of folders, files are paired that have the same name,
-    sub-folder included, up to the extension. If that pairs fewer, upper and lower case, sub-folders, or words
-    that all names of one side share (``img_001`` with ``mask_001`` or ``001_label``) are left out of the
-    comparison; a name that then stands for several files is not paired. One folder may be both sides when it holds
+    One file and one file are a pair whatever their names. In folders, files are paired that have the same name,
+    sub-folder included, up to the extension. Where more pairs are found that way, upper and lower case, sub-folders, or
+    words that all names of one side share (``img_001`` with ``mask_001`` or ``001_label``) are ignored; a name that
+    then stands for several files is not paired. Unpaired files are reported. One folder may be both sides when it holds
     HDF5 files of images and of labels or maps, see `hdf5.hdf5_pairs`.
+
+    Parameters
+    ----------
+    images, targets
+        Files or folders.
+
+    Returns
+    -------
+    Pairing
+        At least one pair.
 
     Raises
     ------
     UserError
-        If a path holds no image, both are the same, two files have the same name, or nothing pairs up.
+        If a path holds no image, both are the same, two files have the same name, or no pair is found.
     """
     roots = Path(images), Path(targets)
     if roots[0].resolve() == roots[1].resolve():
@@ -72,6 +82,7 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
     if len(files[0]) == len(files[1]) == 1:
         return Pairing(((files[0][0], files[1][0]),), (), ())
     attempts = [_match(*keys) for keys in _keys(files, roots)]
+    # of as many pairs the strictest attempt wins: it comes first
     best = max(attempts, key=lambda pairing: len(pairing.pairs))
     if not best.pairs:
         shown = (" and ".join(path.name for path in side[:2]) for side in files)
@@ -85,7 +96,7 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
 def _keys(files: list[list[Path]], roots: tuple[Path, Path]) -> Iterable[list[dict[str, list[Path]]]]:
     """Ways to name the files of both sides, the strictest first: key -> files."""
     names = [{path: _relative_stem(path, root) for path in side} for side, root in zip(files, roots, strict=True)]
-    _refuse_twins(names)
+    _check_twins(names)
     yield [_grouped(side, str) for side in names]
     yield [_grouped(side, str.casefold) for side in names]
     yield [_grouped(side, lambda name: name.casefold().rpartition("/")[2]) for side in names]
@@ -106,8 +117,8 @@ def _relative_stem(path: Path, root: Path) -> str:
     return re.sub(r"(\.ome)?\.[^./]+$", "", relative.as_posix(), flags=re.IGNORECASE)
 
 
-def _refuse_twins(names: list[dict[Path, str]]) -> None:
-    """Two files of one side with one name: nobody can say which is meant."""
+def _check_twins(names: list[dict[Path, str]]) -> None:
+    """Raise `UserError` where two files of one side have one name, so that nobody can say which is meant."""
     wanted = set(names[0].values()) & set(names[1].values())
     for side in names:
         for name, twins in _grouped(side, str).items():
@@ -132,7 +143,7 @@ def _tokens(name: str) -> list[str]:
 
 
 def _words(tokens: set[str]) -> set[str]:
-    """Tokens that are no numbers: a number that all names share may still tell two series apart."""
+    """Tokens that are no numbers: a number that all names share may still distinguish two series."""
     return {token for token in tokens if not token.isdecimal()}
 
 
@@ -148,7 +159,7 @@ def _match(images: dict[str, list[Path]], targets: dict[str, list[Path]]) -> Pai
 
 
 def check_pairs(pairs: Iterable[tuple[Path, Path]], factors: Sequence[int] = (1,)) -> None:
-    """Open every pair and make sure that targets lie on the grid of their images.
+    """Open every pair and check that targets lie on the grid of their images.
 
     Parameters
     ----------
@@ -183,11 +194,11 @@ def _size(image: Image) -> str:
 
 
 def origin_of(path: Path | str) -> str:
-    """Return the name of what an image was cut from; images that share it resemble each other too much to be split.
+    """Return the name of what an image was cut from; images that share it are too much alike to be split.
 
     ``NAME-LOC-...`` (CEM500K) comes from the volume NAME; ``name.0012``, ``name_z012``, ``slice12``,
     ``Frame540`` are slices or frames of one stack; ``name_0012_01`` is tile 01 of image ``name_0012``. Every
-    other file is a source of its own.
+    other file is an origin of its own.
     """
     path = Path(path)
     stem = re.sub(r"(\.ome)?\.[^.\d][^.]*$", "", path.name, flags=re.IGNORECASE)
@@ -213,18 +224,18 @@ def split_by_origin(
     seed: int,
     origin: Callable[[T], str] | None = None,
 ) -> tuple[list[T], list[T]]:
-    """Split items into those to train on and those held out, never dividing a source.
+    """Split items into those to train on and those held out, without dividing an origin.
 
-    Which sources are held out depends on their names and the seed alone, so a larger held-out set contains the
-    smaller one. Sources with more than a tenth of all items are held out last. Items of a single source are
-    split into a beginning and an end instead, so that only the two neighbours at the cut resemble each other.
+    Which origins are held out depends on their names and the seed alone, so a larger held-out set contains the
+    smaller one. Origins with more than a tenth of all items are held out last. Items of a single origin are split into
+    a beginning and an end instead, so that only the two neighbours at the cut are alike.
 
     Parameters
     ----------
     items
         Paths, or anything else if `origin` is given.
     count_or_share
-        Least number of items to hold out (int), or their share (float below 1). At least one source is left
+        Least number of items to hold out (int), or their share (float below 1). At least one origin is left
         for training.
     seed
         Any integer.
@@ -249,7 +260,7 @@ def split_by_origin(
 
 
 def _path_origin(item: object) -> str:
-    """Source of an item that is a path."""
+    """Origin of an item that is a path."""
     return origin_of(str(item))
 
 
@@ -264,15 +275,31 @@ def _held_out(groups: dict[str, list[int]], count: int, seed: int) -> set[int]:
 
 
 def order_by_draw(groups: Mapping[str, Sequence[object]], seed: int) -> list[str]:
-    """Return sources in the order in which they are held out: drawn by name and seed, large ones last."""
-    large = _LARGE_SOURCE * sum(map(len, groups.values()))
+    """Return origins in the order in which they are held out: drawn by name and seed, large ones last."""
+    large = _LARGE_ORIGIN * sum(map(len, groups.values()))
     return sorted(groups, key=lambda name: (len(groups[name]) > large, _draw(_last_parts(name), seed)))
 
 
 def draw_subset(items: Sequence[T], count: int, seed: int, name: Callable[[T], str] = str) -> list[T]:
-    """Draw `count` items (all, if there are fewer) in their order; a larger subset contains the smaller one.
+    """Draw some of the items; a larger subset contains the smaller one.
 
     The draw depends on the seed and the last two parts of an item's name, not on where the data lie.
+
+    Parameters
+    ----------
+    items
+        What to draw from.
+    count
+        How many; all, if there are fewer.
+    seed
+        Any integer.
+    name
+        Names an item.
+
+    Returns
+    -------
+    list
+        In the order of `items`.
     """
     order = sorted(range(len(items)), key=lambda i: _draw(_last_parts(name(items[i])), seed))
     return [items[i] for i in sorted(order[: max(0, count)])]
@@ -284,5 +311,5 @@ def _last_parts(name: str) -> str:
 
 
 def _draw(name: str, seed: int) -> bytes:
-    """A fixed random draw for a name."""
+    """A random draw that is always the same for a name and a seed, on any machine."""
     return blake2b(f"{seed}|{name}".encode(errors="surrogateescape"), digest_size=8).digest()

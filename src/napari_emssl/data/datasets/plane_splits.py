@@ -1,4 +1,4 @@
-"""Few images are held out in parts: the last planes of a stack, the lowest rows of a plane."""
+"""Validation from few images, by holding out parts of them: the last planes of a stack, the lowest rows of a plane."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ _LEAST_PLANES = 10
 _SHARE_OF_PLANES, _SHARE_OF_ROWS = 10, 5
 
 
-class _Piece(NamedTuple):
+class _Crop(NamedTuple):
     """Rows of a plane of a store."""
 
     plane: int
@@ -27,87 +27,110 @@ class _Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class _Part:
-    """One image of the divided catalogue."""
+    """One image of the catalog of parts."""
 
     name: str
-    source: str
-    pieces: tuple[_Piece, ...]
+    origin: str
+    crops: tuple[_Crop, ...]
     held: bool
 
 
 class CroppedPlanes:
-    """A store whose planes are pieces, whole rows, of the planes of another one."""
+    """A store whose planes are crops, some rows in full width, of the planes of another one."""
 
-    def __init__(self, store: PlaneStore, pieces: list[_Piece]) -> None:
-        self._store, self._pieces = store, pieces
+    def __init__(self, store: PlaneStore, crops: list[_Crop]) -> None:
+        self._store, self._crops = store, crops
         widths = store.shapes[:, 1]
-        edges = [(piece.bottom - piece.top, widths[piece.plane]) for piece in pieces]
+        edges = [(crop.bottom - crop.top, widths[crop.plane]) for crop in crops]
         self.shapes: NDArray[np.int64] = np.array(edges, np.int64).reshape(-1, 2)
 
     def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
-        """Return rows of a piece, see `PlaneStore`."""
-        piece = self._pieces[number]
-        end = piece.bottom if bottom is None else min(piece.top + bottom, piece.bottom)
-        return self._store.read(piece.plane, piece.top + top, end)
+        """Return rows of a crop.
+
+        Parameters
+        ----------
+        number
+            The crop.
+        top, bottom
+            Its first row, and the row behind its last one; None: to its end.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(rows, w)`` in native byte order.
+
+        Raises
+        ------
+        UserError
+            If the plane it belongs to cannot be read.
+        """
+        crop = self._crops[number]
+        end = crop.bottom if bottom is None else min(crop.top + bottom, crop.bottom)
+        return self._store.read(crop.plane, crop.top + top, end)
 
     def levels(self, number: int, scaling: IntensityScaling) -> Levels | None:
-        """Return the levels of the plane a piece belongs to, where they are known."""
-        return self._store.levels(self._pieces[number].plane, scaling)
+        """Return the levels of the plane a crop belongs to, where they are known."""
+        return self._store.levels(self._crops[number].plane, scaling)
 
     def is_cheap(self, number: int) -> bool:
-        """Whether reading a piece costs no more than copying it."""
-        return self._store.is_cheap(self._pieces[number].plane)
+        """Whether reading a crop costs no more than copying it."""
+        return self._store.is_cheap(self._crops[number].plane)
 
 
-def split_within_images(catalogue: ImageCatalog, patch: int) -> tuple[ImageCatalog, Split]:
+def split_within_images(catalog: ImageCatalog, patch: int) -> tuple[ImageCatalog, Split]:
     """Cut every image into a part to learn from and a part that is held out.
 
-    A stack of ten planes or more gives its last tenth. Of the planes of others the lowest fifth, and at least `patch`
-    rows, is held out; those of which less than that would be left are learnt from as a whole.
+    Of a stack of ten planes or more the last tenth is held out. Of the planes of other images the lowest fifth is, but
+    at least `patch` rows; planes of which fewer than `patch` rows would be left are learnt from as a whole.
 
     Parameters
     ----------
-    catalogue
+    catalog
         The images.
     patch
         Edge of a patch, pixels.
 
+    Returns
+    -------
+    catalog, split
+        The parts as images, and which of them are for training and for validation.
+
     """
-    parts = [part for image in range(len(catalogue)) for part in _parts(catalogue, image, patch)]
-    divided = replace(
-        catalogue,
+    parts = [part for image in range(len(catalog)) for part in _parts(catalog, image, patch)]
+    parted = replace(
+        catalog,
         names=[part.name for part in parts],
-        sources=[part.source for part in parts],
-        counts=np.array([len(part.pieces) for part in parts], np.int64),
-        store=CroppedPlanes(catalogue.store, [piece for part in parts for piece in part.pieces]),
+        origins=[part.origin for part in parts],
+        counts=np.array([len(part.crops) for part in parts], np.int64),
+        store=CroppedPlanes(catalog.store, [crop for part in parts for crop in part.crops]),
     )
     held = [number for number, part in enumerate(parts) if part.held]
-    return divided, Split([number for number, part in enumerate(parts) if not part.held], held)
+    return parted, Split([number for number, part in enumerate(parts) if not part.held], held)
 
 
-def _parts(catalogue: ImageCatalog, image: int, patch: int) -> Iterator[_Part]:
+def _parts(catalog: ImageCatalog, image: int, patch: int) -> Iterator[_Part]:
     """Yield what is learnt from of an image, and what is held out if there is anything."""
-    name, source = catalogue.names[image], catalogue.sources[image]
-    numbers = catalogue.planes_of([image]).tolist()
-    whole = [_Piece(number, 0, int(catalogue.store.shapes[number, 0])) for number in numbers]
+    name, origin = catalog.names[image], catalog.origins[image]
+    numbers = catalog.planes_of([image]).tolist()
+    whole = [_Crop(number, 0, int(catalog.store.shapes[number, 0])) for number in numbers]
     learnt, held = _by_planes(whole) if len(whole) >= _LEAST_PLANES else _by_rows(whole, patch)
-    yield _Part(name, source, tuple(learnt), held=False)
+    yield _Part(name, origin, tuple(learnt), held=False)
     if held:
-        yield _Part(f"{name} (held out)", source, tuple(held), held=True)
+        yield _Part(f"{name} (held out)", origin, tuple(held), held=True)
 
 
-def _by_planes(whole: list[_Piece]) -> tuple[list[_Piece], list[_Piece]]:
+def _by_planes(whole: list[_Crop]) -> tuple[list[_Crop], list[_Crop]]:
     cut = len(whole) - len(whole) // _SHARE_OF_PLANES
     return whole[:cut], whole[cut:]
 
 
-def _by_rows(whole: list[_Piece], patch: int) -> tuple[list[_Piece], list[_Piece]]:
+def _by_rows(whole: list[_Crop], patch: int) -> tuple[list[_Crop], list[_Crop]]:
     learnt, held = [], []
-    for piece in whole:
-        cut = piece.bottom - max(patch, piece.bottom // _SHARE_OF_ROWS)
+    for crop in whole:
+        cut = crop.bottom - max(patch, crop.bottom // _SHARE_OF_ROWS)
         if cut < patch:
-            learnt.append(piece)
+            learnt.append(crop)
         else:
-            learnt.append(piece._replace(bottom=cut))
-            held.append(piece._replace(top=cut))
+            learnt.append(crop._replace(bottom=cut))
+            held.append(crop._replace(top=cut))
     return learnt, held

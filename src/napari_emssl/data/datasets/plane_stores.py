@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,27 +18,46 @@ from ..images.intensity_scaling import IntensityScaling, Levels
 from .folder_index import FolderIndex
 
 _OPEN_FILES = 8
+"""Files of many planes that stay open, the ones read last."""
 
 
 class PlaneStore(Protocol):
-    """Many planes that are read one by one. It can be pickled, without its pixels, for reading processes."""
+    """Many planes that are read one by one. It can be pickled, without its pixels, for processes that read."""
 
     @property
     def shapes(self) -> NDArray[np.int64]:
         """Height and width of each plane, ``(n, 2)``."""
 
     def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
-        """Return the rows `top` to `bottom` of a plane, ``(rows, w)``; raises `UserError` when it is damaged."""
+        """Return rows of a plane.
+
+        Parameters
+        ----------
+        number
+            The plane.
+        top, bottom
+            Its first row, and the row behind its last one; None: to its end.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(rows, w)`` in native byte order; it may be a view: do not write into it.
+
+        Raises
+        ------
+        UserError
+            If the plane cannot be read.
+        """
 
     def levels(self, number: int, scaling: IntensityScaling) -> Levels | None:
         """Return the levels that `scaling` gives the plane, where they are known without reading it."""
 
     def is_cheap(self, number: int) -> bool:
-        """Whether reading costs no more than copying: such planes need not be kept in memory."""
+        """Whether reading costs no more than copying, so that the plane need not be kept in memory."""
 
 
 class ImagePlanes:
-    """Planes of images that are open already."""
+    """The planes of images that are open already."""
 
     def __init__(self, images: Sequence[Image]) -> None:
         self._images = list(images)
@@ -48,7 +67,25 @@ class ImagePlanes:
         self.shapes: NDArray[np.int64] = np.repeat(edges, counts, axis=0)
 
     def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
-        """Return rows of a plane, see `PlaneStore`."""
+        """Return rows of a plane.
+
+        Parameters
+        ----------
+        number
+            The plane.
+        top, bottom
+            Its first row, and the row behind its last one; None: to its end.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(rows, w)`` in native byte order.
+
+        Raises
+        ------
+        UserError
+            If the file is damaged.
+        """
         image, index = _place(self._first, number)
         return self._images[image].plane(index)[top:bottom]
 
@@ -63,10 +100,10 @@ class ImagePlanes:
 
 
 class FolderPlanes:
-    """Planes of the files of a `FolderIndex`; plain values are read directly, others by the file's reader."""
+    """The planes of the files of a `FolderIndex`; plain values are read directly, others by the file's reader."""
 
-    def __init__(self, listing: FolderIndex) -> None:
-        self._root, self._names, self._rows = listing.root, listing.names, listing.rows
+    def __init__(self, index: FolderIndex) -> None:
+        self._root, self._names, self._rows = index.root, index.names, index.rows
         self._ends: NDArray[np.int64] = np.cumsum(self._rows["planes"], dtype=np.int64)
         self._open: OrderedDict[int, Image] = OrderedDict()
 
@@ -77,18 +114,37 @@ class FolderPlanes:
         return np.repeat(edges, self._rows["planes"], axis=0)
 
     def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
-        """Return rows of a plane, see `PlaneStore`."""
+        """Return rows of a plane.
+
+        Parameters
+        ----------
+        number
+            The plane.
+        top, bottom
+            Its first row, and the row behind its last one; None: to its end.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(rows, w)`` in native byte order.
+
+        Raises
+        ------
+        UserError
+            If the file is damaged, or has changed since its folder was searched.
+        """
         file, index = self._locate(number)
         row, path = self._rows[file], self._root / os.fsdecode(self._names[file])
         height, width = int(row["height"]), int(row["width"])
         if row["offset"] >= 0:
+            # no reader is started: of a large plane only the rows that are wanted leave the disk
             dtype = np.dtype(row["dtype"].decode())
             bottom = height if bottom is None else min(bottom, height)
             start = int(row["offset"]) + (index * height + top) * width * dtype.itemsize
             return _plain_rows(path, dtype, start, bottom - top, width)
         plane = self._image(file, path).plane(index)
         if plane.shape != (height, width):
-            raise UserError(f"{path} has changed since its folder was searched.")
+            raise UserError(f"{path} has changed since its folder was searched. Start again.")
         return plane[top:bottom]
 
     def levels(self, number: int, scaling: IntensityScaling) -> Levels | None:
@@ -114,18 +170,20 @@ class FolderPlanes:
             self._open.popitem(last=False)
         return image
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_open": OrderedDict()}
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_open": OrderedDict()}  # another process opens files for itself
 
 
-def _plain_rows(path: Path, dtype: np.dtype[Any], start: int, rows: int, width: int) -> NDArray[np.number]:
+def _plain_rows(path: Path, dtype: np.dtype[np.number], start: int, rows: int, width: int) -> NDArray[np.number]:
     """Values that lie in a file in one piece, ``(rows, width)``, in native byte order."""
     try:
         values = np.fromfile(path, dtype, rows * width, offset=start)
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise UserError(
+            f"{path} cannot be read ({error.strerror or error}). Check the disk and the permissions."
+        ) from error
     if len(values) < rows * width:
-        raise UserError(f"{path} ends before its last pixel.")
+        raise UserError(f"{path} ends before its last pixel. Copy or save it again.")
     return values.astype(dtype.newbyteorder("="), copy=False).reshape(rows, width)
 
 
@@ -139,7 +197,25 @@ class JoinedPlanes:
         self.shapes: NDArray[np.int64] = np.concatenate(shapes)
 
     def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
-        """Return rows of a plane, see `PlaneStore`."""
+        """Return rows of a plane.
+
+        Parameters
+        ----------
+        number
+            The plane.
+        top, bottom
+            Its first row, and the row behind its last one; None: to its end.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(rows, w)`` in native byte order.
+
+        Raises
+        ------
+        UserError
+            As the store that holds the plane.
+        """
         store, index = _place(self._first, number)
         return self._stores[store].read(index, top, bottom)
 
@@ -162,7 +238,26 @@ class RepairedPlanes:
         self.shapes: NDArray[np.int64] = store.shapes
 
     def read(self, number: int, top: int = 0, bottom: int | None = None) -> NDArray[np.number]:
-        """Return rows of a plane, see `PlaneStore`."""
+        """Return rows of a plane.
+
+        Parameters
+        ----------
+        number
+            The plane.
+        top, bottom
+            Its first row, and the row behind its last one; None: to its end.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(rows, w)`` in native byte order.
+
+        Raises
+        ------
+        UserError
+            As the store that holds the plane.
+        """
+        # the whole plane: what is hot is judged by its median
         return repair(self._store.read(number), self._hot_pixels)[top:bottom]
 
     def levels(self, number: int, scaling: IntensityScaling) -> Levels | None:
@@ -175,11 +270,11 @@ class RepairedPlanes:
 
 
 def _starts(counts: Sequence[int]) -> list[int]:
-    """Number of the first plane of each holder."""
+    """Number of the first plane in each of several holders of planes."""
     return [0, *accumulate(counts)][:-1]
 
 
 def _place(first: list[int], number: int) -> tuple[int, int]:
-    """Holder of a plane, and the plane's number in it."""
+    """The holder of a plane, and the plane's number in it."""
     holder = bisect_right(first, number) - 1
     return holder, number - first[holder]

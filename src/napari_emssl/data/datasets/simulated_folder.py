@@ -1,17 +1,16 @@
-"""What all simulations write alike: a folder cleared of an earlier one, and a record of how the images were made."""
+"""What all simulations write to their folder, once an earlier one is cleared away: how the images were made."""
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ...errors import UserError
 from ..images.writers import replacing
 
 
 def clear_folder(folder: Path, names: Iterable[str], ours: str, overwrite: bool) -> None:
-    """Refuse a folder that holds images in any of its sub-folders `names`, or delete those of an earlier simulation.
+    """Delete the images of an earlier simulation in a folder, where that is allowed.
 
     Parameters
     ----------
@@ -25,7 +24,7 @@ def clear_folder(folder: Path, names: Iterable[str], ours: str, overwrite: bool)
     Raises
     ------
     UserError
-        If there are files and `overwrite` is false.
+        If there are files in a sub-folder and `overwrite` is false.
 
     """
     there = [path for name in names if (folder / name).is_dir() for path in sorted((folder / name).iterdir())]
@@ -36,13 +35,53 @@ def clear_folder(folder: Path, names: Iterable[str], ours: str, overwrite: bool)
             path.unlink()
 
 
-def write_record(folder: Path, kind: str, count: int, settings: dict[str, Any], seed: int, overwrite: bool) -> None:
-    """Write ``settings.json``: how the images of a folder were made."""
+def write_record(
+    folder: Path, kind: str, count: int, settings: Mapping[str, object], seed: int, overwrite: bool
+) -> None:
+    """Write ``settings.json``: how the images of a folder were made.
+
+    Parameters
+    ----------
+    folder
+        The folder of the simulation.
+    kind
+        ``hrtem`` or ``stem``.
+    count
+        Number of images.
+    settings
+        Every setting, as JSON can hold them.
+    seed
+        Of everything random.
+    overwrite
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    UserError
+        If it is there and `overwrite` is false, or cannot be written.
+
+    """
     record = {"simulate": kind, "count": count, "seed": seed, "settings": settings}
     write_text(folder / "settings.json", json.dumps(record, indent=2) + "\n", overwrite)
 
 
 def write_text(path: Path, text: str, overwrite: bool) -> None:
-    """Write a text file in UTF-8; raises `UserError` when it is there and `overwrite` is false."""
+    """Write a text file in UTF-8.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    text
+        What it holds.
+    overwrite
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    UserError
+        If it is there and `overwrite` is false, or cannot be written.
+
+    """
     with replacing(path, overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What there is to learn from without labels: folders, files, packs and arrays become one list of images."""
+"""Images to learn from without labels: folders, files, packs and arrays become one catalog."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class ImageCatalog:
 
     names: list[str]
     """Relative to the folder each was found in; that folder's own name comes first where there are several."""
-    sources: list[str]
-    """What each image was cut from."""
+    origins: list[str]
+    """What each image was cut from, see `pairing.origin_of`."""
     counts: NDArray[np.int64]
     """Planes of each image."""
     store: PlaneStore
@@ -31,7 +31,7 @@ class ImageCatalog:
     layouts: list[str]
     """Layout of each folder, as asked for or found out."""
     skipped: list[str]
-    """A sentence for each file that cannot be read."""
+    """For each file that cannot be read a sentence that says why."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -49,7 +49,7 @@ class ImageCatalog:
 def open_sources(
     sources: Sequence[ImageSource], layout: LayoutName = "auto", hot_pixels: float | None = None
 ) -> ImageCatalog:
-    """List what folders, files, packs and arrays hold; no pixel is read yet.
+    """Catalog what folders, files, packs and arrays hold; no pixel is read yet.
 
     Parameters
     ----------
@@ -66,10 +66,10 @@ def open_sources(
     UserError
         If a path does not exist, a pack is damaged, nothing is of the layout asked for, or no image can be read.
     """
-    _refuse_overlap(sources)
+    _check_overlap(sources)
     prefixes = _prefixes(sources)
     parts = [_open(*each, layout, hot_pixels) for each in zip(sources, prefixes, strict=True)]
-    found = parts[0] if len(parts) == 1 else _joined(parts)
+    found = parts[0] if len(parts) == 1 else _concatenated(parts)
     if not len(found):
         raise UserError(found.skipped[0] if found.skipped else "There is no image to learn from. Give a folder.")
     return found
@@ -89,8 +89,8 @@ def _label(number: int, source: ImageSource) -> str:
     return Path(source).resolve().name if isinstance(source, Path | str) else str(number)
 
 
-def _refuse_overlap(sources: Sequence[ImageSource]) -> None:
-    """An image that is listed twice could be learnt from and held out at once."""
+def _check_overlap(sources: Sequence[ImageSource]) -> None:
+    """Raise `UserError` for what is given twice: such an image could be learnt from and held out at once."""
     paths = [Path(source) for source in sources if isinstance(source, Path | str)]
     seen: set[Path] = set()
     for path in paths:
@@ -119,8 +119,8 @@ def _open(source: ImageSource, prefix: str, layout: LayoutName, hot_pixels: floa
 
 def _open_pack(path: Path, prefix: str) -> ImageCatalog:
     pack = PackedPlanes(path)
-    names, sources = ([prefix + name for name in each] for each in (pack.names, pack.sources))
-    return ImageCatalog(names, sources, pack.counts, pack, list(pack.header["layouts"]), [])
+    names, origins = ([prefix + name for name in each] for each in (pack.names, pack.origins))
+    return ImageCatalog(names, origins, pack.counts, pack, list(pack.header["layouts"]), [])
 
 
 def _open_path(path: Path, prefix: str, wanted: LayoutName) -> ImageCatalog:
@@ -129,42 +129,42 @@ def _open_path(path: Path, prefix: str, wanted: LayoutName) -> ImageCatalog:
         raise UserError(f"{path} does not exist. Check the path.")
     if not path.is_dir() and not is_image_name(path.name):
         raise UserError(f"{path} is of no known image format. Formats that can be read: {FORMATS}.")
-    listing = scan(path)
-    if not len(listing):
+    index = scan(path)
+    if not len(index):
         raise UserError(f"There is no image in the folder {path}. Formats that can be read: {FORMATS}.")
-    names = listing.texts()
-    layout = find_layout(listing.root, names, wanted)
-    chosen = np.array([layout.chooses(listing.root, name) for name in names], bool)
-    skipped = [problem for name, problem in _problems(listing.chosen(chosen))]
-    readable = chosen & (listing.rows["planes"] > 0)
-    listing = listing.chosen(readable)
+    names = index.texts()
+    layout = find_layout(index.root, names, wanted)
+    chosen = np.array([layout.chooses(index.root, name) for name in names], bool)
+    skipped = [problem for name, problem in _problems(index.chosen(chosen))]
+    readable = chosen & (index.rows["planes"] > 0)
+    index = index.chosen(readable)
     names = [prefix + name for name, good in zip(names, readable.tolist(), strict=True) if good]
-    counts = listing.rows["planes"].astype(np.int64)
+    counts = index.rows["planes"].astype(np.int64)
     if layout.planes_are_images:
         each = zip(names, counts.tolist(), strict=True)
         names = [f"{name}#{plane}" for name, count in each for plane in range(count)]
         counts = np.ones(len(names), np.int64)
-    return ImageCatalog(names, list(map(layout.source, names)), counts, FolderPlanes(listing), [layout.name], skipped)
+    return ImageCatalog(names, list(map(layout.origin, names)), counts, FolderPlanes(index), [layout.name], skipped)
 
 
-def _problems(listing: FolderIndex) -> Iterator[tuple[bytes, str]]:
+def _problems(index: FolderIndex) -> Iterator[tuple[bytes, str]]:
     """Names of the files that cannot be read, and why."""
-    unreadable = listing.names[listing.rows["planes"] == 0].tolist()
-    return ((name, listing.problems[name]) for name in unreadable)
+    unreadable = index.names[index.rows["planes"] == 0].tolist()
+    return ((name, index.problems[name]) for name in unreadable)
 
 
-def _joined(parts: Sequence[ImageCatalog]) -> ImageCatalog:
-    """One catalogue of several."""
+def _concatenated(parts: Sequence[ImageCatalog]) -> ImageCatalog:
+    """One catalog of several."""
     return ImageCatalog(
         names=[name for part in parts for name in part.names],
-        sources=[source for part in parts for source in part.sources],
+        origins=[origin for part in parts for origin in part.origins],
         counts=np.concatenate([part.counts for part in parts]) if parts else np.zeros(0, np.int64),
         store=JoinedPlanes([part.store for part in parts]),
         layouts=[layout for part in parts for layout in part.layouts],
-        skipped=[sentence for part in parts for sentence in part.skipped],
+        skipped=[reason for part in parts for reason in part.skipped],
     )
 
 
 def describe_skipped(skipped: Sequence[str]) -> str:
-    """Return a sentence about files that cannot be read, from the sentences about each."""
-    return f"{counted(len(skipped), 'file')} could not be read and left out, the first: {skipped[0]}"
+    """Return one sentence about files that cannot be read, from at least one about each."""
+    return f"{counted(len(skipped), 'file')} could not be read and will be left out, the first: {skipped[0]}"

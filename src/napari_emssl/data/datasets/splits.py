@@ -1,11 +1,10 @@
-"""Which images are learnt from, which decide the best weights, and which nobody sees before the end."""
+"""Which images are learnt from, which choose the best weights, and which stay unseen until the end."""
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ...errors import UserError
 from ..images.image import replacing
@@ -28,19 +27,19 @@ class Split:
 
 
 def make_split(
-    names: Sequence[str], sources: Sequence[str], validation: int, test: int, images: int | None, seed: int
+    names: Sequence[str], origins: Sequence[str], validation: int, test: int, images: int | None, seed: int
 ) -> Split:
-    """Hold whole sources out, first for the test, then for validation; draw training images from what is left.
+    """Hold whole origins out, first for the test, then for validation; draw training images from what is left.
 
-    A part holds as many images as asked for, if its sources have them; what else these sources hold is left out of
-    all parts. Which images are drawn follows from their names, their sources and the seed alone, so that larger
+    A part holds as many images as asked for, if its origins have them; the other images of these origins are in no
+    part. Which images are drawn follows from their names, their origins and the seed alone, so that larger
     parts contain the smaller ones: test sets always, validation sets beside the same test set, and training sets beside
-    the same two. Images of a single source are cut once instead: training, then validation, then test.
+    the same two. Images of a single origin are cut into three runs instead: training, then validation, then test.
 
     Parameters
     ----------
-    names, sources
-        Of each image.
+    names, origins
+        Of each image; see `pairing.origin_of`.
     validation, test
         Number of images held out.
     images
@@ -55,41 +54,54 @@ def make_split(
     """
     if validation + test >= len(names):
         flags = f"--validation {validation}" + (f" and --test {test}" if test else "")
-        raise UserError(f"{flags} leaves nothing to learn from: there are {len(names)} images.")
+        raise UserError(f"{flags} leaves nothing to learn from: there are {len(names)} images. Hold fewer out.")
 
     everything = list(range(len(names)))
-    rest, tested = _hold_out(everything, test, seed + _TEST_SALT, names, sources)
-    rest, validated = _hold_out(rest, validation, seed, names, sources)
+    rest, tested = _hold_out(everything, test, seed + _TEST_SALT, names, origins)
+    rest, validated = _hold_out(rest, validation, seed, names, origins)
     if images is not None:
         rest = draw_subset(rest, images, seed, names.__getitem__)
     return Split(rest, validated, tested)
 
 
 def _hold_out(
-    numbers: list[int], count: int, seed: int, names: Sequence[str], sources: Sequence[str]
+    numbers: list[int], count: int, seed: int, names: Sequence[str], origins: Sequence[str]
 ) -> tuple[list[int], list[int]]:
-    """Take `count` images out, with all that shares their sources; at least one source is left."""
+    """Take `count` images out, with all that share their origins; at least one origin is left."""
     groups: dict[str, list[int]] = defaultdict(list)
     for number in numbers:
-        groups[sources[number]].append(number)
+        groups[origins[number]].append(number)
     if len(groups) < 2:
         cut = max(len(numbers) - count, 1)
         return numbers[:cut], numbers[cut:]
     held: list[int] = []
     taken: set[str] = set()
-    for source in order_by_draw(groups, seed)[:-1]:
+    for origin in order_by_draw(groups, seed)[:-1]:
         if len(held) >= count:
             break
-        held += draw_subset(groups[source], count - len(held), seed, names.__getitem__)
-        taken.add(source)
-    return [number for number in numbers if sources[number] not in taken], sorted(held)
+        held += draw_subset(groups[origin], count - len(held), seed, names.__getitem__)
+        taken.add(origin)
+    return [number for number in numbers if origins[number] not in taken], sorted(held)
 
 
 def write_split(
-    path: Path, split: Split, names: Sequence[str], sources: Sequence[str], facts: dict[str, Any],
+    path: Path, split: Split, names: Sequence[str], origins: Sequence[str], facts: Mapping[str, object],
     overwrite: bool = False,
 ) -> None:  # fmt: skip
-    """Write a split as JSON: for each part the names of its images and how many there are, and the sources held out.
+    """Write a split as JSON: for each part the names and the number of its images, and the origins held out.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    split
+        Which images are in which part.
+    names, origins
+        Of each image; the file calls origins ``sources``.
+    facts
+        What else to write: plain values by name.
+    overwrite
+        Whether a file that is there may be replaced.
 
     Raises
     ------
@@ -101,7 +113,7 @@ def write_split(
         "format": FORMAT,
         **facts,
         "counts": {part: len(numbers) for part, numbers in parts.items()},
-        "sources": {part: sorted({sources[n] for n in parts[part]}) for part in ("validation", "test")},
+        "sources": {part: sorted({origins[n] for n in parts[part]}) for part in ("validation", "test")},
         **{part: [names[n] for n in numbers] for part, numbers in parts.items()},
     }
     with replacing(path, overwrite) as temporary:

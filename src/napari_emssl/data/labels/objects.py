@@ -59,9 +59,10 @@ class KnownPoint(NamedTuple):
 
 
 def inner_points(target: Target) -> list[tuple[int, int]]:
-    """Return of each painted object the pixel farthest from its border, row and column."""
+    """Return row and column of the pixel of each painted object that is farthest from the object's border."""
     found = []
     for painted in painted_objects(target):
+        # padded, so that the edge of the box counts as a border too
         depth = ndimage.distance_transform_edt(np.pad(painted.mask, 1))[1:-1, 1:-1]
         row, column = np.unravel_index(int(depth.argmax()), depth.shape)
         found.append((int(row) + painted.box[0].start, int(column) + painted.box[1].start))
@@ -87,34 +88,37 @@ def hold_out(
     share
         Share of the objects to hold out; at least one is.
     seed
-        Decides which.
+        Decides which ones.
     least_objects
-        With fewer objects over all targets nothing is held out.
+        With fewer objects in all targets together nothing is held out.
     known
-        For each target, points in objects of an earlier run whose weights are gone on from: what was held out then
-        stays held out, what was learnt from is never held out, and new objects fill up the share.
+        For each target, points in objects of an earlier run whose weights this one starts from: what was held out
+        then stays held out, what was learnt from is never held out, and new objects fill up the share.
 
     Returns
     -------
-    (training, validation) or None
-        Core targets of the same shapes; None where there are too few objects, or one side would not show two
-        classes.
+    tuple of lists, or None
+        Core targets of the same shapes for training and for validation; None where there are too few objects, or one
+        side would not show two classes.
     """
     numbered = [numbered_objects(target)[0] for target in targets]
     classes = [_classes_by_number(target, numbers) for target, numbers in zip(targets, numbered, strict=True)]
     objects = [(plane, number) for plane, found in enumerate(classes) for number in range(1, len(found))]
     if len(objects) < least_objects or share <= 0:
         return None
-    fates = [_fate(numbers, points) for numbers, points in zip(numbered, known or [()] * len(targets), strict=True)]
+    before = [
+        _held_out_before(numbers, points)
+        for numbers, points in zip(numbered, known or [()] * len(targets), strict=True)
+    ]
     held = _chosen(
         objects,
         [int(classes[plane][number]) for plane, number in objects],
-        [fates[plane].get(number) for plane, number in objects],
+        [before[plane].get(number) for plane, number in objects],
         share,
         seed,
     )
     parts = [
-        _parted(target, numbers, [number for plane, number in held if plane == index])
+        _split_target(target, numbers, [number for plane, number in held if plane == index])
         for index, (target, numbers) in enumerate(zip(targets, numbered, strict=True))
     ]
     training, validation = [part[0] for part in parts], [part[1] for part in parts]
@@ -129,25 +133,25 @@ def _classes_shown(targets: Sequence[Target]) -> int:
 
 
 def _classes_by_number(target: Target, numbers: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Class of each numbered object; entry 0 means nothing."""
+    """Class of each numbered object; entry 0 has no meaning."""
     classes = np.zeros(int(numbers.max(initial=0)) + 1, np.uint8)
     classes[numbers] = target
     return classes
 
 
-def _fate(numbers: NDArray[np.int32], points: Sequence[KnownPoint]) -> dict[int, bool]:
-    """Whether an object was held out before, by number; one that has grown together with a learnt one was not."""
-    fate: dict[int, bool] = {}
+def _held_out_before(numbers: NDArray[np.int32], points: Sequence[KnownPoint]) -> dict[int, bool]:
+    """Whether each object was held out before, by number; one that has merged with a learnt one counts as learnt."""
+    before: dict[int, bool] = {}
     for row, column, held_out in points:
         number = int(numbers[row, column])
-        fate[number] = held_out and fate.get(number, True)
-    return fate
+        before[number] = held_out and before.get(number, True)
+    return before
 
 
 def _chosen(
     objects: Sequence[tuple[int, int]],
     classes: Sequence[int],
-    fates: Sequence[bool | None],
+    before: Sequence[bool | None],
     share: float,
     seed: int,
 ) -> list[tuple[int, int]]:
@@ -156,18 +160,19 @@ def _chosen(
     wanted = max(1, round(share * len(objects)))
     held: list[tuple[int, int]] = []
     drawn = np.random.default_rng(seed).permutation(len(objects))
-    for index in sorted(drawn, key=lambda index: not fates[index]):
-        again = fates[index] is True
-        if (again or (len(held) < wanted and fates[index] is None)) and left[classes[index]] > 1:
+    for index in sorted(drawn, key=lambda index: not before[index]):  # those held out before come first
+        again = before[index] is True
+        if (again or (len(held) < wanted and before[index] is None)) and left[classes[index]] > 1:
             held.append(objects[index])
             left[classes[index]] -= 1
     return held
 
 
-def _parted(target: Target, numbers: NDArray[np.int32], held: Sequence[int]) -> tuple[Target, Target]:
+def _split_target(target: Target, numbers: NDArray[np.int32], held: Sequence[int]) -> tuple[Target, Target]:
     """Training and validation part of one target."""
     if not held:
         return target.copy(), np.zeros_like(target)
+    # every pixel goes to the side of the object it is nearest to, background included
     nearest = ndimage.distance_transform_edt(numbers == 0, return_distances=False, return_indices=True)
     is_held = np.zeros(int(numbers.max()) + 1, bool)
     is_held[list(held)] = True

@@ -1,12 +1,12 @@
-"""A dense target painted as a user in a hurry paints: a few whole objects and some background, the rest unknown."""
-
-from typing import Any
+"""A dense target made sparse, as a user in a hurry paints: a few whole objects, some background, the rest unknown."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from .objects import Target
+
+Mask = NDArray[np.bool_]
 
 _VISIBLE_PX = 30
 """Objects of fewer pixels are painted only where there are not enough larger ones."""
@@ -15,7 +15,7 @@ _DABS, _DAB_RADIUS_PX = 3, 8
 
 
 def count_objects(numbers: NDArray[np.integer]) -> int:
-    """Return how many objects `numbers` ``(h, w)`` tells apart, 0 being none."""
+    """Return how many different objects `numbers` ``(h, w)`` has; 0 is none."""
     return len(np.unique(numbers[numbers > 0]))
 
 
@@ -49,24 +49,25 @@ def paint_few(target: Target, numbers: NDArray[np.integer], count: int, rng: np.
     return painted
 
 
-def _drawn(of_class: NDArray[np.bool_], numbers: NDArray[np.integer], count: int, rng: np.random.Generator) -> Any:
+def _drawn(of_class: Mask, numbers: NDArray[np.integer], count: int, rng: np.random.Generator) -> Mask:
     """Mask of the objects drawn from one class."""
     labels, areas = np.unique(numbers[of_class & (numbers > 0)], return_counts=True)
     visible = labels[areas >= _VISIBLE_PX]
     eligible = visible if len(visible) >= count else labels
-    return of_class & np.isin(numbers, rng.choice(eligible, min(count, len(eligible)), replace=False))
+    mask: Mask = of_class & np.isin(numbers, rng.choice(eligible, min(count, len(eligible)), replace=False))
+    return mask
 
 
-def _ring(chosen: NDArray[np.bool_], numbers: NDArray[np.integer]) -> Any:
+def _ring(chosen: Mask, numbers: NDArray[np.integer]) -> Mask:
     """Mask of what is near the chosen objects."""
     if not chosen.any():
         return chosen
     areas = np.unique(numbers[numbers > 0], return_counts=True)[1]
     width = max(_LEAST_RING_PX, int(0.5 * np.sqrt(np.median(areas) / np.pi)))
-    return ndimage.distance_transform_edt(~chosen) <= width
+    return np.asarray(ndimage.distance_transform_edt(~chosen) <= width)
 
 
-def _dabs(background: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+def _dabs(background: Mask, rng: np.random.Generator) -> Mask:
     """Mask of discs on background, clear of objects where that is possible."""
     mask = np.zeros(background.shape, bool)
     places = np.argwhere(ndimage.distance_transform_edt(background) > _LEAST_RING_PX - 1)

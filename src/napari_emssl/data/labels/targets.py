@@ -1,4 +1,4 @@
-"""From what users painted, or from mask files, to core targets: 0 unpainted, 1 background, 2.. classes."""
+"""Core targets from what users painted, or from mask files: 0 unpainted, 1 background, 2.. classes."""
 
 from collections.abc import Collection, Sequence
 from typing import Literal
@@ -22,9 +22,9 @@ __all__ = [
 Unpainted = Literal["near", "ignored", "background"]
 
 MOST_CLASSES = 16
-"""Masks with more values than this number their objects, or are no masks."""
+"""Masks with more values than this number their objects, or are no masks at all."""
 _GAP_PX = 1
-"""Painted borders are imprecise: the 8 neighbours of painted pixels belong to nobody."""
+"""Painted borders are imprecise: the 8 neighbours of painted pixels stay unpainted."""
 _MARGIN_PX = (4.0, 48.0)
 """Least and most width of the ring around a painted object that counts as background."""
 
@@ -37,7 +37,25 @@ def target_from_painting(
     name: str = "the painting",
     merge_classes: bool = False,
 ) -> Target:
-    """Return the core target ``(h, w)`` uint8 of one painted plane; `targets_from_painting` says the rules."""
+    """Turn one painted plane into a core target.
+
+    Parameters
+    ----------
+    labels
+        Labels ``(h, w)``, integer, 0 where nothing is painted.
+    unpainted, background_label, name, merge_classes
+        See `targets_from_painting`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Target ``(h, w)`` uint8: 0 unpainted, 1 background, 2.. classes in the order of their labels.
+
+    Raises
+    ------
+    UserError
+        As `targets_from_painting`.
+    """
     targets, _ = targets_from_painting([labels], unpainted, background_label, name=name, merge_classes=merge_classes)
     return targets[0]
 
@@ -82,7 +100,7 @@ def targets_from_painting(
     Raises
     ------
     UserError
-        If nothing is painted, only background is, or nothing in the end says what background is.
+        If nothing is painted, only background is, or nothing says in the end what background is.
     """
     labels = [_integers(plane, name) for plane in planes]
     background = (background_label,) if isinstance(background_label, int) else tuple(background_label or ())
@@ -96,13 +114,13 @@ def targets_from_painting(
     if len(_values(targets)) < 2:
         raise UserError(
             f"Only one class is painted in {name}, and nothing says what is background. "
-            "Paint some background with another label and declare it as such, or take the surroundings as background."
+            "Paint some background with another label and declare it as such, or let the surroundings be background."
         )
     return targets, classes
 
 
 def _integers(plane: NDArray[np.generic], name: str) -> NDArray[np.generic]:
-    """Labels as integers, two axes, none negative."""
+    """Labels as integers; raises `UserError` unless they have two axes and none is negative."""
     labels = np.asarray(plane)
     if labels.ndim != 2:
         raise UserError(f"The shape {labels.shape} of {name} is not that of a plane. Give one plane (h, w) at a time.")
@@ -128,7 +146,7 @@ def _distinct(plane: NDArray[np.generic]) -> list[int]:
 
 
 def _check_painted(planes: Sequence[NDArray[np.generic]], values: Sequence[int], name: str) -> None:
-    """At least one pixel of one class must be painted."""
+    """Raise `UserError` unless at least one pixel of one class is painted."""
     if not any(plane.any() for plane in planes):
         raise UserError(f"No pixel is painted in {name}. Paint one particle, then start again.")
     if not values:
@@ -179,9 +197,10 @@ def _fill(target: Target, region: NDArray[np.bool_] | None) -> None:
 def _paint_rings(target: Target) -> None:
     """Make unpainted pixels around each object background, in place; the pixels at any object's border stay 0."""
     numbers, areas = numbered_objects(target)
+    # half the equivalent diameter, sqrt(area / pi)
     margins = np.clip(np.sqrt(areas / np.pi), *_MARGIN_PX)
     for number, box in enumerate(ndimage.find_objects(numbers), start=1):
-        window = _grown(box, int(margins[number]) + 2)
+        window = _grown(box, int(margins[number]) + 2)  # distances in a window, not in the whole plane
         distance = ndimage.distance_transform_edt(numbers[window] != number)
         ring = (distance <= margins[number] + _GAP_PX) & (target[window] == 0)
         target[window][ring & ~ndimage.binary_dilation(numbers[window] > 0, EIGHT)] = 1
@@ -213,7 +232,7 @@ def targets_from_masks(
     merge_classes
         All classes are one: masks that number the objects.
     class_values
-        The values a model was trained on, to score it: others are refused. By default those that occur.
+        The values a model was trained on, to score it: others raise. By default those that occur.
     name
         What messages call the masks.
 
@@ -235,7 +254,7 @@ def targets_from_masks(
         classes = class_values or _class_values(found, merge_classes, name)
     else:
         classes = class_values
-        _refuse_unknown(found, classes, name)
+        _check_known(found, classes, name)
     targets = [_mapped(mask, found if merge_classes else classes, merge_classes, background) for mask in labels]
     if zero == "background":
         targets = [_spread(target, "background") for target in targets]
@@ -244,8 +263,8 @@ def targets_from_masks(
     return targets, classes
 
 
-def _refuse_unknown(found: Sequence[int], classes: Sequence[int], name: str) -> None:
-    """Values that the model was not trained on have no class."""
+def _check_known(found: Sequence[int], classes: Sequence[int], name: str) -> None:
+    """Raise `UserError` for values that the model was not trained on: they have no class."""
     unknown = [value for value in found if value not in classes]
     if unknown:
         raise UserError(

@@ -107,7 +107,7 @@ class PretrainingData:
         """Write the split, replacing what is there."""
         catalogue = self.catalogue
         facts = {"seed": self.settings.seed, "layouts": catalogue.layouts}
-        write_split(path, self.split, catalogue.names, catalogue.sources, facts, overwrite=True)
+        write_split(path, self.split, catalogue.names, catalogue.origins, facts, overwrite=True)
 
 
 def gather_unlabelled(
@@ -139,5 +139,5 @@ def gather_unlabelled(
         return PretrainingData(catalogue, parts, settings)
     count = len(catalogue)
     validation = min(VALIDATION_LIMIT, count // 10) if settings.validation is None else settings.validation
-    parts = make_split(catalogue.names, catalogue.sources, validation, settings.test, settings.images, settings.seed)
+    parts = make_split(catalogue.names, catalogue.origins, validation, settings.test, settings.images, settings.seed)
     return PretrainingData(catalogue, parts, settings)

@@ -35,7 +35,7 @@ def test_stacks_are_paired_plane_by_plane_and_read_late():
     assert [len(image) for image in request.images()] == [len(image) for image in request.targets()] == [3]
     assert read == []
     np.testing.assert_array_equal(request.targets()[0].plane(2), clean[2])
-    assert request.pairs[0].check().sentence.startswith("They fit")
+    assert request.pairs[0].check().describe().startswith("They fit")
 
 
 def test_images_of_a_simulation_are_images_of_their_own():
@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_said_in_a_sentence(layers, task, text):
 def test_a_finer_target_is_taken_for_super_resolution():
     pair = pair_of("super-resolve", layer(NOISY, scale=(1, 2, 2)), layer(FINE, "F"))
     assert pair.factor == 2
-    assert "results on that grid" in pair.check().sentence
+    assert "results on that grid" in pair.check().describe()
     assert pair.doubt == ""
 
 

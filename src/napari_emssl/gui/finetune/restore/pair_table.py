@@ -86,7 +86,7 @@ class PairRow(QObject):
         """Show a mark, and the sentence as its tooltip."""
         word = "asked" if self.asked else _word(self.check)
         self.mark.setText(_MARKS[word])
-        self.mark.setToolTip(self.check.sentence if self.check is not None else _CHECKING if word else "")
+        self.mark.setToolTip(self.check.describe() if self.check is not None else _CHECKING if word else "")
 
 
 def _word(check: PairCheck | None) -> str:
@@ -285,12 +285,12 @@ class PairTable(QWidget):
     def _lines(self) -> Iterator[str]:
         known = [row.check for row in self.rows if row.check is not None]
         if len(self.rows) == 1:
-            yield from (check.sentence for check in known)
+            yield from (check.describe() for check in known)
             if self.rows[0].asked:
                 yield _CHECKING
             return
         for number, row in enumerate(self.rows, start=1):
             if row.check is not None and (row.check.trouble or row.check.doubt):
-                yield f"Pair {number}: {row.check.sentence}"
+                yield f"Pair {number}: {row.check.describe()}"
         if len(known) == len(self.rows) and not any(check.trouble or check.doubt for check in known):
             yield f"All {len(known)} pairs fit."
