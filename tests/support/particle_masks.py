@@ -1,0 +1,23 @@
+"""Masks of particles, and what is measured in them."""
+
+import numpy as np
+from hypothesis import settings
+from hypothesis.extra import numpy as hnp
+
+import napari_emssl as em
+
+QUICK = settings(max_examples=60, deadline=None)
+MASKS = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24))
+
+
+def disc(shape, y, x, diameter):
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return (rows - y) ** 2 + (columns - x) ** 2 <= diameter**2 / 4
+
+
+def table_of(mask, **values):
+    return em.measure_particles(mask, settings=em.MeasureSettings(**values))
+
+
+def image_of(mask, size, name="image"):
+    return em.Image(name, mask[None], (), size)
