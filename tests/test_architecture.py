@@ -43,6 +43,14 @@ def test_versions_agree() -> None:
     assert newest[1] == napari_emssl.__version__
 
 
+@pytest.mark.parametrize("module", ["napari_emssl", "napari_emssl.data.images.made_up"])
+def test_a_warning_from_any_module_fails_a_test(module: str) -> None:
+    with pytest.raises(UserWarning, match="made up"):
+        exec("import warnings; warnings.warn('made up')", {"__name__": module})
+    with pytest.warns(UserWarning, match="made up"):
+        exec("import warnings; warnings.warn('made up')", {"__name__": "somebody_else"})
+
+
 def run_python(code: str) -> str:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(

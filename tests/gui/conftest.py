@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 _DISPLAY = sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 if not all(find_spec(name) for name in ("napari", "qtpy", "pytestqt", "pyqtgraph")):
-    collect_ignore_glob = ["test_*.py"]
+    collect_ignore_glob = ["*"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
