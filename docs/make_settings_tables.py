@@ -1,4 +1,4 @@
-"""Write the tables of settings in `terminal.md` from the fields: ``python docs/make_settings_tables.py``."""
+"""Write the tables of settings in `reference/terminal.md` from the fields: ``python docs/make_settings_tables.py``."""
 
 import re
 from pathlib import Path
@@ -11,13 +11,13 @@ from napari_emssl.jobs import settings
 from napari_emssl.simulation.hrtem import settings as hrtem_settings
 from napari_emssl.simulation.stem import settings as stem_settings
 
-PAGE = Path(__file__).with_name("terminal.md")
+PAGE = Path(__file__).parent / "reference" / "terminal.md"
 _TABLE = re.compile(r"(<!-- settings: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _WORDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}", "multiple_of": "multiple of {}"}
 
 
 def updated(text: str) -> str:
-    """Return the page with every table between its marks made anew."""
+    """Return the page with every table between its marks written again."""
     models = vars(settings) | vars(hrtem_settings) | vars(stem_settings)
     return _TABLE.sub(lambda match: match[1] + table_of(models[match[2]]) + match[3], text)
 

@@ -1,4 +1,4 @@
-"""`docs/requirements.md` names tests that exist, for every requirement."""
+"""`docs/reference/requirements.md` names tests that exist, for every requirement."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
-TABLE = (ROOT / "docs" / "requirements.md").read_text(encoding="utf-8")
+TABLE = (ROOT / "docs" / "reference" / "requirements.md").read_text(encoding="utf-8")
 ROWS = {match[1]: match[0] for match in re.finditer(r"^\| (R\d+) \|.*\|$", TABLE, re.MULTILINE)}
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(test_\w+)`", TABLE)))
 

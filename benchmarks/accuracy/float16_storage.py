@@ -1,4 +1,6 @@
-"""What storing weights in 16 bits costs a generator: L1 and bytes, before and after (docs/models.md).
+"""What storing weights in 16 bits costs a generator: L1 and bytes, before and after.
+
+The table in docs/measurements/model-storage.md.
 
 FOLDER holds unlabelled images. A patch of every third image is corrupted as in pretraining, the same for both files.
 

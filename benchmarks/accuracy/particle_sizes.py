@@ -1,7 +1,8 @@
 """Bias and scatter of particle sizes, and of counting touching ones, on masks whose truth is known.
 
-``python benchmarks/accuracy/particle_sizes.py [--repeats N] [--seed S]`` prints the tables of ``docs/particles.md``;
-``--instances FOLDER`` makes masks of numbered particles and tells how well these come back.
+``python benchmarks/accuracy/particle_sizes.py [--repeats N] [--seed S]`` prints the tables of
+``docs/measurements/particle-sizes.md``; ``--instances FOLDER`` makes masks of numbered particles and reports how well
+these come back.
 
 Shapes are drawn with soft edges (8 x 8 points in a pixel) at random places and angles; a pixel belongs to the mask
 where at least half of it is covered. A rough border is moved in and out by noise of the given standard deviation,

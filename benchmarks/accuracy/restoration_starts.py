@@ -1,4 +1,6 @@
-"""What a start gives when a model is fine-tuned on a few pairs of one's own crystal, as a table for docs/benchmarks.md.
+"""What a start gives when a model is fine-tuned on a few pairs of your own crystal.
+
+The tables in docs/measurements/restoration.md.
 
     python benchmarks/accuracy/restoration_starts.py --starts stem-denoise scratch --pairs 1 4 --steps 20 60 200
 

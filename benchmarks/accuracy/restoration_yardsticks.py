@@ -1,4 +1,6 @@
-"""Restoration beside the usual filters, on images whose truth is known; prints tables for docs/benchmarks.md.
+"""Restoration beside the usual filters, on images whose truth is known.
+
+The tables in docs/measurements/restoration.md.
 
     python benchmarks/accuracy/restoration_yardsticks.py IMAGES TARGETS TASK MODEL [--count N] [--no-bm3d]
 

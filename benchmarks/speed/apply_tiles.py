@@ -1,4 +1,6 @@
-"""Time of one 2048 x 2048 plane in tiles against the same in one piece, one thread, as a ratio (docs/apply.md).
+"""Time of one 2048 x 2048 plane in tiles against the same in one piece, one thread, as a ratio.
+
+The table in docs/measurements/apply.md.
 
 Processor time of the process, system included, so that other programs disturb it little.
 

@@ -163,7 +163,7 @@ def test_docs_show_the_settings_as_they_are() -> None:
         from make_settings_tables import updated
     finally:
         sys.path.pop(0)
-    page = ROOT / "docs" / "terminal.md"
+    page = ROOT / "docs" / "reference" / "terminal.md"
     text = page.read_text(encoding="utf-8")
     assert updated(text) == text, "run: python docs/make_settings_tables.py"
 

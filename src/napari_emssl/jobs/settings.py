@@ -60,7 +60,7 @@ class PackSettings(Settings):
     """How unlabelled images are found and prepared."""
 
     layout: Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"] = Field(
-        "auto", description="How the images lie on disk, see docs/data.md; auto finds out."
+        "auto", description="How the images lie on disk, see docs/reference/data-formats.md; auto finds out."
     )
     hot_pixels: float | None = Field(
         None,

@@ -67,7 +67,9 @@ class Offer:
         for model in self.models:
             if model.name == name:
                 return model
-        known = ", ".join(model.name for model in self.models) or "none; docs/models.md tells how to add a registry"
+        known = ", ".join(model.name for model in self.models) or (
+            "none; docs/how-to/models.md says how to add a registry"
+        )
         unread = f" {len(self.complaints)} registries could not be read." if self.complaints else ""
         raise UserError(f"No registry offers a model '{name}'. Models to download: {known}.{unread}")
 

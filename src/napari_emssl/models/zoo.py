@@ -34,11 +34,11 @@ _RESTORERS = {
 
 
 _WHY = {"segment": "of those that ship, level with the best on small particles and ahead on large ones"}
-"""Measured in docs/models.md."""
+"""Measured in docs/measurements/few-labels.md."""
 
 
 _WHY_RESTORER = "it does the task already, and goes on from there"
-"""Measured in docs/benchmarks.md."""
+"""Measured in docs/measurements/restoration.md."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def measure_particles(
     Returns
     -------
     ParticleTable
-        One row a particle; see ``docs/particles.md`` for the columns.
+        One row a particle; see ``docs/reference/particle-table.md`` for the columns.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Sizes and shapes of the particles of one plane, in pixels; definitions are stated in ``docs/particles.md``."""
+"""Sizes and shapes of the particles of one plane, in pixels, as ``docs/reference/particle-table.md`` defines them."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,8 +1,8 @@
 """The pack, one file for very many planes: their plain values one after the other, then tables that say where.
 
-The file begins with a fixed mark and a JSON header of fixed length; ``docs/data.md`` describes both. Planes are read,
-not memory-mapped: processes share them in the system's file cache just as well, memory stays flat, and a file that is
-cut short while it is read raises a `UserError`, where a memory map would end the process.
+The file begins with a fixed mark and a JSON header of fixed length; ``docs/reference/data-formats.md`` describes both.
+Planes are read, not memory-mapped: processes share them in the system's file cache just as well, memory stays flat, and
+a file that is cut short while it is read raises a `UserError`, where a memory map would end the process.
 """
 
 import json

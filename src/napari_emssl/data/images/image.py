@@ -1,6 +1,6 @@
 """Files and arrays in, grey planes out.
 
-Formats, layouts and what counts as colour are described in ``docs/data.md``.
+Formats, layouts and what counts as colour are described in ``docs/reference/data-formats.md``.
 """
 
 import os

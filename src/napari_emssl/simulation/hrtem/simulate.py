@@ -1,8 +1,8 @@
 """HRTEM images of gold nanoparticles on amorphous carbon whose truth is known.
 
 The physics is in `nanoparticles` and `specimen` (atoms), `multislice` (scattering) and `optics` (lens and camera);
-`docs/simulation.md` has it in one piece. Those modules are imported with the first image only: they take a second to
-load.
+`docs/how-it-works/hrtem-simulation.md` has it in one piece. Those modules are imported with the first image only: they
+take a second to load.
 """
 
 from collections.abc import Iterator, Sequence

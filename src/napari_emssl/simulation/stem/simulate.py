@@ -2,7 +2,7 @@
 
 An incoherent image: the specimen's scattering power, about Z^1.7 for each atom, convolved with the probe's intensity.
 The parts are in `lattice`, `materials` and `specimen` (atoms), `probe` (the beam), `render` and `scan` (recording);
-`docs/simulation.md` has the physics in one piece.
+`docs/how-it-works/stem-simulation.md` has the physics in one piece.
 """
 
 from collections.abc import Sequence

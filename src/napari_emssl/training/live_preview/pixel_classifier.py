@@ -1,7 +1,8 @@
 """A pixel classifier that learns from a few brush strokes in a fraction of a second: filters and small networks.
 
 numpy and scikit-image only: a process that holds nothing else starts at once and leaves the GPU alone. Features of the
-pretrained generators, beside the filters or in their place, were measured and did not help: docs/active-learning.md.
+pretrained generators, beside the filters or in their place, were measured and did not help:
+docs/measurements/first-look.md.
 """
 
 from dataclasses import dataclass
