@@ -12,7 +12,7 @@ def main(model: str | Path = "my-model.safetensors", stack: str | Path = "stack.
     for event in job:
         if isinstance(event, em.Progress):
             print(f"{event.fraction:.0%}")
-        elif isinstance(event, em.Warning):
+        elif isinstance(event, em.Notice):
             print(event.text)
     written: Path = event.result[0]
     return written
