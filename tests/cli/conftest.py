@@ -1,4 +1,4 @@
-"""A terminal of its own for each test: an empty zoo, and small images, masks and a model to name."""
+"""A terminal, and small images, masks and a model to name in it."""
 
 from pathlib import Path
 
@@ -8,14 +8,6 @@ from terminal import Tell, Told
 
 from napari_emssl.cli import main
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, save_model
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder of its own for each test."""
-    folder = tmp_path / "home"
-    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(folder))
-    return folder
 
 
 @pytest.fixture

@@ -7,25 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from model_server import ModelServer, serving
+from model_server import ModelServer, Serve
 from terminal import Tell, refused
 
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, read_card, read_model, save_model
 
-
-@pytest.fixture(autouse=True)
-def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's folder, and no proxy and no registry besides those of the test."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("NAPARI_EMSSL_REGISTRIES", raising=False)
-    return home
+pytestmark = pytest.mark.usefixtures("direct_network")
 
 
 @pytest.fixture
@@ -36,9 +28,8 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(model: Path) -> Iterator[ModelServer]:
-    with serving(model.read_bytes()) as served:
-        yield served
+def server(model: Path, serve: Serve) -> ModelServer:
+    return serve(model.read_bytes())
 
 
 @pytest.fixture

@@ -22,14 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no display; run under xvfb-run"))
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch) -> Path:
-    """A user's folder of its own for each test."""
-    folder = tmp_path / "home"
-    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(folder))
-    return folder
-
-
 @pytest.fixture
 def plugins(npe2pm) -> Iterator[None]:
     """This plugin and napari's own readers and writers, and no other that may be installed."""

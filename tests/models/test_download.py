@@ -9,12 +9,11 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from model_server import ModelServer, serving
+from model_server import ModelServer, Serve
 
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Event, Finished, Notice, Progress
@@ -24,17 +23,10 @@ from napari_emssl.models.download import download
 from napari_emssl.models.fetch import Download
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, save_model
 
+pytestmark = pytest.mark.usefixtures("direct_network")
 PATIENCE = DownloadSettings(timeout_seconds=0.5)
 DEAD = "http://127.0.0.1:9/good"
 """Nothing listens on the port of the discard protocol."""
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +37,8 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def server(content: bytes) -> Iterator[ModelServer]:
-    with serving(content) as served:
-        yield served
+def server(content: bytes, serve: Serve) -> ModelServer:
+    return serve(content)
 
 
 def order(server: ModelServer, *manners: str, name: str | None = None, size: bool = True) -> Download:
@@ -132,8 +123,9 @@ def test_all_mirrors_that_failed_are_named(server: ModelServer) -> None:
         download(order(server, "missing", "broken"), PATIENCE).result()
 
 
-def test_a_file_that_is_no_model_is_refused_though_its_checksum_is_right(home: Path) -> None:
-    with serving(b"\x80\x04cposix\nsystem\n." * 100) as server, pytest.raises(UserError, match="no model"):
+def test_a_file_that_is_no_model_is_refused_though_its_checksum_is_right(serve: Serve, home: Path) -> None:
+    server = serve(b"\x80\x04cposix\nsystem\n." * 100)
+    with pytest.raises(UserError, match="no model"):
         download(order(server, "good"), PATIENCE).result()
     assert files(home) == []
 
@@ -185,7 +177,9 @@ def test_a_dead_proxy_is_named(server: ModelServer, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
-def test_a_certificate_that_nobody_vouches_for_is_refused(content: bytes, tmp_path: Path, home: Path) -> None:
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    content: bytes, serve: Serve, tmp_path: Path, home: Path
+) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
     subprocess.run(
@@ -195,14 +189,14 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(content: bytes, tmp_pa
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with serving(content, context) as server:
-        safe = dataclasses.replace(order(server, "good"), urls=(server.url("good").replace("http:", "https:"),))
-        with pytest.raises(UserError, match="certificate of 127"):
-            download(safe, PATIENCE).result()
-        assert (server.asked, files(home)) == ([], [])
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-            assert download(safe, PATIENCE).result().read_bytes() == content
+    server = serve(content, context)
+    safe = dataclasses.replace(order(server, "good"), urls=(server.url("good").replace("http:", "https:"),))
+    with pytest.raises(UserError, match="certificate of 127"):
+        download(safe, PATIENCE).result()
+    assert (server.asked, files(home)) == ([], [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert download(safe, PATIENCE).result().read_bytes() == content
 
 
 def test_a_full_disk_is_a_sentence_and_no_fault_of_the_mirror(

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from random_models import reconstructor
 from safetensors.numpy import load_file, save_file
-from small_models import model_of
 
 from napari_emssl.errors import UserError
 from napari_emssl.models.model_file import Model, count_parameters, half, read_card, read_model, save_model
@@ -19,7 +19,7 @@ from napari_emssl.networks.generators import generator_names
 
 @pytest.mark.parametrize("name", generator_names())
 def test_saved_and_loaded_gives_identical_output(name: str, tmp_path: Path) -> None:
-    model = model_of(name)
+    model = reconstructor(name)
     loaded = read_model(save_model(model, tmp_path / "m.safetensors"))
     assert loaded.card == model.card
     x = torch.rand(1, 1, 64, 64)
@@ -27,14 +27,14 @@ def test_saved_and_loaded_gives_identical_output(name: str, tmp_path: Path) -> N
 
 
 def test_the_card_is_read_without_the_weights(tmp_path: Path) -> None:
-    assert read_card(save_model(model_of(), tmp_path / "m.safetensors")).name == "test"
+    assert read_card(save_model(reconstructor(), tmp_path / "m.safetensors")).name == "test"
 
 
 def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     path.write_text("mine")
     with pytest.raises(UserError, match="exists"):
-        save_model(model_of(), path, overwrite=False)
+        save_model(reconstructor(), path, overwrite=False)
     assert path.read_text() == "mine"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -46,7 +46,7 @@ def test_a_missing_file_points_to_the_list() -> None:
 
 @pytest.mark.parametrize("length", [0, 7, 100, 5000])
 def test_a_truncated_file_is_named(length: int, tmp_path: Path) -> None:
-    path = save_model(model_of(), tmp_path / "m.safetensors")
+    path = save_model(reconstructor(), tmp_path / "m.safetensors")
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(UserError, match="damaged or cut short"):
         read_model(path)
@@ -69,7 +69,7 @@ def test_a_bad_card_says_what_is_wrong(card: str, message: str, tmp_path: Path) 
 
 
 def test_missing_and_misshapen_tensors_are_named() -> None:
-    model = model_of()
+    model = reconstructor()
     lacking = {name: array for name, array in model.weights.items() if name != "head.bias"}
     with pytest.raises(UserError, match=r"lacks the tensor 'head\.bias'"):
         build_network(Model(model.card, lacking))
@@ -79,7 +79,7 @@ def test_missing_and_misshapen_tensors_are_named() -> None:
 
 
 def test_float16_halves_the_file_and_hardly_changes_the_output(tmp_path: Path) -> None:
-    model = model_of("unet-3-96", width=8)
+    model = reconstructor("unet-3-96", width=8)
     full = save_model(model, tmp_path / "full.safetensors")
     small = save_model(model, tmp_path / "small.safetensors", storage="float16")
     assert small.stat().st_size < 0.56 * full.stat().st_size
@@ -93,7 +93,7 @@ def test_float16_halves_the_file_and_hardly_changes_the_output(tmp_path: Path) -
 
 
 def test_the_card_says_how_weights_are_stored_and_copies_keep_it(tmp_path: Path) -> None:
-    small = save_model(model_of(), tmp_path / "small.safetensors", storage="float16")
+    small = save_model(reconstructor(), tmp_path / "small.safetensors", storage="float16")
     assert read_card(small).storage == "float16"
     copy = save_model(read_model(small).renamed("copy"), tmp_path / "copy.safetensors")
     assert read_card(copy).storage == "float16"
@@ -104,14 +104,14 @@ def test_the_card_says_how_weights_are_stored_and_copies_keep_it(tmp_path: Path)
 
 
 def test_float32_is_left_unsaid_so_that_its_bytes_are_what_they_were(tmp_path: Path) -> None:
-    path = save_model(model_of(), tmp_path / "m.safetensors")
+    path = save_model(reconstructor(), tmp_path / "m.safetensors")
     assert b"storage" not in path.read_bytes()
     assert read_card(path).storage == "float32"
 
 
 def test_biases_and_statistics_of_norms_stay_as_they_are(tmp_path: Path) -> None:
     weights = {"running_var": np.array([1e9, 1e-12], np.float32), "num_batches_tracked": np.array(70000)}
-    path = save_model(Model(model_of().card, weights), tmp_path / "m.safetensors", storage="float16")
+    path = save_model(Model(reconstructor().card, weights), tmp_path / "m.safetensors", storage="float16")
     loaded = read_model(path).weights
     assert all(np.array_equal(loaded[name], array) for name, array in weights.items())
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model_server import serving
-from small_models import model_of
+from model_server import Serve
+from random_models import reconstructor
 
 from napari_emssl.errors import UserError
 from napari_emssl.models import registry, zoo
@@ -16,21 +16,13 @@ from napari_emssl.models.fetch import check_sha256, check_url, is_url
 from napari_emssl.models.model_file import read_card, save_model
 from napari_emssl.models.registry import Registry, describe, read_offer, read_registry
 
+pytestmark = pytest.mark.usefixtures("direct_network")
 URL = "https://models.example/far.safetensors"
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv(registry.VARIABLE, raising=False)
-    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
 
 
 @pytest.fixture
 def entry(tmp_path: Path) -> dict[str, Any]:
-    return describe(save_model(model_of(), tmp_path / "m.safetensors"), (URL,)).model_dump(mode="json")
+    return describe(save_model(reconstructor(), tmp_path / "m.safetensors"), (URL,)).model_dump(mode="json")
 
 
 Write = Callable[..., Path]
@@ -55,7 +47,7 @@ def test_the_registry_that_ships_is_sound() -> None:
 
 
 def test_an_entry_describes_its_file(tmp_path: Path) -> None:
-    path = save_model(model_of(), tmp_path / "m.safetensors")
+    path = save_model(reconstructor(), tmp_path / "m.safetensors")
     entry, card = describe(path, (URL, URL + "2")), read_card(path)
     assert (entry.name, entry.task, entry.network) == (card.name, card.task, card.network.name)
     assert entry.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -134,17 +126,17 @@ def test_a_newer_registry_is_not_guessed_at(tmp_path: Path) -> None:
         read_registry(str(tmp_path / "none.json"))
 
 
-def test_a_registry_can_have_an_address(entry: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registry_can_have_an_address(entry: dict[str, Any], serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     content = json.dumps({"format_version": 1, "models": [entry]}).encode()
-    with serving(content) as server:
-        monkeypatch.setenv(registry.VARIABLE, f"{server.url('good')};{server.url('missing')}")
-        offer = read_offer()
-        assert [model.name for model in offer.models] == ["test"]
-        assert "404" in offer.complaints[0]
-        with pytest.raises(UserError, match=r"sent nothing for 0\.3 s"):
-            read_registry(server.url("silent"), 0.3)
-        with pytest.raises(UserError, match="without TLS"):
-            read_registry(server.url("downgrade"))
+    server = serve(content)
+    monkeypatch.setenv(registry.VARIABLE, f"{server.url('good')};{server.url('missing')}")
+    offer = read_offer()
+    assert [model.name for model in offer.models] == ["test"]
+    assert "404" in offer.complaints[0]
+    with pytest.raises(UserError, match=r"sent nothing for 0\.3 s"):
+        read_registry(server.url("silent"), 0.3)
+    with pytest.raises(UserError, match="without TLS"):
+        read_registry(server.url("downgrade"))
 
 
 def test_an_address_without_tls_is_not_trusted_with_checksums() -> None:

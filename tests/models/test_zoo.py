@@ -4,21 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import model_of
+from random_models import reconstructor
 
 from napari_emssl.errors import UserError
 from napari_emssl.models import zoo
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, save_model
 
 
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(tmp_path))
-    return tmp_path
-
-
 def named(name: str) -> Model:
-    return model_of().renamed(name)
+    return reconstructor().renamed(name)
 
 
 def test_an_own_model_is_listed_and_loaded_by_name() -> None:
@@ -39,10 +33,10 @@ def test_an_own_model_is_not_overwritten_unasked() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "x\\y"])
-def test_a_name_that_is_no_file_name_is_refused(name: str, own_home: Path) -> None:
+def test_a_name_that_is_no_file_name_is_refused(name: str, home: Path) -> None:
     with pytest.raises(UserError, match="no name"):
         zoo.add_model(named(name))
-    assert not list(own_home.rglob("*.safetensors"))
+    assert not list(home.rglob("*.safetensors"))
 
 
 def test_an_unknown_name_is_answered_by_the_known_ones() -> None:
@@ -51,9 +45,9 @@ def test_an_unknown_name_is_answered_by_the_known_ones() -> None:
         zoo.load_model("yours")
 
 
-def test_a_damaged_file_does_not_hide_the_others(own_home: Path) -> None:
+def test_a_damaged_file_does_not_hide_the_others(home: Path) -> None:
     zoo.add_model(named("good"))
-    (own_home / "models" / "bad.safetensors").write_bytes(b"junk")
+    (home / "models" / "bad.safetensors").write_bytes(b"junk")
     names = [entry.name for entry in zoo.list_models()]
     assert "good" in names
     assert "bad" not in names
@@ -71,14 +65,14 @@ def test_import_takes_another_name(tmp_path: Path) -> None:
     assert zoo.load_model("here").name == "here"
 
 
-def test_an_own_model_is_called_by_its_file(own_home: Path) -> None:
-    save_model(named("on the card"), own_home / "models" / "by hand.safetensors")
+def test_an_own_model_is_called_by_its_file(home: Path) -> None:
+    save_model(named("on the card"), home / "models" / "by hand.safetensors")
     assert zoo.load_model("by hand").name == "by hand"
     assert zoo.load_card("by hand").name == "by hand"
 
 
-def test_rename_keeps_everything_but_the_name(own_home: Path) -> None:
-    save_model(named("old"), own_home / "models" / "old.safetensors", storage="float16")
+def test_rename_keeps_everything_but_the_name(home: Path) -> None:
+    save_model(named("old"), home / "models" / "old.safetensors", storage="float16")
     before = zoo.load_model("old")
     path = zoo.rename_model("old", "new")
     after = zoo.load_model("new")
@@ -96,7 +90,7 @@ def test_rename_replaces_nothing() -> None:
     assert {"a", "b"} <= {entry.name for entry in zoo.list_models()}
 
 
-def test_remove_takes_own_models_only_and_damaged_ones_too(own_home: Path) -> None:
+def test_remove_takes_own_models_only_and_damaged_ones_too(home: Path) -> None:
     path = zoo.add_model(named("a"))
     path.write_bytes(b"junk")
     assert zoo.remove_model("a") == path

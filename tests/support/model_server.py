@@ -2,7 +2,7 @@
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -98,6 +98,9 @@ class ModelServer:
                 self.give(b"", 0, 302, Location="/circle")
 
         return Handler
+
+
+Serve = Callable[..., ModelServer]
 
 
 @contextmanager

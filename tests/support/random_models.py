@@ -5,8 +5,15 @@ import torch
 
 from napari_emssl.models.model_file import Card, ClassInfo, Model, NetworkSpec
 from napari_emssl.models.objectives import objective_of
-from napari_emssl.models.weights import build_network, to_numpy
+from napari_emssl.models.weights import build_network, network_of, to_numpy
 from napari_emssl.networks.generators import build_generator
+
+
+def reconstructor(name: str = "unet-2-44", width: int = 2, channels: int = 1) -> Model:
+    """A generator with the random weights of its initialization."""
+    torch.manual_seed(1)
+    spec = NetworkSpec(name=name, width=width, out_channels=channels)
+    return Model(Card(name="test", task="reconstruct", network=spec), to_numpy(network_of(spec).state_dict()))
 
 
 def random_model(name="unet-2-44", width=2, task="denoise", classes=("background", "particle"), refine=False, **card):

@@ -19,8 +19,7 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(autouse=True)
-def _small_folders_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(tmp_path / "home"))
+def _small_folders_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_index, "WORTH_AN_INDEX", 1)
 
 

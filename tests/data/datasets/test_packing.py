@@ -100,11 +100,6 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
     assert taken.read_bytes() == b"mine"
 
 
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(tmp_path / "home"))
-
-
 def test_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, output = tiles(tmp_path / "cem500k"), tmp_path / "a.pack"
     assert main(["pack", str(root), "-o", str(output)]) == 0

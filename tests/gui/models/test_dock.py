@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import small_jobs
-from model_server import serving
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 
@@ -251,16 +250,16 @@ def test_export_in_both_sizes(qtbot, widget, tmp_path, monkeypatch):
     assert "is the model itself" in widget.panel.message.text
 
 
-def test_download(qtbot, viewer, home, tmp_path):
+def test_download(qtbot, viewer, home, serve, tmp_path):
     path = save_model(small_jobs.model("theirs"), tmp_path / "theirs.safetensors")
-    with serving(path.read_bytes()) as server:
-        offer(home, path, [server.url("good")])
-        widget = opened(qtbot, viewer)
-        wait_for(qtbot, widget, "theirs")
-        choose(widget, "theirs")
-        assert widget.buttons["download"].isEnabled()
-        widget.buttons["download"].click()
-        wait_for_end(qtbot, widget)
+    server = serve(path.read_bytes())
+    offer(home, path, [server.url("good")])
+    widget = opened(qtbot, viewer)
+    wait_for(qtbot, widget, "theirs")
+    choose(widget, "theirs")
+    assert widget.buttons["download"].isEnabled()
+    widget.buttons["download"].click()
+    wait_for_end(qtbot, widget)
     assert (own_folder() / "theirs.safetensors").read_bytes() == path.read_bytes()
     qtbot.waitUntil(lambda: widget.row is not None and widget.row.origin == "own", timeout=10000)
     assert names(widget).count("theirs") == 1
@@ -270,40 +269,40 @@ def test_download(qtbot, viewer, home, tmp_path):
 @pytest.mark.parametrize(
     ("manner", "words"), [("lie", "not what was promised"), ("missing", "answered 404"), ("truncate", "broke off")]
 )
-def test_a_bad_download_is_said_and_leaves_nothing(qtbot, viewer, home, tmp_path, manner, words):
+def test_a_bad_download_is_said_and_leaves_nothing(qtbot, viewer, home, serve, tmp_path, manner, words):
     path = save_model(small_jobs.model("theirs"), tmp_path / "theirs.safetensors")
-    with serving(path.read_bytes()) as server:
-        offer(home, path, [server.url(manner)])
-        widget = opened(qtbot, viewer)
-        wait_for(qtbot, widget, "theirs")
-        choose(widget, "theirs")
-        widget.buttons["download"].click()
-        wait_for_end(qtbot, widget)
+    server = serve(path.read_bytes())
+    offer(home, path, [server.url(manner)])
+    widget = opened(qtbot, viewer)
+    wait_for(qtbot, widget, "theirs")
+    choose(widget, "theirs")
+    widget.buttons["download"].click()
+    wait_for_end(qtbot, widget)
     assert words in widget.panel.message.text
     assert list(own_folder().iterdir()) == []
     assert widget.buttons["download"].isEnabled()
 
 
 @pytest.mark.parametrize("end", ["stop", "close"])
-def test_a_download_can_be_stopped_and_ends_with_its_dock(qtbot, viewer, home, tmp_path, end):
+def test_a_download_can_be_stopped_and_ends_with_its_dock(qtbot, viewer, home, serve, tmp_path, end):
     heavy = Model(small_jobs.model("theirs").card, {"w": np.zeros((800, 500), np.float32)})
     path = save_model(heavy, tmp_path / "theirs.safetensors")
-    with serving(path.read_bytes()) as server:
-        offer(home, path, [server.url("slow")])
-        widget = opened(qtbot, viewer)
-        wait_for(qtbot, widget, "theirs")
-        choose(widget, "theirs")
-        widget.buttons["download"].click()
-        qtbot.waitUntil(lambda: 0 < widget.panel.bar.value() < widget.panel.bar.maximum(), timeout=10000)
-        assert widget.panel.stop_button.isVisibleTo(widget)
-        assert not widget.buttons["download"].isEnabled()
-        if end == "stop":
-            widget.panel.stop_button.click()
-            wait_for_end(qtbot, widget)
-            assert "Nothing was kept" in widget.panel.message.text
-        else:
-            viewer.window.remove_dock_widget(widget)
-        qtbot.waitUntil(lambda: list(own_folder().iterdir()) == [], timeout=10000)
+    server = serve(path.read_bytes())
+    offer(home, path, [server.url("slow")])
+    widget = opened(qtbot, viewer)
+    wait_for(qtbot, widget, "theirs")
+    choose(widget, "theirs")
+    widget.buttons["download"].click()
+    qtbot.waitUntil(lambda: 0 < widget.panel.bar.value() < widget.panel.bar.maximum(), timeout=10000)
+    assert widget.panel.stop_button.isVisibleTo(widget)
+    assert not widget.buttons["download"].isEnabled()
+    if end == "stop":
+        widget.panel.stop_button.click()
+        wait_for_end(qtbot, widget)
+        assert "Nothing was kept" in widget.panel.message.text
+    else:
+        viewer.window.remove_dock_widget(widget)
+    qtbot.waitUntil(lambda: list(own_folder().iterdir()) == [], timeout=10000)
 
 
 def test_a_registry_that_cannot_be_read_is_said(qtbot, viewer, home):

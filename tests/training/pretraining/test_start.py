@@ -138,7 +138,6 @@ def test_a_time_budget_alone_decides_how_long() -> None:
 
 
 def test_the_terminal_goes_on_from_a_generator(base: Model, tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("NAPARI_EMSSL_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     np.save("film.npy", np.stack(blobs(12)))
     save_model(base, "base.safetensors")
