@@ -23,7 +23,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.patches.patches import LabelledPlane
-from napari_emssl.evaluation.comparison.data import Sample, gather_comparison_data
+from napari_emssl.evaluation.comparison.data import RunData, gather_comparison_data
 from napari_emssl.evaluation.comparison.results import Comparison
 from napari_emssl.evaluation.comparison.results_folder import RECORD, RESULTS, read_results
 from napari_emssl.jobs.settings import CompareSettings
@@ -45,11 +45,11 @@ def train(items: Sequence[LabelledPlane], seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(100, n_jobs=-1, random_state=seed).fit(pixels[some], classes[some])
 
 
-def score(draw: Sample, seed: int) -> float:
+def score(sample: RunData, seed: int) -> float:
     """Dice over all tested pixels, averaged over the classes."""
-    forest, classes = train(draw.annotations.training, seed), draw.annotations.classes
+    forest, classes = train(sample.training.training, seed), sample.training.classes
     counts = []
-    for item in draw.test:
+    for item in sample.test:
         found = forest.predict(features(item).reshape(item.image.size, -1)).reshape(item.image.shape) - 1
         counts.append(confusion(found, item.target, classes))
     return overlap_scores(sum_of(counts), [str(value) for value in range(1, classes)])["dice"]
@@ -73,12 +73,12 @@ def main() -> None:
     options = parser.parse_args()
     settings = CompareSettings.model_validate(json.loads((options.folder / RECORD).read_text())["settings"])
     compared = Comparison(tuple(read_results(options.folder / RESULTS)))
-    material = gather_comparison_data(
+    data = gather_comparison_data(
         options.images, options.targets, settings, options.test_images, options.test_targets
     )  # fmt: skip
     clock, forest = time.monotonic(), {}
     for seed in compared.seeds:
-        forest[seed] = score(material.draw(seed, IntensityScaling()), seed)
+        forest[seed] = score(data.sample(seed, IntensityScaling()), seed)
         print(seed, round(forest[seed], 3), flush=True)
     seconds = (time.monotonic() - clock) / len(forest)
     print(line("forest", list(forest.values()), list(forest.values())) + f", {seconds:.1f} s a run")

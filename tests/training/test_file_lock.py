@@ -15,7 +15,7 @@ from napari_emssl.training.file_lock import claimed
 HOLD = """
 import sys, time
 from pathlib import Path
-from napari_emssl.jobs.claims import claimed
+from napari_emssl.training.file_lock import claimed
 with claimed(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -11,13 +11,13 @@ import torch
 from napari_emssl.training.health import PATIENCE, READ_EVERY, WINDOW, HealthMonitor
 
 
-def watched(losses: Iterable[dict[str, Any]], watch: HealthMonitor | None = None) -> list[str]:
-    watch, texts = watch or HealthMonitor(), []
+def watched(losses: Iterable[dict[str, Any]], monitor: HealthMonitor | None = None) -> list[str]:
+    monitor, texts = monitor or HealthMonitor(), []
     for step, values in enumerate(losses, 1):
-        watch.tell(step, values)
-        if watch.full:
-            texts += watch.read()
-    return [*texts, *watch.read()]
+        monitor.record(step, values)
+        if monitor.full:
+            texts += monitor.check()
+    return [*texts, *monitor.check()]
 
 
 def gan(discriminator: Iterable[float]) -> list[dict[str, Any]]:
@@ -38,31 +38,31 @@ def test_a_healthy_run_is_not_disturbed(mean: float) -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e7, -1e20])
 @pytest.mark.parametrize("kind", [float, torch.tensor])
 def test_losses_that_are_not_finite_are_said_once_and_end_the_run(bad: float, kind: Any) -> None:
-    watch = HealthMonitor()
-    texts = watched(({"l1": kind(bad if step > 40 else 0.1), "loss": kind(1.0)} for step in range(1, 70)), watch)
+    monitor = HealthMonitor()
+    texts = watched(({"l1": kind(bad if step > 40 else 0.1), "loss": kind(1.0)} for step in range(1, 70)), monitor)
     assert len(texts) == 1
     assert "since step 41" in texts[0]
     assert "(l1)" in texts[0]
     assert "lower learning rate" in texts[0]
-    assert "from step 41 on" in watch.failure
+    assert "from step 41 on" in monitor.failure
 
 
 def test_divergence_is_seen_within_a_few_steps() -> None:
-    watch = HealthMonitor()
+    monitor = HealthMonitor()
     for step in range(1, READ_EVERY + PATIENCE + 1):
-        watch.tell(step, {"loss": torch.tensor(math.nan if step >= 2 else 1.0)})
-        if watch.full:
-            assert len(list(watch.read())) == 1
+        monitor.record(step, {"loss": torch.tensor(math.nan if step >= 2 else 1.0)})
+        if monitor.full:
+            assert len(list(monitor.check())) == 1
             break
     assert step <= READ_EVERY
-    assert watch.failure
+    assert monitor.failure
 
 
 def test_a_single_bad_step_warns_but_does_not_end_the_run() -> None:
-    watch = HealthMonitor()
+    monitor = HealthMonitor()
     bad = [{"loss": math.nan if step % PATIENCE == 0 else 1.0} for step in range(200)]
-    assert len(watched(bad, watch)) == 1
-    assert watch.failure == ""
+    assert len(watched(bad, monitor)) == 1
+    assert monitor.failure == ""
 
 
 def test_a_discriminator_that_won_is_said_once() -> None:
@@ -85,11 +85,11 @@ def test_a_discriminator_may_lose_for_a_while() -> None:
 
 
 def test_losses_may_change_their_names() -> None:
-    watch = HealthMonitor()
-    watch.tell(1, {"loss": 1.0})
-    watch.tell(2, {"loss": 1.0, "other": math.nan})
-    watch.tell(3, {})
-    (text,) = watch.read()
+    monitor = HealthMonitor()
+    monitor.record(1, {"loss": 1.0})
+    monitor.record(2, {"loss": 1.0, "other": math.nan})
+    monitor.record(3, {})
+    (text,) = monitor.check()
     assert "(other)" in text
 
 
@@ -99,25 +99,25 @@ def pictures(error: float) -> dict[str, Any]:
 
 
 def test_a_generator_of_no_use_is_said_once_when_it_had_its_time() -> None:
-    watch = HealthMonitor()
-    assert list(watch.look(pictures(0.2), 999, 0.9)) == []
-    assert list(watch.look(pictures(0.2), 5000, 0.2)) == []
-    assert not watch.wants_pictures(999, 0.9)
-    assert watch.wants_pictures(1000, 0.25)
-    (text,) = watch.look(pictures(0.2), 5000, 0.25)
+    monitor = HealthMonitor()
+    assert list(monitor.check_preview(pictures(0.2), 999, 0.9)) == []
+    assert list(monitor.check_preview(pictures(0.2), 5000, 0.2)) == []
+    assert not monitor.wants_preview(999, 0.9)
+    assert monitor.wants_preview(1000, 0.25)
+    (text,) = monitor.check_preview(pictures(0.2), 5000, 0.25)
     assert "0.2 from the clean one, 0.1 if left as it is" in text
-    assert list(watch.look(pictures(0.2), 6000, 0.3)) == []
-    assert not watch.wants_pictures(6000, 0.3)
+    assert list(monitor.check_preview(pictures(0.2), 6000, 0.3)) == []
+    assert not monitor.wants_preview(6000, 0.3)
 
 
 @pytest.mark.parametrize(
     "images", [pictures(0.05), {"prediction": np.zeros((4, 4))}, {}], ids=["good", "other", "none"]
 )
 def test_other_pictures_are_no_trouble(images: dict[str, Any]) -> None:
-    watch = HealthMonitor()
-    assert list(watch.look(images, 5000, 0.5)) == []
-    assert not watch.wants_pictures(5000, 0.5)
+    monitor = HealthMonitor()
+    assert list(monitor.check_preview(images, 5000, 0.5)) == []
+    assert not monitor.wants_preview(5000, 0.5)
 
 
 def test_pictures_that_are_not_finite_are_of_no_use() -> None:
-    assert len(list(HealthMonitor().look(pictures(math.nan), 5000, 0.5))) == 1
+    assert len(list(HealthMonitor().check_preview(pictures(math.nan), 5000, 0.5))) == 1

@@ -16,27 +16,28 @@ from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Control, Event, Finished, Notice, Preview, Progress
 from napari_emssl.jobs.settings import TrainingSettings
 from napari_emssl.training.checkpoint import read_autosave
-from napari_emssl.training.learner import TrainingSchedule, TrainingSummary
+from napari_emssl.training.learner import Monitor, TrainingSchedule, TrainingSummary
 from napari_emssl.training.loop import run_training
+from napari_emssl.training.steps import follow_training
 
 
 class Counter:
     """Adds up its batches; its validation is best at step `peak`."""
 
     kind = "count"
-    better = ("score", "max")
+    monitor: Monitor | None = Monitor("score", "max")
 
     def __init__(self, peak: int = 10**9, seconds: float = 0.0, validates: bool = True) -> None:
         self.sum, self.peak, self.seconds, self.validates = torch.zeros(()), peak, seconds, validates
         self.steps, self.settings = 0, TrainingSettings()
-        self.done: list[float] = []
+        self.progress: list[float] = []
         self.views: list[Any] = []
 
-    def train_step(self, batch: float, done: float) -> dict[str, float]:
+    def train_step(self, batch: float, progress: float) -> dict[str, float]:
         time.sleep(self.seconds)
         self.sum += batch
         self.steps += 1
-        self.done.append(done)
+        self.progress.append(progress)
         return {"loss": float(batch)}
 
     def validate(self) -> dict[str, float]:
@@ -49,8 +50,8 @@ class Counter:
     def weights(self) -> dict[str, Any]:
         return {"sum": self.sum.clone()}
 
-    def model(self, weights: Mapping[str, Any], outcome: TrainingSummary) -> Any:
-        return float(weights["sum"]), outcome
+    def model(self, weights: Mapping[str, Any], summary: TrainingSummary) -> Any:
+        return float(weights["sum"]), summary
 
     def state(self) -> dict[str, Any]:
         return {"sum": self.sum, "steps": self.steps}
@@ -90,6 +91,26 @@ def test_steps_are_counted_validated_and_ended_by_finished() -> None:
     assert result(events)[1].steps == 10
 
 
+def test_validation_comes_after_the_steps_that_are_named() -> None:
+    events = run(Counter(), plan(validation_steps={0, 1, 5, 10}))
+    assert [event.step for event in events if isinstance(event, Progress) and event.metrics] == [0, 1, 5, 10]
+
+
+def test_without_a_monitor_the_last_weights_are_handed_over_whatever_validation_says() -> None:
+    learner = Counter(peak=4)
+    learner.monitor = None
+    total, summary = result(run(learner, plan(patience=1)))
+    assert (total, summary.metrics, summary.best_step) == (55.0, {}, 10)
+
+
+def test_who_follows_takes_the_steps_that_are_announced(tmp_path: Path) -> None:
+    stopped_at(5, Counter(), plan(autosave=tmp_path / "a"))
+    for resume, total in ((None, 1 + 2 + 3), (tmp_path / "a", 15 + 6 + 7 + 8)):
+        learner = Counter()
+        follow_training(learner, batches, iter([0.5, 0.6, 0.7]), resume)
+        assert (float(learner.sum), learner.progress) == (total, [0.5, 0.6, 0.7])
+
+
 def test_validation_comes_before_the_first_step() -> None:
     first = run(Counter(), plan())[0]
     assert isinstance(first, Progress)
@@ -97,15 +118,15 @@ def test_validation_comes_before_the_first_step() -> None:
 
 
 def test_the_best_weights_are_handed_over() -> None:
-    total, outcome = result(run(Counter(peak=4), plan()))
-    assert (total, outcome.best_step, outcome.steps) == (1 + 2 + 3 + 4, 4, 10)
-    assert outcome.metrics == {"score": 0}
+    total, summary = result(run(Counter(peak=4), plan()))
+    assert (total, summary.best_step, summary.steps) == (1 + 2 + 3 + 4, 4, 10)
+    assert summary.metrics == {"score": 0}
 
 
 def test_without_validation_the_last_weights_are_handed_over_and_no_metric_is_made_up() -> None:
     events = run(Counter(validates=False), plan())
-    total, outcome = result(events)
-    assert (total, outcome.metrics) == (55.0, {})
+    total, summary = result(events)
+    assert (total, summary.metrics) == (55.0, {})
     assert not any(event.metrics for event in events if isinstance(event, Progress))
 
 
@@ -113,8 +134,8 @@ def test_a_time_budget_ends_the_run_and_tells_the_share_done() -> None:
     learner = Counter(seconds=0.02)
     events = run(learner, plan(total=None, max_seconds=0.3))
     assert 5 <= learner.steps <= 16
-    assert learner.done == sorted(learner.done)
-    assert 0.7 < learner.done[-1] < 1
+    assert learner.progress == sorted(learner.progress)
+    assert 0.7 < learner.progress[-1] < 1
     assert not events[-1].stopped
 
 
@@ -124,11 +145,11 @@ def test_a_stop_after_three_events_still_hands_over_a_model() -> None:
         seen.append(event)
         if len(seen) == 3:
             control.stop()
-    total, outcome = result(seen)
+    total, summary = result(seen)
     assert seen[-1].stopped
-    assert outcome.stopped
+    assert summary.stopped
     assert total > 0
-    assert outcome.steps < 100
+    assert summary.steps < 100
 
 
 def test_events_come_at_most_ten_times_a_second() -> None:
@@ -160,8 +181,8 @@ def test_the_plane_asked_for_is_shown() -> None:
 class Dicer(Counter):
     """Learns from torch's own random numbers, which the loop therefore has to restore."""
 
-    def train_step(self, batch: float, done: float) -> dict[str, float]:
-        super().train_step(batch, done)
+    def train_step(self, batch: float, progress: float) -> dict[str, float]:
+        super().train_step(batch, progress)
         self.sum += torch.rand(())
         return {"loss": float(self.sum)}
 
@@ -195,8 +216,8 @@ class _Stopping:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._learner, name)
 
-    def train_step(self, batch: float, done: float) -> dict[str, float]:
-        losses = self._learner.train_step(batch, done)
+    def train_step(self, batch: float, progress: float) -> dict[str, float]:
+        losses = self._learner.train_step(batch, progress)
         if self._learner.steps == self._step:
             self._control.stop()
         return losses
@@ -218,9 +239,9 @@ def test_a_run_resumed_at_any_step_equals_the_uninterrupted_one(
         learner, control = Dicer(peak), Control()
         stopping = _Stopping(learner, 0 if until == stop else until, control)
         parts.append(list(run_training(stopping, chosen, control, autosave)))
-    (total, outcome), (sums, expected) = result(parts[-1]), result(whole)
+    (total, summary), (sums, expected) = result(parts[-1]), result(whole)
     assert total == sums
-    assert replace(outcome, seconds=0) == replace(expected, seconds=0)
+    assert replace(summary, seconds=0) == replace(expected, seconds=0)
     events = {step: rest for part in parts for step, *rest in told(part) if step % interval == 0 or step == 14}
     assert events == {step: rest for step, *rest in told(whole)}
     assert autosave.exists()  # until whoever asked has the model in its place
@@ -239,11 +260,11 @@ def test_a_resumed_run_goes_on_with_its_clock(tmp_path: Path) -> None:
     chosen = plan(total=None, max_seconds=0.6, autosave=tmp_path / "a")
     first, second = Counter(seconds=0.02), Counter(seconds=0.02)
     used = result(stopped_at(10, first, chosen))[1].seconds
-    outcome = result(run(second, chosen, resume=tmp_path / "a"))[1]
+    summary = result(run(second, chosen, resume=tmp_path / "a"))[1]
     assert used >= 0.2
-    assert second.done[0] == pytest.approx(used / 0.6)
-    assert 0.6 <= outcome.seconds < 0.6 + used
-    assert outcome.steps == second.steps < 32
+    assert second.progress[0] == pytest.approx(used / 0.6)
+    assert 0.6 <= summary.seconds < 0.6 + used
+    assert summary.steps == second.steps < 32
 
 
 def test_a_finished_run_can_be_made_longer(tmp_path: Path) -> None:
@@ -299,10 +320,10 @@ def test_a_run_without_finite_losses_ends_and_keeps_the_best_weights(tmp_path: P
     assert "since step 7" in warnings[0]
     assert warnings[1] == events[-1].failure
     assert "those of step 6" in warnings[1]
-    total, outcome = result(events)
-    assert (total, outcome.best_step) == (6.0, 6)
+    total, summary = result(events)
+    assert (total, summary.best_step) == (6.0, 6)
     assert events[-1].stopped
-    assert outcome.steps < 40
+    assert summary.steps < 40
     assert read_autosave(tmp_path / "a", "count")["step"] == 6, "an autosave of lost weights is worth nothing"
 
 

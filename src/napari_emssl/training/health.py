@@ -1,17 +1,18 @@
 """Early warnings: what goes wrong in a training, seen while it runs and said with what to do.
 
-A `HealthMonitor` is told the losses of every step and reads them a few at a time: reading a loss waits for the GPU.
+A `HealthMonitor` records the losses of every step and reads them a few at a time: reading a loss waits for the GPU.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from .learner import Losses
 
 READ_EVERY = 16
 """Steps whose losses may wait to be read."""
@@ -20,33 +21,31 @@ PATIENCE = 10
 SOUND = 1e6
 """A loss beyond this, or that is no number, is lost: images are scaled to 0..1, so losses start at 1000 at most."""
 WINDOW = 300
-"""Steps over which the discriminator is judged."""
+"""Steps over which the discriminator is watched."""
 _WON, _UNDECIDED = 0.005, 0.245
 _SHARE, _STEPS = 0.25, 1000
 """After this share of a run, and so many steps, the generator has to be of use."""
 
-Losses = Mapping[str, Tensor | float]
-
 
 @dataclass
 class HealthMonitor:
-    """Looks over the losses and pictures of one run; every warning comes once.
+    """Checks the losses and previews of one run; every warning comes once.
 
     A discriminator that answers c to everything has the least-squares loss ((c - 1)^2 + c^2) / 2, which is at least
     1/4 (c = 1/2, undecided); one that is always right has the loss 0.
     """
 
     failure: str = ""
-    """Why the run has to end; empty while it may go on."""
+    """Why the run has to end; empty while it may continue."""
     _waiting: list[tuple[int, list[str], Tensor]] = field(default_factory=list)
     _bad: list[int] = field(default_factory=list)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     _seen: bool = False
-    _said: set[str] = field(default_factory=set)
+    _warned: set[str] = field(default_factory=set)
 
     @property
     def full(self) -> bool:
-        """Whether the losses told should be read now."""
+        """Whether the losses recorded should be read now."""
         return len(self._waiting) >= READ_EVERY
 
     @property
@@ -54,25 +53,25 @@ class HealthMonitor:
         """Whether the last losses read were sound: only then weights are worth keeping."""
         return not self._bad
 
-    def tell(self, step: int, losses: Losses) -> None:
+    def record(self, step: int, losses: Losses) -> None:
         """Take the losses of a step, without waiting for their values."""
         if losses:
             values = [torch.as_tensor(value, dtype=torch.float32) for value in losses.values()]
             self._waiting.append((step, list(losses), torch.stack(values)))
 
-    def read(self) -> Iterator[str]:
-        """Read what was told; yield a sentence for each new trouble."""
+    def check(self) -> Iterator[str]:
+        """Read what was recorded; yield a sentence for each new trouble."""
         waiting, self._waiting = self._waiting, []
         for (step, names, _), values in zip(waiting, _fetched(value for _, _, value in waiting), strict=True):
-            yield from self._judge(step, dict(zip(names, values, strict=True)))
+            yield from self._check_losses(step, dict(zip(names, values, strict=True)))
 
-    def wants_pictures(self, step: int, done: float) -> bool:
-        """Whether the generator has not been judged yet and it is time."""
-        return not self._seen and step >= _STEPS and done >= _SHARE
+    def wants_preview(self, step: int, progress: float) -> bool:
+        """Whether it is time to compare a restored patch with the clean one, which was not done yet."""
+        return not self._seen and step >= _STEPS and progress >= _SHARE
 
-    def look(self, images: Mapping[str, NDArray[Any]], step: int, done: float) -> Iterator[str]:
+    def check_preview(self, images: Mapping[str, NDArray[np.generic]], step: int, progress: float) -> Iterator[str]:
         """Compare the restored patch of a preview with the corrupted one; yield a sentence when it is no better."""
-        if step < _STEPS or done < _SHARE:
+        if step < _STEPS or progress < _SHARE:
             return
         self._seen = True
         if not {"corrupted", "restored", "clean"} <= images.keys():
@@ -81,30 +80,30 @@ class HealthMonitor:
         if not left < given:
             yield from self._once(
                 "useless",
-                f"After {done:.0%} of the run the generator does not yet restore the patch shown: it is {left:.3g} "
+                f"After {progress:.0%} of the run the generator does not yet restore the patch shown: it is {left:.3g} "
                 f"from the clean one, {given:.3g} if left as it is (mean absolute difference). Train for longer, or "
-                "start anew with another --learning-rate.",
+                "start again with another --learning-rate.",
             )
 
-    def _judge(self, step: int, losses: dict[str, float]) -> Iterator[str]:
+    def _check_losses(self, step: int, losses: dict[str, float]) -> Iterator[str]:
         bad = [name for name, value in losses.items() if not abs(value) < SOUND]
         if not bad:
             self._bad.clear()
-            yield from self._judge_discriminator(losses)
+            yield from self._check_discriminator(losses)
             return
         self._bad.append(step)
         yield from self._once(
             "diverged",
             f"Training diverges: since step {self._bad[0]} a loss is not finite or beyond all measure "
-            f"({', '.join(bad)}). The run ends by itself after {PATIENCE} such steps. Start anew with a lower learning "
-            "rate, or in fp32 where it was bf16.",
+            f"({', '.join(bad)}). The run ends by itself after {PATIENCE} such steps. Start again with a lower "
+            "learning rate, or in fp32 where it was bf16.",
         )
         if len(self._bad) >= PATIENCE:
             self.failure = (
                 f"Training has diverged: from step {self._bad[0]} on the losses were not finite or beyond all measure."
             )
 
-    def _judge_discriminator(self, losses: Mapping[str, float]) -> Iterator[str]:
+    def _check_discriminator(self, losses: Mapping[str, float]) -> Iterator[str]:
         if "discriminator" not in losses:
             return
         self._recent.append(losses["discriminator"])
@@ -123,13 +122,13 @@ class HealthMonitor:
                 "undecided",
                 f"The discriminator has collapsed: over the last {WINDOW} steps its loss was mostly {usual:.2g}, no "
                 "better than 0.25, that of one that answers the same to everything. The generator learns from L1 "
-                "alone. Start anew with a lower --learning-rate or a larger --discriminator-width, unless the "
+                "alone. Start again with a lower --learning-rate or a larger --discriminator-width, unless the "
                 "pictures already look clean.",
             )
 
     def _once(self, kind: str, text: str) -> Iterator[str]:
-        if kind not in self._said:
-            self._said.add(kind)
+        if kind not in self._warned:
+            self._warned.add(kind)
             yield text
 
 
@@ -140,5 +139,5 @@ def _fetched(values: Iterable[Tensor]) -> list[list[float]]:
     return torch.stack(rows).tolist() if same else [row.tolist() for row in rows]
 
 
-def _distance(image: NDArray[Any], other: NDArray[Any]) -> float:
-    return float(np.abs(image.astype(np.float64) - other).mean())
+def _distance(image: NDArray[np.generic], other: NDArray[np.generic]) -> float:
+    return float(np.abs(image.astype(np.float64) - other.astype(np.float64)).mean())

@@ -1,15 +1,24 @@
 """What the training loop asks of a learner (`Learner`), and what it is told (`TrainingSchedule`)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..jobs.settings import Settings
 from ..models.model_file import Model
+
+BatchT = TypeVar("BatchT")
+BatchT_contra = TypeVar("BatchT_contra", contravariant=True)
+
+Losses = Mapping[str, Tensor | float]
+"""Losses of one step by name; tensors may still be under way on a GPU."""
+State = dict[str, Any]
+"""Tensors and plain values, nested in dicts and lists: what `torch.save` writes and the safe unpickler reads."""
 
 
 @dataclass(frozen=True)
@@ -24,50 +33,65 @@ class TrainingSummary:
     stopped: bool
 
 
-class Learner(Protocol):
-    """Something that improves by one batch."""
+class Monitor(NamedTuple):
+    """The validation result that decides which weights are the best."""
 
-    kind: str
+    name: str
+    mode: Literal["min", "max"]
+    """Whether the least or the greatest value is the best."""
+
+
+class Learner(Protocol[BatchT_contra]):
+    """Something that learns from one batch after the other."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of training, as its autosaves name it."""
 
     @property
     def settings(self) -> Settings:
         """What it was told; a resumed run has to be told the same."""
 
-    better: tuple[str, Literal["min", "max"]]
-    """Which validation result decides the best weights, and which way."""
+    @property
+    def monitor(self) -> Monitor | None:
+        """What decides the best weights; None hands over the last ones, whatever validation says."""
 
-    def train_step(self, batch: Any, done: float) -> Mapping[str, Tensor | float]:
-        """Take one step; `done` is the share of the run that is over, in [0, 1)."""
+    def train_step(self, batch: BatchT_contra, progress: float) -> Losses:
+        """Take one step; `progress` is the share of the run that is over, in [0, 1)."""
 
     def validate(self) -> dict[str, float]:
         """Measure on held-out data; empty when there is none."""
 
-    def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
+    def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Return pictures ``(h, w)`` by name, of the plane `view` where that is asked for."""
 
     def weights(self) -> dict[str, Tensor]:
         """Return a copy, in main memory, of the weights that would be handed over now."""
 
-    def model(self, weights: Mapping[str, Tensor], outcome: TrainingSummary) -> Model:
+    def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the model with these weights."""
 
-    def state(self) -> dict[str, Any]:
-        """Return tensors and plain values from which `load_state` restores the learner exactly."""
+    def state(self) -> State:
+        """Return what `load_state` restores the learner from, exactly."""
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
+    def load_state(self, state: State) -> None:
         """Restore what `state` returned."""
 
 
 @dataclass(frozen=True)
-class TrainingSchedule:
-    """How long to train and how often to look."""
+class TrainingSchedule(Generic[BatchT]):
+    """How long to train, and how often to validate, preview and save."""
 
-    batches: Callable[[int], Iterator[Any]]
+    batches: Callable[[int], Iterator[BatchT]]
     """Called with the first step; yields the batches from that step on."""
     batch_size: int
     total: int | None
+    """Steps in all; None: `max_seconds` decides."""
     max_seconds: float | None
     validation_interval: int
+    validation_steps: Collection[int] | None = None
+    """After which steps to validate, where that is not after every `validation_interval`; before the first step always.
+    """
     patience: int | None = None
     """Validations in a row without better weights after which training ends; None never ends it for that."""
     preview_seconds: float = 2.0
@@ -80,3 +104,9 @@ class TrainingSchedule:
     """What is learnt from, as a sentence: a resumed run is warned where it is another one."""
     caption: str = ""
     """What the previews show, for people."""
+
+    def validates_after(self, step: int) -> bool:
+        """Whether validation is due after a step."""
+        if self.validation_steps is not None:
+            return step in self.validation_steps
+        return step % self.validation_interval == 0

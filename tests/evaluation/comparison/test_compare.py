@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from random_models import random_model
 
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.errors import UserError
-from napari_emssl.evaluation.comparison.candidates import contenders_of
+from napari_emssl.evaluation.comparison import run as comparison_run
+from napari_emssl.evaluation.comparison.candidates import candidates_of
 from napari_emssl.evaluation.comparison.compare import compare
 from napari_emssl.evaluation.comparison.data import gather_comparison_data
 from napari_emssl.evaluation.comparison.results import Comparison
@@ -18,6 +20,7 @@ from napari_emssl.jobs.events import Finished, Progress, Started
 from napari_emssl.jobs.settings import CompareSettings, EvaluateSettings, FinetuneSettings
 from napari_emssl.jobs.worker import client
 from napari_emssl.training.finetuning.finetune import finetune
+from napari_emssl.training.finetuning.learners import Segmenter
 
 CPU = {"device": "cpu", "precision": "fp32"}
 
@@ -82,7 +85,7 @@ def test_it_is_the_recipe_of_finetune_and_the_score_of_evaluate(pretrained: bool
     shared = settings.model_dump(include=set(FinetuneSettings.model_fields)) | {"validation": 0.0}
     if not pretrained:
         shared |= {"generator": "unet-2-44", "width": 2}
-    order = gather_comparison_data(images[:3], masks[:3], settings, images[3:], masks[3:]).drawn(3)
+    order = gather_comparison_data(images[:3], masks[:3], settings, images[3:], masks[3:]).sampled_planes(3)
     model = finetune(
         [images[k] for k in order], [masks[k] for k in order], FinetuneSettings(**shared),
         chosen if pretrained else "scratch",
@@ -114,9 +117,9 @@ def test_what_is_tested_changes_nothing_in_training(tmp_path: Path) -> None:
 def test_runs_of_one_seed_see_the_same_and_seeds_differ(paint: int) -> None:
     images, masks = micrographs(8)
     settings = small(train_count=2, paint=paint, least_objects=5, score_on="unpainted" if paint else "images")
-    material = gather_comparison_data(images, masks, settings)
+    data = gather_comparison_data(images, masks, settings)
     scaling = IntensityScaling()
-    one, same, other = (material.draw(seed, scaling).annotations.training for seed in (0, 0, 1))
+    one, same, other = (data.sample(seed, scaling).training.training for seed in (0, 0, 1))
     for left, right in zip(one, same, strict=True):
         np.testing.assert_array_equal(left.image, right.image)
         np.testing.assert_array_equal(left.target, right.target)
@@ -126,7 +129,9 @@ def test_runs_of_one_seed_see_the_same_and_seeds_differ(paint: int) -> None:
 def test_more_training_images_contain_fewer_and_seeds_begin_with_unlike_ones() -> None:
     images, masks = micrographs(10)
     drawn = {
-        count: [gather_comparison_data(images, masks, small(train_count=count)).drawn(seed) for seed in range(7)]
+        count: [
+            gather_comparison_data(images, masks, small(train_count=count)).sampled_planes(seed) for seed in range(7)
+        ]
         for count in (1, 3, 6)
     }
     assert len({places[0] for places in drawn[1]}) == 7
@@ -137,8 +142,8 @@ def test_more_training_images_contain_fewer_and_seeds_begin_with_unlike_ones() -
 def test_unpainted_pixels_are_scored_and_painted_ones_are_not() -> None:
     images, masks = micrographs()
     settings = small(train_count=1, paint=3, least_objects=9, score_on="unpainted")
-    draw = gather_comparison_data(images, masks, settings).draw(0, IntensityScaling())
-    (learnt,), (scored,) = draw.annotations.training, draw.test
+    sample = gather_comparison_data(images, masks, settings).sample(0, IntensityScaling())
+    (learnt,), (scored,) = sample.training.training, sample.test
     np.testing.assert_array_equal(learnt.image, scored.image)
     assert not ((learnt.target > 0) & (scored.target > 0)).any()
     assert ((learnt.target > 0) | (scored.target > 0)).all()
@@ -152,16 +157,26 @@ def test_objects_that_touch_are_told_apart_by_their_numbers(tmp_path: Path) -> N
         numbers[10:30, 5 + 8 * k : 13 + 8 * k] = k + 1
     image = (numbers > 0).astype(np.float32)
     settings = small(paint=2, least_objects=6, merge_classes=True, score_on="unpainted")
-    draw = gather_comparison_data([image], [numbers], settings).draw(0, IntensityScaling())
-    assert (draw.annotations.training[0].target == 2).sum() == 2 * 160
+    sample = gather_comparison_data([image], [numbers], settings).sample(0, IntensityScaling())
+    assert (sample.training.training[0].target == 2).sum() == 2 * 160
 
 
 def test_a_large_test_image_is_scored_in_tiles_as_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images, masks = micrographs(2)
     tall = [np.tile(one, (4, 1)) for one in images], [np.tile(one, (4, 1)) for one in masks]
     whole = compare(*tall, tmp_path / "whole", [start()], small(seeds=1)).result()
-    monkeypatch.setattr(run, "_PASS_PX", 64**2)
+    monkeypatch.setattr(comparison_run, "_PASS_PX", 64**2)
     assert plain(compare(*tall, tmp_path / "tiles", [start()], small(seeds=1)).result()) == plain(whole)
+
+
+def test_a_run_that_diverges_is_a_result_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverge(learner: Segmenter, batch: object, progress: float) -> dict[str, torch.Tensor]:
+        return {"loss": torch.tensor(float("nan"))}
+
+    monkeypatch.setattr(Segmenter, "train_step", diverge)
+    found = run(tmp_path, small(steps=40, seeds=1))
+    assert found.steps[-1] == 40
+    assert all(np.isnan(row.loss) for row in found.rows)
 
 
 def test_a_stopped_comparison_goes_on_to_the_same_end(tmp_path: Path) -> None:
@@ -216,13 +231,13 @@ def test_other_weights_images_and_settings_are_refused(tmp_path: Path) -> None:
 
 def test_one_twin_serves_all_starts_of_a_network_and_can_be_left_out() -> None:
     starts = [start("a"), start("b"), start("c", "unet-3-96"), "scratch:unet-2-44:2"]
-    assert [one.label for one in contenders_of(starts, random_twins=True)] == [
+    assert [one.label for one in candidates_of(starts, random_twins=True)] == [
         "a", "scratch:unet-2-44:2", "b", "c", "scratch:unet-3-96:2",
     ]  # fmt: skip
-    assert [one.label for one in contenders_of(starts[:2], random_twins=False)] == ["a", "b"]
-    twin = contenders_of([start("h", "hrnet-w18-small", refine=True)], random_twins=True)[1]
+    assert [one.label for one in candidates_of(starts[:2], random_twins=False)] == ["a", "b"]
+    twin = candidates_of([start("h", "hrnet-w18-small", refine=True)], random_twins=True)[1]
     assert (twin.label, twin.network.refine) == ("scratch:hrnet-w18-small:2:refine", True)
-    assert contenders_of([twin.label], random_twins=True)[0] == twin
+    assert candidates_of([twin.label], random_twins=True)[0] == twin
 
 
 @pytest.mark.parametrize(
@@ -270,8 +285,8 @@ def test_tiles_of_one_micrograph_stay_on_one_side(tmp_path: Path) -> None:
         for folder, array in (("images", image), ("masks", mask)):
             (tmp_path / folder).mkdir(exist_ok=True)
             tifffile.imwrite(tmp_path / folder / f"film_{number // 2:04}_{number % 2:02}.tif", array)
-    material = gather_comparison_data(tmp_path / "images", tmp_path / "masks", small(test_share=0.3))
-    sides = [{name.split("_")[1] for name in names} for names in material.names.values()]
+    data = gather_comparison_data(tmp_path / "images", tmp_path / "masks", small(test_share=0.3))
+    sides = [{name.split("_")[1] for name in names} for names in data.names.values()]
     assert sides[0].isdisjoint(sides[1])
     assert all(sides)
 

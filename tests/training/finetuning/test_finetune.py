@@ -162,7 +162,7 @@ def test_an_unknown_start_names_the_known_ones() -> None:
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:
-    rates = [schedule(done / 100) for done in range(100)]
+    rates = [schedule(share / 100) for share in range(100)]
     assert rates[0] < 0.2
     assert max(rates) == pytest.approx(1, abs=0.01)
     assert rates.index(max(rates)) == 5

@@ -17,7 +17,7 @@ def learner(**changes: object) -> Pix2Pix:
     fields = {"generator": "unet-2-44", "patch": 64, "batch_size": 3, "discriminator_width": 8, "precision": "fp32"}
     settings = PretrainSettings(**{**fields, "device": "cpu", **changes})
     card = Card(name="g", task="reconstruct", network=NetworkSpec(name=settings.generator))
-    return Pix2Pix(settings, choose_device(settings), torch.empty(0, 1, 64, 64), lambda _outcome: card)
+    return Pix2Pix(settings, choose_device(settings), torch.empty(0, 1, 64, 64), lambda _summary: card)
 
 
 def patches(seed: int = 0) -> Tensor:
@@ -61,11 +61,11 @@ def test_losses_told_are_those_of_the_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decay", "done", "rate"), [(0.0, 0.9, 1.0), (0.5, 0.4, 1.0), (0.5, 0.75, 0.5), (1.0, 0.75, 0.25)]
+    ("decay", "progress", "rate"), [(0.0, 0.9, 1.0), (0.5, 0.4, 1.0), (0.5, 0.75, 0.5), (1.0, 0.75, 0.25)]
 )
-def test_the_learning_rate_falls_in_the_last_share_of_the_run(decay: float, done: float, rate: float) -> None:
+def test_the_learning_rate_falls_in_the_last_share_of_the_run(decay: float, progress: float, rate: float) -> None:
     ours = learner(learning_rate_decay=decay)
-    ours.train_step(patches(), done)
+    ours.train_step(patches(), progress)
     for optimiser in ours.optimisers:
         assert optimiser.param_groups[0]["lr"] == pytest.approx(rate * ours.settings.learning_rate)
 

@@ -169,10 +169,10 @@ def test_a_gan_that_diverges_later_hands_over_its_best_weights(
 ) -> None:
     train_step = Pix2Pix.train_step
 
-    def break_down(learner: Pix2Pix, batch: Any, done: float) -> Any:
-        return train_step(learner, batch * 1e30 if learner.step >= 40 else batch, done)
+    def break_down(learner: Pix2Pix, batch: Any, progress: float) -> Any:
+        return train_step(learner, batch * 1e30 if learner.step >= 40 else batch, progress)
 
-    monkeypatch.setattr(Pix2Pix, "improve", break_down)
+    monkeypatch.setattr(Pix2Pix, "train_step", break_down)
     job = pretraining(files, steps=400, validation_interval=5, learning_rate=5e-3, autosave_seconds=1e-3)(
         autosave=tmp_path / "a"
     )

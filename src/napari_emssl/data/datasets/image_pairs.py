@@ -9,10 +9,13 @@ from ..images.image import Image, ImageSource, as_image
 from .layouts import find_task_pairs
 from .pairing import find_pairs
 
+ImageSources = ImageSource | Sequence[ImageSource]
+"""One image, many, or a folder of them."""
+
 
 def open_pairs(
-    images: ImageSource | Sequence[ImageSource],
-    targets: ImageSource | Sequence[ImageSource],
+    images: ImageSources,
+    targets: ImageSources,
     task: str = "segment",
     factors: Sequence[int] = (1,),
 ) -> list[tuple[Image, Image]]:
@@ -62,7 +65,7 @@ def resolve_zero(zero: str, target: Image) -> Literal["background", "unpainted"]
     return "unpainted"
 
 
-def as_list(side: ImageSource | Sequence[ImageSource]) -> list[ImageSource]:
+def as_list(side: ImageSources) -> list[ImageSource]:
     """Return a list of one image, or of many."""
     if isinstance(side, Path | str | Image) or hasattr(side, "ndim"):
         return [cast(ImageSource, side)]

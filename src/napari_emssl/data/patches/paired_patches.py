@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .corruption import turn
-from .patches import LabelledPlane, cut
+from .patches import LabelledBatch, LabelledPlane, cut
 
 _GAIN, _SHIFT = 0.25, 0.08
 """Logarithm of the largest change of contrast, and the largest change of brightness."""
@@ -83,7 +83,7 @@ class PairPatches:
         self._planes, self._patch, self._seed, self._augment = planes, patch, seed, augment
         self._upscale, self._shared_zero = upscale, shared_zero
 
-    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, size: int) -> LabelledBatch:
         """Return images ``(size, 1, patch, patch)`` and targets ``(size, 1, f patch, f patch)``, float32."""
         rng = np.random.default_rng((self._seed, step))
         pairs = [self._draw(rng) for _ in range(size)]

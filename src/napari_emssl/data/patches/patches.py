@@ -6,7 +6,7 @@ uninterrupted one would have seen, in the same order, however many processes rea
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -173,6 +173,20 @@ class LabelledPlane:
 
     image: NDArray[np.float32]
     target: NDArray[Any]
+    """Core labels uint8 (0 unpainted, 1 background, 2.. classes), or intensities float32, whose grid may be finer."""
+    source: str = ""
+    """The image it is a plane of; planes of one image stay together when images are held out."""
+
+
+LabelledBatch = tuple[Tensor, Tensor]
+"""Images ``(b, 1, patch, patch)`` float32 with the targets of their pixels."""
+
+
+class LabelledPatches(Protocol):
+    """Batches of patches, each wholly decided by the seed and the step."""
+
+    def batch(self, step: int, size: int) -> LabelledBatch:
+        """Return a batch of `size` patches for a step."""
 
 
 class PaintedPatches:
@@ -196,7 +210,7 @@ class PaintedPatches:
         self._patch, self._seed, self._augment = patch, seed, augment
         self._pixels = _pixels_by_class([item.target for item in planes])
 
-    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, size: int) -> LabelledBatch:
         """Return images ``(size, 1, patch, patch)`` float32 and targets ``(size, patch, patch)`` int64."""
         rng = np.random.default_rng((self._seed, step))
         pairs = [self._draw(rng) for _ in range(size)]

@@ -22,27 +22,34 @@ class Candidate:
     label: str
     network: NetworkSpec
     """With one output channel; the task may ask for more."""
-    base: Model | None = None
+    start: Model | None = None
     """What the weights come from; None: random weights."""
 
     @property
     def kind(self) -> str:
         """``pretrained`` or ``random``."""
-        return "random" if self.base is None else "pretrained"
+        return "random" if self.start is None else "pretrained"
 
     @property
     def digest(self) -> str:
         """Tells apart starts of one label; of random weights their network."""
-        if self.base is None:
+        if self.start is None:
             return self.label
         found = blake2b(digest_size=16)
-        for name in sorted(self.base.weights):
-            found.update(name.encode() + np.ascontiguousarray(self.base.weights[name]).tobytes())
+        for name in sorted(self.start.weights):
+            found.update(name.encode() + np.ascontiguousarray(self.start.weights[name]).tobytes())
         return found.hexdigest()
 
 
-def contenders_of(starts: Sequence[Start], random_twins: bool) -> list[Candidate]:
-    """Return the starts by label, after each pretrained one its network from random weights, if asked for and new.
+def candidates_of(starts: Sequence[Start], random_twins: bool) -> list[Candidate]:
+    """Return what is compared: the starts, and after each pretrained one its network from random weights.
+
+    Parameters
+    ----------
+    starts
+        Names from the zoo, model files, `Model`s, and ``scratch:NETWORK`` for random weights.
+    random_twins
+        Whether pretrained starts get their network from random weights beside them, where it is not there yet.
 
     Raises
     ------
@@ -52,12 +59,12 @@ def contenders_of(starts: Sequence[Start], random_twins: bool) -> list[Candidate
     """
     found: dict[str, Candidate] = {}
     for start in starts:
-        contender = _contender(start)
-        if contender.label in found and (contender.base or found[contender.label].base):
-            raise UserError(f"Two starts are called '{contender.label}'. Give each once, and files different names.")
-        found[contender.label] = contender
-        if random_twins and contender.base is not None:
-            twin = random_of(contender.network)
+        candidate = _candidate(start)
+        if candidate.label in found and (candidate.start or found[candidate.label].start):
+            raise UserError(f"Two starts are called '{candidate.label}'. Give each once, and files different names.")
+        found[candidate.label] = candidate
+        if random_twins and candidate.start is not None:
+            twin = random_of(candidate.network)
             found.setdefault(twin.label, twin)
     if not found:
         raise UserError("There is nothing to compare. Give at least one start (--starts unet-3-96).")
@@ -65,7 +72,7 @@ def contenders_of(starts: Sequence[Start], random_twins: bool) -> list[Candidate
 
 
 def random_of(network: NetworkSpec) -> Candidate:
-    """Return the contender that begins with this network's random weights."""
+    """Return the candidate that begins with this network's random weights."""
     return Candidate(f"{SCRATCH}:{network_label(network)}", network)
 
 
@@ -75,7 +82,7 @@ def network_label(network: NetworkSpec) -> str:
     return ":".join(parts)
 
 
-def _contender(start: Start) -> Candidate:
+def _candidate(start: Start) -> Candidate:
     if isinstance(start, str) and start.partition(":")[0] == SCRATCH:
         return random_of(_network_named(start))
     model = start if isinstance(start, Model) else load_model(start)

@@ -1,5 +1,6 @@
 """The paper's experiment: what does a pretrained start give against random weights? Starts x seeds -> table, curves."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,8 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from ...data.datasets.image_pairs import ImageSources
 from ...data.images.intensity_scaling import IntensityScaling
-from ...data.patches.patches import PaintedPatches
 from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Progress, Started, Update
 from ...jobs.meter import Meter
@@ -16,25 +17,26 @@ from ...jobs.settings import CompareSettings, FinetuneSettings, RecipeSettings
 from ...models.model_file import Card, NetworkSpec
 from ...models.tasks import task_of
 from ...models.weights import network_of
-from ...training.finetuning.learners import Segmenter, learner_of
+from ...training.finetuning.base_learner import FinetuneContext
+from ...training.finetuning.task_training import SupervisedSegmentation
 from ...training.learner import TrainingSummary
 from ...training.provenance import versions
-from .candidates import Candidate, Start, contenders_of, network_label
-from .data import ComparisonData, Sample, Sources, gather_comparison_data
+from .candidates import Candidate, Start, candidates_of, network_label
+from .data import ComparisonData, gather_comparison_data
 from .results import MAIN_SCORE, Comparison, ResultRow
 from .results_folder import ResultsFolder
-from .run import Evaluation, TestSet, score_steps, trial
+from .run import Evaluation, ScoredLearner, TestSet, score_steps, train_and_score
 
 
 def compare(
-    images: Sources,
-    targets: Sources,
+    images: ImageSources,
+    targets: ImageSources,
     folder: Path | str,
     starts: Sequence[Start],
     settings: CompareSettings | None = None,
     *,
-    test_images: Sources | None = None,
-    test_targets: Sources | None = None,
+    test_images: ImageSources | None = None,
+    test_targets: ImageSources | None = None,
     overwrite: bool = False,
     command: str = "",
 ) -> Job[Comparison]:
@@ -42,7 +44,7 @@ def compare(
 
     Runs of one seed see the same training images, painting and patches whatever their start; the weights that are
     scored are the averaged ones that fine-tuning hands over, and no score decides anything. Complete runs are kept in
-    `folder`: the same call goes on where it was stopped, and adds what further starts and seeds ask for.
+    `folder`: the same call resumes where it was stopped, and adds the runs of further starts and seeds.
 
     Parameters
     ----------
@@ -75,85 +77,88 @@ def compare(
     """
     chosen = settings or CompareSettings()
 
-    def prepare() -> tuple[list[Candidate], ComparisonData, ResultsFolder]:
-        contenders = contenders_of(starts, chosen.random_twins)
-        _build_all(contenders)
-        material = gather_comparison_data(images, targets, chosen, test_images, test_targets)
-        return (
-            contenders,
-            material,
-            ResultsFolder(Path(folder), _record(chosen, contenders, material, command), overwrite),
-        )
+    def events(control: Control) -> Iterator[Update | Finished[Comparison]]:
+        candidates = candidates_of(starts, chosen.random_twins)
+        _build_all(candidates)
+        data = gather_comparison_data(images, targets, chosen, test_images, test_targets)
+        results = ResultsFolder(Path(folder), _record(chosen, candidates, data, command), overwrite)
+        yield from PreparedComparison(chosen, candidates, data, results).events(control)
 
-    return Job(lambda control: _events(control, chosen, *prepare()))
-
-
-def _events(
-    control: Control,
-    settings: CompareSettings,
-    contenders: Sequence[Candidate],
-    material: ComparisonData,
-    ledger: ResultsFolder,
-) -> Iterator[Update | Finished[Comparison]]:
-    device = choose_device(settings)
-    everything = [(one, settings.seed + number) for number in range(settings.seeds) for one in contenders]
-    done = ledger.comparison.runs()
-    waiting = [_Run(one, seed) for one, seed in everything if (one.label, seed) not in done]
-    yield Started(device.label, device.reason, _summary(len(everything), len(waiting), material))
-    yield from _run_all(waiting, settings, device, material, ledger, control)
-    yield Finished(ledger.comparison, control.stopped)
+    return Job(events)
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A start with a seed."""
+class CandidateRun:
+    """A candidate with a seed."""
 
-    contender: Candidate
+    candidate: Candidate
     seed: int
 
-    def row(self, moment: Evaluation) -> ResultRow:
-        """Return what is kept of a moment that was scored."""
-        one, network = self.contender, network_label(self.contender.network)
+    def row(self, scored: Evaluation) -> ResultRow:
+        """Return what is kept of a step that was scored."""
+        one, network = self.candidate, network_label(self.candidate.network)
         return ResultRow(
-            one.label, one.kind, network, self.seed, moment.step, moment.seconds, moment.loss, moment.scores
+            one.label, one.kind, network, self.seed, scored.step, scored.seconds, scored.loss, scored.scores
         )
 
 
-def _run_all(
-    runs: Sequence[_Run],
-    settings: CompareSettings,
-    device: Device,
-    material: ComparisonData,
-    ledger: ResultsFolder,
-    control: Control,
-) -> Iterator[Update]:
-    """Do one run after the other; one that is stopped leaves nothing behind."""
-    meter, total = Meter(), len(runs) * settings.steps
-    for number, run in enumerate(runs):
-        rows = []
-        for moment in _moments(run, settings, device, material):
-            if moment.scores:
-                rows.append(run.row(moment))
-            if moment.scores or meter.due:
-                yield _progress(meter, number * settings.steps + moment.step, total, moment)
-            control.wait_while_paused()
-            if control.stopped and moment.step < settings.steps:
+@dataclass(frozen=True)
+class PreparedComparison:
+    """A comparison whose starts and images are there."""
+
+    settings: CompareSettings
+    candidates: Sequence[Candidate]
+    data: ComparisonData
+    results: ResultsFolder
+
+    def events(self, control: Control) -> Iterator[Update | Finished[Comparison]]:
+        """Do the runs that are missing in the folder of results; yields the events of the job."""
+        seeds = range(self.settings.seed, self.settings.seed + self.settings.seeds)
+        runs = [CandidateRun(candidate, seed) for seed in seeds for candidate in self.candidates]
+        complete = self.results.comparison.runs()
+        missing = [run for run in runs if (run.candidate.label, run.seed) not in complete]
+        device = choose_device(self.settings)
+        yield Started(device.label, device.reason, self._summary(len(runs), len(missing)))
+        yield from self._do(missing, device, control)
+        yield Finished(self.results.comparison, control.stopped)
+
+    def _do(self, runs: Sequence[CandidateRun], device: Device, control: Control) -> Iterator[Update]:
+        """Do one run after the other; one that is stopped leaves nothing behind."""
+        steps = self.settings.steps
+        meter, total = Meter(), len(runs) * steps
+        for number, run in enumerate(runs):
+            rows = []
+            for evaluation in self._evaluations(run, device, control):
+                if evaluation.scores:
+                    rows.append(run.row(evaluation))
+                if evaluation.scores or meter.due:
+                    yield _progress(meter, number * steps + evaluation.step, total, evaluation)
+                if control.stopped and evaluation.step < steps:
+                    return
+            self.results.add(rows)
+            if control.stopped:
                 return
-        ledger.add(rows)
-        if control.stopped:
-            return
 
+    def _evaluations(self, run: CandidateRun, device: Device, control: Control) -> Iterator[Evaluation]:
+        """Fine-tune one start with one seed, by what fine-tuning takes, and score it."""
+        start, training = run.candidate.start, SupervisedSegmentation()
+        sample = self.data.sample(run.seed, start.card.scaling if start else IntensityScaling())
+        recipe = _recipe(self.settings, run.seed)
+        channels = task_of(recipe.task).out_channels(sample.training.classes)
+        network = run.candidate.network.model_copy(update={"out_channels": channels})
 
-def _moments(run: _Run, settings: CompareSettings, device: Device, material: ComparisonData) -> Iterator[Evaluation]:
-    """Fine-tune one start with one seed."""
-    base = run.contender.base
-    draw = material.draw(run.seed, base.card.scaling if base else IntensityScaling())
-    recipe = _recipe(settings, run.seed)
-    learner = _learner(run.contender, recipe, device, draw)
-    patches = PaintedPatches(draw.annotations.training, recipe.patch, recipe.seed, recipe.augment)
-    exam = TestSet(draw.test, [str(value) for value in material.class_values])
-    looks = score_steps(settings.steps, settings.evaluations)
-    return trial(learner, lambda step: patches.batch(step, recipe.batch_size), settings.steps, looks, exam)
+        def card(_summary: TrainingSummary) -> Card:
+            return Card(name=run.candidate.label, task=recipe.task, network=network)
+
+        segmenter = training.learner(FinetuneContext(recipe, sample.training, device, network, start, card))
+        test_set = TestSet(sample.test, [str(value) for value in self.data.class_values])
+        steps = score_steps(self.settings.steps, self.settings.evaluations)
+        patches = training.patches(sample.training, recipe)
+        return train_and_score(ScoredLearner(segmenter, test_set), patches, steps, control)
+
+    def _summary(self, runs: int, missing: int) -> str:
+        kept = f", {runs - missing} of them complete already" if missing < runs else ""
+        return f"{runs} runs{kept}. {self.data.summary}"
 
 
 def _recipe(settings: CompareSettings, seed: int) -> FinetuneSettings:
@@ -162,53 +167,35 @@ def _recipe(settings: CompareSettings, seed: int) -> FinetuneSettings:
     return FinetuneSettings(**shared | {"seed": seed, "steps": settings.steps, "validation": 0.0})
 
 
-def _learner(contender: Candidate, recipe: FinetuneSettings, device: Device, draw: Sample) -> Segmenter:
-    """Build what fine-tuning builds; its model is never handed over."""
-    channels = task_of(recipe.task).out_channels(draw.annotations.classes)
-    spec = contender.network.model_copy(update={"out_channels": channels})
-
-    def card(_outcome: TrainingSummary) -> Card:
-        return Card(name=contender.label, task=recipe.task, network=spec)
-
-    learner = learner_of(contender.base, spec, recipe, device, draw.annotations, card)
-    assert isinstance(learner, Segmenter)
-    return learner
-
-
-def _build_all(contenders: Sequence[Candidate]) -> None:
-    """Build every network once, so that a wrong name is told at once and not after hours."""
-    for network in {contender.network for contender in contenders}:
+def _build_all(candidates: Sequence[Candidate]) -> None:
+    """Build every network once, so that a wrong name is refused at once and not after hours."""
+    for network in {candidate.network for candidate in candidates}:
         network_of(NetworkSpec(name=network.name, width=network.width, refine=network.refine))
 
 
 def _record(
-    settings: CompareSettings, contenders: Sequence[Candidate], material: ComparisonData, command: str
+    settings: CompareSettings, candidates: Sequence[Candidate], data: ComparisonData, command: str
 ) -> Mapping[str, Any]:
     return {
         "settings": settings.model_dump(mode="json"),
-        "data": material.names | {"classes": list(material.class_values), "digest": _digest(material)},
-        "starts": {contender.label: contender.digest for contender in contenders},
+        "data": data.names | {"classes": list(data.class_values), "digest": _digest(data)},
+        "starts": {candidate.label: candidate.digest for candidate in candidates},
         "versions": versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
     }
 
 
-def _digest(material: ComparisonData) -> str:
+def _digest(data: ComparisonData) -> str:
     """Tell apart targets of the same names."""
     found = blake2b(digest_size=16)
-    for plane in (*material.pool, *material.test):
+    for plane in (*data.pool, *data.test):
         found.update(plane.target.tobytes())
     return found.hexdigest()
 
 
-def _summary(runs: int, waiting: int, material: ComparisonData) -> str:
-    kept = f", {runs - waiting} of them complete already" if waiting < runs else ""
-    return f"{runs} runs{kept}. {material.summary}"
-
-
-def _progress(meter: Meter, step: int, total: int, moment: Evaluation) -> Progress:
+def _progress(meter: Meter, step: int, total: int, evaluation: Evaluation) -> Progress:
     """Return how far all runs are; `step` counts over all of them."""
-    losses = {"loss": moment.loss} if moment.loss == moment.loss else {}
-    metrics = {name: value for name, value in moment.scores.items() if name == MAIN_SCORE}
+    losses = {} if math.isnan(evaluation.loss) else {"loss": evaluation.loss}
+    metrics = {name: value for name, value in evaluation.scores.items() if name == MAIN_SCORE}
     return meter.progress(step, total, losses=losses, metrics=metrics)

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.image_pairs import open_pairs, resolve_zero
+from ...data.datasets.image_pairs import ImageSources, open_pairs, resolve_zero
 from ...data.datasets.pairing import draw_subset, origin_of, split_by_origin
-from ...data.images.image import Image, ImageSource
+from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.objects import Target, numbered_objects
 from ...data.labels.sparse_painting import count_objects, paint_few
@@ -20,11 +19,9 @@ from ...jobs.settings import CompareSettings
 from ...models.tasks import task_of
 from ...training.finetuning.labelled_data import TrainingData
 
-Sources = ImageSource | Sequence[ImageSource]
-
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class ComparisonPlane:
     """One plane with its core target ``(h, w)``."""
 
     name: str
@@ -33,15 +30,15 @@ class Plane:
     image: Image
     index: int
     target: Target
-    mask: NDArray[Any] | None
+    mask: NDArray[np.generic] | None
     """Numbers its objects ``(h, w)``; None: objects are connected regions of a class."""
 
     @property
-    def numbers(self) -> NDArray[Any]:
+    def numbers(self) -> NDArray[np.integer]:
         """A number for each object ``(h, w)``, 0 where there is none."""
         if self.mask is None:
             return numbered_objects(self.target)[0]
-        return np.where(self.target > 1, self.mask, 0)
+        return np.where(self.target > 1, self.mask, 0).astype(np.int64)  # whole numbers, in files perhaps as floats
 
     def scaled(self, scaling: IntensityScaling, target: Target) -> LabelledPlane:
         """Return the scaled plane with this target."""
@@ -50,10 +47,10 @@ class Plane:
 
 
 @dataclass(frozen=True)
-class Sample:
+class RunData:
     """What one run learns from and what it is scored on."""
 
-    annotations: TrainingData
+    training: TrainingData
     test: tuple[LabelledPlane, ...]
 
 
@@ -72,7 +69,11 @@ class ComparisonData:
     """
 
     def __init__(
-        self, pool: Sequence[Plane], test: Sequence[Plane], class_values: tuple[int, ...], settings: CompareSettings
+        self,
+        pool: Sequence[ComparisonPlane],
+        test: Sequence[ComparisonPlane],
+        class_values: tuple[int, ...],
+        settings: CompareSettings,
     ) -> None:
         self.pool, self.test, self.class_values, self.settings = tuple(pool), tuple(test), class_values, settings
         self._scaled: dict[IntensityScaling, tuple[LabelledPlane, ...]] = {}
@@ -95,20 +96,19 @@ class ComparisonData:
         scored = f"{len(self.test)} others" if self.test else "the pixels of the same images left unpainted"
         return f"Every run learns from {count}{painted}, and is scored on {scored}."
 
-    def draw(self, seed: int, scaling: IntensityScaling) -> Sample:
+    def sample(self, seed: int, scaling: IntensityScaling) -> RunData:
         """Return what the run of this seed works on, whatever its start."""
-        chosen = [self.pool[number] for number in self.drawn(seed)]
-        targets = [self._painted(number, seed) for number in self.drawn(seed)]
+        chosen = [self.pool[number] for number in self.sampled_planes(seed)]
+        targets = [self._painted(number, seed) for number in self.sampled_planes(seed)]
         training = tuple(plane.scaled(scaling, target) for plane, target in zip(chosen, targets, strict=True))
         test = self._test(scaling)
         if not self.test:
             unpainted = (np.where(target > 0, 0, plane.target) for plane, target in zip(chosen, targets, strict=True))
             pairs = zip(training, unpainted, strict=True)
             test = tuple(LabelledPlane(item.image, target) for item, target in pairs if target.any())
-        annotations = TrainingData(training, (), self.class_values, scaling, None, self.summary, "")
-        return Sample(annotations, test)
+        return RunData(TrainingData(training, (), self.class_values, scaling, None, self.summary, ""), test)
 
-    def drawn(self, seed: int) -> list[int]:
+    def sampled_planes(self, seed: int) -> list[int]:
         """Return the places in `pool` of a seed's training planes; more contain fewer, seeds begin with unlike ones."""
         count = len(self.pool)
         first = int(np.random.default_rng(0).permutation(count)[seed % count])
@@ -128,11 +128,11 @@ class ComparisonData:
 
 
 def gather_comparison_data(
-    images: Sources,
-    targets: Sources,
+    images: ImageSources,
+    targets: ImageSources,
     settings: CompareSettings,
-    test_images: Sources | None = None,
-    test_targets: Sources | None = None,
+    test_images: ImageSources | None = None,
+    test_targets: ImageSources | None = None,
 ) -> ComparisonData:
     """Open, check and divide the images of a comparison.
 
@@ -163,7 +163,7 @@ def gather_comparison_data(
     return ComparisonData(pool, held, class_values, settings)
 
 
-def _check(settings: CompareSettings, test_images: Sources | None, test_targets: Sources | None) -> None:
+def _check(settings: CompareSettings, test_images: ImageSources | None, test_targets: ImageSources | None) -> None:
     """Settings that contradict each other, or the arguments, are refused."""
     if not task_of(settings.task).gives_labels:
         raise UserError("Only segmentation can be compared. Use --task segment, or score models with 'evaluate'.")
@@ -175,20 +175,22 @@ def _check(settings: CompareSettings, test_images: Sources | None, test_targets:
         raise UserError("Scores come either from test images or from unpainted pixels. Leave out one of the two.")
 
 
-def _planes(images: Sequence[Image], cores: Sequence[Target], masks: Sequence[NDArray[Any]] | None) -> list[Plane]:
+def _planes(
+    images: Sequence[Image], cores: Sequence[Target], masks: Sequence[NDArray[np.generic]] | None
+) -> list[ComparisonPlane]:
     """Name every plane; masks that number their objects keep those numbers."""
-    found: list[Plane] = []
+    found: list[ComparisonPlane] = []
     for position, image in enumerate(images):
         for index in range(len(image)):
             number = len(found)
             name = f"{position} {image.name}" + (f" [{index}]" if len(image) > 1 else "")
             source = origin_of(image.path) if image.path else str(position)
             mask = masks[number] if masks is not None else None
-            found.append(Plane(name, source, image, index, cores[number], mask))
+            found.append(ComparisonPlane(name, source, image, index, cores[number], mask))
     return found
 
 
-def _usable(planes: Sequence[Plane], settings: CompareSettings) -> list[Plane]:
+def _usable(planes: Sequence[ComparisonPlane], settings: CompareSettings) -> list[ComparisonPlane]:
     """Planes that show enough to learn from."""
     painted = [plane for plane in planes if plane.target.any()]
     if settings.paint:

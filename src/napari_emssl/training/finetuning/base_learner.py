@@ -3,63 +3,101 @@
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...data.patches.patches import LabelledBatch
 from ...errors import UserError
 from ...inference.tiles import padded
 from ...jobs.devices import Device, place
 from ...jobs.settings import FinetuneSettings
-from ...models.model_file import Card, Model
+from ...models.model_file import Card, Model, NetworkSpec
 from ...models.objectives import Objective
-from ...models.weights import to_numpy
-from ..learner import TrainingSummary
+from ...models.weights import network_of, to_numpy, transfer
+from ..learner import Monitor, State, TrainingSummary
 from .labelled_data import TrainingData
 
 _WARM_UP = 0.05
 _AVERAGING = 0.98
 
 
+@dataclass(frozen=True)
+class FinetuneContext:
+    """Everything that a learner is built from."""
+
+    settings: FinetuneSettings
+    data: TrainingData
+    device: Device
+    network: NetworkSpec
+    """What is built; weights that the start does not bring are drawn by the seed."""
+    start: Model | None
+    """What the weights begin with; None: random weights."""
+    card: Callable[[TrainingSummary], Card]
+    """Writes the card of the model when training is over."""
+    lr_factor: float = 1.0
+    """Share of the learning rate that is taken."""
+
+
 class FineTuner(ABC):
-    """Learner of one task, from painted or paired patches; `Segmenter` and `Restorer` know how to judge theirs.
+    """Learner of one task, from painted or paired patches; `Segmenter` and `Restorer` know how to validate theirs.
 
     All weights are trained with Adam under a short warm-up and a cosine decay; what is validated and handed over is
-    the exponential moving average of the weights. `fresh` are the names of the weights that did not come with the
-    start. `pace` is the share of the learning rate that is taken.
+    the exponential moving average of the weights.
+
+    Parameters
+    ----------
+    context
+        Settings, data, device, network, start and card.
+
     """
 
     kind = "finetune"
-    better: tuple[str, Literal["min", "max"]]
 
-    def __init__(
-        self,
-        network: nn.Module,
-        settings: FinetuneSettings,
-        device: Device,
-        annotations: TrainingData,
-        card: Callable[[TrainingSummary], Card],
-        fresh: Collection[str],
-    ) -> None:
-        self.settings, self.device, self.card = settings, device, card
-        self.annotations, self.fresh = annotations, frozenset(fresh)
+    def __init__(self, context: FinetuneContext) -> None:
+        self.settings, self.data, self.device = context.settings, context.data, context.device
+        self._card, self._lr_factor = context.card, context.lr_factor
         self.objective = self.make_objective()
-        self.network = place(network, device)
+        torch.manual_seed(context.settings.seed)
+        network = network_of(context.network)
+        self.fresh = frozenset(self._load_start(context.start, network))
+        """Names of the weights that did not come with the start."""
+        self.network = place(network, context.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), context.settings.learning_rate)
         self.step = 0
-        self.pace = 1.0
         self._to_train_mode()
 
-    def train_step(self, batch: tuple[Tensor, Tensor], done: float) -> Mapping[str, Tensor]:
+    @property
+    @abstractmethod
+    def monitor(self) -> Monitor | None:
+        """What decides the best weights."""
+
+    @abstractmethod
+    def make_objective(self) -> Objective:
+        """Return what is learnt; called once, when settings and data are known."""
+
+    @abstractmethod
+    def validate(self) -> dict[str, float]:
+        """Measure on held-out data; empty when there is none."""
+
+    @abstractmethod
+    def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
+        """Return what the network makes of `view` ``(h, w)``, or of the first plane, as "prediction"."""
+
+    def start_weights(self, start: Model, network: nn.Module) -> Mapping[str, NDArray[np.generic]]:
+        """Return the weights of a start as `network` takes them."""
+        return start.weights
+
+    def train_step(self, batch: LabelledBatch, progress: float) -> Mapping[str, Tensor]:
         """Take one step on images ``(b, 1, h, w)`` and their targets."""
         images, targets = (tensor.to(self.device.torch_device, non_blocking=True) for tensor in batch)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * self.pace * schedule(done)
+            group["lr"] = self.settings.learning_rate * self._lr_factor * schedule(progress)
         with self.device.autocast():
             output = self.network(images.contiguous(memory_format=torch.channels_last))
         loss = self.objective.loss(output, targets)
@@ -67,20 +105,8 @@ class FineTuner(ABC):
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.step += 1
-        self._average()
+        self._update_average()
         return {"loss": loss.detach()}
-
-    @abstractmethod
-    def make_objective(self) -> Objective:
-        """Return what is learnt; called once, when settings and annotations are known."""
-
-    @abstractmethod
-    def validate(self) -> dict[str, float]:
-        """Measure on held-out data; empty when there is none."""
-
-    @abstractmethod
-    def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
-        """Return what the network makes of `view` ``(h, w)``, or of the first plane, as "prediction"."""
 
     @property
     def stride(self) -> int:
@@ -91,11 +117,11 @@ class FineTuner(ABC):
         """Return a copy of the averaged weights."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.average.state_dict().items()}
 
-    def model(self, weights: Mapping[str, Tensor], outcome: TrainingSummary) -> Model:
+    def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the fine-tuned model."""
-        return Model(self.card(outcome), to_numpy(weights))
+        return Model(self._card(summary), to_numpy(weights))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """Return both sets of weights, the optimiser and the step."""
         return {
             "network": self.network.state_dict(),
@@ -104,8 +130,8 @@ class FineTuner(ABC):
             "step": self.step,
         }
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`; raises `UserError` when it belongs to another network."""
+    def load_state(self, state: State) -> None:
+        """Resume from `state`; raises `UserError` when it belongs to another network."""
         try:
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
@@ -126,26 +152,35 @@ class FineTuner(ABC):
             output: Tensor = self.average(extended.to(self.device.torch_device))
         return output[..., :height, :width].float()
 
+    def _load_start(self, start: Model | None, network: nn.Module) -> list[str]:
+        """Give the network the weights of the start that fit; return the names of all others."""
+        if start is None:
+            return list(network.state_dict())
+        return transfer(self.start_weights(start, network), network)
+
     @torch.no_grad()
-    def _average(self) -> None:
+    def _update_average(self) -> None:
         """Exponential moving average of weights and norm statistics, faster at the beginning."""
+        # (1 + step) / (10 + step), as in Polyak averaging of TensorFlow: random weights must not linger in the mean
         rate = 1 - min(_AVERAGING, (1 + self.step) / (10 + self.step))
         for mean, value in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if mean.is_floating_point():
+            if mean.is_floating_point():  # the counter of batches in a norm is an integer and has no mean
                 mean.lerp_(value, rate)
 
     def _to_train_mode(self) -> None:
-        """Statistics that came with the start stay as they are, if asked for."""
+        """Norm statistics that came with the start stay as they are, if asked for."""
         self.network.train()
         if not self.settings.frozen_norm:
             return
+        # A batch of a few patches of one image has other statistics than the thousands of images of the pretraining.
+        # A norm in evaluation mode uses those it came with and leaves them; its weights are trained all the same.
         for name, module in self.network.named_modules():
             if isinstance(module, nn.BatchNorm2d) and f"{name}.running_mean" not in self.fresh:
                 module.eval()
 
 
-def schedule(done: float) -> float:
-    """Share of the highest learning rate after `done` of the run: linear warm-up, then cosine decay to 2 %."""
-    if done < _WARM_UP:
-        return max(done, 0.005) / _WARM_UP
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
+def schedule(progress: float) -> float:
+    """Share of the highest learning rate at this share of the run: linear warm-up, then cosine decay to 2 %."""
+    if progress < _WARM_UP:
+        return max(progress, 0.005) / _WARM_UP
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))

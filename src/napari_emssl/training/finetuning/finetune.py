@@ -1,42 +1,35 @@
 """Fine-tuning: from a pretrained start and very little painting to a model for one task."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from ...data.images.image import ImageSource
-from ...data.images.intensity_scaling import IntensityScaling
-from ...data.patches.masked_pixels import HiddenPatches
-from ...data.patches.paired_patches import PairPatches
-from ...data.patches.patches import PaintedPatches
+from ...data.datasets.image_pairs import ImageSources
+from ...data.patches.patches import LabelledBatch
 from ...errors import UserError
 from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Started, Update
 from ...jobs.settings import FinetuneSettings
-from ...models.heads import new_classes, with_classes
-from ...models.model_file import Card, ClassInfo, Model, NetworkSpec
+from ...models.model_file import Card, Model, NetworkSpec
 from ...models.tasks import task_of
 from ...models.zoo import load_model, recommended_start
 from ..learner import TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage
-from .labelled_data import TrainingData, gather
-from .learners import learner_of
-from .noisy_data import gather_noisy
-from .paired_data import gather_pairs
-from .split_record import KEY, recorded
+from .base_learner import FinetuneContext
+from .labelled_data import TrainingData
+from .task_training import TaskTraining, training_of
 
 DEFAULT_SECONDS = 60.0
 DEFAULT_GENERATOR = "unet-3-96"
 
 
 def finetune(
-    images: ImageSource | Sequence[ImageSource],
-    targets: ImageSource | Sequence[ImageSource] | None,
+    images: ImageSources,
+    targets: ImageSources | None,
     settings: FinetuneSettings | None = None,
     start: str | Path | Model | None = None,
     *,
@@ -66,7 +59,7 @@ def finetune(
     class_names
         Names of the foreground classes, in the order of their values.
     resume, autosave
-        Autosave file to go on from; where to write autosaves.
+        Autosave file to resume from; where to write autosaves.
     licence, command
         Licence of the training images and the command line, for the card.
 
@@ -82,72 +75,114 @@ def finetune(
 
     """
     chosen = settings or FinetuneSettings()
-
-    def events(control: Control) -> Iterator[Update | Finished[Model]]:
-        base = _load_start(start, chosen)
-        annotations = _gather(images, targets, chosen, base)
-        names = _class_names(class_names, annotations)
-        said = list(filter(None, (annotations.no_validation, annotations.doubt, _on_new_classes(base, names))))
-        base = with_classes(base, names) if base and task_of(chosen.task).gives_labels else base
-        spec = _network_spec(base, chosen, annotations)
-        card = _card(chosen, spec, annotations, base, name, names, licence, command)
-        yield from _train(chosen, base, spec, annotations, card, said, control, resume, autosave)
-
-    return Job(events)
+    request = FinetuneRequest(images, targets, chosen, start, name, class_names, resume, autosave, licence, command)
+    return Job(request.events)
 
 
-def _train(
-    settings: FinetuneSettings,
-    base: Model | None,
-    spec: NetworkSpec,
-    annotations: TrainingData,
-    card: Callable[[TrainingSummary], Card],
-    said: Sequence[str],
-    control: Control,
-    resume: Path | None,
-    autosave: Path | None,
-) -> Iterator[Update | Finished[Model]]:
-    """Build the network, give it the weights of the start, and train."""
-    device = choose_device(settings)
-    learner = learner_of(base, spec, settings, device, annotations, card)
-    if base and base.card.task == settings.task and task_of(settings.task).gives_labels:
-        learner.pace = settings.warm_rate
-    yield Started(device.label, device.reason, annotations.summary)
-    yield from map(Notice, said)
-    if base and len(learner.fresh) > len(learner.network.state_dict()) // 2:
-        yield Notice(f"Most weights of '{base.name}' do not fit the network; it starts almost from scratch.")
-    yield from run_training(learner, _plan(settings, annotations, autosave), control, resume)
+@dataclass(frozen=True)
+class FinetuneRequest:
+    """What a fine-tuning was asked for; see `finetune`."""
+
+    images: ImageSources
+    targets: ImageSources | None
+    settings: FinetuneSettings
+    start: str | Path | Model | None
+    name: str | None
+    class_names: Sequence[str] | None
+    resume: Path | None
+    autosave: Path | None
+    licence: str
+    command: str
+
+    def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
+        """Gather what there is to learn from, and train; yields the events of the job."""
+        start = _load_start(self.start, self.settings)
+        training = training_of(self.settings, with_targets=self.targets is not None)
+        data = training.gather(self.images, self.targets, self.settings, start)
+        yield from _FinetuneRun(self, training, start, data).events(control)
 
 
-def _gather(
-    images: ImageSource | Sequence[ImageSource],
-    targets: ImageSource | Sequence[ImageSource] | None,
-    settings: FinetuneSettings,
-    base: Model | None,
-) -> TrainingData:
-    """Collect what there is to learn from, scaled as for the start."""
-    scaling = base.card.scaling if base else IntensityScaling()
-    if targets is None:
-        return gather_noisy(images, settings, scaling)
-    if not task_of(settings.task).gives_labels:
-        return gather_pairs(images, targets, settings, scaling)
-    return gather(images, targets, settings, scaling, recorded(base.card if base else None))
+class _FinetuneRun:
+    """A fine-tuning whose data are gathered: everything that is known before the first step."""
+
+    def __init__(
+        self, request: FinetuneRequest, training: TaskTraining, start: Model | None, data: TrainingData
+    ) -> None:
+        self._request, self._settings, self._training, self._data = request, request.settings, training, data
+        self._names = _class_names(request.class_names, data)
+        self._new_classes = training.new_classes(start, self._names) if start else []
+        self._start = training.adapted(start, self._names) if start else None
+        self._network = _network_spec(self._start, self._settings, data)
+
+    def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
+        """Build the network, give it the weights of the start, and train."""
+        settings, data, start = self._settings, self._data, self._start
+        device = choose_device(settings)
+        lr_factor = self._training.lr_factor(start, settings) if start else 1.0
+        learner = self._training.learner(
+            FinetuneContext(settings, data, device, self._network, start, self._card, lr_factor)
+        )
+        yield Started(device.label, device.reason, data.summary)
+        yield from map(Notice, self._warnings())
+        if start and len(learner.fresh) > len(learner.network.state_dict()) // 2:
+            yield Notice(f"Most weights of '{start.name}' do not fit the network; it starts almost from scratch.")
+        yield from run_training(learner, self._schedule(), control, self._request.resume)
+
+    def _warnings(self) -> Iterator[str]:
+        """Say what is not as one might expect of the data and the start."""
+        yield from filter(None, (self._data.no_validation, self._data.doubt))
+        if self._start and self._new_classes:
+            new = ", ".join(self._new_classes)
+            yield f"New to '{self._start.name}': {new}. The classes it knows keep what they have learnt."
+
+    def _schedule(self) -> TrainingSchedule[LabelledBatch]:
+        settings = self._settings
+        patches = self._training.patches(self._data, settings)
+        per_epoch = math.ceil(len(self._data.training) / settings.batch_size)
+        total = settings.steps or (settings.epochs * per_epoch if settings.epochs else None)
+
+        def batches(first: int) -> Iterator[LabelledBatch]:
+            return (patches.batch(step, settings.batch_size) for step in count(first))
+
+        return TrainingSchedule(
+            batches=batches,
+            batch_size=settings.batch_size,
+            total=total,
+            max_seconds=settings.max_seconds if total or settings.max_seconds else DEFAULT_SECONDS,
+            validation_interval=settings.validation_interval or max(10, per_epoch),
+            autosave=self._request.autosave,
+            autosave_seconds=settings.autosave_seconds,
+            patience=settings.patience,
+            data=self._data.summary,
+        )
+
+    def _card(self, summary: TrainingSummary) -> Card:
+        """Write the card, when training is over."""
+        request, data, start = self._request, self._data, self._start
+        facts: dict[str, Any] = {"summary": data.summary, "validation": data.no_validation or "held out"}
+        facts |= self._training.facts(data)
+        record = stage("finetune", self._settings, facts, summary, start.name if start else "scratch", request.command)
+        return Card(
+            name=request.name or f"{self._settings.task}-{self._network.name}",
+            task=self._settings.task,
+            network=self._network,
+            scaling=data.scaling,
+            classes=self._training.classes(data, self._names),
+            pixel_size_nm=data.pixel_size_nm,
+            history=(*(start.card.history if start else ()), record),
+            licence=request.licence,
+            upscale=data.upscale,
+        )
 
 
-def _class_names(given: Sequence[str] | None, annotations: TrainingData) -> list[str]:
+def _class_names(given: Sequence[str] | None, data: TrainingData) -> list[str]:
     """Return the names of the foreground classes, in the order of their values."""
-    names = list(given or (f"class {value}" for value in annotations.class_values))
-    if len(names) != len(annotations.class_values):
-        raise UserError(f"{len(names)} class names were given for {len(annotations.class_values)} painted classes.")
+    names = list(given or (f"class {value}" for value in data.class_values))
+    if len(names) != len(data.class_values):
+        raise UserError(
+            f"{len(names)} class names were given for {len(data.class_values)} painted classes. Give one name for each."
+        )
     return names
-
-
-def _on_new_classes(base: Model | None, names: Sequence[str]) -> str:
-    """Say which classes are new to a start that knows others of them."""
-    new = new_classes(base, names) if base else []
-    if not base or not 0 < len(new) < len(names):
-        return ""
-    return f"New to '{base.name}': {', '.join(new)}. The classes it knows go on from where they were."
 
 
 def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) -> Model | None:
@@ -157,88 +192,20 @@ def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) ->
     chosen = str(start) if start is not None else recommended_start(settings.task)
     if chosen == "scratch":
         return None
-    base = load_model(chosen)
-    if settings.generator not in (None, base.card.network.name):
+    model = load_model(chosen)
+    if settings.generator not in (None, model.card.network.name):
         raise UserError(
-            f"Start '{base.name}' is a {base.card.network.name}, not a {settings.generator}. "
+            f"Start '{model.name}' is a {model.card.network.name}, not a {settings.generator}. "
             "Leave out --generator, or use --start scratch."
         )
-    return base
+    return model
 
 
-def _network_spec(base: Model | None, settings: FinetuneSettings, annotations: TrainingData) -> NetworkSpec:
-    channels = task_of(settings.task).out_channels(annotations.classes, annotations.upscale)
-    if base is not None:
-        refine = settings.refine or base.card.network.refine
-        return base.card.network.model_copy(update={"out_channels": channels, "refine": refine})
+def _network_spec(start: Model | None, settings: FinetuneSettings, data: TrainingData) -> NetworkSpec:
+    """Return the network of the start, or the one asked for, with the output channels of the task."""
+    channels = task_of(settings.task).out_channels(data.classes, data.upscale)
+    if start is not None:
+        refine = settings.refine or start.card.network.refine
+        return start.card.network.model_copy(update={"out_channels": channels, "refine": refine})
     name = settings.generator or DEFAULT_GENERATOR
     return NetworkSpec(name=name, width=settings.width, out_channels=channels, refine=settings.refine)
-
-
-def _plan(settings: FinetuneSettings, annotations: TrainingData, autosave: Path | None) -> TrainingSchedule:
-    patches = _patches(settings, annotations)
-    per_epoch = math.ceil(len(annotations.training) / settings.batch_size)
-    total = settings.steps or (settings.epochs * per_epoch if settings.epochs else None)
-    seconds = settings.max_seconds if total or settings.max_seconds else DEFAULT_SECONDS
-
-    def batches(first: int) -> Iterator[tuple[Tensor, Tensor]]:
-        return (patches.batch(step, settings.batch_size) for step in count(first))
-
-    return TrainingSchedule(
-        batches=batches,
-        batch_size=settings.batch_size,
-        total=total,
-        max_seconds=seconds,
-        validation_interval=settings.validation_interval or max(10, per_epoch),
-        autosave=autosave,
-        autosave_seconds=settings.autosave_seconds,
-        patience=settings.patience,
-        data=annotations.summary,
-    )
-
-
-def _patches(settings: FinetuneSettings, annotations: TrainingData) -> PaintedPatches | PairPatches:
-    if task_of(settings.task).gives_labels:
-        return PaintedPatches(annotations.training, settings.patch, settings.seed, settings.augment)
-    if annotations.supervision and annotations.supervision.method == "blind-spot":
-        reach_px = annotations.supervision.reach_px
-        return HiddenPatches(annotations.training, settings.patch, settings.seed, settings.augment, reach_px)
-    shared_zero = task_of(settings.task).keeps_background
-    return PairPatches(
-        annotations.training, settings.patch, settings.seed, settings.augment, annotations.upscale, shared_zero
-    )
-
-
-def _card(
-    settings: FinetuneSettings,
-    spec: NetworkSpec,
-    annotations: TrainingData,
-    base: Model | None,
-    name: str | None,
-    names: Sequence[str],
-    licence: str,
-    command: str,
-) -> Callable[[TrainingSummary], Card]:
-    """Return what writes the card when training is over."""
-    classes = [ClassInfo(name="background", target_value=None)] if task_of(settings.task).gives_labels else []
-    classes += [ClassInfo(name=n, target_value=v) for n, v in zip(names, annotations.class_values, strict=True)]
-    data: dict[str, Any] = {"summary": annotations.summary, "validation": annotations.no_validation or "held out"}
-    data |= {KEY: annotations.split} if annotations.split else {}
-    if annotations.supervision:
-        data |= {"supervision": annotations.supervision.method, **annotations.supervision.found}
-
-    def card(outcome: TrainingSummary) -> Card:
-        record = stage("finetune", settings, data, outcome, base.name if base else "scratch", command)
-        return Card(
-            name=name or f"{settings.task}-{spec.name}",
-            task=settings.task,
-            network=spec,
-            scaling=annotations.scaling,
-            classes=tuple(classes),
-            pixel_size_nm=annotations.pixel_size_nm,
-            history=(*(base.card.history if base else ()), record),
-            licence=licence,
-            upscale=annotations.upscale,
-        )
-
-    return card

@@ -1,22 +1,25 @@
-"""What there is to learn from: images with their targets, gathered, scaled and split."""
+"""What segmentation learns from, gathered, scaled and split; and the form that the data of every task take."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.image_pairs import open_pairs, pixel_sizes, resolve_zero
+from ...data.datasets.image_pairs import ImageSources, open_pairs, pixel_sizes, resolve_zero
 from ...data.datasets.pairing import split_by_origin
-from ...data.images.image import Image, ImageSource
+from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
+from ...data.labels.objects import Target
 from ...data.labels.targets import hold_out, targets_from_masks
 from ...data.patches.patches import LabelledPlane
 from ...errors import UserError
 from ...jobs.settings import FinetuneSettings
 from .split_record import SplitRecord, in_objects, known_points, record_objects, record_planes, whole_side
+
+Planes = list[LabelledPlane]
 
 _ENOUGH_PLANES = 5
 
@@ -55,21 +58,21 @@ class TrainingData:
     """Restoration: pairs that are scored at the end."""
     upscale: int = 1
     """Restoration: how many times finer the targets' grid is."""
-    sample: NDArray[Any] | None = None
+    sample: NDArray[np.generic] | None = None
     """The first plane as it was recorded, ``(h, w)``; None: only the scaled ones are known."""
     split: SplitRecord = field(default_factory=dict)
-    """Segmentation: what lies on which side, for runs that go on from this one."""
+    """Segmentation: what lies on which side, for runs that start from the model of this one."""
     supervision: Supervision | None = None
     """How noisy targets, NaN where nothing is asked, came about; None: the targets are clean, or labels."""
 
     @property
     def first(self) -> NDArray[np.float32]:
-        """The first annotated plane, whole and scaled, ``(h, w)``."""
+        """The first painted plane, whole and scaled, ``(h, w)``."""
         return self.training[0].image
 
     @property
     def doubt(self) -> str:
-        """What speaks against how is learnt, as a sentence; empty where nothing does."""
+        """What speaks against the way of learning, as a sentence; empty where nothing does."""
         return self.supervision.doubt if self.supervision else ""
 
     @property
@@ -79,12 +82,29 @@ class TrainingData:
 
 
 def gather(
-    images: ImageSource | Sequence[ImageSource], targets: ImageSource | Sequence[ImageSource],
-    settings: FinetuneSettings, scaling: IntensityScaling, earlier: SplitRecord | None = None,
-) -> TrainingData:  # fmt: skip
-    """Open, check, scale and split what a model shall learn from.
+    images: ImageSources,
+    targets: ImageSources,
+    settings: FinetuneSettings,
+    scaling: IntensityScaling,
+    earlier: SplitRecord | None = None,
+) -> TrainingData:
+    """Open, check, scale and split painted images.
 
-    What was held out or learnt from in an `earlier` run, whose weights are gone on from, stays on its side.
+    Parameters
+    ----------
+    images, targets
+        Images with core targets or dense masks, as for `finetune`.
+    settings
+        What 0 means, whether classes are merged, the share held out, and the seed that draws it.
+    scaling
+        How planes are scaled for the network.
+    earlier
+        What was held out and learnt from in runs that led to the start: it stays on its side.
+
+    Returns
+    -------
+    TrainingData
+        Of the planes that are painted.
 
     Raises
     ------
@@ -96,13 +116,13 @@ def gather(
     masks = [np.asarray(target.plane(index)) for _, target in opened for index in range(len(target))]
     zero = resolve_zero(settings.zero, opened[0][1])
     cores, values = targets_from_masks(masks, zero, settings.merge_classes)
-    planes, owners = _scaled_planes([image for image, _ in opened], cores, scaling)
+    planes = _painted_planes([image for image, _ in opened], cores, scaling)
     if not planes:
         raise UserError("Nothing is painted in the targets. Paint one particle, then start again.")
-    training, validation, split = _split(planes, owners, settings, earlier or {})
+    training, validation, split = _split(planes, settings, earlier or {})
     return TrainingData(
-        training=tuple(training),
-        validation=tuple(_crop(item) for item in validation),
+        training=training,
+        validation=[_crop(plane) for plane in validation],
         class_values=values if zero == "background" else tuple(value - 1 for value in values),
         scaling=scaling,
         pixel_size_nm=pixel_sizes([image for image, _ in opened]),
@@ -112,55 +132,48 @@ def gather(
     )
 
 
-def _scaled_planes(
-    images: Sequence[Image], cores: Sequence[NDArray[np.uint8]], scaling: IntensityScaling
-) -> tuple[list[LabelledPlane], list[str]]:
-    """Scale the planes that carry paint; beside them the image each comes from."""
-    planes, owners = [], []
-    flat = [(image, index) for image in images for index in range(len(image))]
-    for number, ((image, index), core) in enumerate(zip(flat, cores, strict=True)):
-        if core.any():
-            plane = image.plane(index)
-            planes.append(LabelledPlane(scaling.fit(plane).to_unit(plane), core))
-            owners.append(str(image.path or number))
-    return planes, owners
+def _painted_planes(images: Sequence[Image], cores: Sequence[Target], scaling: IntensityScaling) -> list[LabelledPlane]:
+    """Read and scale the planes that carry paint; `cores` are those of all planes of all images."""
+    places = [(image, index) for image in images for index in range(len(image))]
+    return [
+        LabelledPlane(_scaled(image.plane(index), scaling), core, str(image.path or number))
+        for number, ((image, index), core) in enumerate(zip(places, cores, strict=True))
+        if core.any()
+    ]
 
 
-def _split(
-    planes: list[LabelledPlane], owners: list[str], settings: FinetuneSettings, earlier: SplitRecord
-) -> tuple[list[LabelledPlane], list[LabelledPlane], SplitRecord]:
+def _scaled(plane: NDArray[np.generic], scaling: IntensityScaling) -> NDArray[np.float32]:
+    return scaling.fit(plane).to_unit(plane)
+
+
+def _split(planes: Planes, settings: FinetuneSettings, earlier: SplitRecord) -> tuple[Planes, Planes, SplitRecord]:
     """Hold out whole images where there are five, else whole painted objects, else nothing; and record it."""
-    many = len(set(owners)) >= _ENOUGH_PLANES
+    many = len({plane.source for plane in planes}) >= _ENOUGH_PLANES
     if settings.validation == 0:
         return planes, [], (record_planes if many else record_objects)(planes, [])
     if many and not in_objects(earlier, planes):
-        sides = _split_images(planes, owners, settings, earlier)
-        return (*sides, record_planes(*sides))
-    known = [known_points(earlier, item) for item in planes]
-    parts = hold_out([item.target for item in planes], settings.validation, settings.seed, known=known)
+        training, validation = _split_images(planes, settings, earlier)
+        return training, validation, record_planes(training, validation)
+    known = [known_points(earlier, plane) for plane in planes]
+    parts = hold_out([plane.target for plane in planes], settings.validation, settings.seed, known=known)
     if parts is None:
         return planes, [], record_objects(planes, [])
     training, validation = (
-        [LabelledPlane(item.image, target) for item, target in zip(planes, side, strict=True) if target.any()]
+        [replace(plane, target=target) for plane, target in zip(planes, side, strict=True) if target.any()]
         for side in parts
     )
     return training, validation, record_objects(training, validation)
 
 
-def _split_images(
-    planes: list[LabelledPlane], owners: list[str], settings: FinetuneSettings, earlier: SplitRecord
-) -> tuple[list[LabelledPlane], list[LabelledPlane]]:
+def _split_images(planes: Planes, settings: FinetuneSettings, earlier: SplitRecord) -> tuple[Planes, Planes]:
     """Hold out the images held out before, and others drawn by name that were not learnt from."""
-    before = {owner: whole_side(earlier, item) for item, owner in zip(planes, owners, strict=True)}
-    chosen = {owner for owner, held in before.items() if held}
-    names = [Path(owner) for owner, held in before.items() if held is None]
+    before = {plane.source: whole_side(earlier, plane) for plane in planes}
+    chosen = {source for source, held in before.items() if held}
+    names = [Path(source) for source, held in before.items() if held is None]
     wanted = max(1, round(settings.validation * len(before))) - len(chosen)
     if names and wanted > 0:
         chosen |= {str(name) for name in split_by_origin(names, wanted, settings.seed)[1]}
-    sides: tuple[list[LabelledPlane], list[LabelledPlane]] = ([], [])
-    for item, owner in zip(planes, owners, strict=True):
-        sides[owner in chosen].append(item)
-    return sides
+    return [p for p in planes if p.source not in chosen], [p for p in planes if p.source in chosen]
 
 
 def _crop(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
@@ -169,7 +182,7 @@ def _crop(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
     window = tuple(
         slice(max(0, int(index.min()) - margin) // 32 * 32, int(index.max()) + margin) for index in (rows, columns)
     )
-    return LabelledPlane(item.image[window], item.target[window])
+    return replace(item, image=item.image[window], target=item.target[window])
 
 
 def _summary(planes: Sequence[LabelledPlane], images: int, classes: int) -> str:

@@ -1,57 +1,98 @@
-"""How a network learns to segment and to restore, how that is judged, and which learner a task has."""
+"""How a network learns to segment and to restore, and how that is validated."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...data.patches.patches import LabelledPlane
-from ...jobs.devices import Device
-from ...jobs.settings import FinetuneSettings
 from ...metrics import dice
-from ...models.model_file import Card, Model, NetworkSpec
+from ...models.model_file import Model
 from ...models.objectives import NoisyTargetObjective, RestorationObjective, SegmentationObjective
 from ...models.tasks import task_of
-from ...models.weights import network_of, spread_head, transfer
-from ..learner import TrainingSummary
+from ...models.weights import spread_head
+from ..learner import Monitor, TrainingSummary
 from .base_learner import FineTuner
-from .labelled_data import TrainingData
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
 
 
+class Segmenter(FineTuner):
+    """Learns classes of pixels from painted patches."""
+
+    monitor = Monitor("dice", "max")
+
+    def make_objective(self) -> SegmentationObjective:
+        """Return the objective of classes."""
+        return SegmentationObjective()
+
+    @torch.inference_mode()
+    def validate(self) -> dict[str, float]:
+        """Dice of every class over the held-out painting, their mean, and the loss."""
+        held_out = self.data.validation
+        if not held_out:
+            return {}
+        pairs = [(self.output(item.image), torch.from_numpy(item.target.astype(np.int64))[None]) for item in held_out]
+        losses = [float(self.objective.loss(output.cpu(), target)) for output, target in pairs]
+        found = [self.objective.decode(output).argmax(1)[0].cpu().numpy() for output, _ in pairs]
+        truth = [item.target for item in held_out]
+        each = [dice(found, truth, label) for label in range(1, self.data.classes)]
+        return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
+
+    @torch.inference_mode()
+    def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
+        """Labels ``(h, w)`` uint8 predicted for `view`, or the first painted plane, and how undecided they are."""
+        scaling = self.data.scaling
+        image = self.data.first if view is None else scaling.fit(view).to_unit(view)
+        found = self.objective.decode(self.output(image))[0]
+        labels = found.argmax(0).to(torch.uint8)
+        return {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
+
+    @torch.inference_mode()
+    def labels(self, images: Tensor) -> NDArray[np.uint8]:
+        """Labels ``(b, h, w)`` of scaled images ``(b, 1, h, w)``, multiples of the stride, by the averaged weights."""
+        with self.device.autocast():
+            inputs = images.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
+            output = self.average(inputs)
+        found: NDArray[np.uint8] = self.objective.decode(output).argmax(1).to(torch.uint8).cpu().numpy()
+        return found
+
+
 class Restorer(FineTuner):
     """Learns clean intensities from pairs of patches."""
 
-    better: tuple[str, Literal["min", "max"]] = ("l1", "min")
+    monitor = Monitor("l1", "min")
 
     def make_objective(self) -> RestorationObjective:
         """Return the objective of clean targets."""
-        return RestorationObjective(self.annotations.upscale)
+        return RestorationObjective(self.data.upscale)
+
+    def start_weights(self, start: Model, network: nn.Module) -> Mapping[str, NDArray[np.generic]]:
+        """Return the weights of a start, its one channel repeated for every pixel of a finer grid."""
+        return spread_head(start.weights, network)
 
     def validate(self) -> dict[str, float]:
         """L1 and loss over the held-out pairs, in units of the scaled images."""
-        return self._score(self.annotations.validation)
+        return self._score(self.data.validation)
 
-    def model(self, weights: Mapping[str, Tensor], outcome: TrainingSummary) -> Model:
+    def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the fine-tuned model, its test scores on the card where there is a test."""
         self.average.load_state_dict(weights)
-        test = {f"test {name}": value for name, value in self._score(self.annotations.test).items()}
-        return super().model(weights, replace(outcome, metrics=outcome.metrics | test))
+        test = {f"test {name}": value for name, value in self._score(self.data.test).items()}
+        return super().model(weights, replace(summary, metrics=summary.metrics | test))
 
     @torch.inference_mode()
-    def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
+    def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Return `view`, or the first plane, restored, in its own units: float32 ``(upscale h, upscale w)``."""
-        plane = self.annotations.sample if view is None else view
+        plane = self.data.sample if view is None else view
         if plane is None:
             return {}
-        levels = self.annotations.scaling.fit(plane)
+        levels = self.data.scaling.fit(plane)
         restored = self.objective.decode(self.output(levels.to_unit(plane)))[0, 0].cpu().numpy()
         return {"prediction": task_of(self.settings.task).output_levels(levels).from_unit(restored)}
 
@@ -76,9 +117,9 @@ class Restorer(FineTuner):
 
 
 class NoiseLearner(Restorer):
-    """Learns from noisy targets: nothing is known of the clean image, so only the loss judges."""
+    """Learns from noisy targets: nothing is known of the clean image, so only the loss can tell what is better."""
 
-    better: tuple[str, Literal["min", "max"]] = ("loss", "min")
+    monitor = Monitor("loss", "min")
 
     def make_objective(self) -> NoisyTargetObjective:
         """Return the objective whose loss wants the mean."""
@@ -103,68 +144,7 @@ def _batches(pairs: Sequence[LabelledPlane]) -> Iterator[list[LabelledPlane]]:
         yield batch
 
 
-class Segmenter(FineTuner):
-    """Learns classes of pixels from painted patches."""
-
-    better: tuple[str, Literal["min", "max"]] = ("dice", "max")
-
-    def make_objective(self) -> SegmentationObjective:
-        """Return the objective of classes."""
-        return SegmentationObjective()
-
-    @torch.inference_mode()
-    def validate(self) -> dict[str, float]:
-        """Dice of every class over the held-out painting, their mean, and the loss."""
-        held_out = self.annotations.validation
-        if not held_out:
-            return {}
-        pairs = [(self.output(item.image), torch.from_numpy(item.target.astype(np.int64))[None]) for item in held_out]
-        losses = [float(self.objective.loss(output.cpu(), target)) for output, target in pairs]
-        found = [self.objective.decode(output).argmax(1)[0].cpu().numpy() for output, _ in pairs]
-        truth = [item.target for item in held_out]
-        each = [dice(found, truth, label) for label in range(1, self.annotations.classes)]
-        return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
-
-    @torch.inference_mode()
-    def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
-        """Labels ``(h, w)`` uint8 predicted for `view`, or the first annotated plane, and how undecided they are."""
-        scaling = self.annotations.scaling
-        image = self.annotations.first if view is None else scaling.fit(view).to_unit(view)
-        found = self.objective.decode(self.output(image))[0]
-        labels = found.argmax(0).to(torch.uint8)
-        return {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
-
-    @torch.inference_mode()
-    def labels(self, images: Tensor) -> NDArray[np.uint8]:
-        """Labels ``(b, h, w)`` of scaled images ``(b, 1, h, w)``, multiples of the stride, by the averaged weights."""
-        with self.device.autocast():
-            inputs = images.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
-            output = self.average(inputs)
-        found: NDArray[np.uint8] = self.objective.decode(output).argmax(1).to(torch.uint8).cpu().numpy()
-        return found
-
-
 def undecided(probabilities: Tensor) -> Tensor:
     """Return the entropy of ``(classes, h, w)`` over the classes, as a share of the greatest: 0 sure to 1 undecided."""
     entropy: Tensor = torch.special.entr(probabilities).sum(0) / math.log(len(probabilities))
     return entropy.clamp(0.0, 1.0)
-
-
-def learner_of(
-    base: Model | None,
-    spec: NetworkSpec,
-    settings: FinetuneSettings,
-    device: Device,
-    annotations: TrainingData,
-    card: Callable[[TrainingSummary], Card],
-) -> Segmenter | Restorer:
-    """Build the network, random weights drawn by the seed, give it those of the start that fit, and its learner."""
-    torch.manual_seed(settings.seed)
-    network = network_of(spec)
-    if task_of(settings.task).gives_labels:
-        fresh = transfer(base.weights, network) if base else list(network.state_dict())
-        return Segmenter(network, settings, device, annotations, card, fresh)
-    fresh = transfer(spread_head(base.weights, network), network) if base else list(network.state_dict())
-    if annotations.supervision:
-        return NoiseLearner(network, settings, device, annotations, card, fresh)
-    return Restorer(network, settings, device, annotations, card, fresh)

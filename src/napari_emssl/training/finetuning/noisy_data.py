@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.image_pairs import as_list, pixel_sizes
+from ...data.datasets.image_pairs import ImageSources, as_list, pixel_sizes
 from ...data.images.image import Image, ImageSource, as_image, find_images
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.frame_pairs import aligned, compare_frames, noisy_target
@@ -61,12 +61,24 @@ Film = list[FramePosition]
 """Planes in the order in which they were recorded."""
 
 
-def gather_noisy(
-    images: ImageSource | Sequence[ImageSource], settings: FinetuneSettings, scaling: IntensityScaling
-) -> TrainingData:
+def gather_noisy(images: ImageSources, settings: FinetuneSettings, scaling: IntensityScaling) -> TrainingData:
     """Open images without clean targets, find out what can be learnt from them, and split.
 
     The lower part of every plane is held out, if it is high enough.
+
+    Parameters
+    ----------
+    images
+        Noisy images, as for `finetune`; stacks are taken for frames of one scene.
+    settings
+        How to learn, the share held out and the seed.
+    scaling
+        How planes are scaled for the network.
+
+    Returns
+    -------
+    TrainingData
+        Its targets are noisy, too, and NaN where nothing is asked.
 
     Raises
     ------
@@ -77,7 +89,7 @@ def gather_noisy(
     _check(settings)
     opened = _open(images)
     films = list(_films(opened))
-    supervision = judge(films, settings)
+    supervision = choose_supervision(films, settings)
     if supervision.method == "frames":
         films = [film for film in films if len(film) > supervision.gap]
     places = [(film, number) for film in films for number in range(len(film))]
@@ -109,7 +121,7 @@ def _check(settings: FinetuneSettings) -> None:
         raise UserError("A test needs clean targets. Leave out --test, or give targets.")
 
 
-def _open(images: ImageSource | Sequence[ImageSource]) -> list[Image]:
+def _open(images: ImageSources) -> list[Image]:
     if isinstance(images, Path | str) and Path(images).is_dir():
         given: list[ImageSource] = list(find_images(Path(images)))
     else:
@@ -133,7 +145,7 @@ def _films(images: Sequence[Image]) -> Iterator[Film]:
             )
 
 
-def judge(films: Sequence[Film], settings: FinetuneSettings) -> Supervision:
+def choose_supervision(films: Sequence[Film], settings: FinetuneSettings) -> Supervision:
     """Choose how to learn, by what neighbouring frames have in common, or as asked for.
 
     Raises
@@ -157,15 +169,15 @@ def _by_frames(films: Sequence[Film], asked: bool) -> Supervision:
         pairs = _spread([(film[n], film[n + gap]) for film in films for n in range(len(film) - gap)], _LOOKED_AT)
         if not pairs:
             break
-        looks = [compare_frames(one.plane, other.plane) for one, other in pairs]
+        compared = [compare_frames(one.plane, other.plane) for one, other in pairs]
         structure, noise = (
-            float(np.median([getattr(look, name) for look in looks])) for name in ("structure", "noise")
+            float(np.median([getattr(one, name) for one in compared])) for name in ("structure", "noise")
         )
         if structure < _ALIKE and gap == 1:
             trouble = f"neighbouring frames have {structure:.0%} of their structure in common"
             break
         if noise <= _SAME_NOISE and structure >= _ALIKE:
-            drift = float(np.median([np.hypot(*look.shift_px) for look in looks]))
+            drift = float(np.median([np.hypot(*one.shift_px) for one in compared]))
             return _frames(pairs, gap, drift, structure, noise)
         trouble = f"the noise of neighbouring frames is the same ({noise:.0%})"
     if not asked:

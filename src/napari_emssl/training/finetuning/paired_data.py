@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.image_pairs import open_pairs, pixel_sizes
+from ...data.datasets.image_pairs import ImageSources, open_pairs, pixel_sizes
 from ...data.datasets.pairing import origin_of
 from ...data.datasets.splits import Split, make_split
-from ...data.images.image import Image, ImageSource
+from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.paired_patches import PairPlanes
 from ...data.patches.patches import LabelledPlane
@@ -28,12 +28,25 @@ Reader = Callable[[], LabelledPlane]
 
 
 def gather_pairs(
-    images: ImageSource | Sequence[ImageSource], targets: ImageSource | Sequence[ImageSource],
-    settings: FinetuneSettings, scaling: IntensityScaling,
-) -> TrainingData:  # fmt: skip
+    images: ImageSources, targets: ImageSources, settings: FinetuneSettings, scaling: IntensityScaling
+) -> TrainingData:
     """Open, check and split pairs of images and clean targets; planes are read and scaled when they are needed.
 
     Whole sources are held out where there are five, else the lower part of every plane, if it is high enough.
+
+    Parameters
+    ----------
+    images, targets
+        Images with what they should have been, as for `finetune`.
+    settings
+        The task, the levels of targets, shares held out for validation and test, and the seed that draws them.
+    scaling
+        How planes are scaled for the network.
+
+    Returns
+    -------
+    TrainingData
+        Of all pairs of planes.
 
     Raises
     ------

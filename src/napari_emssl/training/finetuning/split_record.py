@@ -1,8 +1,8 @@
-"""What an earlier run held out stays held out in a run that goes on from its weights.
+"""What an earlier run held out stays held out in a run that starts from its weights.
 
-Painting grows and is corrected between two runs. If the objects held out were drawn anew, some that the start has been
-trained on would judge it. So a card records, for each plane (known by its pixels), points inside the objects of either
-side, or that the plane as a whole was on one side.
+Painting grows and is corrected between two runs. If the objects held out were drawn again, a run would be validated on
+some that its start has been trained on. So a card records, for each plane (known by its pixels), points inside the
+objects of either side, or that the plane as a whole was on one side.
 """
 
 from collections.abc import Sequence

@@ -2,17 +2,16 @@
 
 Every process holds both networks and its share of each batch. Gradients, losses and the statistics of the norms are
 taken over all shares, so the run is the one a single process would make with the whole batch, up to rounding. Process 0
-leads: it owns steps, stop, time, validation, events and files, and tells the others before every step to take it.
+leads: it owns steps, stop, time, validation, events and files, and announces every step, which the others then take
+too (`training.steps.follow_training`).
 Gradients are summed in one message a step instead of by `torch.nn.parallel.DistributedDataParallel`, which expects one
 ``backward`` for each ``forward``; the discriminator's one judgement is differentiated twice.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, distributed, nn
@@ -20,7 +19,6 @@ from torch import Tensor, distributed, nn
 from ...errors import UserError
 from ...jobs.settings import DeviceSettings
 from ...networks.norm import synchronise
-from ..checkpoint import read_autosave
 from .torchrun_env import local_rank, rank, size
 
 _PATIENCE = timedelta(days=7)
@@ -33,8 +31,8 @@ class ProcessGroup:
 
     rank: int = 0
     size: int = 1
-    control: Any = None
-    """Group of the leader's words; they travel through main memory, whatever the networks run on."""
+    control: distributed.ProcessGroup | None = None
+    """Group of the leader's announcements; they travel through main memory, whatever the networks run on."""
 
     @property
     def leads(self) -> bool:
@@ -43,7 +41,7 @@ class ProcessGroup:
 
     @property
     def prefix(self) -> str:
-        """How many processes there are, to be told before the device; nothing for one."""
+        """How many processes there are, to be put before the device; nothing for one."""
         return f"{self.size} processes, each on " if self.size > 1 else ""
 
     def share_of(self, batch_size: int) -> slice:
@@ -72,54 +70,47 @@ class ProcessGroup:
             for tensor in network.state_dict().values():
                 distributed.broadcast(tensor, 0)
 
-    def announce(self, done: float) -> None:
-        """As leader, tell the others to take a step at share `done` of the run."""
+    def announce(self, progress: float) -> None:
+        """As leader, let the others take a step at this share of the run."""
         if self.size > 1 and self.leads:
-            self._say(1.0, done)
+            self._broadcast(1.0, progress)
 
     @contextmanager
     def released(self) -> Iterator[None]:
-        """As leader, tell the others at the end of the context that the run is over, however it ends."""
+        """As leader, let the others end with the context, however it ends."""
         try:
             yield
         finally:
             if self.size > 1:
-                with suppress(RuntimeError):  # who is lost needs no telling
-                    self._say(0.0, 0.0)
+                with suppress(RuntimeError):  # a process that is lost has ended already
+                    self._broadcast(0.0, 0.0)
 
-    def wait(self) -> float | None:
-        """As follower, wait for the leader's word: the share of the run that is over, or None at its end."""
-        go_on, done = self._say(0.0, 0.0)
-        return done if go_on else None
+    def announced(self) -> Iterator[float]:
+        """As follower, yield the share of the run that is over for each step the leader announces, until its end."""
+        while True:
+            goes_on, progress = self._broadcast(0.0, 0.0)
+            if not goes_on:
+                return
+            yield progress
 
     def average(self, networks: Iterable[nn.Module], losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Replace all gradients by their means over the shares; return the losses' means."""
         if self.size == 1:
             return dict(losses)
         grads = [weight.grad for network in networks for weight in network.parameters() if weight.grad is not None]
+        # one message instead of one for each tensor: on a network the time of many small ones would add up
         bucket = torch.cat([part.reshape(-1) for part in (*grads, *losses.values())])
         distributed.all_reduce(bucket)
         parts = torch.split(bucket / self.size, [part.numel() for part in (*grads, *losses.values())])
-        for slope, mean in zip(grads, parts, strict=False):
-            slope.copy_(mean.view_as(slope))
+        for gradient, mean in zip(grads, parts, strict=False):  # `parts` ends with the losses
+            gradient.copy_(mean.view_as(gradient))
         return {name: part[0] for name, part in zip(losses, parts[len(grads) :], strict=True)}
 
-    def _say(self, *words: float) -> list[float]:
-        message = torch.tensor(words, dtype=torch.float64)
+    def _broadcast(self, *values: float) -> list[float]:
+        """Give the leader's values to all; those that a follower gives are overwritten."""
+        message = torch.tensor(values, dtype=torch.float64)  # a share in float32 would give another learning rate
         distributed.broadcast(message, 0, group=self.control)
         return list(map(float, message))
-
-
-class Follower(Protocol):
-    """What `run_follower` needs of a learner (`training.Learner`)."""
-
-    kind: str
-
-    def train_step(self, batch: Any, done: float) -> Mapping[str, Any]:
-        """Take one step."""
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
 
 
 @contextmanager
@@ -159,33 +150,6 @@ def _meet(backend: str) -> None:
             f"The {size()} processes of the run cannot meet ({reason}). Start them with torchrun; "
             "for a single process unset WORLD_SIZE."
         ) from error
-
-
-def run_follower(
-    team: ProcessGroup, learner: Follower, batches: Callable[[int], Iterator[Any]], resume: Path | None
-) -> None:
-    """Take every step that the leader announces, until it says that the run is over.
-
-    Parameters
-    ----------
-    team
-        The processes of the run.
-    learner
-        This process's copy of what is trained.
-    batches
-        Called with the first step; yields this process's share of the batches from that step on.
-    resume
-        The autosave that the leader goes on from.
-
-    """
-    first = 0
-    if resume is not None:
-        saved = read_autosave(resume, learner.kind)
-        learner.load_state(saved["learner"])
-        first = saved["step"]
-    stream = batches(first)
-    while (done := team.wait()) is not None:
-        learner.train_step(next(stream), done)
 
 
 def with_own_device(settings: DeviceSettings) -> DeviceSettings:

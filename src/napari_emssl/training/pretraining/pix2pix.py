@@ -1,8 +1,8 @@
 """How a generator learns to restore: one step of the GAN, its validation and its preview (pix2pix)."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from ...models.model_file import Card, Model
 from ...models.weights import to_numpy, transfer
 from ...networks.generators import build_generator
 from ...networks.patchgan import PatchGAN
-from ..learner import TrainingSummary
+from ..learner import Monitor, State, TrainingSummary
 from .distributed import ProcessGroup
 
 
@@ -27,10 +27,26 @@ class Pix2Pix:
     mean (D(x, G(x)) - 1)^2 + l1_weight * mean |y - G(x)|, with x the corrupted and y the clean patch (LSGAN, Mao et al.
     2017; L1 and its weight 100 after Isola et al. 2017). Both networks learn from one judgement of G(x), that of the
     discriminator before its step, as in the first code of pix2pix: one pass of the discriminator of eight is saved.
+
+    Parameters
+    ----------
+    settings
+        Generator, discriminator, losses, corruption and seed.
+    device
+        Where both networks run.
+    validation
+        Clean patches ``(n, 1, patch, patch)``, scaled; none of them, and nothing is validated.
+    card
+        Writes the card of the model when training is over.
+    group
+        The processes of a distributed run.
+    start
+        Generator to begin with, of the network that the settings name; None: random weights.
+
     """
 
     kind = "pretrain"
-    better: tuple[str, Literal["min", "max"]] = ("l1", "min")
+    monitor = Monitor("l1", "min")
 
     def __init__(
         self,
@@ -38,10 +54,10 @@ class Pix2Pix:
         device: Device,
         validation: Tensor,
         card: Callable[[TrainingSummary], Card],
-        team: ProcessGroup | None = None,
+        group: ProcessGroup | None = None,
         start: Model | None = None,
     ) -> None:
-        self.settings, self.device, self.card, self.team = settings, device, card, team or ProcessGroup()
+        self.settings, self.device, self._card, self.group = settings, device, card, group or ProcessGroup()
         torch.manual_seed(settings.seed)
         self.start = start.name if start else None
         self.generator = self._place(_generator(settings, start))
@@ -50,31 +66,33 @@ class Pix2Pix:
             torch.optim.Adam(network.parameters(), settings.learning_rate, (0.5, 0.999), fused=True)
             for network in (self.generator, self.discriminator)
         ]
-        self.share = self.team.share_of(settings.batch_size)
-        self.team.sync_weights((self.generator, self.discriminator))
+        self.share = self.group.share_of(settings.batch_size)
+        self.group.sync_weights((self.generator, self.discriminator))
         self._to_train_mode()
         self.step = 0
         self.validation = validation
         self.corrupted = self._corrupt(validation, -1) if len(validation) else validation
 
-    def train_step(self, batch: Tensor, done: float) -> Mapping[str, Tensor]:
-        """Take one step of both networks on clean patches ``(b, 1, h, w)``, scaled; `done` sets the learning rate.
+    def train_step(self, batch: Tensor, progress: float) -> Mapping[str, Tensor]:
+        """Take one step of both networks on clean patches ``(b, 1, h, w)``, scaled.
 
         Of several processes each gets its share of the batch.
         """
-        self.team.announce(done)
+        self.group.announce(progress)
         clean = batch.to(self.device.torch_device, non_blocking=True, memory_format=torch.channels_last)
         corrupted = self._corrupt(clean, self.step)
         with self.device.autocast():
             restored = self.generator(corrupted)
+            # The discriminator sees a leaf of its own instead of `restored`: its graph then ends there, both losses can
+            # be differentiated through this one pass, and the generator's graph is walked once, with both its losses.
             seen = restored.detach().requires_grad_()
             real, fake = self.discriminator(corrupted, clean), self.discriminator(corrupted, seen)
-        losses = self._improve_discriminator(real.float(), fake.float())
-        losses |= self._improve_generator(restored, clean, fake.float(), seen)
-        told = self.team.average((self.generator, self.discriminator), losses)
-        self._descend(done)
+        losses = self._set_discriminator_gradients(real.float(), fake.float())
+        losses |= self._set_generator_gradients(restored, clean, fake.float(), seen)
+        averaged = self.group.average((self.generator, self.discriminator), losses)
+        self._update_weights(progress)
         self.step += 1
-        return told
+        return averaged
 
     def validate(self) -> dict[str, float]:
         """Mean absolute error of the restored validation patches, in units of the scaled intensity."""
@@ -83,10 +101,11 @@ class Pix2Pix:
         total = 0.0
         for start in range(0, len(self.validation), self.settings.batch_size):
             some = slice(start, start + self.settings.batch_size)
+            # batches add up in float64: over 5000 patches of 50 000 pixels each a sum in float32 would stall
             total += float((self._restore(self.corrupted[some]) - self.validation[some]).abs().sum())
         return {"l1": total / self.validation.numel()}
 
-    def preview(self, view: NDArray[Any] | None) -> Mapping[str, NDArray[Any]]:
+    def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Return one validation patch corrupted, restored and clean."""
         if not len(self.validation):
             return {}
@@ -98,7 +117,7 @@ class Pix2Pix:
         """Return a copy of the generator's weights."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.generator.state_dict().items()}
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """Return both networks, both optimisers and the step."""
         return {
             "generator": self.generator.state_dict(),
@@ -109,8 +128,8 @@ class Pix2Pix:
             "start": self.start,
         }
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`; raises `UserError` when it belongs to another generator."""
+    def load_state(self, state: State) -> None:
+        """Resume from `state`; raises `UserError` when it belongs to another generator."""
         name, width = state["network"]
         if (name, width) != (self.settings.generator, self.settings.width):
             raise UserError(
@@ -125,31 +144,35 @@ class Pix2Pix:
             optimiser.load_state_dict(saved)
         self.step = state["step"]
 
-    def model(self, weights: Mapping[str, Tensor], outcome: TrainingSummary) -> Model:
+    def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the generator as a model."""
-        return Model(self.card(outcome), to_numpy(weights))
+        return Model(self._card(summary), to_numpy(weights))
 
-    def _improve_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Set the discriminator's gradients from its logits; those of its input images are not computed."""
+    def _set_discriminator_gradients(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Set the discriminator's gradients from its logits ``(b, 1, h, w)``; those of its input are not computed."""
         loss = 0.5 * ((real - 1).square().mean() + fake.square().mean())
         weights = list(self.discriminator.parameters())
-        grads = torch.autograd.grad(loss, weights, retain_graph=True)
-        for weight, slope in zip(weights, grads, strict=True):
-            weight.grad = slope
+        # the graph is kept, since the generator's loss is differentiated through it next, before any weight changes
+        gradients = torch.autograd.grad(loss, weights, retain_graph=True)
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient
         return {"discriminator": loss.detach()}
 
-    def _improve_generator(self, restored: Tensor, clean: Tensor, fake: Tensor, seen: Tensor) -> dict[str, Tensor]:
+    def _set_generator_gradients(
+        self, restored: Tensor, clean: Tensor, fake: Tensor, seen: Tensor
+    ) -> dict[str, Tensor]:
         """Set the generator's gradients; `fake` are the logits of `seen`, the detached `restored`."""
         adversarial = (fake - 1).square().mean()
-        (slope,) = torch.autograd.grad(adversarial, seen)
+        # with respect to the image alone: the discriminator keeps the gradients of its own loss
+        (image_gradient,) = torch.autograd.grad(adversarial, seen)
         l1 = functional.l1_loss(restored.float(), clean)
         self.optimisers[0].zero_grad(set_to_none=True)
-        torch.autograd.backward((restored, self.settings.l1_weight * l1), (slope, None))
+        torch.autograd.backward((restored, self.settings.l1_weight * l1), (image_gradient, None))
         return {"adversarial": adversarial.detach(), "l1": l1.detach()}
 
-    def _descend(self, done: float) -> None:
+    def _update_weights(self, progress: float) -> None:
         decay = self.settings.learning_rate_decay
-        rate = self.settings.learning_rate * (min(1.0, (1.0 - done) / decay) if decay else 1.0)
+        rate = self.settings.learning_rate * (min(1.0, (1.0 - progress) / decay) if decay else 1.0)
         for optimiser in self.optimisers:
             optimiser.param_groups[0]["lr"] = rate
             optimiser.step()
@@ -165,11 +188,12 @@ class Pix2Pix:
 
     def _corrupt(self, clean: Tensor, step: int) -> Tensor:
         source = torch.Generator(clean.device).manual_seed(self.settings.seed * 1_000_003 + step + 1)
-        part = (self.share.start, self.settings.batch_size) if step >= 0 and self.team.size > 1 else None
+        part = (self.share.start, self.settings.batch_size) if step >= 0 and self.group.size > 1 else None
         return corrupt(clean, self.settings.noise, self.settings.blur, source, part)
 
     def _to_train_mode(self) -> None:
         """Norm statistics that came with a start stay as they are, if asked for."""
+        # Those of random weights follow the batches. The discriminator's always do: it is never in evaluation mode.
         self.generator.train()
         if self.start is None or not self.settings.frozen_norm:
             return

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ...data.images.image import ImageSource
 from ...data.patches.loader import BatchLoader
 from ...errors import UserError
@@ -20,8 +22,9 @@ from ...models.zoo import load_model
 from ..learner import TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage
+from ..steps import follow_training
 from .data import PretrainingData, gather_unlabelled
-from .distributed import ProcessGroup, process_group, run_follower, with_own_device
+from .distributed import ProcessGroup, process_group, with_own_device
 from .pix2pix import Pix2Pix
 from .test_error import restoration_l1
 from .torchrun_env import rank, size
@@ -56,12 +59,12 @@ def pretrain(
     settings
         Defaults are the paper's.
     start
-        Generator to go on from: a name from the zoo, a model file or a `Model`; None or ``scratch`` for random weights.
-        It brings its network; the discriminator begins anew.
+        Generator to start from: a name from the zoo, a model file or a `Model`; None or ``scratch`` for random weights.
+        It brings its network; the discriminator starts from random weights.
     name
         Name on the model's card; by default the generator's.
     resume, autosave
-        Autosave file to go on from; where to write autosaves.
+        Autosave file to resume from; where to write autosaves.
     licence
         Licence of the images, for the card.
     command
@@ -82,29 +85,29 @@ def pretrain(
     """
 
     def events(control: Control) -> Iterator[Update | Finished[Model]]:
-        base = _load_start(start)
-        chosen = with_network_of(base, settings or PretrainSettings())
+        model = _load_start(start)
+        chosen = with_network_of(model, settings or PretrainSettings())
         called = name or chosen.generator
-        asked = _Request(sources, chosen, base, called, resume, autosave, licence, command, split, keep_split)
-        yield from asked.events(control)
+        request = PretrainRequest(sources, chosen, model, called, resume, autosave, licence, command, split, keep_split)
+        yield from request.events(control)
 
     return Job(events)
 
 
 def _load_start(start: str | Path | Model | None) -> Model | None:
-    """Return the generator to go on from, or None for random weights."""
+    """Return the generator to start from, or None for random weights."""
     if start is None or start == "scratch":
         return None
-    base = start if isinstance(start, Model) else load_model(start)
-    if not task_of(base.card.task).is_pretext:
+    model = start if isinstance(start, Model) else load_model(start)
+    if not task_of(model.card.task).is_pretext:
         raise UserError(
-            f"'{base.name}' is a model for the task {base.card.task}, no generator. Start from a generator, or from "
+            f"'{model.name}' is a model for the task {model.card.task}, no generator. Start from a generator, or from "
             "random weights."
         )
-    return base
+    return model
 
 
-def with_network_of(base: Model | None, settings: PretrainSettings) -> PretrainSettings:
+def with_network_of(start: Model | None, settings: PretrainSettings) -> PretrainSettings:
     """Return the settings with the network of a start in place of their default.
 
     Raises
@@ -113,31 +116,31 @@ def with_network_of(base: Model | None, settings: PretrainSettings) -> PretrainS
         When the settings ask for another network.
 
     """
-    if base is None:
+    if start is None:
         return settings
-    spec = base.card.network
+    spec = start.card.network
     brought = {"generator": spec.name, "width": spec.width, "refine": spec.refine}
     for name, value in brought.items():
         asked = getattr(settings, name)
         if asked not in (value, PretrainSettings.model_fields[name].default):
             raise UserError(
-                f"Start '{base.name}' brings its network, with {name} {_said(value)}, not {asked}. "
+                f"Start '{start.name}' brings its network, with {name} {_shown(value)}, not {asked}. "
                 f"Leave out --{name}, or start from random weights."
             )
     return settings.model_copy(update=brought)
 
 
-def _said(value: object) -> str:
+def _shown(value: object) -> str:
     return "as usual" if value is None else str(value)
 
 
 @dataclass(frozen=True)
-class _Request:
+class PretrainRequest:
     """What a pretraining was asked for; see `pretrain`."""
 
     sources: Sequence[ImageSource]
     settings: PretrainSettings
-    base: Model | None
+    start: Model | None
     name: str
     resume: Path | None
     autosave: Path | None
@@ -147,72 +150,102 @@ class _Request:
     keep_split: Path | None
 
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
-        """Yield the events of the job, in each process of a team."""
+        """Yield the events of the job, in each process of a group."""
         device = choose_device(with_own_device(self.settings))
         ProcessGroup(rank(), size()).share_of(self.settings.batch_size)  # before the processes wait for each other
-        with process_group(device.torch_device) as team:
-            yield from self._train(control, device, team)
+        with process_group(device.torch_device) as group:
+            yield from self._train(control, device, group)
 
-    def _train(self, control: Control, device: Device, team: ProcessGroup) -> Iterator[Update | Finished[Model]]:
+    def _train(self, control: Control, device: Device, group: ProcessGroup) -> Iterator[Update | Finished[Model]]:
         chosen = self.settings
-        share = team.share_of(chosen.batch_size)
-        material = gather_unlabelled(self.sources, chosen, self.split)
-        validation, damaged = material.validation_patches() if team.leads else material.no_patches()
-        feed = BatchLoader(material.training_patches(), chosen.batch_size, chosen.workers, share)
-        feed.damaged.update(damaged)
-        data = material.describe(feed.patches_per_epoch) | ({"processes": team.size} if team.size > 1 else {})
-        learner = Pix2Pix(chosen, device, validation, partial(self._card, data, feed), team, self.base)
-        with closing(feed):
-            if not team.leads:
-                return run_follower(team, learner, feed.batches, self.resume)
-            yield Started(f"{team.prefix}{device.label}", device.reason, data["summary"])
-            yield from map(Notice, material.remarks())
-            told, plan = _Reading(feed, material), _plan(chosen, feed, self.autosave, data["summary"])
-            with team.released():
-                for number, event in enumerate(run_training(learner, plan, control, self.resume)):
+        data = gather_unlabelled(self.sources, chosen, self.split)
+        # only the leader validates: the others need not read and keep thousands of patches
+        validation, damaged = data.validation_patches() if group.leads else data.no_patches()
+        share = group.share_of(chosen.batch_size)
+        loader = BatchLoader(data.training_patches(), chosen.batch_size, chosen.workers, share)
+        loader.damaged.update(damaged)
+        facts = data.describe(loader.patches_per_epoch) | ({"processes": group.size} if group.size > 1 else {})
+        learner = Pix2Pix(chosen, device, validation, partial(self._card, facts, loader), group, self.start)
+        with closing(loader):
+            if not group.leads:
+                return follow_training(learner, loader.batches, group.announced(), self.resume)
+            yield Started(f"{group.prefix}{device.label}", device.reason, facts["summary"])
+            yield from map(Notice, data.remarks())
+            reading, schedule = ReadingMonitor(loader, data), self._schedule(loader, facts["summary"])
+            with group.released():
+                for number, event in enumerate(run_training(learner, schedule, control, self.resume)):
                     if number == 0 and self.keep_split is not None:
-                        material.write_split(self.keep_split)
-                    yield from told.warnings(event)
-                    yield _tested(event, material, device, control) if isinstance(event, Finished) else event
+                        data.write_split(self.keep_split)
+                    yield from reading.warnings(event)
+                    yield _tested(event, data, device, control) if isinstance(event, Finished) else event
 
-    def _card(self, data: dict[str, Any], feed: BatchLoader, outcome: TrainingSummary) -> Card:
-        chosen = self.settings
-        facts = data | {"damaged": len(feed.damaged)}
-        base = self.base
-        record = stage("pretrain", chosen, facts, outcome, base.name if base else None, self.command)
+    def _schedule(self, loader: BatchLoader, data: str) -> TrainingSchedule[Tensor]:
+        settings = self.settings
+        epoch_steps = loader.patches_per_epoch / settings.batch_size
+        epochs = settings.epochs or (None if settings.max_seconds else 1)
+        total = settings.steps or (max(1, int(epoch_steps * epochs)) if epochs else None)
+        often = _EVERY if total is None else total // 20
+        return TrainingSchedule(
+            batches=loader.batches,
+            batch_size=settings.batch_size,
+            total=total,
+            max_seconds=settings.max_seconds,
+            validation_interval=settings.validation_interval or max(1, min(int(epoch_steps), often)),
+            preview_seconds=_PREVIEW_SECONDS,
+            autosave=self.autosave,
+            autosave_seconds=settings.autosave_seconds,
+            patience=settings.patience,
+            epoch_steps=epoch_steps,
+            data=data,
+            caption="a held-out patch, the same throughout",
+        )
+
+    def _card(self, facts: dict[str, Any], loader: BatchLoader, summary: TrainingSummary) -> Card:
+        chosen, start = self.settings, self.start
+        data = facts | {"damaged": len(loader.damaged)}
+        record = stage("pretrain", chosen, data, summary, start.name if start else None, self.command)
         return Card(
             name=self.name,
             task="reconstruct",
             network=NetworkSpec(name=chosen.generator, width=chosen.width, refine=chosen.refine),
-            history=(*(base.card.history if base else ()), record),
+            history=(*(start.card.history if start else ()), record),
             licence=self._licence(),
         )
 
     def _licence(self) -> str:
         """Both licences where a start was made with images of another one."""
-        if self.base is None or self.base.card.licence == self.licence:
+        if self.start is None or self.start.card.licence == self.licence:
             return self.licence
-        return f"{self.licence}; start '{self.base.name}': {self.base.card.licence}"
+        return f"{self.licence}; start '{self.start.name}': {self.start.card.licence}"
 
 
-class _Reading:
-    """Says which images turn out to be damaged, and when reading holds up the training."""
+class ReadingMonitor:
+    """Says which images turn out to be damaged, and when reading holds up the training.
 
-    def __init__(self, feed: BatchLoader, material: PretrainingData) -> None:
-        self._feed, self._material = feed, material
-        self._tell_at, self._waits_told = 1, False
+    Parameters
+    ----------
+    loader
+        Reads the batches of the training.
+    data
+        Knows the names of the images.
+
+    """
+
+    def __init__(self, loader: BatchLoader, data: PretrainingData) -> None:
+        self._loader, self._data = loader, data
+        self._report_at, self._waits_reported = 1, False
 
     def warnings(self, event: Event) -> Iterator[Update]:
         """Yield the warnings due after an event of the training."""
-        damaged = self._feed.damaged
-        if len(damaged) >= self._tell_at:
-            self._tell_at = 10 ** len(str(len(damaged)))
-            name = self._material.name_of(min(damaged))
+        damaged = self._loader.damaged
+        if len(damaged) >= self._report_at:
+            self._report_at = 10 ** len(str(len(damaged)))
+            name = self._data.name_of(min(damaged))
             planes = counted(len(damaged), "damaged plane")
             yield Notice(f"So far {planes} passed over, for example of {name}. Others are shown in their place.")
         if isinstance(event, Progress) and self._waits(event.seconds):
-            self._waits_told = True
-            share = self._feed.waited_seconds / event.seconds
+            self._waits_reported = True
+            share = self._loader.waited_seconds / event.seconds
             yield Notice(
                 f"The training waits for images in {share:.0%} of its time. More --workers, or a pack "
                 "('napari-emssl pack'), make it faster."
@@ -220,39 +253,18 @@ class _Reading:
 
     def _waits(self, seconds: float) -> bool:
         """Whether enough is known, and too much time is spent waiting."""
-        known = self._feed.batches_read > _KNOWN_BATCHES and seconds > _KNOWN_SECONDS
-        return known and not self._waits_told and self._feed.waited_seconds > _LONG_WAIT * seconds
+        known = self._loader.batches_read > _KNOWN_BATCHES and seconds > _KNOWN_SECONDS
+        return known and not self._waits_reported and self._loader.waited_seconds > _LONG_WAIT * seconds
 
 
-def _tested(event: Finished[Model], material: PretrainingData, device: Device, control: Control) -> Finished[Model]:
+def _tested(event: Finished[Model], data: PretrainingData, device: Device, control: Control) -> Finished[Model]:
     """Add the result on the test images to the card of the model, unless the run was stopped."""
-    if event.stopped or not material.split.test:
+    if event.stopped or not data.split.test:
         return event
     model = event.result
-    l1 = restoration_l1(model, material.test_patches(), material.settings, device, lambda: control.stopped)
+    l1 = restoration_l1(model, data.test_patches(), data.settings, device, lambda: control.stopped)
     if l1 is None:
         return event
     last = model.card.history[-1]
     history = (*model.card.history[:-1], last.model_copy(update={"data": last.data | {"test_l1": l1}}))
     return replace(event, result=Model(model.card.model_copy(update={"history": history}), model.weights))
-
-
-def _plan(settings: PretrainSettings, feed: BatchLoader, autosave: Path | None, data: str) -> TrainingSchedule:
-    epoch_steps = feed.patches_per_epoch / settings.batch_size
-    epochs = settings.epochs or (None if settings.max_seconds else 1)
-    total = settings.steps or (max(1, int(epoch_steps * epochs)) if epochs else None)
-    often = _EVERY if total is None else total // 20
-    return TrainingSchedule(
-        batches=feed.batches,
-        batch_size=settings.batch_size,
-        total=total,
-        max_seconds=settings.max_seconds,
-        validation_interval=settings.validation_interval or max(1, min(int(epoch_steps), often)),
-        preview_seconds=_PREVIEW_SECONDS,
-        autosave=autosave,
-        autosave_seconds=settings.autosave_seconds,
-        patience=settings.patience,
-        epoch_steps=epoch_steps,
-        data=data,
-        caption="a held-out patch, the same throughout",
-    )

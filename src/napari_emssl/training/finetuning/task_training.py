@@ -1,0 +1,176 @@
+"""How each task is trained: what is gathered, which patches are cut, which learner takes them, what the card records.
+
+One class for each way of learning, found by `training_of`; nothing else in this room asks which task it is.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from ...data.datasets.image_pairs import ImageSources
+from ...data.images.intensity_scaling import IntensityScaling
+from ...data.patches.masked_pixels import HiddenPatches
+from ...data.patches.paired_patches import PairPatches
+from ...data.patches.patches import LabelledPatches, PaintedPatches
+from ...jobs.settings import FinetuneSettings
+from ...models.heads import new_classes, with_classes
+from ...models.model_file import ClassInfo, Model
+from ...models.tasks import task_of
+from .base_learner import FinetuneContext, FineTuner
+from .labelled_data import TrainingData, gather
+from .learners import NoiseLearner, Restorer, Segmenter
+from .noisy_data import gather_noisy
+from .paired_data import gather_pairs
+from .split_record import KEY, recorded
+
+
+class TaskTraining(ABC):
+    """One way of learning a task."""
+
+    @abstractmethod
+    def gather(
+        self, images: ImageSources, targets: ImageSources | None, settings: FinetuneSettings, start: Model | None
+    ) -> TrainingData:
+        """Open, scale and split what there is to learn from.
+
+        Parameters
+        ----------
+        images, targets
+            As for `finetune`.
+        settings
+            Of the fine-tuning.
+        start
+            What the weights begin with; planes are scaled as its card says.
+
+        Raises
+        ------
+        UserError
+            When images and targets do not pair up, or there is nothing to learn from.
+
+        """
+
+    @abstractmethod
+    def patches(self, data: TrainingData, settings: FinetuneSettings) -> LabelledPatches:
+        """Return the batches that are learnt from."""
+
+    @abstractmethod
+    def learner(self, context: FinetuneContext) -> FineTuner:
+        """Build the network, with the weights of the start that fit, and its learner."""
+
+    def lr_factor(self, start: Model, settings: FinetuneSettings) -> float:
+        """Return the share of the learning rate that is taken with a start."""
+        return 1.0
+
+    def adapted(self, start: Model, names: Sequence[str]) -> Model:
+        """Return a start as it is learnt from, for foreground classes of these names."""
+        return start
+
+    def new_classes(self, start: Model, names: Sequence[str]) -> list[str]:
+        """Return the classes that are new to a start which knows others of them."""
+        return []
+
+    def classes(self, data: TrainingData, names: Sequence[str]) -> tuple[ClassInfo, ...]:
+        """Return the classes on the card, background first; none where results are intensities."""
+        return ()
+
+    def facts(self, data: TrainingData) -> dict[str, Any]:
+        """Return what the card records of the data beside their summary."""
+        return {}
+
+
+class SupervisedSegmentation(TaskTraining):
+    """Classes of pixels, from images that are painted."""
+
+    def gather(
+        self, images: ImageSources, targets: ImageSources | None, settings: FinetuneSettings, start: Model | None
+    ) -> TrainingData:
+        """Collect the painted planes; what an earlier run held out stays held out."""
+        assert targets is not None, "`training_of` takes this way only where there are targets"
+        return gather(images, targets, settings, _scaling_of(start), recorded(start.card if start else None))
+
+    def patches(self, data: TrainingData, settings: FinetuneSettings) -> PaintedPatches:
+        """Cut around painted pixels."""
+        return PaintedPatches(data.training, settings.patch, settings.seed, settings.augment)
+
+    def learner(self, context: FinetuneContext) -> Segmenter:
+        """Return a learner of labels."""
+        return Segmenter(context)
+
+    def lr_factor(self, start: Model, settings: FinetuneSettings) -> float:
+        """Train gently where the start segments already, so that it loses nothing at first."""
+        return settings.warm_rate if task_of(start.card.task).gives_labels else 1.0
+
+    def adapted(self, start: Model, names: Sequence[str]) -> Model:
+        """Bring the last layer of the start to these classes."""
+        return with_classes(start, names)
+
+    def new_classes(self, start: Model, names: Sequence[str]) -> list[str]:
+        """Return the classes that the start does not know, unless it knows none of them."""
+        new = new_classes(start, names)
+        return new if len(new) < len(names) else []
+
+    def classes(self, data: TrainingData, names: Sequence[str]) -> tuple[ClassInfo, ...]:
+        """Return background and the painted classes with their values in dense masks."""
+        painted = zip(names, data.class_values, strict=True)
+        return (ClassInfo(name="background"), *(ClassInfo(name=name, target_value=value) for name, value in painted))
+
+    def facts(self, data: TrainingData) -> dict[str, Any]:
+        """Return which objects or planes were held out, for runs that start from this model."""
+        return {KEY: data.split} if data.split else {}
+
+
+class SupervisedRestoration(TaskTraining):
+    """Intensities of pixels, from pairs of images and what they should have been."""
+
+    def gather(
+        self, images: ImageSources, targets: ImageSources | None, settings: FinetuneSettings, start: Model | None
+    ) -> TrainingData:
+        """Collect the pairs; planes are read when they are needed."""
+        assert targets is not None, "`training_of` takes this way only where there are targets"
+        return gather_pairs(images, targets, settings, _scaling_of(start))
+
+    def patches(self, data: TrainingData, settings: FinetuneSettings) -> PairPatches:
+        """Cut the same places of image and target."""
+        shared_zero = task_of(settings.task).keeps_background
+        return PairPatches(data.training, settings.patch, settings.seed, settings.augment, data.upscale, shared_zero)
+
+    def learner(self, context: FinetuneContext) -> Restorer:
+        """Return a learner of clean intensities."""
+        return Restorer(context)
+
+
+class SelfSupervisedDenoising(TaskTraining):
+    """Clean intensities, from noisy images alone: from neighbouring frames or from pixels that are hidden."""
+
+    def gather(
+        self, images: ImageSources, targets: ImageSources | None, settings: FinetuneSettings, start: Model | None
+    ) -> TrainingData:
+        """Find out what the images can teach; raises `UserError` when the task needs targets."""
+        return gather_noisy(images, settings, _scaling_of(start))
+
+    def patches(self, data: TrainingData, settings: FinetuneSettings) -> PairPatches:
+        """Cut frames and what their neighbours show, or planes with hidden pixels."""
+        planes, shape = data.training, (settings.patch, settings.seed, settings.augment)
+        if data.supervision and data.supervision.method == "blind-spot":
+            return HiddenPatches(planes, *shape, data.supervision.reach_px)
+        return PairPatches(planes, *shape)
+
+    def learner(self, context: FinetuneContext) -> NoiseLearner:
+        """Return a learner that only its loss can judge."""
+        return NoiseLearner(context)
+
+    def facts(self, data: TrainingData) -> dict[str, Any]:
+        """Return how it was learnt and what was measured for that choice."""
+        assert data.supervision is not None
+        return {"supervision": data.supervision.method, **data.supervision.found}
+
+
+def training_of(settings: FinetuneSettings, with_targets: bool) -> TaskTraining:
+    """Return the way in which a task is learnt, with targets or from the images alone."""
+    if not with_targets:
+        return SelfSupervisedDenoising()
+    return SupervisedSegmentation() if task_of(settings.task).gives_labels else SupervisedRestoration()
+
+
+def _scaling_of(start: Model | None) -> IntensityScaling:
+    return start.card.scaling if start else IntensityScaling()
