@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +53,8 @@ class Stage(_Record):
     """One stage in the life of a model: what was done, with what, and what came of it."""
 
     job: str
-    settings: dict[str, Any]
-    data: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, object]
+    data: dict[str, object] = Field(default_factory=dict)
     start: str | None = None
     steps: int = 0
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""Which generators there are, how they are laid out, and how far each one sees; needs no torch."""
+"""Which generators there are, their layout and their receptive field; needs no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ UNET_DILATIONS: dict[str, tuple[int, ...]] = {
     "unet-4-424": (1, 1, 2, 2, 3),
 }
 """unet-B-RF: B down-samplings, receptive field RF pixels. 44, 96 and 200 are the undilated networks of Sytwu et al.;
-which dilations give the other six is stated nowhere and is our derivation."""
+the dilations of the other six are not published; they are derived here from the receptive fields."""
 
 HRNET_LAYOUTS: dict[str, HRNetLayout] = {
     "hrnet-w18-small": HRNetLayout(width=18, bottlenecks=2, modules=(1, 3, 2), blocks=2),
@@ -48,9 +48,9 @@ def generator_names() -> tuple[str, ...]:
 
 
 def receptive_field_of(name: str, refine: bool = False) -> int:
-    """Return the edge in pixels of what reaches one output pixel of a generator; raises `UserError` if there is none.
+    """Return the receptive field of a generator: the edge in pixels of what reaches one output pixel.
 
-    `refine` is whether an HRNet has its part at full resolution.
+    `refine` says whether an HRNet has its part at full resolution. Raises `UserError` if there is no such generator.
     """
     if name in HRNET_LAYOUTS:
         return hrnet_receptive_field(HRNET_LAYOUTS[name], refine)
@@ -60,7 +60,7 @@ def receptive_field_of(name: str, refine: bool = False) -> int:
 
 
 def unet_receptive_field(dilations: Sequence[int]) -> int:
-    """Edge in pixels of the square of input pixels that reach one output pixel.
+    """Return the edge in pixels of the square of input pixels that reach one output pixel.
 
     RF = 1 + sum_{i<B} (4 d_i j_i + j_i + 4 d_i j_i) + 4 d_B j_B with j_i = 2^i: two 3x3 convolutions down and two up
     at every level, a 2x2 max-pool between levels, two convolutions at the bottom.
@@ -71,9 +71,9 @@ def unet_receptive_field(dilations: Sequence[int]) -> int:
 
 
 def hrnet_receptive_field(layout: HRNetLayout, refine: bool = False) -> int:
-    """Bound in pixels on the edge of what reaches one output pixel.
+    """Return an upper bound in pixels on the edge of what reaches one output pixel.
 
-    Along the coarsest way: 3x3 convolutions at every stride, two in each residual block, those of the deepest branch
+    Along the coarsest path: 3x3 convolutions at every stride, two in each residual block, those of the deepest branch
     of a stage at its own stride; fusions and bilinear up-sampling add one pixel of the coarser grid each; the two
     convolutions of a refinement one pixel each.
     """

@@ -38,7 +38,7 @@ def build_generator(name: str, width: int | None = None, out_channels: int = 1, 
     Raises
     ------
     UserError
-        When there is no generator of that name, or a U-Net shall be refined.
+        When there is no generator of that name, or `refine` is asked of a U-Net.
 
     """
     if name in HRNET_LAYOUTS:

@@ -11,13 +11,13 @@ from .convolution import Head
 from .norm import BatchNorm
 
 _QUIET = 0.001
-"""Spread of the head's first weights, that of all weights in the authors' code: the first outputs are near zero."""
+"""Standard deviation of the head's first weights, as of all weights in the authors' code: first outputs are near 0."""
 _DETAIL = 16
 """Channels of the refinement at full resolution."""
 
 
 class _Norm(nn.Sequential):
-    """Convolution without bias, batch norm, and ReLU unless told otherwise; keeps the size at stride 1."""
+    """Convolution without bias, batch norm and, unless `relu` is false, ReLU; keeps the size at stride 1."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, relu: bool = True) -> None:
         layers: list[nn.Module] = [
@@ -99,7 +99,7 @@ def _resize(x: Tensor, like: Tensor) -> Tensor:
 class _Refinement(nn.Module):
     """Detail at full resolution, to be added to the up-sampled output: two 3x3 convolutions that see the image.
 
-    Its last convolution begins with zeros, so that a network to which it is added does at first what it did before.
+    Its last convolution starts from zeros, so that a network to which it is added does at first what it did before.
     """
 
     def __init__(self, features: int, out_channels: int) -> None:
@@ -117,7 +117,7 @@ class _Refinement(nn.Module):
 class HRNet(nn.Module):
     """HRNet with a linear output; height and width must be multiples of 32.
 
-    Without refinement there is no way at full resolution, so it cannot draw detail finer than about 4 pixels. The
+    Without refinement no path runs at full resolution, so it cannot draw detail finer than about 4 pixels. The
     weights of a network with and of one without refinement have the same names but for those of ``refinement``.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Batch norm, quick where channels are few, and over all processes of a run where there are several.
+"""Batch norm, fast where channels are few, and over all processes of a run where there are several.
 
 Same weights, statistics and results as `torch.nn.BatchNorm2d`. On a CPU with the channels last, torch's own kernel
 works through one pixel after another; with 4 channels, as at the first level of the paper's U-Nets, that took more
@@ -6,13 +6,24 @@ than half of a training step. Here k neighbouring pixels are folded into one row
 """
 
 from math import gcd
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, distributed, nn
 
+if TYPE_CHECKING:
+    from torch.autograd.function import FunctionCtx
+
+    class _Context(FunctionCtx):
+        """What the forward pass leaves for the backward pass."""
+
+        saved_tensors: tuple[Tensor, ...]
+        eps: float
+        synchronised: bool
+
+
 _FEW = 8
-"""Channels up to which folding is quicker than torch's own kernel."""
+"""Channels up to which folding is faster than torch's own kernel."""
 _ROW = 64
 """Numbers in a folded row."""
 
@@ -23,12 +34,12 @@ class BatchNorm(nn.BatchNorm2d):
     synchronised = False
     """Whether the batch is spread over all processes of `torch.distributed`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Normalise each channel, by the statistics of the batch while training."""
-        if not self.training or not (self.synchronised or _gains_by_folding(input)):
-            return super().forward(input)
+        if not self.training or not (self.synchronised or _gains_by_folding(x)):
+            return super().forward(x)
         output, mean, variance = _Folded.apply(  # type: ignore[no-untyped-call]
-            input, self.weight, self.bias, self.eps, self.synchronised
+            x, self.weight, self.bias, self.eps, self.synchronised
         )
         self._remember(mean, variance)
         return output  # type: ignore[no-any-return]
@@ -61,14 +72,35 @@ class _Folded(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, synchronised: bool
+        ctx: "_Context", x: Tensor, weight: Tensor, bias: Tensor, eps: float, synchronised: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the output ``(b, c, h, w)``, mean and unbiased variance ``(c,)``."""
+        """Normalise a batch.
+
+        Parameters
+        ----------
+        ctx
+            Keeps what `backward` needs.
+        x
+            The batch ``(b, c, h, w)``.
+        weight, bias
+            Of each channel, ``(c,)``.
+        eps
+            Added to the variance before its root is taken.
+        synchronised
+            Whether the statistics are those of the batches of all processes.
+
+        Returns
+        -------
+        output, mean, unbiased
+            Output ``(b, c, h, w)``; mean and unbiased variance of the batch ``(c,)``, which have no gradient.
+        """
         rows, fold = _fold(x)
         moments = _moments(rows, fold)
         if synchronised:
             distributed.all_reduce(moments)
         count = moments[2]
+        # sums rather than means are added up over processes, so their batches may differ in size; all in float64, since
+        # a variance as a difference of squares cancels
         mean, square = moments[0] / count, moments[1] / count
         variance = (square - mean.square()).clamp(min=0)
         ctx.save_for_backward(x, mean.float(), variance.float(), weight, count.float())
@@ -79,14 +111,14 @@ class _Folded(torch.autograd.Function):
         return _unfold(output, x), mean, unbiased
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        """Gradients of input, weight and bias; those of weight and bias are this process's own share."""
+    def backward(ctx: "_Context", *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        """Gradients of x, weight and bias; those of weight and bias are this process's own share."""
         x, mean, variance, weight, count = ctx.saved_tensors
-        (rows, fold), (slope, _) = _fold(x), _fold(grads[0])
+        (rows, fold), (grad, _) = _fold(x), _fold(grads[0])
         spread = [part.repeat(fold) for part in (weight, mean, variance)]
         result, *columns = torch.ops.aten.native_batch_norm_backward(
-            slope, rows, *spread, None, None, False, ctx.eps, [True, True, True]
-        )  # as if mean and variance were constants; what follows is the share that goes through them
+            grad, rows, *spread, None, None, False, ctx.eps, [True, True, True]
+        )  # as if mean and variance were constants; what follows is the gradient that goes through them
         own = torch.stack([sums.view(fold, -1).sum(0) for sums in columns])
         of_weight, of_bias = own.clone()
         if ctx.synchronised:
@@ -97,7 +129,7 @@ class _Folded(torch.autograd.Function):
 
 
 def _fold(x: Tensor) -> tuple[Tensor, int]:
-    """View ``(b, c, h, w)`` as rows of `fold` pixels, ``(b h w / fold, fold c)``."""
+    """View ``(b, c, h, w)`` as rows of `fold` pixels, ``(b h w / fold, fold c)``; no copy of channels-last tensors."""
     pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
     fold = gcd(len(pixels), max(1, _ROW // x.shape[1]))
     return pixels.reshape(-1, fold * x.shape[1]), fold
