@@ -18,7 +18,7 @@ from model_server import ModelServer, Serve
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Event, Finished, Notice, Progress
 from napari_emssl.jobs.settings import DownloadSettings
-from napari_emssl.models import zoo
+from napari_emssl.models import recommended, zoo
 from napari_emssl.models.download import download
 from napari_emssl.models.fetch import Download
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, save_model
@@ -78,7 +78,7 @@ def test_progress_counts_bytes_up_to_the_end(server: ModelServer) -> None:
 
 WRONG = {
     "lie": "not what was promised",
-    "truncate": "broke off after",
+    "truncate": "stopped sending after",
     "short": "cut short",
     "stall": "sent nothing for 0.5 s",
     "silent": "sent nothing for 0.5 s",
@@ -146,7 +146,7 @@ def test_a_name_that_is_taken_is_said_before_anything_is_fetched(server: ModelSe
     before = path.read_bytes()
     with pytest.raises(UserError, match="--overwrite"):
         download(order(server, "good", name="mine"), PATIENCE).result()
-    for name in ("../up", zoo.recommended_start()):
+    for name in ("../up", recommended.recommended_start()):
         with pytest.raises(UserError, match="name"):
             download(order(server, "good", name=name), PATIENCE).result()
     assert (path.read_bytes(), server.asked) == (before, [])

@@ -14,7 +14,7 @@ from napari_emssl.errors import UserError
 from napari_emssl.models import registry, zoo
 from napari_emssl.models.fetch import check_sha256, check_url, is_url
 from napari_emssl.models.model_file import read_card, save_model
-from napari_emssl.models.registry import Registry, describe, read_offer, read_registry
+from napari_emssl.models.registry import Registry, read_offer, read_registry, registry_entry
 
 pytestmark = pytest.mark.usefixtures("direct_network")
 URL = "https://models.example/far.safetensors"
@@ -22,7 +22,7 @@ URL = "https://models.example/far.safetensors"
 
 @pytest.fixture
 def entry(tmp_path: Path) -> dict[str, Any]:
-    return describe(save_model(reconstructor(), tmp_path / "m.safetensors"), (URL,)).model_dump(mode="json")
+    return registry_entry(save_model(reconstructor(), tmp_path / "m.safetensors"), (URL,)).model_dump(mode="json")
 
 
 Write = Callable[..., Path]
@@ -48,7 +48,7 @@ def test_the_registry_that_ships_is_sound() -> None:
 
 def test_an_entry_describes_its_file(tmp_path: Path) -> None:
     path = save_model(reconstructor(), tmp_path / "m.safetensors")
-    entry, card = describe(path, (URL, URL + "2")), read_card(path)
+    entry, card = registry_entry(path, (URL, URL + "2")), read_card(path)
     assert (entry.name, entry.task, entry.network) == (card.name, card.task, card.network.name)
     assert entry.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert entry.bytes == path.stat().st_size
@@ -76,7 +76,7 @@ def test_a_damaged_registry_does_not_hide_the_others(write: Write, entry: dict[s
     assert [model.name for model in offer.models] == ["test"]
     assert len(offer.complaints) == 1
     assert "broken.json" in offer.complaints[0]
-    with pytest.raises(UserError, match="1 registries could not be read"):
+    with pytest.raises(UserError, match="1 registry could not be read"):
         offer.find("other")
 
 

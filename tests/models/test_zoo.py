@@ -7,7 +7,7 @@ import pytest
 from random_models import reconstructor
 
 from napari_emssl.errors import UserError
-from napari_emssl.models import zoo
+from napari_emssl.models import recommended, zoo
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, save_model
 
 
@@ -84,7 +84,7 @@ def test_rename_keeps_everything_but_the_name(home: Path) -> None:
 def test_rename_replaces_nothing() -> None:
     for name in ("a", "b"):
         zoo.add_model(named(name))
-    for new, words in (("b", "already"), ("../c", "no name"), (zoo.recommended_start(), "shipped")):
+    for new, words in (("b", "already"), ("../c", "no name"), (recommended.recommended_start(), "shipped")):
         with pytest.raises(UserError, match=words):
             zoo.rename_model("a", new)
     assert {"a", "b"} <= {entry.name for entry in zoo.list_models()}
@@ -95,13 +95,13 @@ def test_remove_takes_own_models_only_and_damaged_ones_too(home: Path) -> None:
     path.write_bytes(b"junk")
     assert zoo.remove_model("a") == path
     assert not path.exists()
-    for name, words in ((zoo.recommended_start(), "came with"), ("a", "no own model"), ("../a", "no name")):
+    for name, words in ((recommended.recommended_start(), "came with"), ("a", "no own model"), ("../a", "no name")):
         with pytest.raises(UserError, match=words):
             zoo.remove_model(name)
 
 
 def test_export_and_import_bring_a_model_back(tmp_path: Path) -> None:
-    shipped = zoo.load_model(zoo.recommended_start())
+    shipped = zoo.load_model(recommended.recommended_start())
     path = zoo.export_model(shipped.name, tmp_path / "copy.safetensors")
     with pytest.raises(UserError, match="exists"):
         zoo.export_model(shipped.name, path)
@@ -112,10 +112,10 @@ def test_export_and_import_bring_a_model_back(tmp_path: Path) -> None:
 
 def test_the_recommended_start_is_a_shipped_generator_listed_first() -> None:
     first = zoo.list_models()[0]
-    assert zoo.recommended_start() == first.name
+    assert recommended.recommended_start() == first.name
     for task in ("denoise", "remove-background", "super-resolve"):
-        assert zoo.load_card(zoo.recommended_start(task)).task == task
-        assert zoo.why_recommended(task)
+        assert zoo.load_card(recommended.recommended_start(task)).task == task
+        assert recommended.why_recommended(task)
     assert first.origin == "shipped"
     assert first.card.task == "reconstruct"
     assert first.card.history[0].job == "pretrain"
@@ -123,7 +123,7 @@ def test_the_recommended_start_is_a_shipped_generator_listed_first() -> None:
 
 
 def test_shipped_names_are_reserved() -> None:
-    shipped = zoo.recommended_start()
+    shipped = recommended.recommended_start()
     spec = NetworkSpec(name="unet-2-44")
     with pytest.raises(UserError, match="shipped"):
         zoo.add_model(Model(Card(name=shipped, task="segment", network=spec), {}))

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..jobs.settings import DownloadSettings
 from ..models.fetch import Download, check_sha256, check_url, is_url
 from ..models.model_file import read_model
-from ..models.registry import describe, read_offer
+from ..models.registry import read_offer, registry_entry
 from ..models.zoo import (
     add_model,
     checksum,
@@ -175,4 +175,4 @@ def entry_(
 ) -> None:
     """Print the entry of a model file for a registry: name, size, SHA-256, addresses."""
     require_existing([file])
-    write_json(Path("-"), describe(file, tuple(urls)).model_dump(mode="json"))
+    write_json(Path("-"), registry_entry(file, tuple(urls)).model_dump(mode="json"))

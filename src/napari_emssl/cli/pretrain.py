@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 from cyclopts import Parameter
 
@@ -68,4 +68,4 @@ def _tell_test(path: Path) -> None:
 
     data = read_card(path).history[-1].data
     if "test_l1" in data:
-        print(f"L1 on {counted(data['test_images'], 'test image')}: {data['test_l1']:.4g}.")
+        print(f"L1 on {counted(cast(int, data['test_images']), 'test image')}: {data['test_l1']:.4g}.")

@@ -1,6 +1,6 @@
-"""The download job: fetch a model from the first mirror that keeps its promise, and put it into the zoo.
+"""The download job: fetch a model from the first mirror that gives what was promised, and put it into the zoo.
 
-The network is read in a thread, so that stopping is felt at once even while a server is silent.
+The network is read in a thread, so that the job stops at once even while a server is silent.
 """
 
 import queue
@@ -17,20 +17,21 @@ from ..jobs.meter import Meter
 from ..jobs.settings import DownloadSettings
 from .fetch import Download, fetch_model
 from .model_file import Card
-from .zoo import adopt_file, free_place, own_folder
+from .zoo import adopt_file, new_model_file, own_folder
 
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _STALE_SECONDS = 86400.0
+"""Age after which a temporary file is one that a killed run left."""
 WAY_OUT = "Or fetch the file on any computer: 'napari-emssl models import FILE' takes it, without a network."
 
-_Talk = queue.SimpleQueue[Update | Card | Exception]
+_Messages = queue.SimpleQueue[Update | Card | Exception]
 
 
 class _StoppedError(Exception):
-    """The user wants no more of it."""
+    """The job was asked to stop."""
 
 
-def download(order: Download, settings: DownloadSettings | None = None, overwrite: bool = False) -> Job[Path | None]:
+def download(wanted: Download, settings: DownloadSettings | None = None, overwrite: bool = False) -> Job[Path | None]:
     """Fetch a model file, check it, and put it into the user's zoo.
 
     A mirror that fails is a `Notice`, and the next one is tried. `Progress` counts bytes. Nothing is left behind
@@ -38,7 +39,7 @@ def download(order: Download, settings: DownloadSettings | None = None, overwrit
 
     Parameters
     ----------
-    order
+    wanted
         Mirrors, SHA-256, name.
     settings
         How long to wait for a silent server.
@@ -53,28 +54,28 @@ def download(order: Download, settings: DownloadSettings | None = None, overwrit
     Raises
     ------
     UserError
-        When the name is taken or no name, or no mirror gives the file.
+        From the iteration: when the name is taken or cannot be one, or no mirror gives the file.
 
     """
     patience = (settings or DownloadSettings()).timeout_seconds
 
     def events(control: Control) -> Iterator[Update | Finished[Path | None]]:
-        if order.name is not None:
-            free_place(order.name, overwrite)
+        if wanted.name is not None:
+            new_model_file(wanted.name, overwrite)
         temporary = _temporary_file()
         try:
-            card = yield from _arriving(order, temporary, patience, control)
-            path = adopt_file(temporary, order.name or card.name, overwrite) if card else None
+            card = yield from _arriving(wanted, temporary, patience, control)
+            path = adopt_file(temporary, wanted.name or card.name, overwrite) if card else None
             yield Finished(path, stopped=path is None)
         finally:
-            with suppress(OSError):  # where a file in use cannot be removed, its thread will
+            with suppress(OSError):  # Windows cannot remove a file in use: the thread does when it ends
                 temporary.unlink(missing_ok=True)
 
     return Job(events)
 
 
 def _temporary_file() -> Path:
-    """Return a file to download to, beside the models so that renaming is enough; sweep what a killed run left."""
+    """Return a file to download to, beside the models so that renaming is enough; delete what killed runs left."""
     folder = own_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,61 +88,62 @@ def _temporary_file() -> Path:
 
 
 def _arriving(
-    order: Download, temporary: Path, patience: float, control: Control
+    wanted: Download, temporary: Path, patience: float, control: Control
 ) -> Generator[Update, None, Card | None]:
-    """Yield what the thread tells; return the card of the model, or None when the job is stopped."""
-    talk: _Talk = queue.SimpleQueue()
-    threading.Thread(target=_work, args=(order, temporary, patience, control, talk), daemon=True).start()
+    """Yield the thread's events; return the card of the model, or None when the job is stopped."""
+    messages: _Messages = queue.SimpleQueue()
+    threading.Thread(target=_work, args=(wanted, temporary, patience, control, messages), daemon=True).start()
     while not control.stopped:
         with suppress(queue.Empty):
-            said = talk.get(timeout=_LOOK_SECONDS)
-            if isinstance(said, _StoppedError):
+            message = messages.get(timeout=_POLL_SECONDS)
+            if isinstance(message, _StoppedError):
                 return None
-            if isinstance(said, Exception):
-                raise said
-            if isinstance(said, Card):
-                return said
-            yield said
+            if isinstance(message, Exception):
+                raise message
+            if isinstance(message, Card):
+                return message
+            yield message
     return None
 
 
-def _work(order: Download, temporary: Path, patience: float, control: Control, talk: _Talk) -> None:
-    """Try one mirror after the other; the last thing said is a card or an exception."""
-    said: Card | Exception
+def _work(wanted: Download, temporary: Path, patience: float, control: Control, messages: _Messages) -> None:
+    """Try one mirror after the other; the last message is a card or an exception."""
+    last: Card | Exception
     try:
-        said = _first_good(order, temporary, patience, control, talk)
+        last = _first_good(wanted, temporary, patience, control, messages)
     except OSError as error:
-        said = UserError(f"Cannot write to '{temporary.parent}': {error.strerror or error}. Make room, then try again.")
+        last = UserError(f"Cannot write to '{temporary.parent}': {error.strerror or error}. Make room, then try again.")
     except Exception as error:
-        said = error
-    if control.stopped and isinstance(said, Exception):
+        last = error
+    if control.stopped and isinstance(last, Exception):
+        # the job is gone and could not delete the file while it was open (Windows)
         temporary.unlink(missing_ok=True)
-    talk.put(said)
+    messages.put(last)
 
 
-def _first_good(order: Download, temporary: Path, patience: float, control: Control, talk: _Talk) -> Card:
+def _first_good(wanted: Download, temporary: Path, patience: float, control: Control, messages: _Messages) -> Card:
     failures = []
-    for number, url in enumerate(order.urls, start=1):
+    for number, url in enumerate(wanted.urls, start=1):
         if control.stopped:
             raise _StoppedError
         try:
-            return fetch_model(url, temporary, order, patience, _Teller(control, talk))
+            return fetch_model(url, temporary, wanted, patience, _Reporter(control, messages))
         except UserError as error:
             failures.append(str(error))
-        if number < len(order.urls):
-            talk.put(Notice(f"{failures[-1]} Trying the next mirror."))
+        if number < len(wanted.urls):
+            messages.put(Notice(f"{failures[-1]} Trying the next mirror."))
     raise UserError(f"{' '.join(failures)}\n{WAY_OUT}")
 
 
-class _Teller:
+class _Reporter:
     """Counts the bytes that have arrived."""
 
-    def __init__(self, control: Control, talk: _Talk) -> None:
-        self.control, self.talk = control, talk
+    def __init__(self, control: Control, messages: _Messages) -> None:
+        self.control, self.messages = control, messages
         self.meter = Meter()
 
     def __call__(self, done: int, total: int | None) -> None:
         if self.control.stopped:
             raise _StoppedError
         for event in self.meter.tick(done, total):
-            self.talk.put(event)
+            self.messages.put(event)

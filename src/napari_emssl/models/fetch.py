@@ -1,7 +1,7 @@
-"""Fetching a file from one of several addresses; the one place that goes to the network.
+"""Fetching a file from an address; the one module that uses the network.
 
-TLS certificates are always checked, proxies are those of the environment, and what came is what was promised or an
-error: size and SHA-256 are counted while it arrives.
+TLS certificates are always checked and proxies are those of the environment. What arrives is what was promised, or an
+error: its size and SHA-256 are computed on the way.
 """
 
 import hashlib
@@ -11,18 +11,24 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from ..errors import UserError
 from .model_file import Card, read_model
 
+if TYPE_CHECKING:
+    from requests import Response
+
 _CHUNK_BYTES = 1 << 15
 _MOST_BYTES = 1 << 32
+"""Limit on a model whose size nobody has promised: a server may send for ever."""
 _DOCUMENT_BYTES = 1 << 24
+"""Limit on a registry."""
 _HERE = ("localhost", "127.0.0.1", "::1")
+"""Hosts whose answers nobody on the network can change."""
 
-Tell = Callable[[int, int | None], None]
+OnBytes = Callable[[int, int | None], None]
 """Called with the bytes so far and in all (None: unknown); what it raises ends the download."""
 
 
@@ -31,32 +37,50 @@ class Download:
     """A model file to fetch, and what it must be."""
 
     urls: tuple[str, ...]
-    """Mirrors, tried in this order."""
+    """Mirrors, tried in this wanted."""
     sha256: str
     name: str | None = None
     """Name in the zoo; None takes the one on the model's card."""
     bytes: int | None = None
 
 
-def fetch_model(url: str, path: Path, order: Download, timeout_seconds: float, tell: Tell) -> Card:
-    """Fetch a model file from one address to `path` and check that it is what `order` promises.
+def fetch_model(url: str, path: Path, wanted: Download, timeout_seconds: float, on_bytes: OnBytes) -> Card:
+    """Fetch a model file from one address and check that it is what was promised.
+
+    Parameters
+    ----------
+    url
+        The address.
+    path
+        The file to write; what it holds is worth nothing unless this function returns.
+    wanted
+        Size and SHA-256 of the file.
+    timeout_seconds
+        How long the server may be silent.
+    on_bytes
+        Called with each chunk that arrives.
+
+    Returns
+    -------
+    Card
+        The model's card.
 
     Raises
     ------
     UserError
-        When the address does not give the file; the sentence names the host.
+        When the address does not give the file, or it is no model; the text names the host.
 
     """
     host = host_of(url)
     with path.open("wb") as file:
-        sink = _Sink(file, order.bytes or _MOST_BYTES, order.bytes, tell, host)
+        sink = _Sink(file, wanted.bytes or _MOST_BYTES, wanted.bytes, on_bytes, host)
         _get(url, sink, timeout_seconds)
-    if order.bytes is not None and sink.done != order.bytes:
-        raise UserError(f"{host} gave a file that is cut short: {sink.done} of {order.bytes} bytes.")
-    if sink.sha256.hexdigest() != order.sha256:
+    if wanted.bytes is not None and sink.done != wanted.bytes:
+        raise UserError(f"{host} gave a file that is cut short: {sink.done} of {wanted.bytes} bytes.")
+    if sink.sha256.hexdigest() != wanted.sha256:
         raise UserError(
             f"{host} gave a file that is not what was promised: its SHA-256 is {sink.sha256.hexdigest()}, "
-            f"not {order.sha256}. It was thrown away."
+            f"not {wanted.sha256}. It was deleted."
         )
     try:
         return read_model(path).card
@@ -65,9 +89,12 @@ def fetch_model(url: str, path: Path, order: Download, timeout_seconds: float, t
 
 
 def read_document(url: str, timeout_seconds: float) -> bytes:
-    """Return a small document whose checksum nobody knows, so that only ``https`` will do; raises `UserError`."""
-    if _in_the_open(url):
-        raise UserError(f"'{url}' could be changed on its way. Use its https address, or a copy in a file.")
+    """Return a small document; raises `UserError` where it cannot be had over a connection that nobody can tamper with.
+
+    Its checksum is not known beforehand, so only ``https`` will do, at every redirection too.
+    """
+    if _is_open_to_tampering(url):
+        raise UserError(f"'{url}' could be changed on the way here. Use its https address, or a copy in a file.")
     buffer = BytesIO()
     _get(url, _Sink(buffer, _DOCUMENT_BYTES, None, lambda _done, _total: None, host_of(url)), timeout_seconds, True)
     return buffer.getvalue()
@@ -103,57 +130,60 @@ def host_of(url: str) -> str:
 
 
 class _Sink:
-    """Takes the bytes of a download: writes, counts and hashes them; pooch also takes it for a progress bar."""
+    """Where the bytes of a download go: written, counted and hashed; to pooch it is its progress bar, too."""
 
-    def __init__(self, file: BinaryIO, limit: int, total: int | None, tell: Tell, host: str) -> None:
-        self.file, self.limit, self.tell, self.host = file, limit, tell, host
+    def __init__(self, file: BinaryIO, limit: int, total: int | None, on_bytes: OnBytes, host: str) -> None:
+        self.file, self.limit, self.on_bytes, self.host = file, limit, on_bytes, host
         self.expected, self.total, self.done = total, 0, 0
         self.sha256 = hashlib.sha256()
 
     def write(self, chunk: bytes) -> int:
-        """Take the next bytes."""
+        """Take the next bytes; raises `UserError` beyond the limit."""
         self.done += len(chunk)
         if self.done > self.limit:
             raise UserError(f"{self.host} gave more than the {self.limit} bytes that were promised.")
         self.sha256.update(chunk)
-        self.tell(self.done, self.expected or max(self.total, 0) or None)
+        self.on_bytes(self.done, self.expected or max(self.total, 0) or None)
         return self.file.write(chunk)
 
     def flush(self) -> None:
-        """Leave flushing to the end."""
+        """Do nothing: the file is flushed when it is closed."""
 
     def update(self, _bytes: int) -> None:
-        """Ignore pooch's count, which is one of chunks."""
+        """Do nothing: pooch counts chunks, `write` counts bytes."""
 
     def reset(self) -> None:
-        """Keep the count."""
+        """Do nothing, so that the count is kept."""
 
     def close(self) -> None:
-        """Tell the end where the server did not say the size; the file is its owner's to close."""
+        """Report the end where the server did not say the size; whoever opened the file closes it."""
         if not self.expected and not self.total:
-            self.tell(self.done, self.done)
+            self.on_bytes(self.done, self.done)
 
 
 def _get(url: str, sink: _Sink, timeout_seconds: float, only_tls: bool = False) -> None:
     """Send what `url` gives into `sink`; raises `UserError` when it gives nothing whole."""
     from pooch import HTTPDownloader
 
-    def check(response: Any, *_: Any, **__: Any) -> None:
-        if only_tls and response.is_redirect and _in_the_open(response.headers["location"]):
-            raise UserError(f"{host_of(url)} sends on to an address without TLS, where it could be changed on its way.")
+    def check(response: "Response", *_: object, **__: object) -> None:
+        # a redirection from https to http would hand the document to whoever is on the way
+        if only_tls and response.is_redirect and _is_open_to_tampering(response.headers["location"]):
+            raise UserError(
+                f"{host_of(url)} redirects to an address without TLS, which others could change on the way here."
+            )
 
-    # without an encoding the bytes that are counted are those of the file
+    # without compression on the way, the bytes that are counted and hashed are those of the file
     downloader = HTTPDownloader(
         progressbar=sink, chunk_size=_CHUNK_BYTES, timeout=timeout_seconds,
         headers={"Accept-Encoding": "identity"}, hooks={"response": check},
     )  # fmt: skip
-    with _sentences(host_of(url), timeout_seconds, sink):
+    with _errors_described(host_of(url), timeout_seconds, sink):
         downloader(check_url(url), sink, None)
 
 
 @contextmanager
-def _sentences(host: str, timeout_seconds: float, sink: _Sink) -> Iterator[None]:
-    """Turn what requests and the libraries below it raise into a sentence about the host."""
+def _errors_described(host: str, timeout_seconds: float, sink: _Sink) -> Iterator[None]:
+    """Turn what requests and the libraries below it raise into a `UserError` about the host."""
     from requests import RequestException
     from urllib3.exceptions import HTTPError
 
@@ -162,10 +192,11 @@ def _sentences(host: str, timeout_seconds: float, sink: _Sink) -> Iterator[None]
     except UserError:
         raise
     except (RequestException, HTTPError, ValueError) as error:
-        raise UserError(_sentence(error, host, timeout_seconds, sink)) from error
+        raise UserError(_describe(error, host, timeout_seconds, sink)) from error
 
 
-def _sentence(error: Any, host: str, timeout_seconds: float, sink: _Sink) -> str:
+def _describe(error: Exception, host: str, timeout_seconds: float, sink: _Sink) -> str:
+    """Say what went wrong; the order matters, since requests derives many of these errors from ConnectionError."""
     from requests import exceptions
 
     if isinstance(error, exceptions.HTTPError) and error.response is not None:
@@ -174,7 +205,7 @@ def _sentence(error: Any, host: str, timeout_seconds: float, sink: _Sink) -> str
         got = f" after {sink.done} bytes" if sink.done else ""
         return f"{host} sent nothing for {timeout_seconds:g} s{got}."
     if isinstance(error, exceptions.ChunkedEncodingError) or sink.done:
-        return f"{host} broke off after {sink.done} bytes" + (f" of {sink.total}." if sink.total else ".")
+        return f"{host} stopped sending after {sink.done} bytes" + (f" of {sink.total}." if sink.total else ".")
     if isinstance(error, exceptions.SSLError):
         return f"The certificate of {host} is not to be trusted, so nothing was fetched."
     if isinstance(error, exceptions.ProxyError):
@@ -185,7 +216,7 @@ def _sentence(error: Any, host: str, timeout_seconds: float, sink: _Sink) -> str
 
 
 def _status(code: int) -> str:
-    """Return a status in our words, not the server's."""
+    """Return a status in the standard's words: a server may send any text with it."""
     try:
         return f"{code} {HTTPStatus(code).phrase}"
     except ValueError:
@@ -193,7 +224,7 @@ def _status(code: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return why a connection failed, where the error says so in words that mean something."""
+    """Return why a connection failed, where the error's text says so."""
     text = str(error)
     known = {
         "NameResolution": ": its name is not known here, or there is no network",
@@ -204,6 +235,6 @@ def _reason(error: Exception) -> str:
     return next((words for sign, words in known.items() if sign in text), "")
 
 
-def _in_the_open(url: str) -> bool:
-    """Whether others on the network could change what an address gives."""
+def _is_open_to_tampering(url: str) -> bool:
+    """Whether others on the network could change what an address sends: http, but for this machine's own."""
     return urlsplit(url).scheme == "http" and urlsplit(url).hostname not in _HERE

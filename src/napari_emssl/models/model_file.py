@@ -21,8 +21,11 @@ from .tasks import TaskName
 
 FORMAT_VERSION = 1
 _KEY = "napari_emssl"
+"""Where the card stands in the file's metadata."""
 _USUAL = {"storage": "float32", "upscale": 1}
+"""Fields that are written only where they differ from this."""
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""How the names of a batch norm's statistics end, which are no trained parameters."""
 
 Storage = Literal["float32", "float16"]
 
@@ -50,7 +53,7 @@ class ClassInfo(_Record):
 
 
 class Stage(_Record):
-    """One stage in the life of a model: what was done, with what, and what came of it."""
+    """One stage in the history of a model: what was done, with what, and with which result."""
 
     job: str
     settings: dict[str, object]
@@ -65,7 +68,7 @@ class Stage(_Record):
 
 
 class Card(_Record):
-    """What a model file says of itself."""
+    """What a model file says about itself."""
 
     format_version: int = FORMAT_VERSION
     name: str
@@ -79,9 +82,9 @@ class Card(_Record):
     licence: str = "unknown"
     description: str = ""
     upscale: int = Field(1, ge=1, le=4)
-    """How many times finer than the image's the grid of the result is, along height and width."""
+    """How many times finer than the image's grid that of the result is, along height and width."""
     storage: Storage = "float32"
-    """How the file holds the weights of convolutions; all else is float32, and so is everything once read."""
+    """How the file holds the weights of convolutions; everything else is float32, and so are they once read."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True, storage: 
     Raises
     ------
     UserError
-        When the file exists and `overwrite` is False, or the folder cannot be written.
+        When the file exists and `overwrite` is False, or the folder cannot be written to.
 
     """
     path = Path(path)
@@ -135,7 +138,8 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True, storage: 
     content = _content_of(card, model.weights)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # save_file would make a file that only its owner may read, and tell of a full disk by an error of its own
+        # safetensors' save_file would make a file that only its owner may read, and report a full disk by an error of
+        # its own that is no OSError
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
@@ -151,7 +155,8 @@ def _content_of(card: Card, weights: Mapping[str, NDArray[np.generic]]) -> bytes
 
     stored = half if card.storage == "float16" else np.asarray
     arrays = {name: np.asarray(stored(array), order="C") for name, array in weights.items()}
-    # what is as it ever was is left unsaid, so that such files stay readable by programs that knew nothing else
+    # fields of later versions are written only where they matter, so that other files stay readable by older programs,
+    # which forbid fields they do not know
     unsaid = {name for name, usual in _USUAL.items() if getattr(card, name) == usual}
     return save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)})
 
@@ -159,9 +164,9 @@ def _content_of(card: Card, weights: Mapping[str, NDArray[np.generic]]) -> bytes
 def half(array: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return float32 weights as float16 where that is harmless, else as they are.
 
-    Left alone are arrays of one dimension (biases, and statistics of norms, whose running variance may be far outside
-    float16) and arrays in which a value would be off by more than 1/2048 of the largest one: overflow, or all values
-    tiny.
+    Kept as they are: arrays of one dimension (biases, and statistics of norms, whose running variance may be far
+    outside the range of float16), and arrays in which a value would be off by more than 1/2048 of the largest one, be
+    it by overflow or because all values are tiny.
     """
     if array.dtype != np.float32 or array.ndim < 2 or array.size == 0:
         return array
@@ -177,7 +182,8 @@ def count_parameters(path: str | Path) -> int:
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
-        names = [name for name in file.keys() if not name.endswith(_STATISTICS)]  # noqa: SIM118
+        keys = file.keys()  # an open file is no mapping: it cannot be iterated over
+        names = [name for name in keys if not name.endswith(_STATISTICS)]
         return sum(prod(file.get_slice(name).get_shape()) for name in names)
 
 
@@ -192,7 +198,7 @@ def read_model(path: str | Path) -> Model:
     Raises
     ------
     UserError
-        When the file is missing, damaged, no model of ours, or of a newer format; the text says which.
+        When the file is missing, damaged, no model of this program, or of another format version; the text says which.
 
     """
     path = Path(path)
@@ -201,13 +207,15 @@ def read_model(path: str | Path) -> Model:
 
 
 def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[str, NDArray[np.generic]]]:
+    """Metadata and, where wanted, weights; safetensors checks the header: types, sizes, no bytes missing."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise UserError(f"There is no model file '{path}'. 'napari-emssl models list' shows the models by name.")
     try:
         with safe_open(path, framework="numpy") as file:
-            weights = {key: _full(file.get_tensor(key)) for key in file.keys()} if with_weights else {}  # noqa: SIM118
+            keys = file.keys() if with_weights else ()
+            weights = {key: _full(file.get_tensor(key)) for key in keys}
             return dict(file.metadata() or {}), weights
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(
@@ -221,8 +229,12 @@ def _full(array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _parse_card(metadata: Mapping[str, str], path: Path) -> Card:
+    """Card in a file's metadata; the version is checked first, since a newer card may have fields unknown here."""
     if _KEY not in metadata:
-        raise UserError(f"'{path}' is a safetensors file but no napari-emssl model: it has no card.")
+        raise UserError(
+            f"'{path}' is a safetensors file but no napari-emssl model: it has no card. "
+            "Give a file that napari-emssl wrote."
+        )
     try:
         raw = json.loads(metadata[_KEY])
         version = raw.get("format_version")

@@ -28,7 +28,7 @@ class _Record(BaseModel):
 
 
 class RemoteModel(_Record):
-    """A model that can be downloaded: what `models list` tells of it, and where its file is."""
+    """A model that can be downloaded: what `models list` shows of it, and where its file is."""
 
     name: Annotated[str, AfterValidator(check_name)]
     task: TaskName
@@ -38,7 +38,7 @@ class RemoteModel(_Record):
     bytes: int = Field(gt=0)
     sha256: Annotated[str, AfterValidator(check_sha256)]
     urls: tuple[Annotated[str, AfterValidator(check_url)], ...] = Field(min_length=1)
-    """Mirrors: they are tried in this order."""
+    """Mirrors, tried in this order."""
     licence: str = "unknown"
     description: str = ""
 
@@ -70,7 +70,8 @@ class Offer:
         known = ", ".join(model.name for model in self.models) or (
             "none; docs/how-to/models.md says how to add a registry"
         )
-        unread = f" {len(self.complaints)} registries could not be read." if self.complaints else ""
+        count = len(self.complaints)
+        unread = f" {count} {'registry' if count == 1 else 'registries'} could not be read." if count else ""
         raise UserError(f"No registry offers a model '{name}'. Models to download: {known}.{unread}")
 
 
@@ -78,9 +79,9 @@ def read_offer(timeout_seconds: float = 5.0) -> Offer:
     """Read all registries, the user's before the shipped one; the first of two models with one name counts."""
     models: dict[str, RemoteModel] = {}
     complaints = []
-    for source in sources():
+    for place in registry_places():
         try:
-            registry = read_registry(source, timeout_seconds)
+            registry = read_registry(place, timeout_seconds)
         except UserError as error:
             complaints.append(str(error))
             continue
@@ -89,36 +90,41 @@ def read_offer(timeout_seconds: float = 5.0) -> Offer:
     return Offer(tuple(models.values()), tuple(complaints))
 
 
-def sources() -> Iterator[str]:
-    """Yield the files and addresses of all registries."""
+def registry_places() -> Iterator[str]:
+    """Yield the files and addresses of all registries, the user's first."""
     yield from (word.strip() for word in os.environ.get(VARIABLE, "").split(";") if word.strip())
     yield from map(str, sorted((home() / "registries").glob("*.json")))
     yield str(SHIPPED / "registry.json")
 
 
-def read_registry(source: str, timeout_seconds: float = 5.0) -> Registry:
-    """Read one registry; raises `UserError` when it cannot be reached or is none.
+def read_registry(place: str, timeout_seconds: float = 5.0) -> Registry:
+    """Read one registry from a file or an address; raises `UserError` when it cannot be reached or is none.
 
-    It is what the checksums are taken from, so its address must be ``https`` (or this very machine).
+    The checksums of the models are taken from it, so its address must be ``https``, or on this machine.
     """
     try:
-        text = read_document(source, timeout_seconds) if is_url(source) else Path(source).read_bytes()
+        text = read_document(place, timeout_seconds) if is_url(place) else Path(place).read_bytes()
         raw = json.loads(text)
         version = raw.get("format_version")
         if version != FORMAT_VERSION:
-            raise UserError(f"Registry '{source}' has version {version}; this program reads version {FORMAT_VERSION}.")
+            raise UserError(
+                f"Registry '{place}' has version {version}; this program reads version "
+                f"{FORMAT_VERSION}. Update napari-emssl, or ask for a registry of that version."
+            )
         return Registry.model_validate(raw)
     except OSError as error:
-        raise UserError(f"Registry '{source}' cannot be read: {error.strerror or error}.") from error
+        raise UserError(f"Registry '{place}' cannot be read: {error.strerror or error}. Check its name.") from error
     except ValidationError as error:
-        raise UserError(f"Registry '{source}' is damaged: {_first(error)}") from error
+        raise UserError(
+            f"Registry '{place}' is damaged: {_first(error)}. Ask its provider for another copy."
+        ) from error
     except (ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"Registry '{source}' is no JSON document of a registry.") from error
+        raise UserError(f"Registry '{place}' is no JSON document of a registry. Check its name.") from error
 
 
-def describe(path: Path, urls: tuple[str, ...]) -> RemoteModel:
+def registry_entry(path: Path, urls: tuple[str, ...]) -> RemoteModel:
     """Return the entry of a model file for a registry; raises `UserError` when it is no model, or an address is bad."""
     card = read_card(path)
     return RemoteModel(

@@ -1,6 +1,6 @@
 """The zoo: all models that can be picked, shipped with the package or the user's own.
 
-Nothing here goes to the network: what can be downloaded stands in `registry`, and `remote` fetches it.
+Nothing here uses the network: `registry` lists what can be downloaded, and `fetch` downloads it.
 """
 
 import hashlib
@@ -18,27 +18,10 @@ from .model_file import Card, Model, Storage, read_card, read_model, save_model
 from .tasks import task_of
 
 SHIPPED = Path(__file__).with_name("shipped")
-
-
+"""Folder of the models that came with the package."""
 SUFFIX = ".safetensors"
-
-
 RECOMMENDED = "unet-4-200"
-
-
-_RESTORERS = {
-    "denoise": "stem-denoise",
-    "remove-background": "stem-remove-background",
-    "super-resolve": "stem-super-resolve",
-}
-
-
-_WHY = {"segment": "of those that ship, level with the best on small particles and ahead on large ones"}
-"""Measured in docs/measurements/few-labels.md."""
-
-
-_WHY_RESTORER = "it does the task already, and goes on from there"
-"""Measured in docs/measurements/restoration.md."""
+"""The generator that comes first."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +51,7 @@ def own_folder() -> Path:
 
 
 def curve_file(name: str) -> Path:
-    """Return where the curves of the training of an own model are kept, as a table; few models have one."""
+    """Return where the training curves of an own model are kept, as a table; few models have one."""
     return home() / "curves" / f"{name}.csv"
 
 
@@ -87,22 +70,8 @@ def damaged_models() -> list[DamagedModel]:
     return [found for found in _files(own_folder(), "own") if isinstance(found, DamagedModel)]
 
 
-def recommended_start(task: str = "segment") -> str:
-    """Return the name of the shipped model that learning a task had best begin with; ``scratch`` if there is none."""
-    entries = [entry for entry in list_models() if entry.origin == "shipped"]
-    if _RESTORERS.get(task) in [entry.name for entry in entries]:
-        return _RESTORERS[task]
-    starts = [entry.name for entry in entries if task_of(entry.card.task).is_pretext]
-    return starts[0] if starts else "scratch"
-
-
-def why_recommended(task: str) -> str:
-    """Return why `recommended_start` names what it does, as part of a sentence."""
-    return _WHY.get(task, _WHY_RESTORER)
-
-
 def find_model(name: str | Path) -> Path:
-    """Return the file of a model given by zoo name or path; raises `UserError` naming what there is."""
+    """Return the file of a model given by zoo name or path; raises `UserError` listing the names there are."""
     path = Path(name)
     if path.suffix == SUFFIX or path.is_file():
         return path
@@ -136,38 +105,80 @@ def add_model(model: Model, overwrite: bool = False) -> Path:
         When the name is no file name, or taken and `overwrite` is False.
 
     """
-    return save_model(model, _place_without_curves(model.name, overwrite))
+    return save_model(model, _new_file_without_curves(model.name, overwrite))
 
 
 def import_model(path: str | Path, name: str | None = None, overwrite: bool = False) -> Path:
-    """Check a model file and put a copy into the user's zoo under `name`, by default the one on its card."""
+    """Check a model file and put a copy into the user's zoo.
+
+    Parameters
+    ----------
+    path
+        The model file.
+    name
+        Name in the zoo; by default the one on its card.
+    overwrite
+        Whether an own model of that name may be replaced.
+
+    Returns
+    -------
+    Path
+        The file in the zoo.
+
+    Raises
+    ------
+    UserError
+        As `read_model` and `add_model`.
+
+    """
     model = read_model(path)
     return add_model(model if name is None else model.renamed(name), overwrite)
 
 
 def adopt_file(path: Path, name: str, overwrite: bool = False) -> Path:
-    """Move a checked model file into the user's zoo, byte for byte; raises `UserError` as `add_model` does."""
-    place = _place_without_curves(name, overwrite)
+    """Move a checked model file into the user's zoo, byte for byte.
+
+    Parameters
+    ----------
+    path
+        The file; it lies on the same disk as the zoo, so that moving it is renaming it.
+    name
+        Name in the zoo.
+    overwrite
+        Whether an own model of that name may be replaced.
+
+    Returns
+    -------
+    Path
+        The file in the zoo.
+
+    Raises
+    ------
+    UserError
+        As `add_model`, or when the folder cannot be written to.
+
+    """
+    place = _new_file_without_curves(name, overwrite)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         return path.replace(place)
     except OSError as error:
-        raise UserError(f"Cannot write '{place}': {error.strerror or error}.") from error
+        raise UserError(f"Cannot write '{place}': {error.strerror or error}. Make room or check its folder.") from error
 
 
 def remove_model(name: str) -> Path:
-    """Delete an own model and return the file that was; raises `UserError` when it is not there or not the user's."""
+    """Delete an own model and return what was its file; raises `UserError` when there is no such own model."""
     path = own_file(name)
     try:
         path.unlink()
     except OSError as error:
-        raise UserError(f"Cannot remove '{path}': {error.strerror or error}.") from error
+        raise UserError(f"Cannot remove '{path}': {error.strerror or error}. Close programs that use it.") from error
     curve_file(name).unlink(missing_ok=True)
     return path
 
 
 def rename_model(old: str, new: str) -> Path:
-    """Give an own model another name, on its card too; raises `UserError` when it is taken or no name."""
+    """Give an own model another name, on its card too; raises `UserError` when that is taken or cannot be one."""
     path = own_file(old)
     renamed = add_model(read_model(path).renamed(new))
     path.unlink()
@@ -177,7 +188,30 @@ def rename_model(old: str, new: str) -> Path:
 
 
 def export_model(name: str | Path, path: str | Path, storage: Storage | None = None, overwrite: bool = False) -> Path:
-    """Write a copy of a model to a file for use elsewhere; `storage` as in `save_model`."""
+    """Write a copy of a model to a file for use elsewhere.
+
+    Parameters
+    ----------
+    name
+        Zoo name or path of the model.
+    path
+        The file to write.
+    storage
+        See `save_model`.
+    overwrite
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    UserError
+        As `load_model` and `save_model`.
+
+    """
     return save_model(load_model(name), path, overwrite, storage)
 
 
@@ -206,14 +240,14 @@ def checksum(path: Path) -> str:
 
 
 def check_name(name: str) -> str:
-    """Return `name`; raises `UserError` when a model cannot be called so."""
+    """Return `name`; raises `UserError` when it cannot be the name of a model."""
     if not re.fullmatch(r"[\w][\w .+()-]*", name):
         raise UserError(f"'{name}' is no name for a model. Use letters, digits, spaces, '-', '_' and '.'.")
     return name
 
 
-def free_place(name: str, overwrite: bool = False) -> Path:
-    """Return the file that an own model of this name goes to; raises `UserError` when the name will not do."""
+def new_model_file(name: str, overwrite: bool = False) -> Path:
+    """Return the file for an own model of this name; raises `UserError` when the name is taken or cannot be one."""
     check_name(name)
     if name in _shipped_names():
         raise UserError(f"'{name}' is the name of a shipped model. Choose another name.")
@@ -223,9 +257,9 @@ def free_place(name: str, overwrite: bool = False) -> Path:
     return path
 
 
-def _place_without_curves(name: str, overwrite: bool) -> Path:
-    """Return the place of a new model; curves that one of its name has left there are not its own."""
-    place = free_place(name, overwrite)
+def _new_file_without_curves(name: str, overwrite: bool) -> Path:
+    """Return the file for a new model; curves of an earlier model of that name are deleted."""
+    place = new_model_file(name, overwrite)
     curve_file(name).unlink(missing_ok=True)
     return place
 
@@ -239,7 +273,7 @@ def _entries(folder: Path, origin: Literal["shipped", "own"]) -> list[ZooEntry]:
 
 
 def _files(folder: Path, origin: Literal["shipped", "own"]) -> Iterator[ZooEntry | DamagedModel]:
-    """Yield what each model file of a folder is; one that is taken away meanwhile is none."""
+    """Yield an entry for each model file of a folder; one that is deleted meanwhile has none."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         with suppress(FileNotFoundError):
             size = path.stat().st_size
@@ -253,19 +287,22 @@ def _files(folder: Path, origin: Literal["shipped", "own"]) -> Iterator[ZooEntry
 
 
 def _name_of(path: Path, card: Card) -> str:
-    """An own model is called by its file, whatever stands on its card; all others by their card."""
+    """Name of a model: an own one is called as its file, whatever its card says; all others as on their card."""
     return path.stem if path.parent == own_folder() else card.name
 
 
 def _rank(entry: ZooEntry) -> int:
-    """Generators before finished models; among them the recommended one first."""
+    """Rank in the list: generators before finished models, and the recommended one first of all."""
     if not task_of(entry.card.task).is_pretext:
         return 2
     return 0 if entry.name == RECOMMENDED else 1
 
 
 def free_name(wanted: str) -> str:
-    """Return the name, with a number behind it where it is taken."""
+    """Return the name for an own model, with a number behind it where an own model has it already.
+
+    Shipped models keep their names to themselves: theirs get ``(own)`` behind.
+    """
     shipped = {entry.name for entry in list_models() if entry.origin == "shipped"}
     name = unused_path(own_folder(), wanted, ".safetensors").stem if wanted not in shipped else f"{wanted} (own)"
     return name if name not in shipped else free_name(f"{name} (own)")

@@ -18,7 +18,7 @@ from napari_emssl.gui.models.table import COLUMNS
 from napari_emssl.jobs.events import Progress
 from napari_emssl.jobs.worker import client
 from napari_emssl.models.model_file import Model, read_card, read_model, save_model
-from napari_emssl.models.registry import describe
+from napari_emssl.models.registry import registry_entry
 from napari_emssl.models.zoo import add_model, list_models, own_folder, remove_model
 
 pytestmark = pytest.mark.gui
@@ -75,7 +75,7 @@ def answer(button, seen):
 
 def offer(home, path, urls, **changes):
     """Have a registry of the user's offer a model file."""
-    entry = describe(path, tuple(urls)).model_dump(mode="json") | changes
+    entry = registry_entry(path, tuple(urls)).model_dump(mode="json") | changes
     (home / "registries").mkdir(parents=True, exist_ok=True)
     (home / "registries" / "lab.json").write_text(json.dumps({"format_version": 1, "models": [entry]}), "utf-8")
 
@@ -267,7 +267,8 @@ def test_download(qtbot, viewer, home, serve, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("manner", "words"), [("lie", "not what was promised"), ("missing", "answered 404"), ("truncate", "broke off")]
+    ("manner", "words"),
+    [("lie", "not what was promised"), ("missing", "answered 404"), ("truncate", "stopped sending")],
 )
 def test_a_bad_download_is_said_and_leaves_nothing(qtbot, viewer, home, serve, tmp_path, manner, words):
     path = save_model(small_jobs.model("theirs"), tmp_path / "theirs.safetensors")

@@ -3,7 +3,8 @@ import small_jobs
 
 from napari_emssl.gui.models.facts import counted_parameters, facts_of, length_text
 from napari_emssl.gui.models.picker import ModelPicker
-from napari_emssl.models.zoo import add_model, list_models, recommended_start, why_recommended
+from napari_emssl.models.recommended import recommended_start, why_recommended
+from napari_emssl.models.zoo import add_model, list_models
 from napari_emssl.networks.generators import build_generator
 
 

@@ -9,7 +9,8 @@ import small_jobs
 from napari_emssl.gui.models.picker import ModelPicker
 from napari_emssl.jobs.worker import client
 from napari_emssl.models.model_file import save_model
-from napari_emssl.models.zoo import add_model, list_models, recommended_start, remove_model, rename_model
+from napari_emssl.models.recommended import recommended_start
+from napari_emssl.models.zoo import add_model, list_models, remove_model, rename_model
 
 pytestmark = pytest.mark.gui
 

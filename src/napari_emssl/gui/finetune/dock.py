@@ -11,7 +11,8 @@ from superqt import QCollapsible
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
 from ...jobs.settings import ApplySettings, FinetuneSettings
-from ...models.zoo import free_name, recommended_start
+from ...models.recommended import recommended_start
+from ...models.zoo import free_name
 from ..apply.request import apply_request
 from ..apply.start import start_applying
 from ..job.dock import Dock, hbox

@@ -7,8 +7,9 @@ from typing import Any
 from qtpy.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QStyledItemDelegate, QWidget
 
+from ...models.recommended import recommended_start, why_recommended
 from ...models.tasks import TaskName, task_of
-from ...models.zoo import ZooEntry, list_models, own_folder, recommended_start, why_recommended
+from ...models.zoo import ZooEntry, list_models, own_folder
 from ..widgets.fields import Combo
 from .facts import facts_of
 

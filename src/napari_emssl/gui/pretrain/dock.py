@@ -11,7 +11,8 @@ from superqt import QCollapsible
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
 from ...jobs.settings import PretrainSettings
-from ...models.zoo import free_name, recommended_start
+from ...models.recommended import recommended_start
+from ...models.zoo import free_name
 from ..job.dock import FINETUNE, Dock, open_dock
 from ..job.job_panel import JobPanel
 from ..layers.layers import pixel_size_nm

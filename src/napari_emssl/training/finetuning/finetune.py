@@ -14,8 +14,9 @@ from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Started, Update
 from ...jobs.settings import FinetuneSettings
 from ...models.model_file import Card, Model, NetworkSpec
+from ...models.recommended import recommended_start
 from ...models.tasks import task_of
-from ...models.zoo import load_model, recommended_start
+from ...models.zoo import load_model
 from ..learner import TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage

@@ -7,7 +7,7 @@ objects of either side, or that the plane as a whole was on one side.
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def recorded(card: Card | None) -> SplitRecord:
     """Return what the runs that led to a model had recorded, the last word on every plane; nothing without a model."""
     found: SplitRecord = {}
     for stage in card.history if card else ():
-        found |= stage.data.get(KEY) or {}
+        found |= cast(SplitRecord, stage.data.get(KEY) or {})
     return found
 
 
