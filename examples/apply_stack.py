@@ -8,7 +8,7 @@ from napari_emssl.inference.apply import apply_files
 
 def main(model: str | Path = "my-model.safetensors", stack: str | Path = "stack.tif", folder: str = "results") -> Path:
     """Write the labels of a stack as OME-Zarr."""
-    job = apply_files(em.load_model(model), [stack], folder, em.ApplySettings(), format="zarr")
+    job = apply_files(em.load_model(model), [stack], folder, em.ApplySettings(), file_format="zarr")
     for event in job:
         if isinstance(event, em.Progress):
             print(f"{event.fraction:.0%}")

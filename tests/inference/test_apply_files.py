@@ -50,7 +50,7 @@ def test_results_are_labels_with_the_pixel_size_of_the_source(folder):
 def test_stacks_become_one_zarr_each(folder):
     stack = noise(3, 40, 50)
     write_image(folder / "in/stack.tif", stack, pixel_size_nm=0.5)
-    (path,) = apply_files(MODEL, [folder / "in/stack.tif"], folder / "out", PLAIN, format="zarr").result()
+    (path,) = apply_files(MODEL, [folder / "in/stack.tif"], folder / "out", PLAIN, file_format="zarr").result()
     result = em.read_image(path)
     assert path.name == "stack.zarr"
     assert (len(result), result.leading, result.pixel_size_nm) == (3, (3,), 0.5)
@@ -111,12 +111,12 @@ def test_a_damaged_image_among_many_is_told_and_the_others_go_on(folder):
     assert tree(folder / "out") == {"a.tif", "deep/er/b.tif"}
 
 
-@pytest.mark.parametrize("format", ["tiff", "zarr"])
-def test_a_stack_that_breaks_off_in_the_middle_leaves_no_file(folder, format):
+@pytest.mark.parametrize("file_format", ["tiff", "zarr"])
+def test_a_stack_that_breaks_off_in_the_middle_leaves_no_file(folder, file_format):
     write_image(folder / "in/stack.tif", noise(30, 100, 100))
     data = (folder / "in/stack.tif").read_bytes()
     (folder / "in/stack.tif").write_bytes(data[: len(data) // 2])
-    written = apply_files(MODEL, [folder / "in"], folder / "out", PLAIN, format=format).result()
+    written = apply_files(MODEL, [folder / "in"], folder / "out", PLAIN, file_format=file_format).result()
     assert written.failed == [folder / "in/stack.tif"]
     assert {path.stem for path in written} == {"a", "b"}
     assert {path.name for path in (folder / "out").iterdir()} == {"deep", written[0].name}
@@ -136,15 +136,15 @@ def test_an_output_folder_that_is_a_file_is_an_error_at_once(folder):
         next(job)
 
 
-@pytest.mark.parametrize("format", ["tiff", "zarr"])
-def test_a_full_disk_is_an_error_and_no_damaged_image(folder, monkeypatch, format):
+@pytest.mark.parametrize("file_format", ["tiff", "zarr"])
+def test_a_full_disk_is_an_error_and_no_damaged_image(folder, monkeypatch, file_format):
     def full(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tifffile, "imwrite", full)
     monkeypatch.setattr(zarr, "create_group", full)
     with pytest.raises(UserError, match="No space left"):
-        apply_files(MODEL, [folder / "in"], folder / "out", PLAIN, format=format).result()
+        apply_files(MODEL, [folder / "in"], folder / "out", PLAIN, file_format=file_format).result()
     assert tree(folder / "out") == set()
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from napari_emssl.errors import UserError
 from napari_emssl.inference.plan import ApplyResult, NetworkProfile
-from napari_emssl.inference.resumable_zarr import progress_of, resumable_zarr
+from napari_emssl.inference.resumable_zarr import ResumableZarr, progress_of
 from napari_emssl.inference.tiles import MemoryNeeds
 from napari_emssl.jobs.events import Finished, Job, Notice, Preview, Progress, Started
 from napari_emssl.models.model_file import Card, ClassInfo, Model, NetworkSpec, Stage
+from napari_emssl.models.results import ResultLayout
 from napari_emssl.models.zoo import load_card
 
 PAUSE = 0.02
@@ -141,17 +142,17 @@ def _bright(control, card, orders):
         result = np.zeros((len(image), *image.plane_shape), np.uint8)
         record = progress_of(card, image.name, shape, False)
         with (
-            resumable_zarr(order.out, record, result.dtype, order.grid, order.overwrite)
+            ResumableZarr(order.out, record, order.grid, order.overwrite).open(ResultLayout(shape, result.dtype))
             if order.out
-            else nullcontext() as keeper
+            else nullcontext() as writer
         ):
-            for done in range(keeper.record.done if keeper else 0, len(image)):
+            for done in range(writer.done if writer else 0, len(image)):
                 if control.stopped:
                     break
                 plane = image.plane(done)
-                (keeper.put if keeper else result.__setitem__)(done, plane > plane.mean())
-                if keeper:
-                    keeper.tell()
+                (writer.put if writer else result.__setitem__)(done, plane > plane.mean())
+                if writer:
+                    writer.flush()
                 yield Progress(done + 1, len(image), seconds_left=1.0)
                 time.sleep(0.2 if image.name.startswith("slow") else 0)
             else:

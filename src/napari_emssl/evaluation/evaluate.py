@@ -1,30 +1,28 @@
 """Score a model against targets: per image, their mean, and pooled over all pixels."""
 
-import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from ..data.datasets.image_pairs import open_pairs
-from ..data.images.image import Image
-from ..inference.predictor import Predicted, Predictor
+from ..data.images.image import Image, ImageSource
+from ..inference.engine import SECONDS_BETWEEN_PREVIEWS, Engine
+from ..inference.predictor import Predicted
 from ..jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
-from ..jobs.meter import Meter
+from ..jobs.meter import Interval, Meter
 from ..jobs.settings import EvaluateSettings
 from ..metrics import Scores
 from ..models.model_file import Model
-from ..models.zoo import load_model
+from ..models.zoo import resolve_model
 from .scorers import scorer_of
 
 _DEFAULTS = EvaluateSettings()
-_SECONDS_BETWEEN_PREVIEWS = 1.0
+Sources = ImageSource | Sequence[ImageSource]
 
 
-def evaluate(model: Model | str | Path, images: Any, targets: Any, settings: EvaluateSettings = _DEFAULTS) -> Scores:
+def evaluate(
+    model: Model | str | Path, images: Sources, targets: Sources, settings: EvaluateSettings = _DEFAULTS
+) -> Scores:
     """Score a model against targets and return the scores; `evaluate_job` run to its end.
 
     Parameters
@@ -56,9 +54,14 @@ def evaluate(model: Model | str | Path, images: Any, targets: Any, settings: Eva
 
 
 def evaluate_job(
-    model: Model | str | Path, images: Any, targets: Any, settings: EvaluateSettings = _DEFAULTS
+    model: Model | str | Path, images: Sources, targets: Sources, settings: EvaluateSettings = _DEFAULTS
 ) -> Job[Scores]:
-    """Score a model against targets, as a job; parameters are those of `evaluate`.
+    """Score a model against targets, as a job.
+
+    Parameters
+    ----------
+    model, images, targets, settings
+        As for `evaluate`.
 
     Returns
     -------
@@ -66,57 +69,61 @@ def evaluate_job(
         Tells `Started`, `Progress` in planes, `Preview` ("image", "prediction", "target") and `Finished` with `Scores`;
         stopped early, of the planes done so far.
 
+    Raises
+    ------
+    UserError
+        From the iteration, as `evaluate`.
+
     """
     return Job(lambda control: _events(control, model, images, targets, settings))
 
 
 def _events(
-    control: Control, model: Model | str | Path, images: Any, targets: Any, settings: EvaluateSettings
+    control: Control, model: Model | str | Path, images: Sources, targets: Sources, settings: EvaluateSettings
 ) -> Iterator[Update | Finished[Scores]]:
-    model = model if isinstance(model, Model) else load_model(model)
-    pairs = open_pairs(images, targets, model.card.task, (model.card.upscale,))
-    judge = scorer_of(model.card, [target for _, target in pairs], settings)
+    resolved = resolve_model(model)
+    pairs = open_pairs(images, targets, resolved.card.task, (resolved.card.upscale,))
+    scorer = scorer_of(resolved.card, [target for _, target in pairs], settings)
     total = sum(len(image) for image, _ in pairs)
-    meter = _PlaneMeter(total)
-    for event in _predicted(model, [image for image, _ in pairs], settings, control):
-        if isinstance(event, Started):
-            yield Started(event.device, event.reason, _summary(pairs, total))
-        elif isinstance(event, Notice):
+    summary = _summary(pairs, total)
+    engine = Engine(resolved, settings, control)
+    meter, shown, done = Meter(), Interval(SECONDS_BETWEEN_PREVIEWS), 0
+    for event in _predicted(engine, [image for image, _ in pairs], summary, control):
+        if not isinstance(event, _NamedPlane):
             yield event
-        elif isinstance(event, _Plane):
-            truth = judge.add(event.number, event.name, event.result)
-            yield from meter.tick(event, truth)
-    yield from judge.warnings()
-    yield Finished(Scores(model.name, judge.mean(), judge.images, judge.pooled()), stopped=meter.done < total)
+            continue
+        truth = scorer.add(event.number, event.name, event.predicted.result)
+        done += 1
+        yield from meter.tick(done, total, images_per_step=1)
+        if shown.over or done == total:
+            shown.restart()
+            pictures = {"image": event.predicted.plane, "prediction": event.predicted.result, "target": truth}
+            yield Preview(pictures, step=done)
+    yield from scorer.warnings()
+    yield Finished(Scores(resolved.name, scorer.mean(), scorer.images, scorer.pooled()), stopped=done < total)
 
 
 @dataclass(frozen=True)
-class _Plane:
+class _NamedPlane:
     """A plane is predicted; `number` counts over all images."""
 
     number: int
     name: str
-    image: NDArray[Any]
-    result: NDArray[Any]
+    predicted: Predicted
 
 
 def _predicted(
-    model: Model, images: Sequence[Image], settings: EvaluateSettings, control: Control
-) -> Iterator[Update | _Plane]:
-    """Run the model over all planes; the network is kept while planes keep their size."""
-    predictor: Predictor | None = None
+    engine: Engine, images: Sequence[Image], summary: str, control: Control
+) -> Iterator[Started | Notice | _NamedPlane]:
+    """Run the model over all planes of all images."""
     before = 0
     for image in images:
-        started = predictor is not None
-        if predictor is None or predictor.size != image.plane_shape:
-            predictor = Predictor(model, settings, *image.plane_shape)
-        if not started:
-            yield Started(predictor.device.label, predictor.device.reason)
-        for event in predictor.planes(image, control):
+        yield from engine.announce(image.plane_shape, lambda _: summary)
+        for event in engine.planes(image):
             if isinstance(event, Predicted):
                 name = f"{image.name} [{event.index}]" if len(image) > 1 else image.name
-                yield _Plane(before + event.index, name, event.plane, event.result)
-            else:
+                yield _NamedPlane(before + event.index, name, event)
+            elif isinstance(event, Notice):
                 yield event
         if control.stopped:
             return
@@ -128,20 +135,3 @@ def _summary(pairs: Sequence[tuple[Image, Image]], planes: int) -> str:
     if planes == 1:
         return f"Scoring '{image.name}' against '{target.name}'."
     return f"Scoring {planes} planes of {len(pairs)} images, the first '{image.name}' against '{target.name}'."
-
-
-class _PlaneMeter:
-    """Meters out progress and previews."""
-
-    def __init__(self, total: int) -> None:
-        self.done, self._total, self._meter = 0, total, Meter()
-        self._shown = -math.inf
-
-    def tick(self, plane: _Plane, truth: NDArray[Any]) -> Iterator[Update]:
-        """Count a plane; yield the events that are due."""
-        self.done += 1
-        now = time.monotonic()
-        yield from self._meter.tick(self.done, self._total, images_per_step=1)
-        if self.done == self._total or now - self._shown >= _SECONDS_BETWEEN_PREVIEWS:
-            self._shown = now
-            yield Preview({"image": plane.image, "prediction": plane.result, "target": truth}, step=self.done)

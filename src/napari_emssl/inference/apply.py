@@ -1,27 +1,23 @@
 """Apply a model to images: one array or file, or many files."""
 
-import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.images.image import Image, write_image
+from ..data.images.image import ImageSource
 from ..errors import UserError
-from ..jobs.events import Control, Finished, Job, Notice, Preview, Progress, Started, Update
+from ..jobs.events import Control, Finished, Job, Notice, Update
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Model
-from ..models.zoo import load_model
-from .outputs import Format, opened, output_paths, put, refuse_existing, refuse_file, reopened
-from .predictor import Predicted, Predictor, UnreadableError, opened_image
+from ..models.zoo import resolve_model
+from .engine import Engine, ImageDone
+from .outputs import FileFormat, check_folder, check_nothing_there, output_paths
+from .reading import UnreadableError, open_image
+from .sinks import Memory, NewFile
 
 _DEFAULTS = ApplySettings()
-_SECONDS_BETWEEN_PREVIEWS = 1.0
-_PARTS = 1000
-"""Progress over many files counts in thousandths of a file, since how much is in a file shows only when it is read."""
 
 
 class Written(list[Path]):
@@ -32,7 +28,7 @@ class Written(list[Path]):
         self.failed = list(failed)
 
 
-def apply(model: Model | str | Path, image: Any, settings: ApplySettings = _DEFAULTS) -> NDArray[np.generic]:
+def apply(model: Model | str | Path, image: ImageSource, settings: ApplySettings = _DEFAULTS) -> NDArray[np.generic]:
     """Apply a model to an image and return the result; `apply_job` run to its end.
 
     Parameters
@@ -62,15 +58,19 @@ def apply(model: Model | str | Path, image: Any, settings: ApplySettings = _DEFA
 
 
 def apply_job(
-    model: Model | str | Path, image: Any, settings: ApplySettings = _DEFAULTS, out: Any = None
+    model: Model | str | Path,
+    image: ImageSource,
+    settings: ApplySettings = _DEFAULTS,
+    out: NDArray[np.generic] | str | Path | None = None,
 ) -> Job[NDArray[np.generic]]:
     """Apply a model to an image, as a job.
 
-    Planes are read one by one, so that a stack may be larger than memory; give `out` then. Parameters are those of
-    `apply`.
+    Planes are read one by one, so that a stack may be larger than memory; give `out` then.
 
     Parameters
     ----------
+    model, image, settings
+        As for `apply`.
     out
         Where the result goes: None (memory), an array of the result's shape, or a path ending in .npy or .zarr, which
         must not exist.
@@ -81,71 +81,44 @@ def apply_job(
         Tells `Started`, `Progress` in tiles, `Preview` of the last plane ("image" and "prediction"), and `Finished`
         with the array. Stopped early, planes not done stay 0.
 
+    Raises
+    ------
+    UserError
+        From the iteration: as `apply`, and when `out` cannot take the result.
+
     """
-    return Job(lambda control: _apply_events(control, model, image, settings, out))
+    return Job(lambda control: _image_events(control, model, image, settings, out))
 
 
-def _apply_events(
-    control: Control, model: Model | str | Path, image: Any, settings: ApplySettings, out: Any
+def _image_events(
+    control: Control,
+    model: Model | str | Path,
+    source: ImageSource,
+    settings: ApplySettings,
+    out: NDArray[np.generic] | str | Path | None,
 ) -> Iterator[Update | Finished[NDArray[np.generic]]]:
-    source = opened_image(image)
-    predictor = Predictor(_loaded(model), settings, *source.plane_shape)
-    yield Started(predictor.device.label, predictor.device.reason, apply_summary(source, predictor))
-    with _target(out, source, predictor) as array:
-        done = yield from _fill(array, source, predictor, control)
-        # A file must not be renamed while it is open.
-        result, array = (None if isinstance(out, str | Path) else array), None
-    yield Finished(reopened(out, result), stopped=done < len(source))
-
-
-def _loaded(model: Model | str | Path) -> Model:
-    return model if isinstance(model, Model) else load_model(model)
-
-
-def _target(out: Any, source: Image, predictor: Predictor, overwrite: bool = False) -> AbstractContextManager[Any]:
-    shape = (*source.leading, *predictor.result_size)
-    return opened(out, shape, predictor.dtype, _pixel_size_nm(source, predictor), overwrite)
-
-
-def _pixel_size_nm(source: Image, predictor: Predictor) -> float | None:
-    """Pixel size of the result."""
-    return source.pixel_size_nm and source.pixel_size_nm / predictor.upscale
-
-
-def apply_summary(source: Image, predictor: Predictor) -> str:
-    """Say what is about to be worked on, in which tiles, and with how much memory."""
-    height, width = source.plane_shape
-    count = f"{len(source)} planes" if len(source) > 1 else "1 plane"
-    return f"{source.name}: {count} of {height} x {width} px {predictor.summary}."
-
-
-def _fill(array: Any, source: Image, predictor: Predictor, control: Control) -> Generator[Update, None, int]:
-    """Write every plane into `array`, passing events on; return how many planes are done."""
-    yield from scale_warning(source, predictor.model)
-    done, shown = 0, -np.inf
-    for event in predictor.planes(source, control):
-        if not isinstance(event, Predicted):
+    image, sink = open_image(source), _sink(out)
+    for event in Engine(resolve_model(model), settings, control).run([(image, sink)]):
+        if not isinstance(event, ImageDone):
             yield event
             continue
-        put(array, source.leading, event.index, event.result)
-        done += 1
-        if done == len(source) or time.monotonic() - shown > _SECONDS_BETWEEN_PREVIEWS:
-            shown = time.monotonic()
-            yield Preview({"image": event.plane, "prediction": event.result}, step=done)
-    if done < len(source):
-        yield Notice(f"Stopped after {done} of {len(source)} planes of {source.name}; the others are 0.")
-    return done
+        yield from _stop_notice(event)
+        yield Finished(sink.read(), stopped=event.done < event.planes)
 
 
-def scale_warning(source: Image, model: Model) -> Iterator[Notice]:
-    """Say so when pixels are more than twice as large or small as any the model was trained on."""
-    known, here = model.card.pixel_size_nm, source.pixel_size_nm
-    if known and here and not known[0] / 2 <= here <= known[1] * 2:
-        trained = f"{known[0]:.3g}" if known[0] == known[1] else f"{known[0]:.3g} to {known[1]:.3g}"
-        yield Notice(
-            f"{source.name} has {here:.3g} nm per pixel, model '{model.name}' was trained at {trained}. "
-            "Look at the result with care, or rescale the image."
-        )
+def _sink(out: NDArray[np.generic] | str | Path | None) -> Memory | NewFile:
+    """Return where the result goes; what was asked for by a path is there even when it was stopped early."""
+    if not isinstance(out, str | Path):
+        return Memory(out)
+    if Path(out).suffix.lower() not in (".npy", ".zarr"):
+        raise UserError(f"Cannot write a result to '{out}'. Name a file that ends in .npy or .zarr.")
+    return NewFile(Path(out), keep_incomplete=True)
+
+
+def _stop_notice(image: ImageDone) -> Iterator[Notice]:
+    """Say so when an image was stopped early."""
+    if image.done < image.planes and image.failure is None:
+        yield Notice(f"Stopped after {image.done} of {image.planes} planes of {image.name}; the others are 0.")
 
 
 def apply_files(
@@ -153,7 +126,7 @@ def apply_files(
     paths: Sequence[Path | str],
     out_folder: Path | str,
     settings: ApplySettings = _DEFAULTS,
-    format: Format = "tiff",
+    file_format: FileFormat = "tiff",
     overwrite: bool = False,
 ) -> Job[Written]:
     """Apply a model to image files and folders, writing one file for each image, as a job.
@@ -168,7 +141,7 @@ def apply_files(
         Made if it is missing. An image ``a.png`` gives ``a.tif`` or ``a.zarr``, calibrated as its source.
     settings
         Tile, halo, batch, device and precision.
-    format
+    file_format
         ``tiff`` (a stack's result is held in memory until it is written) or ``zarr`` (written plane by plane).
     overwrite
         Whether files may be replaced that are there already.
@@ -186,107 +159,45 @@ def apply_files(
         when no image could be read.
 
     """
-    return Job(
-        lambda control: _files_events(control, model, list(paths), Path(out_folder), settings, format, overwrite)
-    )
+
+    def events(control: Control) -> Iterator[Update | Finished[Written]]:
+        targets = output_paths(paths, Path(out_folder), file_format)
+        check_folder(Path(out_folder))
+        if not overwrite:
+            check_nothing_there(list(targets.values()))
+        engine = Engine(resolve_model(model), settings, control, skip_on=(UnreadableError,))
+        written = Written()
+        yield from _write_files(engine, targets, overwrite, written)
+        yield from _ending(written, len(targets), Path(out_folder))
+
+    return Job(events)
 
 
-def _files_events(
-    control: Control,
-    model: Model | str | Path,
-    paths: list[Path | str],
-    folder: Path,
-    settings: ApplySettings,
-    format: Format,
-    overwrite: bool,
-) -> Iterator[Update | Finished[Written]]:
-    targets = output_paths(paths, folder, format)
-    refuse_file(folder)
-    if not overwrite:
-        refuse_existing(list(targets.values()))
-    runs = _FileRuns(_loaded(model), settings, len(targets), control)
-    for image, target in targets.items():
-        yield from runs.run(image, target, overwrite)
-        if control.stopped:
-            break
-    yield from runs.ending(folder)
-
-
-class _FileRuns:
-    """Runs over many files: keeps the network while planes keep their size, and counts what was written."""
-
-    def __init__(self, model: Model, settings: ApplySettings, count: int, control: Control) -> None:
-        self._model, self._settings, self._count, self._control = model, settings, count, control
-        self._predictor: Predictor | None = None
-        self._written = Written()
-        self._start = time.monotonic()
-
-    def run(self, path: Path, target: Path, overwrite: bool) -> Iterator[Update]:
-        """Apply to one file; an image that cannot be read becomes a warning, everything else an error."""
-        try:
-            source = opened_image(path)
-            known = self._predictor
-            self._predictor = predictor = self._fitting(source)
-            if known is None:
-                yield self._started(source, predictor)
-            with _file(target, source, predictor, overwrite) as array:
-                done = yield from self._in_parts(_fill(array, source, predictor, self._control))
-                if done < len(source):
-                    raise _Stopped
-        except UnreadableError as error:
-            self._written.failed.append(path)
-            yield Notice(str(error))
-        except _Stopped:
+def _write_files(engine: Engine, targets: dict[Path, Path], overwrite: bool, written: Written) -> Iterator[Update]:
+    """Apply to one file after the other; adds to `written`."""
+    work = [(image, NewFile(target, overwrite)) for image, target in targets.items()]
+    left = iter(targets.items())
+    prefix = f"{len(targets)} images, the first: " if len(targets) > 1 else ""
+    for event in engine.run(work, "images", prefix):
+        if not isinstance(event, ImageDone):
+            yield event
+            continue
+        image, target = next(left)
+        if event.failure is not None:
+            written.failed.append(image)
+            yield Notice(str(event.failure))
+        elif event.done < event.planes:
+            yield from _stop_notice(event)
             yield Notice(f"Stopped; '{target.name}' was not written.")
         else:
-            self._written.append(target)
-
-    def ending(self, folder: Path) -> Iterator[Update | Finished[Written]]:
-        """Say what was written and what was not; raise when there is nothing to show."""
-        failed, written = len(self._written.failed), len(self._written)
-        if failed == self._count:
-            raise UserError("No image could be read, so nothing was written. See the messages above.")
-        if failed:
-            yield Notice(f"{failed} of {self._count} images could not be read; {written} results are in '{folder}'.")
-        yield Finished(self._written, stopped=written + failed < self._count)
-
-    def _fitting(self, source: Image) -> Predictor:
-        if self._predictor is not None and self._predictor.size == source.plane_shape:
-            return self._predictor
-        return Predictor(self._model, self._settings, *source.plane_shape)
-
-    def _started(self, source: Image, predictor: Predictor) -> Started:
-        more = f"{self._count} images, the first: " if self._count > 1 else ""
-        return Started(predictor.device.label, predictor.device.reason, more + apply_summary(source, predictor))
-
-    def _in_parts(self, events: Generator[Update, None, int]) -> Generator[Update, None, int]:
-        """Turn progress within this file into progress over all files."""
-        before = len(self._written) + len(self._written.failed)
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as ending:
-                return int(ending.value)
-            yield self._overall(event, before) if isinstance(event, Progress) else event
-
-    def _overall(self, event: Progress, before: int) -> Progress:
-        step, total = before * _PARTS + int(event.fraction * _PARTS), self._count * _PARTS
-        seconds = time.monotonic() - self._start
-        left = seconds * (total - step) / max(step, 1)
-        return Progress(step, total, seconds_left=left, seconds=seconds, images_per_second=event.images_per_second)
+            written.append(target)
 
 
-class _Stopped(Exception):  # noqa: N818
-    """Leaves the block that would give a file its name."""
-
-
-@contextmanager
-def _file(target: Path, source: Image, predictor: Predictor, overwrite: bool) -> Iterator[Any]:
-    """Give the array of a result that becomes the file `target` when the block is left without an error."""
-    if target.suffix == ".zarr":
-        with _target(target, source, predictor, overwrite) as array:
-            yield array
-        return
-    with _target(None, source, predictor) as array:
-        yield array
-    write_image(target, array, _pixel_size_nm(source, predictor), overwrite)
+def _ending(written: Written, count: int, folder: Path) -> Iterator[Notice | Finished[Written]]:
+    """Say what was written and what was not; raise when there is nothing to show."""
+    failed = len(written.failed)
+    if failed == count:
+        raise UserError("No image could be read, so nothing was written. See the messages above.")
+    if failed:
+        yield Notice(f"{failed} of {count} images could not be read; {len(written)} results are in '{folder}'.")
+    yield Finished(written, stopped=len(written) + failed < count)

@@ -1,33 +1,26 @@
 """Apply a model to several open images, one after the other, in one job: what the viewer asks for."""
 
-import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ..data.images.image import Image
 from ..errors import UserError
 from ..formatting import counted
-from ..jobs.events import Control, Finished, Job, Notice, Progress, Started, Update
+from ..jobs.events import Control, Finished, Job, Notice, Update
 from ..jobs.settings import ApplySettings
-from ..models.model_file import Model
-from ..models.zoo import load_model
-from .apply import apply_summary, scale_warning
-from .outputs import put
+from ..models.model_file import Card, Model
+from ..models.zoo import resolve_model
+from .engine import Engine, ImageDone, plane_name
 from .plan import ApplyResult, ApplyTask
-from .predictor import Predicted, Predictor, opened_image
-from .resumable_zarr import ZarrProgress, check_free, check_not_done, progress_of, resumable_zarr
+from .reading import open_image
+from .resumable_zarr import ResumableZarr, check_free, check_not_done, progress_of
+from .sinks import Memory
 
 _DEFAULTS = ApplySettings()
-_PARTS = 1000
-"""Progress counts in thousandths of a plane, since planes of different images have different numbers of tiles."""
 
 
 def apply_images(
-    model: Model | str | Path, orders: Sequence[ApplyTask], settings: ApplySettings = _DEFAULTS
+    model: Model | str | Path, tasks: Sequence[ApplyTask], settings: ApplySettings = _DEFAULTS
 ) -> Job[tuple[ApplyResult, ...]]:
     """Apply a model to several images, as a job.
 
@@ -38,7 +31,7 @@ def apply_images(
     ----------
     model
         A model, or its name in the zoo, or its file.
-    orders
+    tasks
         The images and where their results go.
     settings
         Tile, halo, batch, device and precision.
@@ -46,133 +39,74 @@ def apply_images(
     Returns
     -------
     Job
-        Tells `Started`, `Progress` over all planes, and `Finished` with a tuple of one `ApplyResult` for each order;
+        Tells `Started`, `Progress` over all planes, and `Finished` with a tuple of one `ApplyResult` for each task;
         stopped early, those that were not begun have no result.
 
     Raises
     ------
     UserError
-        Before anything is computed: when a place for a result is taken. At the end: when nothing at all came out.
+        From the iteration. Before anything is computed: when the place of a result is taken. At the end: when nothing
+        at all came out.
 
     """
-    return Job(lambda control: _Run(model, orders, settings, control).events())
+    return Job(lambda control: _events(control, model, tasks, settings))
 
 
-class _Run:
-    """The state of one job: the network at hand, and planes done of how many."""
-
-    def __init__(
-        self, model: Model | str | Path, orders: Sequence[ApplyTask], settings: ApplySettings, control: Control
-    ) -> None:
-        self._model = model if isinstance(model, Model) else load_model(model)
-        self._settings, self._control = settings, control
-        self._orders = [(order, opened_image(order.image)) for order in orders]
-        self._total = sum(len(source) for _, source in self._orders)
-        self._before = self._skipped = 0
-        self._predictor: Predictor | None = None
-        self._start = time.monotonic()
-
-    def events(self) -> Iterator[Update | Finished[tuple[ApplyResult, ...]]]:
-        places = [(order.out, self._record(source), order.overwrite) for order, source in self._orders if order.out]
-        for place in places:
-            check_free(*place)
-        check_not_done(places)
-        outcomes: list[ApplyResult] = []
-        for number, (order, source) in enumerate(self._orders):
-            if self._control.stopped:
-                outcomes.append(ApplyResult(None, 0, len(source)))
-                continue
-            outcomes.append((yield from self._one(order, source, first=number == 0)))
-            self._before += len(source)
-        failures = [outcome.failure for outcome in outcomes if outcome.failure]
-        if failures and not any(outcome.done for outcome in outcomes):
-            raise UserError(failures[0])
-        for failure in failures:
-            yield Notice(failure)
-        yield Finished(tuple(outcomes), stopped=self._control.stopped and any(o.done < o.planes for o in outcomes))
-
-    def _one(self, order: ApplyTask, source: Image, first: bool) -> Generator[Update, None, ApplyResult]:
-        predictor = self._fitting(source)
-        if first:
-            yield Started(predictor.device.label, predictor.device.reason, self._summary(source, predictor))
-        yield from scale_warning(source, predictor.model)
-        with self._target(order, source, predictor) as target:
-            try:
-                yield from self._planes(source, predictor, target)
-            except UserError as error:
-                return target.outcome(f"{_where(source, target.done)}: {error} {target.rest()}")
-            except MemoryError:
-                raise
-            except Exception as error:
-                raise RuntimeError(f"{_where(source, target.done)}: {type(error).__name__}: {error}") from error
-        return target.outcome()
-
-    def _planes(self, source: Image, predictor: Predictor, target: "_Target") -> Iterator[Update]:
-        begun = target.done
-        self._skipped += begun
-        for event in predictor.planes(source, self._control, begun):
-            if isinstance(event, Predicted):
-                target.put(event.index, event.result)
+def _events(
+    control: Control, model: Model | str | Path, tasks: Sequence[ApplyTask], settings: ApplySettings
+) -> Iterator[Update | Finished[tuple[ApplyResult, ...]]]:
+    resolved = resolve_model(model)
+    images = [open_image(task.image) for task in tasks]
+    sinks = [_sink(task, image, resolved.card, settings) for task, image in zip(tasks, images, strict=True)]
+    _check_places(sinks)
+    results: list[ApplyResult] = []
+    if not control.stopped:
+        engine = Engine(resolved, settings, control, skip_on=(UserError,), previews=False)
+        for event in engine.run(list(zip(images, sinks, strict=True)), "planes", _prefix(images)):
+            if isinstance(event, ImageDone):
+                results.append(_result(event, images[len(results)], sinks[len(results)]))
             else:
-                yield self._overall(event, begun, len(source)) if isinstance(event, Progress) else event
-
-    def _overall(self, event: Progress, begun: int, planes: int) -> Progress:
-        done = self._before + begun + event.fraction * (planes - begun)
-        seconds = max(time.monotonic() - self._start, 1e-9)
-        rate = max(done - self._skipped, 1e-9) / seconds
-        return Progress(
-            int(done * _PARTS), self._total * _PARTS, seconds_left=(self._total - done) / rate, seconds=seconds,
-            images_per_second=rate,
-        )  # fmt: skip
-
-    def _fitting(self, source: Image) -> Predictor:
-        if self._predictor is None or self._predictor.size != source.plane_shape:
-            self._predictor = Predictor(self._model, self._settings, *source.plane_shape)
-        return self._predictor
-
-    def _summary(self, source: Image, predictor: Predictor) -> str:
-        images = len(self._orders)
-        more = f"{counted(images, 'image')}, {counted(self._total, 'plane')}; the first: " if images > 1 else ""
-        return more + apply_summary(source, predictor)
-
-    @contextmanager
-    def _target(self, order: ApplyTask, source: Image, predictor: Predictor) -> Iterator["_Target"]:
-        if order.out is None:
-            yield _Target(np.zeros((*source.leading, *predictor.result_size), predictor.dtype), source)
-            return
-        with resumable_zarr(order.out, self._record(source), predictor.dtype, order.grid, order.overwrite) as keeper:
-            yield _Target(order.out, source, keeper)
-
-    def _record(self, source: Image) -> ZarrProgress:
-        shape = (*source.leading, *source.plane_shape)
-        return progress_of(self._model.card, source.name, shape, self._settings.test_time_augmentation)
+                yield event
+    results += [ApplyResult(None, 0, len(image)) for image in images[len(results) :]]
+    yield from _ending(results, control)
 
 
-class _Target:
-    """Where the planes of one image go, and how many are there."""
-
-    def __init__(self, result: Any, source: Image, keeper: Any = None) -> None:
-        self._result, self._source, self._keeper = result, source, keeper
-        self.done = keeper.record.done if keeper else 0
-
-    def put(self, index: int, plane: Any) -> None:
-        if self._keeper is None:
-            put(self._result, self._source.leading, index, plane)
-        else:
-            self._keeper.put(index, plane)
-        self.done = index + 1
-
-    def outcome(self, failure: str = "") -> ApplyResult:
-        return ApplyResult(self._result if self.done else None, self.done, len(self._source), failure)
-
-    def rest(self) -> str:
-        if not self.done:
-            return ""
-        return f"The {counted(self.done, 'plane')} before it {'is' if self.done == 1 else 'are'} kept."
+def _sink(task: ApplyTask, image: Image, card: Card, settings: ApplySettings) -> Memory | ResumableZarr:
+    if task.out is None:
+        return Memory()
+    shape = (*image.leading, *image.plane_shape)
+    progress = progress_of(card, image.name, shape, settings.test_time_augmentation)
+    return ResumableZarr(task.out, progress, task.grid, task.overwrite)
 
 
-def _where(source: Image, index: int) -> str:
-    """Name the plane that was worked on, as the sliders of a viewer count."""
-    if not source.leading:
-        return f"'{source.name}'"
-    return f"'{source.name}', plane {[int(i) for i in np.unravel_index(index, source.leading)]}"
+def _check_places(sinks: Sequence[Memory | ResumableZarr]) -> None:
+    """Raise `UserError` where a result cannot go to its place, or where all are there already."""
+    places = [(sink.path, sink.progress, sink.overwrite) for sink in sinks if isinstance(sink, ResumableZarr)]
+    for place in places:
+        check_free(*place)
+    check_not_done(places)
+
+
+def _prefix(images: Sequence[Image]) -> str:
+    """Say of how many images the summary describes the first."""
+    planes = sum(len(image) for image in images)
+    return f"{counted(len(images), 'image')}, {counted(planes, 'plane')}; the first: " if len(images) > 1 else ""
+
+
+def _result(event: ImageDone, image: Image, sink: Memory | ResumableZarr) -> ApplyResult:
+    """Return what became of an image; nothing at all is no result."""
+    failure = ""
+    if event.failure is not None:
+        kept = f" The {counted(event.done, 'plane')} before it {'is' if event.done == 1 else 'are'} kept."
+        failure = f"{plane_name(image, event.done)}: {event.failure}{kept if event.done else ''}"
+    found = sink.path if isinstance(sink, ResumableZarr) else sink.read()
+    return ApplyResult(found if event.done else None, event.done, event.planes, failure)
+
+
+def _ending(results: Sequence[ApplyResult], control: Control) -> Iterator[Notice | Finished[tuple[ApplyResult, ...]]]:
+    """Say which images failed; raise when there is nothing to show."""
+    failures = [result.failure for result in results if result.failure]
+    if failures and not any(result.done for result in results):
+        raise UserError(failures[0])
+    yield from map(Notice, failures)
+    yield Finished(tuple(results), stopped=control.stopped and any(one.done < one.planes for one in results))

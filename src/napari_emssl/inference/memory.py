@@ -1,7 +1,6 @@
 """How much memory a network needs per pixel, how much there is, and which errors mean that it ran out."""
 
 import weakref
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +22,11 @@ class _LiveTensors:
     """Forward hook that records the most bytes of seen tensors alive at one time."""
 
     def __init__(self) -> None:
+        # weak references, as a tensor that nobody holds any more has given its memory back
         self._seen: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self.peak = 0
 
-    def __call__(self, _module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def __call__(self, _module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         for tensor in (*inputs, output):
             if isinstance(tensor, Tensor):
                 self._seen[id(tensor)] = (weakref.ref(tensor), tensor.numel() * tensor.element_size())
@@ -35,9 +35,19 @@ class _LiveTensors:
 
 
 def bytes_per_pixel(network: nn.Module, device: Device, stride: int) -> float:
-    """Return the bytes that one pixel of input costs while `network` runs, overhead included.
+    """Return the bytes that one pixel of input costs while a network runs, overhead included.
 
     Measured on a small black image: the largest sum of activations alive at one time, watched by forward hooks.
+
+    Parameters
+    ----------
+    network
+        Placed on the device, ``(1, 1, h, w)`` in.
+    device
+        Its precision decides on the size of activations.
+    stride
+        Of the network, pixels.
+
     """
     edge = -(-_PROBE_PX // stride) * stride
     live = _LiveTensors()
@@ -71,6 +81,7 @@ def usable_bytes(device: torch.device) -> int:
 def free_bytes(device: torch.device) -> int:
     """Return the bytes free on `device`; of the CPU that is main memory."""
     if device.type == "cuda":
+        # what torch has reserved and does not use is free to torch, though the driver counts it as taken
         free, _ = torch.cuda.mem_get_info(device)
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
     if device.type == "mps":

@@ -3,24 +3,26 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..data.images.image import Image
 from ..data.images.intensity_scaling import Levels
-from ..jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
+from ..jobs.events import Control, Finished, Job, Notice, Preview, Update
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Model
-from ..models.zoo import load_model
-from .predictor import Predicted, Predictor
+from ..models.zoo import resolve_model
+from .engine import Engine
+from .predictor import Predicted
 
 _DEFAULTS = ApplySettings()
 _PATIENCE_SECONDS = 0.02
 
 
-def on_demand(model: Model | str | Path, size: tuple[int, int], settings: ApplySettings = _DEFAULTS,
-         levels: Levels | None = None) -> Job[None]:  # fmt: skip
+def on_demand(
+    model: Model | str | Path, size: tuple[int, int], settings: ApplySettings = _DEFAULTS, levels: Levels | None = None
+) -> Job[None]:
     """Apply a model to every plane it is shown, as a job that goes on until it is stopped.
 
     Parameters
@@ -47,9 +49,8 @@ def on_demand(model: Model | str | Path, size: tuple[int, int], settings: ApplyS
 def _events(
     control: Control, model: Model | str | Path, size: tuple[int, int], settings: ApplySettings, levels: Levels | None
 ) -> Iterator[Update | Finished[None]]:
-    loaded = model if isinstance(model, Model) else load_model(model)
-    predictor = Predictor(loaded, settings, *size)
-    yield Started(predictor.device.label, predictor.device.reason, predictor.summary)
+    engine = Engine(resolve_model(model), settings, control)
+    yield from engine.announce(size, lambda predictor: predictor.summary)
     step, seen = 0, None
     while not control.stopped:
         plane = control.view
@@ -57,14 +58,12 @@ def _events(
             time.sleep(_PATIENCE_SECONDS)
             continue
         seen, step = plane, step + 1
-        yield from _result(predictor, plane, control, levels, step)
+        yield from _result(engine, plane, levels, step)
     yield Finished(None, stopped=True)
 
 
-def _result(
-    predictor: Predictor, plane: NDArray[Any], control: Control, levels: Levels | None, step: int
-) -> Iterator[Update]:
-    for event in predictor.planes(Image("plane", plane[None], ()), control, levels=levels):
+def _result(engine: Engine, plane: NDArray[np.generic], levels: Levels | None, step: int) -> Iterator[Update]:
+    for event in engine.planes(Image("plane", plane[None], ()), levels=levels):
         if isinstance(event, Predicted):
             yield Preview({"prediction": event.result}, step)
         elif isinstance(event, Notice):

@@ -1,9 +1,12 @@
-"""What the viewer asks of an apply job, and what it gets. Imports no torch."""
+"""What the viewer asks of an apply job, what it gets, and how a run will go. Imports no torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.images.image import ImageSource
 from ..jobs.settings import ApplySettings
 from .resumable_zarr import ZarrGrid
 from .tiles import MemoryNeeds, first_plan
@@ -13,21 +16,21 @@ from .tiles import MemoryNeeds, first_plan
 class ApplyTask:
     """One image to work on, and where its result goes."""
 
-    image: Any
-    """An array, a file or an `Image`, as `apply.apply` takes it."""
+    image: ImageSource
+    """As `apply.apply` takes it."""
     out: Path | None = None
     """The OME-Zarr to write, a name ending in .zarr; None keeps the result in memory."""
     overwrite: bool = False
-    """Whether a result of this program may be replaced; one that was begun is gone on with otherwise."""
+    """Whether a result of this program may be replaced; otherwise one that was begun is resumed."""
     grid: ZarrGrid | None = None
     """Where the result lies, for its file."""
 
 
 @dataclass(frozen=True)
 class ApplyResult:
-    """What became of one order."""
+    """What became of one task."""
 
-    result: Any
+    result: NDArray[np.generic] | Path | None
     """The array, or the path of the OME-Zarr; None where there is nothing."""
     done: int
     """Planes done, from the first on; the others are 0."""
@@ -66,11 +69,21 @@ class RunEstimate:
     """Rough time of one plane."""
 
 
-def estimate_run(survey: NetworkProfile, settings: ApplySettings, height: int, width: int) -> RunEstimate:
-    """Foresee how planes of a size are run; times grow with the pixels that pass through the network."""
-    plan = first_plan(survey.needs, settings, height, width, survey.usable_bytes)
+def estimate_run(profile: NetworkProfile, settings: ApplySettings, height: int, width: int) -> RunEstimate:
+    """Estimate how planes of one size will be run; times grow with the pixels that pass through the network.
+
+    Parameters
+    ----------
+    profile
+        What was measured of the network.
+    settings
+        Tile, halo, batch and augmentation.
+    height, width
+        Of the planes, pixels.
+
+    """
+    plan = first_plan(profile.needs, settings, height, width, profile.usable_bytes)
     passes = 8 if settings.test_time_augmentation else 1
-    seconds = plan.cost(None) * survey.seconds_per_pixel * passes
-    return RunEstimate(
-        len(plan.regions), plan.tile, plan.halo, plan.planned_bytes, plan.planned_bytes <= survey.usable_bytes, seconds
-    )
+    seconds = plan.cost(None) * profile.seconds_per_pixel * passes
+    fits = plan.planned_bytes <= profile.usable_bytes
+    return RunEstimate(len(plan.regions), plan.tile, plan.halo, plan.planned_bytes, fits, seconds)

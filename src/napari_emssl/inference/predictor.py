@@ -1,48 +1,26 @@
 """A model at work on planes: scaling, tiles, passes through the network, and what happens when memory runs out."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.images.image import Image, as_image
+from ..data.images.image import Image
 from ..data.images.intensity_scaling import Levels
-from ..errors import UserError
 from ..jobs.devices import choose_device, place
-from ..jobs.events import EVENT_SECONDS, Control, Notice, Progress
+from ..jobs.events import Control, Notice
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Model
 from ..models.objectives import objective_of
-from ..models.results import result_dtype
+from ..models.results import result_dtype, result_shape
 from ..models.tasks import task_of
 from ..models.weights import build_network
 from .memory import is_out_of_memory, leaves, needs_of, release, usable_bytes
+from .reading import read_plane, stack_levels
 from .tiles import TilePlan, TileRegion, first_plan, padded, split
-
-
-class UnreadableError(UserError):
-    """An image, or a plane of it, that cannot be read: one among many may be skipped."""
-
-
-def opened_image(source: Any) -> Image:
-    """Return `as_image` of `source`; raises `UnreadableError`."""
-    try:
-        return as_image(source)
-    except UserError as error:
-        raise UnreadableError(str(error)) from error
-
-
-def read_plane(image: Image, index: int) -> NDArray[Any]:
-    """Return a plane ``(h, w)``; raises `UnreadableError`."""
-    try:
-        return image.plane(index)
-    except UserError as error:
-        raise UnreadableError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -50,18 +28,32 @@ class Predicted:
     """One plane is done: what went in, ``(h, w)``, and what came out, ``(upscale h, upscale w)``."""
 
     index: int
-    plane: NDArray[Any]
-    result: NDArray[Any]
+    plane: NDArray[np.generic]
+    result: NDArray[np.generic]
 
 
 @dataclass(frozen=True)
-class _Piece:
+class TilesDone:
+    """How far a run over the planes of an image is; out of memory, what is left becomes more and smaller tiles."""
+
+    done: int
+    left: int
+    planes: float
+    """Planes done in this run, in fractions of them."""
+
+
+@dataclass(frozen=True)
+class _TileResult:
     """One tile is done; `left` are still to do in the block of planes at hand."""
 
     plane: int
     region: TileRegion
-    values: NDArray[Any]
+    values: NDArray[np.generic]
     left: int
+
+
+_Tile = tuple[int, TileRegion]
+"""Which plane of the block at hand, and where on it."""
 
 
 class Predictor:
@@ -97,7 +89,8 @@ class Predictor:
     @property
     def result_size(self) -> tuple[int, int]:
         """Height and width of a result, pixels."""
-        return self.size[0] * self.upscale, self.size[1] * self.upscale
+        height, width = result_shape(self.size, self.model.card)
+        return height, width
 
     @property
     def tiles(self) -> int:
@@ -114,16 +107,37 @@ class Predictor:
 
     def planes(
         self, image: Image, control: Control, begin: int = 0, levels: Levels | None = None
-    ) -> Iterator[Progress | Notice | Predicted]:
-        """Run over the planes of an image from `begin` on, reading each once (levels per stack: some twice).
+    ) -> Iterator[TilesDone | Notice | Predicted]:
+        """Run over the planes of an image, reading each once, and some twice for the levels of a stack.
 
-        `levels` are those of the stack where they are known already. Ends early, within a tile, when `control` is asked
-        to stop; a plane that is not complete is not given out.
+        Parameters
+        ----------
+        image
+            With planes of the size that this was made for.
+        control
+            Asked to stop, the run ends early, within a pass; a plane that is not complete is not given out.
+        begin
+            The plane to begin with.
+        levels
+            Those of the stack, for a model that scales stacks as a whole, where they are known already.
+
+        Yields
+        ------
+        TilesDone | Notice | Predicted
+            After every tile; when memory ran out and tiles got smaller; for every plane.
+
+        Raises
+        ------
+        UnreadableError
+            When a plane cannot be read.
+        UserError
+            When the device has too little memory for the smallest tile.
+
         """
-        hooks = [leaf.register_forward_pre_hook(_Gate(control)) for leaf in leaves(self._module)]
+        hooks = [leaf.register_forward_pre_hook(_StopHook(control)) for leaf in leaves(self._module)]
         try:
             yield from self._planes(image, control, begin, levels)
-        except _Stopped:
+        except _PassAbandonedError:
             return
         finally:
             for hook in hooks:
@@ -131,38 +145,38 @@ class Predictor:
 
     def _planes(
         self, image: Image, control: Control, begin: int, shared: Levels | None
-    ) -> Iterator[Progress | Notice | Predicted]:
-        clock, tiles_done, scaling = _Clock(), 0, self.model.card.scaling
+    ) -> Iterator[TilesDone | Notice | Predicted]:
+        tiles_done, scaling = 0, self.model.card.scaling
         block = self.plan.batch if self.tiles == 1 else 1
         if scaling.per == "stack":
-            shared = shared or scaling.fit(image.planes)
+            shared = shared or stack_levels(image, scaling)
         for first in range(begin, len(image), block):
             planes = [read_plane(image, i) for i in range(first, min(first + block, len(image)))]
             levels = [shared or scaling.fit(plane) for plane in planes]
             results = [np.zeros(self.result_size, self.dtype) for _ in planes]
-            for piece in self._run([level.to_unit(plane) for level, plane in zip(levels, planes, strict=True)]):
-                if isinstance(piece, Notice):
-                    yield piece
+            for tile in self._run([level.to_unit(plane) for level, plane in zip(levels, planes, strict=True)]):
+                if isinstance(tile, Notice):
+                    yield tile
                     continue
-                results[piece.plane][piece.region.scaled(self.upscale).slices] = self._in_units(
-                    piece.values, levels[piece.plane]
-                )
+                place = tile.region.scaled(self.upscale).slices
+                results[tile.plane][place] = self._in_units(tile.values, levels[tile.plane])
                 tiles_done += 1
-                left = piece.left + (len(image) - first - len(planes)) * self.tiles
-                yield from clock.progress(tiles_done, left, tiles_done * (len(image) - begin) / (tiles_done + left))
+                left = tile.left + (len(image) - first - len(planes)) * self.tiles
+                yield TilesDone(tiles_done, left, tiles_done * (len(image) - begin) / (tiles_done + left))
                 control.wait_while_paused()
-                if control.stopped and piece.left:
+                if control.stopped and tile.left:
                     return
             for i, (plane, result) in enumerate(zip(planes, results, strict=True)):
                 yield Predicted(first + i, plane, result)
             if control.stopped:
                 return
 
-    def _in_units(self, values: NDArray[Any], levels: Levels) -> NDArray[Any]:
+    def _in_units(self, values: NDArray[np.generic], levels: Levels) -> NDArray[np.generic]:
+        """Turn scaled intensities into the units of the image; labels stay as they are."""
         return values if self.labels else self.task.output_levels(levels).from_unit(values)
 
-    def _run(self, units: Sequence[NDArray[np.float32]]) -> Iterator[_Piece | Notice]:
-        """Run all tiles of planes of one size, in scaled units; after an out-of-memory go on with smaller ones."""
+    def _run(self, units: Sequence[NDArray[np.float32]]) -> Iterator[_TileResult | Notice]:
+        """Run all tiles of planes of one size, in scaled units; out of memory, cut those that are left smaller."""
         stack = torch.from_numpy(np.stack([padded(unit, self.plan.stride) for unit in units]))[:, None]
         waiting = self._in_order([(i, region) for region in self.plan.regions for i in range(len(units))])
         while waiting:
@@ -176,28 +190,31 @@ class Predictor:
             for k, ((i, region), array) in enumerate(zip(batch, values, strict=True)):
                 kept = region.clipped(*self.size)
                 height, width = kept.scaled(self.upscale).shape
-                yield _Piece(i, kept, array[:height, :width], len(waiting) + len(batch) - k - 1)
+                yield _TileResult(i, kept, array[:height, :width], len(waiting) + len(batch) - k - 1)
 
     def _grown(self, region: TileRegion) -> TileRegion:
         return region.grown(self.plan.halo, self.plan.height, self.plan.width)
 
-    def _in_order(self, work: list[tuple[int, TileRegion]]) -> list[tuple[int, TileRegion]]:
+    def _in_order(self, work: list[_Tile]) -> list[_Tile]:
         """Put tiles that can share a pass, because their inputs have one shape, side by side."""
         if self.plan.batch == 1:
             return work
         return sorted(work, key=lambda item: self._grown(item[1]).shape)
 
-    def _next_batch(self, waiting: list[tuple[int, TileRegion]]) -> list[tuple[int, TileRegion]]:
+    def _next_batch(self, waiting: list[_Tile]) -> list[_Tile]:
         shape = self._grown(waiting[0][1]).shape
         batch = waiting[: self.plan.batch]
         return [item for item in batch if self._grown(item[1]).shape == shape]
 
-    def _shrink(self, waiting: list[tuple[int, TileRegion]]) -> list[tuple[int, TileRegion]]:
+    def _shrink(self, waiting: list[_Tile]) -> list[_Tile]:
+        # The allocator keeps what the failed pass had: without this the smaller pass would not find room either.
         release(self.device.torch_device)
+        # The smaller tiles stay for all planes to come. Like the larger ones they begin at multiples of 32 px, and so
+        # of the stride: the network sees the same grid, and what is left of this plane comes out the same.
         self.plan = self.plan.smaller()
         return self._in_order([(i, part) for i, region in waiting for part in split(region, self.plan.tile)])
 
-    def _try(self, stack: Tensor, batch: list[tuple[int, TileRegion]]) -> list[NDArray[Any]] | None:
+    def _try(self, stack: Tensor, batch: list[_Tile]) -> list[NDArray[np.generic]] | None:
         """Return the values ``(h, w)`` of each tile, halo cropped, or None when the device ran out of memory."""
         try:
             return self._pass(stack, batch)
@@ -206,7 +223,7 @@ class Predictor:
                 raise
         return None
 
-    def _pass(self, stack: Tensor, batch: list[tuple[int, TileRegion]]) -> list[NDArray[Any]]:
+    def _pass(self, stack: Tensor, batch: list[_Tile]) -> list[NDArray[np.generic]]:
         outer = [self._grown(region) for _, region in batch]
         inputs = torch.stack([stack[(i, ..., *grown.slices)] for (i, _), grown in zip(batch, outer, strict=True)])
         with torch.inference_mode(), self.device.autocast():
@@ -230,12 +247,12 @@ class Predictor:
         assert total is not None
         return total / 8
 
-    def _final(self, decoded: Tensor) -> NDArray[Any]:
+    def _final(self, decoded: Tensor) -> NDArray[np.generic]:
         """Labels or values ``(h, w)`` of a decoded tile ``(c, h, w)``."""
         values = (
             decoded.argmax(0).to(torch.uint8 if self.dtype == np.uint8 else torch.int32) if self.labels else decoded[0]
         )
-        array: NDArray[Any] = values.cpu().numpy()
+        array: NDArray[np.generic] = values.cpu().numpy()
         return array
 
 
@@ -245,39 +262,16 @@ def _shrunk_sentence(plan: TilePlan) -> str:
     return f"The device ran out of memory; going on with one tile of {plan.tile} px at a time."
 
 
-class _Stopped(Exception):  # noqa: N818
+class _PassAbandonedError(Exception):
     """Leaves a pass through the network that nobody waits for any more."""
 
 
-class _Gate:
-    """Hook before each layer: a pass over a large tile takes seconds, and Stop shall not wait for them."""
+class _StopHook:
+    """Called before each layer: a pass over a large tile takes seconds, and a stop should not wait for them."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
 
-    def __call__(self, *_: Any) -> None:
+    def __call__(self, *_: object) -> None:
         if self._control.stopped:
-            raise _Stopped
-
-
-class _Clock:
-    """Meters out progress: ten events a second at most, and always the last one."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._last = -np.inf
-
-    def progress(self, done: int, left: int, planes_done: float) -> Iterator[Progress]:
-        """Yield an event when one is due."""
-        now = time.monotonic()
-        if left and now - self._last < EVENT_SECONDS:
-            return
-        self._last = now
-        seconds = max(now - self._start, 1e-9)
-        yield Progress(
-            step=done,
-            total=done + left,
-            seconds_left=seconds * left / done,
-            seconds=seconds,
-            images_per_second=planes_done / seconds,
-        )
+            raise _PassAbandonedError

@@ -30,11 +30,11 @@ def _events(
 ) -> Iterator[Update | Finished[dict[NetworkSpec, NetworkProfile]]]:
     device = choose_device(settings)
     yield Started(device.label, device.reason)
-    surveys = {}
+    profiles = {}
     for spec in specs:
         if not control.stopped:
-            surveys[spec] = _measured(place(network_of(spec).eval(), device), device)
-    yield Finished(surveys, stopped=control.stopped)
+            profiles[spec] = _measured(place(network_of(spec).eval(), device), device)
+    yield Finished(profiles, stopped=control.stopped)
 
 
 def _measured(network: nn.Module, device: Device) -> NetworkProfile:

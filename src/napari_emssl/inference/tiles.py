@@ -6,13 +6,15 @@ total stride and the halo is at least its reach, so every kept pixel sees what i
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..jobs.settings import ApplySettings
+
+Number = TypeVar("Number", bound=np.generic)
 
 SMALLEST_TILE = 32
 """Pixels; a multiple of every generator's stride."""
@@ -42,7 +44,16 @@ class TileRegion(NamedTuple):
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def grown(self, halo: int, height: int, width: int) -> "TileRegion":
-        """Add `halo` on each side, as far as the plane reaches."""
+        """Add a margin on each side, as far as the plane reaches.
+
+        Parameters
+        ----------
+        halo
+            Width of the margin, pixels.
+        height, width
+            Of the plane, pixels.
+
+        """
         return TileRegion(
             max(self.top - halo, 0),
             min(self.bottom + halo, height),
@@ -79,7 +90,7 @@ def round_up(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
-def padded(plane: NDArray[Any], stride: int) -> NDArray[Any]:
+def padded(plane: NDArray[Number], stride: int) -> NDArray[Number]:
     """Extend a plane ``(h, w)`` by reflection, below and to the right, to multiples of `stride`."""
     height, width = plane.shape
     return np.pad(plane, ((0, -height % stride), (0, -width % stride)), mode="reflect")
@@ -95,7 +106,7 @@ def reach(receptive_field: int, stride: int) -> int:
 
 
 def default_halo(receptive_field: int, stride: int) -> int:
-    """Return the smallest halo with which tiled equals whole, at most 256 px."""
+    """Return the smallest halo, in pixels, with which tiled equals whole; for networks that see far, 256 px."""
     return min(round_up(reach(receptive_field, stride), stride), round_up(_LARGEST_DEFAULT_HALO, stride))
 
 
@@ -172,7 +183,20 @@ class TilePlan:
 
 
 def first_plan(needs: MemoryNeeds, settings: ApplySettings, height: int, width: int, usable: int) -> TilePlan:
-    """Return how planes of a size are run with these settings when `usable` bytes are free."""
+    """Return how planes of one size are run.
+
+    Parameters
+    ----------
+    needs
+        Of the network on its device.
+    settings
+        Tile, halo and batch, where they are asked for.
+    height, width
+        Of the planes, pixels.
+    usable
+        Memory that a run may take, bytes.
+
+    """
     halo = default_halo(needs.receptive_field, needs.stride) if settings.halo is None else settings.halo
     height, width = round_up(height, needs.stride), round_up(width, needs.stride)
     tile = settings.tile or max(height, width)
@@ -181,10 +205,20 @@ def first_plan(needs: MemoryNeeds, settings: ApplySettings, height: int, width: 
 
 
 def choose_tile(plan: TilePlan, usable: int, on_cpu: bool) -> TilePlan:
-    """Return the plan with the fastest tile that fits into `usable` bytes; one tile where the plane is small.
+    """Return the plan with the fastest tile that fits into memory; one tile where the plane is small.
 
     On a CPU a pass gets slower per pixel when its activations outgrow caches and reused memory: measured for several
     U-Nets, about 2.5 times from 256 to 2048 px. A GPU takes the largest tile.
+
+    Parameters
+    ----------
+    plan
+        Whose tile is to be chosen.
+    usable
+        Memory that a run may take, bytes.
+    on_cpu
+        Whether the network runs on a CPU.
+
     """
     slow_px = _SLOW_PX if on_cpu else None
     fitting = [option for option in _options(plan) if option.planned_bytes <= usable]

@@ -7,6 +7,22 @@ from collections.abc import Iterator, Mapping
 from .events import EVENT_SECONDS, Progress
 
 
+class Interval:
+    """Whether so many seconds have passed since the last `restart`; over from the beginning until the first one."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._begun = seconds, -math.inf
+
+    @property
+    def over(self) -> bool:
+        """Whether it is time again."""
+        return time.monotonic() - self._begun >= self._seconds
+
+    def restart(self) -> None:
+        """Count the seconds from now on."""
+        self._begun = time.monotonic()
+
+
 class Meter:
     """Works out the events of a job that counts steps: tiles, planes, files, bytes or training steps.
 
@@ -22,7 +38,7 @@ class Meter:
     def __init__(self, parts: int = 1, max_seconds: float | None = None) -> None:
         self._parts, self._max_seconds = parts, max_seconds
         self._begun = time.monotonic()
-        self._told = -math.inf
+        self._since_event = Interval(EVENT_SECONDS)
         self._first_step = self._first_seconds = 0.0
 
     def leave_out(self, step: float, seconds: float = 0.0) -> None:
@@ -41,7 +57,7 @@ class Meter:
     @property
     def due(self) -> bool:
         """Whether it is time for another event."""
-        return time.monotonic() - self._told >= EVENT_SECONDS
+        return self._since_event.over
 
     def tick(self, step: float, total: float | None, images_per_step: float = 0.0) -> Iterator[Progress]:
         """Yield `progress` when an event is due, and after the last step always."""
@@ -75,8 +91,8 @@ class Meter:
             As in `Progress`.
 
         """
-        self._told = time.monotonic()
-        seconds = max(self._told - self._begun, 1e-9) if seconds is None else seconds
+        self._since_event.restart()
+        seconds = max(time.monotonic() - self._begun, 1e-9) if seconds is None else seconds
         rate = (step - self._first_step) / max(seconds - self._first_seconds, 1e-9)
         return Progress(
             step=int(step * self._parts),

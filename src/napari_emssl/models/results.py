@@ -1,13 +1,39 @@
-"""Type and shape of what a model returns."""
+"""What a model returns for an image: type, shape and pixel size of the result."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.images.image import Image
 from .model_file import Card
 from .tasks import task_of
 
 
+@dataclass(frozen=True)
+class ResultLayout:
+    """What the result for one image looks like."""
+
+    shape: tuple[int, ...]
+    """``(..., h, w)``; the axes before the last two are those of the image."""
+    dtype: np.dtype[np.generic]
+    pixel_size_nm: float | None = None
+    """None where the image is not calibrated."""
+
+    @property
+    def planes(self) -> int:
+        """How many planes it has."""
+        return int(np.prod(self.shape[:-2], dtype=int))
+
+
+def result_layout(card: Card, image: Image) -> ResultLayout:
+    """Return what the result of a card's model for an image looks like."""
+    shape = result_shape((*image.leading, *image.plane_shape), card)
+    finer = image.pixel_size_nm / card.upscale if image.pixel_size_nm else None
+    return ResultLayout(shape, result_dtype(card), finer)
+
+
 def result_dtype(card: Card) -> np.dtype[np.generic]:
-    """Return the type of a result: the smallest for labels, else float32."""
+    """Return the type of a result: the smallest unsigned integers that hold all labels, else float32."""
     return task_of(card.task).result_dtype(len(card.classes))
 
 

@@ -89,6 +89,11 @@ def load_model(name: str | Path) -> Model:
     return model.renamed(_name_of(path, model.card))
 
 
+def resolve_model(model: Model | str | Path) -> Model:
+    """Return a model as it is, or load it by zoo name or path; raises `UserError` as `load_model` does."""
+    return model if isinstance(model, Model) else load_model(model)
+
+
 def load_card(name: str | Path) -> Card:
     """Load the card alone of a model by zoo name or path; raises `UserError` as `load_model` does."""
     path = find_model(name)

@@ -18,8 +18,9 @@ from napari_emssl.gui.apply.destination import (
     grid_of,
 )
 from napari_emssl.gui.apply.request import apply_request
-from napari_emssl.inference.resumable_zarr import AlreadyDoneError, resumable_zarr
+from napari_emssl.inference.resumable_zarr import AlreadyDoneError, ResumableZarr
 from napari_emssl.jobs.settings import ApplySettings
+from napari_emssl.models.results import ResultLayout
 
 CARD = small_jobs.model("au").card
 CLEAN = CARD.model_copy(update={"task": "denoise", "classes": (), "name": "clean"})
@@ -88,15 +89,15 @@ def test_the_sentence_of_several_layers_and_of_one_plane(tmp_path):
 
 def test_what_is_begun_or_complete_is_said(tmp_path):
     wanted, there = request(4, 64, 64), Destination("disk", folder=tmp_path)
-    record = destination.record_for(wanted, CARD, False)
-    with resumable_zarr(there.path(wanted, CARD), record, np.dtype(np.uint8)) as keeper:
-        keeper.put(0, np.ones((64, 64)))
+    record, layout = destination.record_for(wanted, CARD, False), ResultLayout((4, 64, 64), np.dtype(np.uint8))
+    with ResumableZarr(there.path(wanted, CARD), record).open(layout) as writer:
+        writer.put(0, np.ones((64, 64)))
     check_fits([wanted], CARD, there, False)
     assert "1 of its 4 planes are there already" in describe_destination([wanted], CARD, there, PLAIN, None)
     with pytest.raises(UserError, match="exists already"):
         check_fits([wanted], CARD, there, augmented=True)
-    with resumable_zarr(there.path(wanted, CARD), record, np.dtype(np.uint8)) as keeper:
-        keeper.put(3, np.ones((64, 64)))
+    with ResumableZarr(there.path(wanted, CARD), record).open(layout) as writer:
+        writer.put(3, np.ones((64, 64)))
     with pytest.raises(AlreadyDoneError):
         check_fits([wanted], CARD, there, False)
     check_fits([wanted], CARD, Destination("disk", folder=tmp_path, overwrite=True), False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...models.model_file import Model, NetworkSpec
-from ...models.zoo import SUFFIX, load_model
+from ...models.zoo import SUFFIX, resolve_model
 
 Start = str | Path | Model
 SCRATCH = "scratch"
@@ -85,7 +85,7 @@ def network_label(network: NetworkSpec) -> str:
 def _candidate(start: Start) -> Candidate:
     if isinstance(start, str) and start.partition(":")[0] == SCRATCH:
         return random_of(_network_named(start))
-    model = start if isinstance(start, Model) else load_model(start)
+    model = resolve_model(start)
     given = None if isinstance(start, Model) else Path(start)
     label = given.stem if given and given.suffix == SUFFIX else str(given or model.name)
     return Candidate(label, model.card.network.model_copy(update={"out_channels": 1}), model)

@@ -12,7 +12,6 @@ from ...errors import UserError
 from ...formatting import counted, duration
 from ...inference.plan import NetworkProfile, RunEstimate, estimate_run
 from ...inference.resumable_zarr import (
-    MOST_AXES,
     ZarrGrid,
     ZarrProgress,
     check_free,
@@ -20,6 +19,7 @@ from ...inference.resumable_zarr import (
     progress_of,
     read_progress,
 )
+from ...inference.sinks import MOST_AXES
 from ...jobs.settings import ApplySettings
 from ...models.model_file import Card
 from ...models.results import result_dtype, result_shape

@@ -18,7 +18,7 @@ from ...jobs.events import Control, Event, Finished, Job, Notice, Progress, Star
 from ...jobs.settings import PretrainSettings
 from ...models.model_file import Card, Model, NetworkSpec
 from ...models.tasks import task_of
-from ...models.zoo import load_model
+from ...models.zoo import resolve_model
 from ..learner import TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage
@@ -98,7 +98,7 @@ def _load_start(start: str | Path | Model | None) -> Model | None:
     """Return the generator to start from, or None for random weights."""
     if start is None or start == "scratch":
         return None
-    model = start if isinstance(start, Model) else load_model(start)
+    model = resolve_model(start)
     if not task_of(model.card.task).is_pretext:
         raise UserError(
             f"'{model.name}' is a model for the task {model.card.task}, no generator. Start from a generator, or from "

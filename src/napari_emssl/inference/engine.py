@@ -1,0 +1,235 @@
+"""The engine: a model applied to one image after the other, plane by plane into a sink.
+
+What is peculiar to applying has its one place here. The network is kept while planes keep their size. A result that an
+earlier run began is resumed. After an image that cannot be used the next one has its turn. A stop leaves what is done.
+Progress is that of the whole work, and now and then a plane is shown.
+
+`predictor` cuts planes into tiles, smaller ones when memory runs out; `sinks` and `resumable_zarr` write.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..data.images.image import Image, ImageSource
+from ..data.images.intensity_scaling import Levels
+from ..errors import UserError
+from ..jobs.events import Control, Notice, Preview, Progress, Started, Update
+from ..jobs.meter import Interval, Meter
+from ..jobs.settings import ApplySettings
+from ..models.model_file import Model
+from ..models.results import result_layout
+from .predictor import Predicted, Predictor, TilesDone
+from .reading import open_image
+from .sinks import PlaneWriter, Sink
+
+SECONDS_BETWEEN_PREVIEWS = 1.0
+_PARTS = 1000
+"""Of an image or a plane: an image may have one plane or thousands, and a plane one tile or hundreds."""
+
+
+@dataclass(frozen=True)
+class ImageDone:
+    """An image has had its turn."""
+
+    name: str
+    planes: int
+    """0 where it could not be opened."""
+    done: int
+    """Planes that its sink holds, from the first on."""
+    failure: UserError | None = None
+    """Why it ended early; None when it is complete or was stopped."""
+
+
+class Engine:
+    """A model at work; one engine for each job.
+
+    Parameters
+    ----------
+    model
+        What is applied.
+    settings
+        Tile, halo, batch, device and precision.
+    control
+        Of the job.
+    skip_on
+        Errors after which the next image has its turn; all others end the job.
+    previews
+        Whether planes are shown: the first of each image, its last, and one a second.
+
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        settings: ApplySettings,
+        control: Control,
+        *,
+        skip_on: tuple[type[UserError], ...] = (),
+        previews: bool = True,
+    ) -> None:
+        self.model = model
+        self._settings, self._control = settings, control
+        self._skip_on, self._previews = skip_on, previews
+        self._predictor: Predictor | None = None
+        self._announced = False
+
+    def run(
+        self,
+        work: Sequence[tuple[ImageSource, Sink]],
+        counted: Literal["tiles", "planes", "images"] = "tiles",
+        prefix: str = "",
+    ) -> Iterator[Update | ImageDone]:
+        """Apply the model to images, each into its sink, until all are done or a stop is asked for.
+
+        Parameters
+        ----------
+        work
+            The images and where their results go.
+        counted
+            What progress counts: the tiles of a single image; the planes of images that are open; or images, of which
+            nobody knows how many planes they have.
+        prefix
+            What the summary says before it comes to the first image.
+
+        Yields
+        ------
+        Update | ImageDone
+            `Started` before the first plane; `ImageDone` after each image.
+
+        Raises
+        ------
+        UserError
+            When an image cannot be used, and it is no error to skip on; when a sink cannot take the result.
+
+        """
+        count = _Count(counted, work)
+        for source, sink in work:
+            yield (yield from self._apply(source, sink, count, prefix))
+            if self._control.stopped:
+                return
+
+    def announce(self, size: tuple[int, int], summary: Callable[[Predictor], str]) -> Iterator[Started]:
+        """Say where the network runs, once: before the first plane, which is of this size (height, width)."""
+        if not self._announced:
+            self._announced = True
+            predictor = self._fitting(size)
+            yield Started(predictor.device.label, predictor.device.reason, summary(predictor))
+
+    def planes(
+        self, image: Image, begin: int = 0, levels: Levels | None = None
+    ) -> Iterator[TilesDone | Notice | Predicted]:
+        """Run over the planes of an image, see `Predictor.planes`; what becomes of them is up to the caller."""
+        return self._fitting(image.plane_shape).planes(image, self._control, begin, levels)
+
+    def _fitting(self, size: tuple[int, int]) -> Predictor:
+        """Return the network for planes of a size; to build it takes a second, and its memory plan another."""
+        if self._predictor is None or self._predictor.size != size:
+            self._predictor = Predictor(self.model, self._settings, *size)
+        return self._predictor
+
+    def _apply(
+        self, source: ImageSource, sink: Sink, count: "_Count", prefix: str
+    ) -> Generator[Update, None, ImageDone]:
+        count.next_image()
+        try:
+            image = open_image(source)
+        except self._skip_on as error:
+            return ImageDone("", 0, 0, error)
+        yield from self.announce(image.plane_shape, lambda predictor: prefix + _summary(image, predictor))
+        with sink.open(result_layout(self.model.card, image)) as writer:
+            failure = yield from self._fill(image, writer, count)
+        return ImageDone(image.name, len(image), writer.done, failure)
+
+    def _fill(self, image: Image, writer: PlaneWriter, count: "_Count") -> Generator[Update, None, UserError | None]:
+        """Write the planes that are not there yet; return what ended that early, if it is to be skipped."""
+        try:
+            yield from self._write(image, writer, count)
+        except self._skip_on as error:
+            return error
+        except (UserError, MemoryError, OSError):
+            raise  # the sink knows what to say of a disk that is full
+        except Exception as error:
+            raise RuntimeError(f"{plane_name(image, writer.done)}: {type(error).__name__}: {error}") from error
+        return None
+
+    def _write(self, image: Image, writer: PlaneWriter, count: "_Count") -> Iterator[Update]:
+        yield from _scale_notice(image, self.model)
+        shown = Interval(SECONDS_BETWEEN_PREVIEWS)
+        count.open_image(image, writer.done)
+        for event in self.planes(image, writer.done):
+            match event:
+                case TilesDone():
+                    yield from count.tick(event)
+                case Predicted():
+                    writer.put(event.index, event.result)
+                    if self._previews and (shown.over or writer.done == len(image)):
+                        shown.restart()
+                        yield Preview({"image": event.plane, "prediction": event.result}, step=writer.done)
+                case Notice():
+                    yield event
+
+
+class _Count:
+    """How far the whole work is."""
+
+    def __init__(self, counted: Literal["tiles", "planes", "images"], work: Sequence[tuple[ImageSource, Sink]]) -> None:
+        self._counted = counted
+        planes = [len(source) for source, _ in work if isinstance(source, Image)]
+        self._total = sum(planes) if counted == "planes" else len(work)
+        self._meter = Meter(1 if counted == "tiles" else _PARTS)
+        self._images, self._planes_before = -1, 0
+        self._planes = self._begun = self._resumed = 0
+
+    def next_image(self) -> None:
+        """Count the image at hand as through, whatever has become of it."""
+        self._images += 1
+        self._planes_before += self._planes
+        self._planes = self._begun = 0
+
+    def open_image(self, image: Image, begun: int) -> None:
+        """Note how many planes the next image has, and how many of them an earlier run has done."""
+        self._planes, self._begun = len(image), begun
+        self._resumed += begun
+        if self._counted == "planes":
+            self._meter.leave_out(self._resumed)
+
+    def tick(self, tiles: TilesDone) -> Iterator[Progress]:
+        """Yield an event when one is due."""
+        planes = self._begun + tiles.planes
+        match self._counted:
+            case "tiles":
+                total = tiles.done + tiles.left
+                yield from self._meter.tick(tiles.done, total, tiles.planes / tiles.done)
+            case "planes":
+                yield from self._meter.tick(self._planes_before + planes, self._total, images_per_step=1)
+            case "images":
+                step = self._images + planes / self._planes
+                yield from self._meter.tick(step, self._total, (self._planes_before + planes) / step)
+
+
+def _summary(image: Image, predictor: Predictor) -> str:
+    """Say what is about to be worked on, in which tiles, and with how much memory."""
+    height, width = image.plane_shape
+    count = f"{len(image)} planes" if len(image) > 1 else "1 plane"
+    return f"{image.name}: {count} of {height} x {width} px {predictor.summary}."
+
+
+def _scale_notice(image: Image, model: Model) -> Iterator[Notice]:
+    """Say so when pixels are more than twice as large or small as any the model was trained on."""
+    known, here = model.card.pixel_size_nm, image.pixel_size_nm
+    if known and here and not known[0] / 2 <= here <= known[1] * 2:
+        trained = f"{known[0]:.3g}" if known[0] == known[1] else f"{known[0]:.3g} to {known[1]:.3g}"
+        yield Notice(
+            f"{image.name} has {here:.3g} nm per pixel, model '{model.name}' was trained at {trained}. "
+            "Look at the result with care, or rescale the image."
+        )
+
+
+def plane_name(image: Image, index: int) -> str:
+    """Name a plane of an image as the sliders of a viewer count."""
+    if not image.leading:
+        return f"'{image.name}'"
+    return f"'{image.name}', plane {[int(i) for i in np.unravel_index(index, image.leading)]}"

@@ -1,0 +1,181 @@
+"""Where results go, plane by plane: memory, or a new file that has its name only when it is complete.
+
+A third one, which can be resumed, has a file of its own: `resumable_zarr`. Imports no torch.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import EllipsisType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.images.image import create_zarr, replacing, write_image
+from ..errors import UserError
+from ..models.results import ResultLayout
+
+MOST_AXES = 4
+"""OME-Zarr images here are ``(h, w)``, ``(n, h, w)`` or ``(t, z, h, w)``."""
+
+
+class PlaneWriter(Protocol):
+    """A result that is being written."""
+
+    @property
+    def done(self) -> int:
+        """How many planes are written, from the first on."""
+
+    def put(self, index: int, plane: NDArray[np.generic]) -> None:
+        """Write the plane ``(h, w)`` of this number, counted over all axes before the last two."""
+
+
+class Sink(Protocol):
+    """Where one result goes."""
+
+    def open(self, layout: ResultLayout) -> AbstractContextManager[PlaneWriter]:
+        """Make room for a result; when the block is left, what was written is what it stays."""
+
+
+def place_of(index: int, shape: tuple[int, ...]) -> tuple[int, ...] | EllipsisType:
+    """Return where plane `index` lies in an array of shape ``(..., h, w)``."""
+    leading = shape[:-2]
+    return tuple(int(i) for i in np.unravel_index(index, leading)) if leading else ...
+
+
+class ArrayWriter:
+    """Writes planes into an array ``(..., h, w)``: numpy, a memory map or zarr.
+
+    It holds the only reference to the array that the writing needs, so that `close` can let go of it.
+    """
+
+    def __init__(self, array: NDArray[np.generic]) -> None:
+        self._array: NDArray[np.generic] | None = array
+        self.done = 0
+
+    def put(self, index: int, plane: NDArray[np.generic]) -> None:
+        """Write a plane ``(h, w)``."""
+        assert self._array is not None
+        self._array[place_of(index, self._array.shape)] = plane
+        self.done = index + 1
+
+    def close(self) -> None:
+        """Write out a memory map and let go of it: Windows neither renames nor removes a file that is mapped."""
+        if isinstance(self._array, np.memmap):
+            self._array.flush()
+        self._array = None
+
+
+class Memory:
+    """A result in memory, of zeros where nothing was written.
+
+    Parameters
+    ----------
+    array
+        What to write into, numpy or zarr, of the shape of the result; by default a new array.
+
+    """
+
+    def __init__(self, array: NDArray[np.generic] | None = None) -> None:
+        self._array = array
+
+    @contextmanager
+    def open(self, layout: ResultLayout) -> Iterator[ArrayWriter]:
+        """Make an array, or check the one that was given; raises `UserError` when its shape is wrong."""
+        if self._array is None:
+            self._array = np.zeros(layout.shape, layout.dtype)
+        elif not hasattr(self._array, "__setitem__") or tuple(getattr(self._array, "shape", ())) != layout.shape:
+            given = getattr(self._array, "shape", "none")
+            raise UserError(f"The result has shape {layout.shape}, 'out' has {given}. Give an array of that shape.")
+        yield ArrayWriter(self._array)
+
+    def read(self) -> NDArray[np.generic]:
+        """Return the array."""
+        assert self._array is not None, "nothing was written yet"
+        return self._array
+
+
+class _IncompleteError(Exception):
+    """Leaves the block that would give a file its name."""
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file that has its name only when the block that writes it is left without an error.
+
+    A ``.npy`` or ``.zarr`` is written plane by plane; a ``.tif`` is held in memory until it is complete.
+    """
+
+    path: Path
+    overwrite: bool = False
+    """Whether a file that is there may be replaced."""
+    keep_incomplete: bool = False
+    """Whether a result that lacks planes, which are 0 then, has its name too; otherwise nothing is left of it."""
+
+    def open(self, layout: ResultLayout) -> AbstractContextManager[ArrayWriter]:
+        """Make a file beside the one that is meant.
+
+        Raises
+        ------
+        UserError
+            When the file exists and may not be replaced, its suffix is unknown, or it cannot be written.
+
+        """
+        create = _CREATORS.get(self.path.suffix.lower())
+        if create is None:
+            return self._at_once(layout)
+        if create is _create_zarr and len(layout.shape) > MOST_AXES:
+            axes = len(layout.shape)
+            raise UserError(
+                f"OME-Zarr holds at most four axes here, the image has {axes}. Write to a .npy file instead."
+            )
+        return self._plane_by_plane(layout, create)
+
+    @contextmanager
+    def _plane_by_plane(self, layout: ResultLayout, create: "_Create") -> Iterator[ArrayWriter]:
+        with suppress(_IncompleteError), replacing(self.path, self.overwrite) as temporary:
+            writer = ArrayWriter(create(temporary, layout))
+            try:
+                yield writer
+            finally:
+                writer.close()
+            if not self._stays(writer, layout):
+                raise _IncompleteError
+
+    @contextmanager
+    def _at_once(self, layout: ResultLayout) -> Iterator[ArrayWriter]:
+        array = np.zeros(layout.shape, layout.dtype)
+        writer = ArrayWriter(array)
+        yield writer
+        if self._stays(writer, layout):
+            write_image(self.path, array, layout.pixel_size_nm, self.overwrite)
+
+    def _stays(self, writer: ArrayWriter, layout: ResultLayout) -> bool:
+        return self.keep_incomplete or writer.done >= layout.planes
+
+    def read(self) -> NDArray[np.generic]:
+        """Open a ``.npy`` or ``.zarr`` that was written, plane by plane again."""
+        if self.path.suffix.lower() == ".npy":
+            mapped: NDArray[np.generic] = np.load(self.path, mmap_mode="r")
+            return mapped
+        import zarr
+
+        stored: NDArray[np.generic] = zarr.open_array(self.path / "0", mode="r")
+        return stored
+
+
+_Create = Callable[[Path, ResultLayout], NDArray[np.generic]]
+
+
+def _create_npy(path: Path, layout: ResultLayout) -> NDArray[np.generic]:
+    return np.lib.format.open_memmap(path, "w+", layout.dtype, layout.shape)
+
+
+def _create_zarr(path: Path, layout: ResultLayout) -> NDArray[np.generic]:
+    array: NDArray[np.generic] = create_zarr(path, layout.shape, layout.dtype, layout.pixel_size_nm)
+    return array
+
+
+_CREATORS: dict[str, _Create] = {".npy": _create_npy, ".zarr": _create_zarr}
