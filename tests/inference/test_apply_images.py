@@ -1,5 +1,6 @@
-"""Several images in one job: results in memory and on disk, runs that end early and are gone on with."""
+"""Several images in one job: results in memory and on disk, runs that end early and are resumed."""
 
+import errno
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_emssl.inference import predictor
 from napari_emssl.inference.apply import apply
 from napari_emssl.inference.apply_images import apply_images
 from napari_emssl.inference.plan import ApplyTask
-from napari_emssl.inference.resumable_zarr import AlreadyDoneError, ZarrGrid, read_progress
+from napari_emssl.inference.resumable_zarr import AlreadyDoneError, ZarrGrid, ZarrWriter, read_progress
 from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import ApplySettings
 
@@ -124,7 +125,7 @@ def test_on_disk_it_is_an_image_other_programs_open(tmp_path):
     assert read_progress(out).complete
 
 
-def test_a_run_that_was_stopped_is_gone_on_with(tmp_path):
+def test_a_run_that_was_stopped_is_resumed(tmp_path):
     stack, out = noise(5, 40, 30), tmp_path / "film.zarr"
     last = stopped_at(2, stack, out)[-1]
     assert (last.stopped, last.result[0].done, last.result[0].planes) == (True, 2, 5)
@@ -140,7 +141,33 @@ def test_a_run_that_was_stopped_is_gone_on_with(tmp_path):
     assert read_progress(out).complete
 
 
-def test_what_is_gone_on_with_keeps_the_levels_of_the_stack(tmp_path):
+def test_a_disk_that_fills_up_keeps_the_planes_before(tmp_path, monkeypatch):
+    stack, out = noise(4, 40, 30), tmp_path / "film.zarr"
+    put = ZarrWriter.put
+
+    def full(self, index, plane):
+        if index == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(self, index, plane)
+
+    monkeypatch.setattr(ZarrWriter, "put", full)
+    with pytest.raises(UserError, match=r"No space left on device.*apply again to resume"):
+        apply_images(MODEL, [ApplyTask(stack, out)], PLAIN).result()
+    assert read_progress(out).done == 2
+    monkeypatch.setattr(ZarrWriter, "put", put)
+    apply_images(MODEL, [ApplyTask(stack, out)], PLAIN).result()
+    np.testing.assert_array_equal(zarr.open_array(out / "0", mode="r")[:], apply(MODEL, stack, PLAIN))
+
+
+def test_a_stack_whose_levels_cannot_be_read_does_not_hold_up_the_others():
+    model = random_model(scaling=IntensityScaling(per="stack"))
+    film = Image("film", broken(noise(100, 200, 200), 0), (100,))
+    failed, whole = apply_images(model, [ApplyTask(film), ApplyTask(noise(32, 32))], PLAIN).result()
+    assert "film cannot be read (bad sector)" in failed.failure
+    assert (failed.done, failed.result, whole.done) == (0, None, 1)
+
+
+def test_what_is_resumed_keeps_the_levels_of_the_stack(tmp_path):
     stack, out = noise(4, 40, 30) * np.arange(1, 5, dtype=np.float32)[:, None, None], tmp_path / "film.zarr"
     model = random_model(scaling=IntensityScaling(per="stack"))
     (whole,) = apply_images(model, [ApplyTask(stack, out)], PLAIN).result()
@@ -182,7 +209,7 @@ def test_what_is_complete_among_several_is_left_as_it_is(tmp_path):
     assert (zarr.open_array(tmp_path / "b.zarr" / "0", mode="r")[:] == apply(MODEL, stack, PLAIN)).all()
 
 
-def test_a_begun_result_of_another_model_is_not_gone_on_with(tmp_path):
+def test_a_begun_result_of_another_model_is_not_resumed(tmp_path):
     stack, out = noise(4, 40, 30), tmp_path / "film.zarr"
     stopped_at(1, stack, out)
     other = random_model(description="another")

@@ -16,7 +16,9 @@ def apply(
     /,
     *,
     output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")],
-    format: Annotated[Literal["tiff", "zarr"], Parameter(group="Output", help="Kind of file to write.")] = "tiff",
+    file_format: Annotated[
+        Literal["tiff", "zarr"], Parameter(name="--format", group="Output", help="Kind of file to write.")
+    ] = "tiff",
     overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[ApplySettings, Parameter(name="*", group="Settings")] = ApplySettings(),
@@ -33,7 +35,7 @@ def apply(
     from ..inference.apply import apply_files
     from .progress import follow
 
-    job = apply_files(loaded, paths, output, settings, format, overwrite)
+    job = apply_files(loaded, paths, output, settings, file_format, overwrite)
     ending = follow(job, "Applying", quiet=quiet)
     for path in ending.result:
         print(path)

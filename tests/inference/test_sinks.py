@@ -1,0 +1,70 @@
+"""Where results go: names only for what is complete, and what was there before stays."""
+
+import numpy as np
+import pytest
+
+from napari_emssl.data.images.image import read_image
+from napari_emssl.errors import UserError
+from napari_emssl.inference.sinks import Memory, NewFile
+from napari_emssl.models.results import ResultLayout
+
+LAYOUT = ResultLayout((2, 3, 40, 30), np.dtype(np.uint8), 0.25)
+
+
+def plane(number):
+    return np.full((40, 30), number + 1, np.uint8)
+
+
+def write(sink, count):
+    with sink.open(LAYOUT) as writer:
+        for number in range(count):
+            writer.put(number, plane(number))
+    return writer
+
+
+def content(path):
+    """All planes ``(6, 40, 30)`` of a file."""
+    image = read_image(path)
+    return np.stack([image.plane(number) for number in range(len(image))])
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.zarr", "a.npy"])
+def test_a_complete_result_has_its_name_and_nothing_else_is_left(tmp_path, name):
+    writer = write(NewFile(tmp_path / "deep" / name), LAYOUT.planes)
+    assert writer.done == 6
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == [name]
+    np.testing.assert_array_equal(content(tmp_path / "deep" / name), [plane(number) for number in range(6)])
+    if name != "a.npy":
+        assert read_image(tmp_path / "deep" / name).pixel_size_nm == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.zarr", "a.npy"])
+def test_an_incomplete_result_leaves_what_was_there_before(tmp_path, name):
+    (tmp_path / name).write_bytes(b"mine")
+    write(NewFile(tmp_path / name, overwrite=True), 5)
+    with pytest.raises(UserError, match="exists already"):
+        write(NewFile(tmp_path / name), 6)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"mine")]
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.zarr", "a.npy"])
+def test_an_incomplete_result_is_kept_where_that_is_wanted(tmp_path, name):
+    write(NewFile(tmp_path / name, keep_incomplete=True), 4)
+    found = content(tmp_path / name)
+    assert found[3].any()
+    assert not found[4:].any()
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.zarr", "a.npy"])
+def test_an_error_leaves_nothing(tmp_path, name):
+    with pytest.raises(ValueError, match="broadcast"), NewFile(tmp_path / name, True, True).open(LAYOUT) as writer:
+        writer.put(0, np.zeros((3, 7)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_in_memory_are_zero_where_nothing_was_written():
+    sink = Memory()
+    write(sink, 4)
+    assert sink.read().shape == LAYOUT.shape
+    assert sink.read()[1, 0].any()
+    assert not sink.read()[1, 1:].any()
