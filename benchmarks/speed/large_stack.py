@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 import zarr
 
+from napari_emssl import worker_jobs
 from napari_emssl.inference.plan import ApplyTask
 from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import ApplySettings
@@ -58,7 +59,7 @@ def memory_mb(process: psutil.Process) -> float:
     return process.memory_full_info().uss / 1e6
 
 
-def follow(job: client.WorkerJob, planes: int, seconds: float) -> None:
+def follow(job: client.WorkerJob[object], planes: int, seconds: float) -> None:
     """Print planes done and memory at even times, and the peaks at the end."""
     own, other = psutil.Process(), psutil.Process(job.pid)
     start, told, peaks, stopping = time.monotonic(), 0.0, [0.0, 0.0], False
@@ -100,7 +101,11 @@ def main() -> None:
         model = options.folder / "random.safetensors"
         subprocess.run([sys.executable, "-c", MODEL, str(model)], check=True)
         order = ApplyTask(stack, options.folder / "result.zarr")
-        follow(client.run("apply", str(model), [order], ApplySettings(device="cpu")), stack.shape[0], options.seconds)
+        follow(
+            client.run(worker_jobs.apply_images, str(model), [order], ApplySettings(device="cpu")),
+            stack.shape[0],
+            options.seconds,
+        )
     finally:
         shutil.rmtree(options.folder)
 

@@ -13,7 +13,9 @@ import small_jobs
 from napari.components import ViewerModel
 from npe2 import PluginManifest
 from qtpy import PYSIDE6
+from substitutes import substitute
 
+from napari_emssl import worker_jobs
 from napari_emssl.gui.job.job_panel import JobPanel
 from napari_emssl.gui.plugin import samples
 from napari_emssl.jobs.worker import client
@@ -73,12 +75,12 @@ def test_a_closed_dock_is_garbage(make_napari_viewer, monkeypatch, qtbot, name):
 
 
 def test_stop_answers_at_once_and_hands_over_within_a_second(qtbot, monkeypatch):
-    monkeypatch.setitem(client.VERBS, "finetune", "small_jobs:long_training")
+    substitute(monkeypatch, finetune=small_jobs.long_training)
     panel = JobPanel(ViewerModel(), plot=True)
     qtbot.addWidget(panel)
     shown = []
     panel.run(
-        lambda: client.run("finetune", [], [], None, None),
+        lambda: client.run(worker_jobs.finetune, [], [], None, None),
         lambda model: model,
         lambda *r: shown.append(r),
         training=True,

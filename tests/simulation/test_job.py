@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from napari_emssl import worker_jobs
 from napari_emssl.data.images.image import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Finished, Progress
@@ -49,10 +50,10 @@ def test_progress_and_stop(tmp_path, to_files):
 
 
 def test_in_a_process_of_its_own():
-    made = client.run("simulate", GOLD, FOUR).result()
+    made = client.run(worker_jobs.simulate, GOLD, FOUR).result()
     np.testing.assert_array_equal(made.stacks["image"], simulate(GOLD, FOUR).result().stacks["image"])
     with pytest.raises(UserError, match="There is no crystal 'Kryptonite'"):
-        client.run("simulate", STEMSettings(crystal="Kryptonite"), FOUR).result()
+        client.run(worker_jobs.simulate, STEMSettings(crystal="Kryptonite"), FOUR).result()
 
 
 def test_an_earlier_simulation_is_kept_unless_it_may_go(tmp_path):

@@ -1,4 +1,4 @@
-"""Jobs that need no network, for the child process: see VERBS in `napari_emssl.jobs.worker.client`."""
+"""Jobs that need no network, for the worker process: stand-ins for those of `napari_emssl.worker_jobs`."""
 
 import json
 import os

@@ -1,1 +1,1 @@
-"""Scores of models against targets; cli and gui may import it."""
+"""Scores of models against targets; cli, gui and worker_jobs may import it."""

@@ -1,1 +1,4 @@
-"""Simulated micrographs with their truth, and the job that writes them; cli, gui and demo may import it."""
+"""Simulated micrographs with their truth, and the job that writes them.
+
+Cli, gui, demo and worker_jobs may import it.
+"""

@@ -8,6 +8,7 @@ import tifffile
 import torch
 from random_models import random_model
 
+from napari_emssl import worker_jobs
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.errors import UserError
 from napari_emssl.evaluation.comparison import run as comparison_run
@@ -299,5 +300,5 @@ def test_refined_hrnets_are_compared_too(tmp_path: Path) -> None:
 
 def test_it_runs_in_a_child_process(tmp_path: Path) -> None:
     images, masks = micrographs()
-    job = client.run("compare", images, masks, tmp_path / "out", [start()], small(seeds=1))
+    job = client.run(worker_jobs.compare, images, masks, tmp_path / "out", [start()], small(seeds=1))
     assert job.result().runs() == {("start", 0), ("scratch:unet-2-44:2", 0)}

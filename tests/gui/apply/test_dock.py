@@ -8,6 +8,7 @@ import pytest
 import small_jobs
 import zarr
 from napari.layers import Labels
+from substitutes import substitute
 
 from napari_emssl.data.images.image import read_image
 from napari_emssl.gui.apply import on_demand, profiles
@@ -28,8 +29,9 @@ def viewer(make_napari_viewer_proxy):
 
 @pytest.fixture
 def widget(viewer, monkeypatch, tmp_path):
-    for verb, job in (("apply", "threshold"), ("look", "looking"), ("survey", "measured")):
-        monkeypatch.setitem(client.VERBS, verb, f"small_jobs:{job}")
+    substitute(
+        monkeypatch, apply_images=small_jobs.threshold, on_demand=small_jobs.looking, profile=small_jobs.measured
+    )
     monkeypatch.setattr(client, "warm_up", lambda *modules: None)
     monkeypatch.setattr(profiles, "_KNOWN", {})
     monkeypatch.setattr(zoo, "SHIPPED", tmp_path / "nothing ships")

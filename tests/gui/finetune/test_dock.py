@@ -6,6 +6,7 @@ import psutil
 import pytest
 import small_jobs
 from napari.layers import Labels
+from substitutes import substitute
 
 from napari_emssl.gui.layers.layers import METADATA_KEY
 from napari_emssl.jobs.worker import client
@@ -18,8 +19,7 @@ PLUGIN = "napari-emssl"
 @pytest.fixture
 def no_torch(monkeypatch):
     """Small jobs in a real child process, which need not import torch."""
-    monkeypatch.setitem(client.VERBS, "finetune", "small_jobs:long_training")
-    monkeypatch.setitem(client.VERBS, "apply", "small_jobs:threshold")
+    substitute(monkeypatch, finetune=small_jobs.long_training, apply_images=small_jobs.threshold)
     monkeypatch.setattr(client, "warm_up", lambda *modules: None)
 
 
@@ -158,7 +158,7 @@ def test_a_killed_child_leaves_viewer_and_dock_alive(qtbot, ready, viewer):
 
 
 def test_a_crash_in_the_job_is_said(qtbot, ready, monkeypatch):
-    monkeypatch.setitem(client.VERBS, "finetune", "small_jobs:crash")
+    substitute(monkeypatch, finetune=small_jobs.crash)
     ready.begin()
     wait_for_end(qtbot, ready)
     assert "stopped unexpectedly" in ready.panel.message.text
@@ -166,7 +166,7 @@ def test_a_crash_in_the_job_is_said(qtbot, ready, monkeypatch):
 
 
 def test_a_training_that_died_is_resumed_from_its_autosave(qtbot, ready, viewer, monkeypatch, home):
-    monkeypatch.setitem(client.VERBS, "finetune", "small_jobs:resumable")
+    substitute(monkeypatch, finetune=small_jobs.resumable)
     ready.begin()
     qtbot.waitUntil(lambda: "loss loss" in ready.panel.plot.curves, timeout=90000)
     psutil.Process(pid_of(ready)).kill()
@@ -184,7 +184,7 @@ def test_a_training_that_died_is_resumed_from_its_autosave(qtbot, ready, viewer,
 
 
 def test_train_more_goes_on_from_the_new_model_and_start_again_from_the_start(qtbot, ready, monkeypatch):
-    monkeypatch.setitem(client.VERBS, "finetune", "small_jobs:tells_its_input")
+    substitute(monkeypatch, finetune=small_jobs.tells_its_input)
     assert not ready.more_button.isVisibleTo(ready)
     ready.begin()
     wait_for_end(qtbot, ready)

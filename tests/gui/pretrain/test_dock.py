@@ -4,8 +4,10 @@ import dask.array as da
 import numpy as np
 import psutil
 import pytest
+import small_jobs
 import tifffile
 from qtpy.QtWidgets import QFileDialog
+from substitutes import substitute
 
 from napari_emssl.errors import UserError
 from napari_emssl.gui.job.curve_record import kept_curves
@@ -15,13 +17,14 @@ from napari_emssl.jobs.settings import PretrainSettings
 from napari_emssl.jobs.worker import client
 from napari_emssl.models.model_file import read_card
 from napari_emssl.models.zoo import own_folder
+from napari_emssl.worker_jobs import pretrain
 
 pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
 def viewer(make_napari_viewer_proxy, monkeypatch):
-    monkeypatch.setitem(client.VERBS, "pretrain", "small_jobs:long_pretraining")
+    substitute(monkeypatch, pretrain=small_jobs.long_pretraining)
     monkeypatch.setattr(client, "warm_up", lambda *modules: None)
     return make_napari_viewer_proxy()
 
@@ -267,7 +270,7 @@ def test_an_order_is_frozen(viewer, stack, tmp_path):
 
 def test_a_dock_in_a_viewer_goes_on_from_a_generator(qtbot, viewer, monkeypatch):
     """The real thing: a lazy stack, networks, a child process."""
-    monkeypatch.setitem(client.VERBS, "pretrain", "napari_emssl.training.pretraining.pretrain:pretrain")
+    substitute(monkeypatch, pretrain=pretrain)
     images = np.random.default_rng(0).integers(0, 255, (12, 96, 96), np.uint8)
     viewer.add_image(da.from_array(images, chunks=(1, 96, 96)), name="film", contrast_limits=(0, 255))
     widget = opened(viewer)

@@ -22,6 +22,7 @@ from napari_emssl.jobs.events import Finished, Preview, Progress, Started
 from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.jobs.worker import channel, client, pickling, process
 from napari_emssl.jobs.worker.channel import Channel
+from napari_emssl.jobs.worker.target import LazyFunction
 from napari_emssl.models.model_file import Card, Model, NetworkSpec
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -48,7 +49,7 @@ def eventually(condition, seconds=10.0):
 
 
 def start(verb, *args, **kwargs):
-    return client.run(f"child_jobs:{verb}", *args, **kwargs)
+    return client.run(LazyFunction("child_jobs", verb), *args, **kwargs)
 
 
 def gone(pid):
@@ -248,13 +249,12 @@ def test_hard_exit_is_a_sentence_with_the_last_words():
 
 @posix
 @pytest.mark.parametrize("saved", [True, False])
-def test_killed_for_memory_names_the_autosave(tmp_path, monkeypatch, saved):
-    monkeypatch.setitem(client.VERBS, "finetune", "child_jobs:kill_itself")
+def test_killed_for_memory_names_the_autosave(tmp_path, saved):
     autosave = tmp_path / "autosave.pt"
     if saved:
         autosave.write_bytes(b"x")
     with pytest.raises(client.WorkerDiedError) as caught:
-        list(client.run("finetune", autosave=autosave))
+        list(client.run(LazyFunction("child_jobs", "kill_itself", "Training"), autosave=autosave))
     text = str(caught.value)
     assert text.startswith(
         "Training stopped unexpectedly: the process was killed (signal 9), most likely because memory"
@@ -411,9 +411,9 @@ import signal, sys, tempfile, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where Ctrl-C is ignored, as in the background
 from pathlib import Path
 from napari_emssl.jobs.worker import client
-import numpy as np
+import child_jobs
 {warm}
-job = client.run("child_jobs:pid_and_wait", Path({note!r}))
+job = client.run(child_jobs.pid_and_wait, Path({note!r}))
 print(next(job).summary, flush=True)
 {then}
 """
@@ -466,7 +466,8 @@ def test_a_fork_of_the_parent_does_not_end_the_job():
     script = """
 import os, sys
 from napari_emssl.jobs.worker import client
-job = client.run("child_jobs:count", 30)
+import child_jobs
+job = client.run(child_jobs.count, 30)
 next(job)
 if os.fork() == 0:
     del job
@@ -561,7 +562,8 @@ def test_the_parent_never_imports_torch():
     script = """
 import sys
 from napari_emssl.jobs.worker import client
-list(client.run("child_jobs:chatty"))
+import child_jobs
+list(client.run(child_jobs.chatty))
 print(*sys.modules)
 """
     loaded = run_script(script).split()

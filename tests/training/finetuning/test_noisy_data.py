@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from napari_emssl import worker_jobs
 from napari_emssl.data.images.image import Image, write_image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.errors import UserError
@@ -229,7 +230,9 @@ def test_a_run_stopped_after_three_events_hands_over_a_model() -> None:
 
 def test_it_runs_in_a_process_of_its_own() -> None:
     noisy, _ = stack(3)
-    job = client.run("finetune", [Image("film", noisy, (3,), 0.5)], None, settings(steps=2), "scratch", name="mine")
+    job = client.run(
+        worker_jobs.finetune, [Image("film", noisy, (3,), 0.5)], None, settings(steps=2), "scratch", name="mine"
+    )
     model = job.result()
     assert (model.name, model.card.task) == ("mine", "denoise")
     assert model.card.pixel_size_nm == (0.5, 0.5)

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from napari_emssl import worker_jobs
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Finished, Notice, Preview, Started
 from napari_emssl.jobs.worker import client
@@ -121,7 +122,7 @@ def test_of_waiting_questions_only_the_newest_is_answered() -> None:
 
 def test_in_a_process_of_its_own_the_second_stroke_is_answered_at_once() -> None:
     image, numbers = discs(size=512)
-    job = client.run("first_look")
+    job = client.run(worker_jobs.live_preview)
     assert isinstance(next(job), Started)
     seconds = []
     for count in (1, 2, 3):

@@ -1,1 +1,4 @@
-"""The same fine-tuning from several starts with several seeds, scored at set steps; cli may import it."""
+"""The same fine-tuning from several starts with several seeds, scored at set steps.
+
+Cli and worker_jobs may import it.
+"""

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication, QObject
 
+from ... import worker_jobs
 from ...errors import UserError
 from ...jobs.events import Preview, Started
 from ...jobs.settings import ApplySettings
@@ -51,9 +52,9 @@ class OnDemandPredictor:
         raise UserError("The process that computes it has ended. Apply again to try once more.")
 
     def _new_job(self) -> client.WorkerJob[None]:
-        scaling, size = self._card.scaling, self._source.shape[-2:]
+        scaling, (height, width) = self._card.scaling, self._source.shape[-2:]
         levels = scaling.fit(self._source.image().planes) if scaling.per == "stack" else None
-        return client.run("look", self._file, size, self._settings, levels)
+        return client.run(worker_jobs.on_demand, self._file, (height, width), self._settings, levels)
 
     def release(self) -> None:
         """End the process; it comes back when it is needed."""

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from qtpy.QtCore import QObject, Signal
 
+from ... import worker_jobs
 from ...inference.plan import NetworkProfile
 from ...jobs.settings import ApplySettings, DeviceSettings
 from ...jobs.worker import client
@@ -39,9 +40,9 @@ def _ask(key: _Key, device: DeviceSettings) -> None:
     found: dict[NetworkSpec, NetworkProfile] = {}
     try:
         with suppress(Exception):
-            found = client.run("survey", [key[0]], device).result()
+            found = client.run(worker_jobs.profile, [key[0]], device).result()
         _KNOWN[key] = found.get(key[0])
-        client.warm_up()
+        client.warm_up(*worker_jobs.TRAINING_AND_APPLYING)
     finally:
         _ASKING.release()
     survey_news.changed.emit()

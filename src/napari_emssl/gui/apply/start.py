@@ -7,6 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QTimer
 
+from ... import worker_jobs
 from ...formatting import counted
 from ...inference.plan import ApplyResult, ApplyTask
 from ...jobs.settings import ApplySettings
@@ -62,7 +63,9 @@ def start_applying(
     check_fits(asked, card, destination, settings.test_time_augmentation)
     title = asked[0].title if len(asked) == 1 else f"{len(asked)} layers"
     panel.run(
-        lambda: client.run("apply", str(find_model(asked[0].model)), _orders(asked, card, destination), settings),
+        lambda: client.run(
+            worker_jobs.apply_images, str(find_model(asked[0].model)), _orders(asked, card, destination), settings
+        ),
         lambda outcomes: [_applied(*each, card) for each in zip(asked, outcomes, strict=True)],
         lambda results, stopped: _Shown(panel, viewer, results, done, destination).begin(),
         title=f"Applying the model to {title} …",

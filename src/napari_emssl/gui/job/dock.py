@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from ... import worker_jobs
 from ...jobs.worker import client
 from ..widgets.fields import RowForm
 from .job_panel import JobPanel
@@ -57,8 +58,8 @@ class Dock(Column):
     """Base of the docks of jobs: layer pickers that refresh, one job panel, and no orphan left behind."""
 
     panel: JobPanel
-    needs: ClassVar[tuple[str, ...]] = ()
-    """Modules that a process imports for this dock before it is needed; by default those of training and applying."""
+    needs: ClassVar[tuple[str, ...]] = worker_jobs.TRAINING_AND_APPLYING
+    """Modules that a worker process imports for this dock before it is needed."""
 
     def __init__(self, viewer: Any) -> None:
         super().__init__(viewer)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ... import worker_jobs
 from ...errors import UserError
 from ...jobs.events import Job
 from ...jobs.settings import PretrainSettings
@@ -42,7 +43,7 @@ class PretrainOrder:
         """Start the job in its process; called in the worker thread."""
         sources: list[Any] = [*(source.image() for source in self.layers), *self.paths]
         return client.run(
-            "pretrain", sources, self.settings, start=self.start, name=self.name, licence=self.licence,
+            worker_jobs.pretrain, sources, self.settings, start=self.start, name=self.name, licence=self.licence,
             autosave=self.autosave, resume=self.resume,
         )  # fmt: skip
 

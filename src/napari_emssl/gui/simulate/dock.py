@@ -5,6 +5,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton
 
+from ... import worker_jobs
 from ...errors import UserError
 from ...jobs.settings import SimulateSettings
 from ...jobs.worker import client
@@ -135,7 +136,7 @@ class SimulateDock(Dock):
             return
         shown = self.look if single else SimulatedLayers(self.viewer)
         self.panel.run(
-            lambda: client.run("simulate", what, how, folder=folder),
+            lambda: client.run(worker_jobs.simulate, what, how, folder=folder),
             lambda made: made,
             lambda made, stopped: self._on_made(made, stopped, what, folder, shown),
             title="Simulating …",

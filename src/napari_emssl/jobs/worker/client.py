@@ -7,7 +7,8 @@ while it waits, and turns the child's death into a sentence.
 import threading
 import time
 import weakref
-from typing import Any
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,36 +16,12 @@ from numpy.typing import NDArray
 from ..events import Job, T_co
 from .process import Process
 from .session import WorkerDiedError, WorkerError, WorkerSession
+from .target import reference_to
 
-__all__ = ["VERBS", "WorkerDiedError", "WorkerError", "WorkerJob", "run", "warm_up"]
+__all__ = ["WorkerDiedError", "WorkerError", "WorkerJob", "run", "warm_up"]
 
-VERBS = {
-    "pretrain": "napari_emssl.training.pretraining.pretrain:pretrain",
-    "finetune": "napari_emssl.training.finetuning.finetune:finetune",
-    "apply": "napari_emssl.inference.apply_images:apply_images",
-    "look": "napari_emssl.inference.on_demand:on_demand",
-    "survey": "napari_emssl.inference.profile:profile",
-    "evaluate": "napari_emssl.evaluation.evaluate:evaluate_job",
-    "first_look": "napari_emssl.training.live_preview.job:live_preview",
-    "compare": "napari_emssl.evaluation.comparison.compare:compare",
-    "simulate": "napari_emssl.simulation.job:simulate",
-}
-"""Where each verb lives, as ``module:function``; the function returns a `Job`."""
-
-_LIGHT = frozenset({"first_look"})
-"""Verbs that do without torch: they start quickly by themselves, and leave the process that is ready to the others."""
-
-_NAMES = {
-    "pretrain": "Pretraining",
-    "finetune": "Training",
-    "apply": "Applying the model",
-    "look": "Applying the model",
-    "survey": "Measuring the networks",
-    "evaluate": "Evaluation",
-    "first_look": "The first look",
-    "compare": "The comparison",
-    "simulate": "The simulation",
-}
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class WorkerJob(Job[T_co]):
@@ -97,12 +74,12 @@ class WorkerJob(Job[T_co]):
         self._conversation.paused = False
         self._conversation.process.tell("resume")
 
-    def show(self, plane: NDArray[Any]) -> None:
+    def show(self, plane: NDArray[np.generic]) -> None:
         """Preview this plane ``(h, w)`` from now on."""
         super().show(plane)
         self._conversation.process.tell("show", np.asarray(plane))
 
-    def ask(self, question: Any) -> None:
+    def ask(self, question: object) -> None:
         """Put a question to a job that answers questions; arrays in it travel by file."""
         super().ask(question)
         self._conversation.process.tell("ask", question)
@@ -149,21 +126,11 @@ _SPARE = _Spare()
 
 
 def warm_up(*modules: str) -> None:
-    """Keep one process ready, with what jobs need already imported there; the next `run` takes it. Returns at once.
-
-    Parameters
-    ----------
-    modules
-        Modules that the process imports; by default those of fine-tuning and applying, and so torch, with the part of
-        it that every optimizer imports when it is made.
-
-    """
-    _SPARE.prepare(
-        modules or ("napari_emssl.training.finetuning.finetune", "napari_emssl.inference.apply", "torch._dynamo")
-    )
+    """Keep one process ready that has imported these modules; the next `run` takes it. Returns at once."""
+    _SPARE.prepare(modules)
 
 
-def run(verb: str, *args: Any, **kwargs: Any) -> WorkerJob[Any]:
+def run(function: Callable[P, Job[T]], *args: P.args, **kwargs: P.kwargs) -> WorkerJob[T]:
     """Run a job in a process of its own.
 
     Arrays reach it through memory-mapped files. Arrays that are memory-mapped files already are opened there by name,
@@ -172,9 +139,8 @@ def run(verb: str, *args: Any, **kwargs: Any) -> WorkerJob[Any]:
 
     Parameters
     ----------
-    verb
-        ``pretrain``, ``finetune``, ``apply``, ``evaluate``, ``compare``, ``simulate``, or a ``module:function`` that
-        returns a `Job`.
+    function
+        Returns the job: one of `worker_jobs`, or any function of the top level of a module that the process can import.
     *args, **kwargs
         For that function; plain picklable data, arrays, `Image` and `Model`. With `autosave`, the message about a job
         that died names that file.
@@ -191,5 +157,6 @@ def run(verb: str, *args: Any, **kwargs: Any) -> WorkerJob[Any]:
         When no process can be started.
 
     """
-    process = Process() if verb in _LIGHT else _SPARE.take()
-    return WorkerJob(WorkerSession(process, _NAMES.get(verb, "The job"), VERBS.get(verb, verb), args, kwargs))
+    reference = reference_to(function)
+    process = Process() if reference.light else _SPARE.take()
+    return WorkerJob(WorkerSession[T](process, reference, args, kwargs))

@@ -160,9 +160,9 @@ class Child:
 
     def _attempt(self, errand: Message) -> None:
         try:
-            target, arguments, named, folder = self.wire.open(errand)
+            function, arguments, named, folder = self.wire.open(errand)
             os.chdir(folder)
-            self._run(_find(target)(*arguments, **named))
+            self._run(function(*arguments, **named))
             self._outbox.put("end", None)
         except UserError as error:
             self._outbox.put("refused", str(error))
@@ -261,12 +261,6 @@ class Child:
             raise UserError(content)
         plane: NDArray[Any] = content
         return plane
-
-
-def _find(target: str) -> Callable[..., Job[object]]:
-    module, _, name = target.partition(":")
-    function: Callable[..., Job[object]] = getattr(import_module(module), name)
-    return function
 
 
 def _is_starvation(error: BaseException) -> bool:

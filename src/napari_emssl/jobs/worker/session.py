@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic
 
@@ -14,6 +14,7 @@ from ...errors import UserError
 from ..events import Finished, T_co, Update
 from .pickling import Message
 from .process import Process
+from .target import LazyFunction
 
 _POLL_SECONDS = 0.2
 _NEVER = float("inf")
@@ -60,18 +61,19 @@ class WorkerSession(Iterator[Update | Finished[T_co]], Generic[T_co]):
     ----------
     process
         A process that waits for its job.
-    what
-        The job in messages, as ``Training``.
-    target
-        ``module:function`` to call there with `args` and `kwargs`; it returns the `Job`.
+    function
+        What to call there with `args` and `kwargs`; it returns the `Job`.
 
     """
 
-    def __init__(self, process: Process, what: str, target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, process: Process, function: LazyFunction, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> None:
         self.process, self.grace_seconds, self.stopped_at, self.paused = process, 15.0, _NEVER, False
         self._longest_silence = 0.0
-        self._what, self._autosave = what, kwargs.get("autosave")
-        self._errand: Any = (target, args, kwargs, os.getcwd())  # noqa: PTH109
+        self._what, autosave = function.title, kwargs.get("autosave")
+        self._autosave = Path(autosave) if isinstance(autosave, str | Path) else None
+        self._errand: Any = (function, args, kwargs, os.getcwd())  # noqa: PTH109
         self._reading = threading.Lock()
         self._asked = self._closing = self._over = False
 
@@ -158,7 +160,7 @@ class WorkerSession(Iterator[Update | Finished[T_co]], Generic[T_co]):
         return self._death(f"stopped unexpectedly: {_cause(code)}", _SMALLER if code == -_KILLED else _AGAIN)
 
     def _death(self, what: str, way_out: str, details: str = "") -> WorkerDiedError:
-        if self._autosave is not None and Path(self._autosave).is_file():
+        if self._autosave is not None and self._autosave.is_file():
             way_out = f"The last autosave is at '{self._autosave}'."
         return WorkerDiedError(f"{self._what} {what}. {way_out}", details or self.process.log_tail())
 

@@ -1,1 +1,1 @@
-"""The prediction that appears while one paints, before any training; gui may import it."""
+"""The prediction that appears while one paints, before any training; gui and worker_jobs may import it."""

@@ -5,7 +5,9 @@ import time
 import numpy as np
 import psutil
 import pytest
+import small_jobs
 from napari.layers import Image, Labels
+from substitutes import substitute
 
 from napari_emssl.gui.layers.layers import snapshot_of
 from napari_emssl.gui.layers.previews import UncertaintyLayer
@@ -34,7 +36,7 @@ def stack():
 def page(viewer, stack, monkeypatch):
     """The page Segment with an image and an empty painting on it, at plane 0."""
     monkeypatch.setattr(client, "warm_up", lambda *modules: None)
-    monkeypatch.setitem(client.VERBS, "finetune", "small_jobs:long_training")
+    substitute(monkeypatch, finetune=small_jobs.long_training)
     viewer.add_image(stack[0], name="film", scale=(1, 0.5, 0.5), units=("s", "nm", "nm"))
     _, dock = viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Fine-tune")
     viewer.dims.set_current_step(0, 0)

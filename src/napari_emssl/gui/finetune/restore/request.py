@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .... import worker_jobs
 from ....data.datasets.pair_check import PairCheck, check_images, factor_of, size_trouble
 from ....data.images.image import Image
 from ....errors import UserError
@@ -162,7 +163,7 @@ def start_restoring(request: RestoreRequest, unchecked: Sequence[Pair], draft: R
     for pair in unchecked:
         refuse(pair, pair.check())
     return client.run(
-        "finetune", request.images(), request.targets(), draft.settings, draft.start,
+        worker_jobs.finetune, request.images(), request.targets(), draft.settings, draft.start,
         name=draft.name, autosave=draft.autosave, resume=draft.resume,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from .... import worker_jobs
 from ....errors import UserError
 from ....jobs.events import Event, Notice, Preview
 from ....jobs.worker import client
@@ -224,7 +225,7 @@ class LivePreview(QWidget):
 
 
 def _start() -> client.WorkerJob[None]:
-    return client.run("first_look")
+    return client.run(worker_jobs.live_preview)
 
 
 def _send(question: tuple[Snapshot, Handle]) -> Iterator[tuple[int, tuple[int, ...]]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from .... import worker_jobs
 from ....data.images.image import Image
 from ....jobs.events import Job
 from ....jobs.worker import client
@@ -31,6 +32,6 @@ def start_segmenting(request: TrainingRequest, painting_paths: Sequence[Path], d
         for plane in painted.images()
     ]
     return client.run(
-        "finetune", images, targets, draft.settings, draft.start,
+        worker_jobs.finetune, images, targets, draft.settings, draft.start,
         name=draft.name, class_names=request.class_names(), autosave=draft.autosave, resume=draft.resume,
     )  # fmt: skip
