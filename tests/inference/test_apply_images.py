@@ -16,6 +16,7 @@ from napari_emssl.inference.apply import apply
 from napari_emssl.inference.apply_images import apply_images
 from napari_emssl.inference.plan import ApplyTask
 from napari_emssl.inference.resumable_zarr import AlreadyDoneError, ZarrGrid, ZarrWriter, read_progress
+from napari_emssl.jobs import meter
 from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import ApplySettings
 
@@ -139,6 +140,13 @@ def test_a_run_that_was_stopped_is_resumed(tmp_path):
     assert next(event for event in events if isinstance(event, Progress)).fraction > 2 / 5
     np.testing.assert_array_equal(zarr.open_array(out / "0", mode="r")[:], apply(MODEL, stack, PLAIN))
     assert read_progress(out).complete
+
+
+def test_events_come_at_most_ten_times_a_second_however_many_images_there_are(monkeypatch):
+    monkeypatch.setattr(meter, "EVENT_SECONDS", 1000.0)
+    events = list(apply_images(MODEL, [ApplyTask(noise(2, 32, 32))] * 5, PLAIN))
+    fractions = [event.fraction for event in events if isinstance(event, Progress)]
+    assert fractions == [pytest.approx(0.1), 1.0]
 
 
 def test_a_disk_that_fills_up_keeps_the_planes_before(tmp_path, monkeypatch):

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.datasets.image_pairs import open_pairs
-from ..data.images.image import Image, ImageSource
+from ..data.datasets.image_pairs import ImageSources, open_pairs
+from ..data.images.image import Image
 from ..inference.engine import SECONDS_BETWEEN_PREVIEWS, Engine
 from ..inference.predictor import Predicted
 from ..jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
@@ -17,11 +17,10 @@ from ..models.zoo import resolve_model
 from .scorers import scorer_of
 
 _DEFAULTS = EvaluateSettings()
-Sources = ImageSource | Sequence[ImageSource]
 
 
 def evaluate(
-    model: Model | str | Path, images: Sources, targets: Sources, settings: EvaluateSettings = _DEFAULTS
+    model: Model | str | Path, images: ImageSources, targets: ImageSources, settings: EvaluateSettings = _DEFAULTS
 ) -> Scores:
     """Score a model against targets and return the scores; `evaluate_job` run to its end.
 
@@ -54,7 +53,7 @@ def evaluate(
 
 
 def evaluate_job(
-    model: Model | str | Path, images: Sources, targets: Sources, settings: EvaluateSettings = _DEFAULTS
+    model: Model | str | Path, images: ImageSources, targets: ImageSources, settings: EvaluateSettings = _DEFAULTS
 ) -> Job[Scores]:
     """Score a model against targets, as a job.
 
@@ -79,7 +78,7 @@ def evaluate_job(
 
 
 def _events(
-    control: Control, model: Model | str | Path, images: Sources, targets: Sources, settings: EvaluateSettings
+    control: Control, model: Model | str | Path, images: ImageSources, targets: ImageSources, settings: EvaluateSettings
 ) -> Iterator[Update | Finished[Scores]]:
     resolved = resolve_model(model)
     pairs = open_pairs(images, targets, resolved.card.task, (resolved.card.upscale,))

@@ -45,8 +45,8 @@ def apply(model: Model | str | Path, image: ImageSource, settings: ApplySettings
     -------
     numpy.ndarray
         Of the image's shape, colour axis dropped, height and width multiplied by the card's ``upscale``. Of a
-        segmentation model labels, 0 background, 1.. classes, in the
-        smallest unsigned integer type; of every other model float32 in the units of the image.
+        segmentation model labels, 0 background, 1.. classes, in the smallest unsigned integer type; of every other
+        model float32 in the units of the image.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def apply_files(
     -------
     Job
         `Finished` carries `Written`: the list of files, its `failed` the images that could not be read. A damaged
-        image is told as a `Notice`, and the others go on. Stopped early, the image at hand is not written.
+        image is reported by a `Notice`, and the next one follows. Stopped early, the image at hand is not written.
 
     Raises
     ------

@@ -28,6 +28,7 @@ from .sinks import PlaneWriter, Sink
 SECONDS_BETWEEN_PREVIEWS = 1.0
 _PARTS = 1000
 """Of an image or a plane: an image may have one plane or thousands, and a plane one tile or hundreds."""
+Counted = Literal["tiles", "planes", "images"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Engine:
     def run(
         self,
         work: Sequence[tuple[ImageSource, Sink]],
-        counted: Literal["tiles", "planes", "images"] = "tiles",
+        counted: Counted = "tiles",
         prefix: str = "",
     ) -> Iterator[Update | ImageDone]:
         """Apply the model to images, each into its sink, until all are done or a stop is asked for.
@@ -107,7 +108,8 @@ class Engine:
         """
         count = _Count(counted, work)
         for source, sink in work:
-            yield (yield from self._apply(source, sink, count, prefix))
+            done = yield from self._apply(source, sink, count, prefix)
+            yield done
             if self._control.stopped:
                 return
 
@@ -121,11 +123,22 @@ class Engine:
     def planes(
         self, image: Image, begin: int = 0, levels: Levels | None = None
     ) -> Iterator[TilesDone | Notice | Predicted]:
-        """Run over the planes of an image, see `Predictor.planes`; what becomes of them is up to the caller."""
+        """Run over the planes of an image and leave to the caller what becomes of them; see `Predictor.planes`.
+
+        Parameters
+        ----------
+        image
+            Planes of any size.
+        begin
+            The plane to begin with.
+        levels
+            Those of the stack, for a model that scales stacks as a whole, where they are known already.
+
+        """
         return self._fitting(image.plane_shape).planes(image, self._control, begin, levels)
 
     def _fitting(self, size: tuple[int, int]) -> Predictor:
-        """Return the network for planes of a size; to build it takes a second, and its memory plan another."""
+        """Return the network for planes of a size: the one at hand where it fits, as building one takes time."""
         if self._predictor is None or self._predictor.size != size:
             self._predictor = Predictor(self.model, self._settings, *size)
         return self._predictor
@@ -175,7 +188,7 @@ class Engine:
 class _Count:
     """How far the whole work is."""
 
-    def __init__(self, counted: Literal["tiles", "planes", "images"], work: Sequence[tuple[ImageSource, Sink]]) -> None:
+    def __init__(self, counted: Counted, work: Sequence[tuple[ImageSource, Sink]]) -> None:
         self._counted = counted
         planes = [len(source) for source, _ in work if isinstance(source, Image)]
         self._total = sum(planes) if counted == "planes" else len(work)

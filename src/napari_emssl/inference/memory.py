@@ -1,6 +1,7 @@
 """How much memory a network needs per pixel, how much there is, and which errors mean that it ran out."""
 
 import weakref
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,13 @@ _OVERHEAD = 2.5
 """Measured peak of the whole process over the sum of activations, on a CPU: convolutions reorder their input, functions
 that are no modules are not watched, and an allocator wastes some."""
 _PHRASES = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
+
+
+class _Grid(Protocol):
+    """What every generator says of itself, in pixels."""
+
+    stride: int
+    receptive_field: int
 
 
 class _LiveTensors:
@@ -63,9 +71,9 @@ def bytes_per_pixel(network: nn.Module, device: Device, stride: int) -> float:
 
 def needs_of(network: nn.Module, device: Device) -> MemoryNeeds:
     """Return what decides on the tiles of a network on the device it was placed on."""
-    stride, receptive_field = int(getattr(network, "stride")), int(getattr(network, "receptive_field"))  # noqa: B009
-    cost = bytes_per_pixel(network, device, stride)
-    return MemoryNeeds(stride, receptive_field, cost, device.torch_device.type == "cpu")
+    grid = cast(_Grid, network)
+    cost = bytes_per_pixel(network, device, grid.stride)
+    return MemoryNeeds(grid.stride, grid.receptive_field, cost, device.torch_device.type == "cpu")
 
 
 def leaves(network: nn.Module) -> list[nn.Module]:

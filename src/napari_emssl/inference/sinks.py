@@ -135,6 +135,7 @@ class NewFile:
 
     @contextmanager
     def _plane_by_plane(self, layout: ResultLayout, create: "_Create") -> Iterator[ArrayWriter]:
+        # `replacing` gives the file its name unless the block raises: so what is to leave nothing behind raises.
         with suppress(_IncompleteError), replacing(self.path, self.overwrite) as temporary:
             writer = ArrayWriter(create(temporary, layout))
             try:
