@@ -28,13 +28,13 @@ def test_tiles_and_memory_are_those_of_the_run(monkeypatch, size, more):
     monkeypatch.setattr(memory, "free_main_memory", lambda: 2**30)
     settings = PLAIN.model_copy(update=more)
     specs = [MODEL.card.network, random_model("unet-4-200").card.network]
-    surveys = profile(specs, settings).result()
-    assert list(surveys) == specs
-    foreseen, predictor = estimate_run(surveys[specs[0]], settings, *size), Predictor(MODEL, settings, *size)
-    assert (foreseen.tiles, foreseen.tile, foreseen.halo) == (predictor.tiles, predictor.plan.tile, predictor.plan.halo)
-    assert foreseen.pass_bytes == predictor.plan.planned_bytes
-    assert foreseen.fits
-    assert foreseen.plane_seconds > 0
+    profiles = profile(specs, settings).result()
+    assert list(profiles) == specs
+    estimate, predictor = estimate_run(profiles[specs[0]], settings, *size), Predictor(MODEL, settings, *size)
+    assert (estimate.tiles, estimate.tile, estimate.halo) == (predictor.tiles, predictor.plan.tile, predictor.plan.halo)
+    assert estimate.pass_bytes == predictor.plan.planned_bytes
+    assert estimate.fits
+    assert estimate.plane_seconds > 0
 
 
 def test_memory_that_is_not_there_is_foreseen(monkeypatch):
