@@ -80,7 +80,7 @@ def die_and_resume(widget):
     """Let a training die after its first autosave."""
     widget.page.advanced.rows["autosave_seconds"].set(2.0)
     widget.begin()
-    autosave = widget._ordered.draft.autosave
+    autosave = widget._latest[1].autosave
     wait(400, autosave.is_file)
     wait(4)
     psutil.Process(widget.panel.runner.handle._job.pid).kill()

@@ -212,10 +212,10 @@ class ApplyDock(Dock):
         if not self.gone and not self.panel.runner.running:
             self.panel.say(text, trouble)
 
-    def leave(self) -> None:
+    def on_close(self) -> None:
         """End the job; layers that are computed when they are looked at live on."""
         self.gone = True
-        super().leave()
+        super().on_close()
 
 
 def _signals_of(form: SettingsForm) -> list[Any]:

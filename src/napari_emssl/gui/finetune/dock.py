@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QPushButton, QTabBar
 from superqt import QCollapsible
 
@@ -18,16 +19,24 @@ from ..apply.start import start_applying
 from ..job.dock import Dock, hbox
 from ..job.job_panel import JobPanel
 from ..job.plane_follower import PlaneFollower
+from ..job.request import RunOptions
 from ..layers.layers import pixel_size_nm
 from ..models.picker import ModelPicker, zoo_news
-from ..training.order import RunOptions, Trained, TrainingOrder, autosave_path, put_into_zoo
 from ..training.page import TrainingPage
+from ..training.request import TrainingRequest
+from ..training.trained import Trained, autosave_path, put_into_zoo
 from ..widgets.form import SettingsForm, align_labels
 from ..widgets.pickers import DevicePicker
 from .restore.page import RestorePage
 from .segment.page import SegmentPage
 
-PAGES: tuple[Callable[[Any], TrainingPage], ...] = (SegmentPage, RestorePage)
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+
+_Page = TrainingPage[TrainingRequest]
+PAGES: "tuple[Callable[[Viewer], _Page], ...]" = (SegmentPage, RestorePage)
 """The ways of training, in the order of their tabs; called with the viewer."""
 _SECONDS = 45.0
 
@@ -42,12 +51,13 @@ class FinetuneDock(Dock):
 
     """
 
-    def __init__(self, napari_viewer: Any) -> None:
+    def __init__(self, napari_viewer: "Viewer") -> None:
         super().__init__(napari_viewer)
         self.trained: Trained | None = None
-        self._ordered: TrainingOrder | None = None
-        self._trained_on: Any = None
-        self._trained_by: TrainingPage | None = None
+        self._latest: tuple[TrainingRequest, RunOptions] | None = None
+        """The training under way, or the last one."""
+        self._trained_on: Image | None = None
+        self._trained_by: _Page | None = None
         self.follower = PlaneFollower(napari_viewer, self)
         self.follower.moved.connect(self._on_plane)
         self._make_pages()
@@ -67,7 +77,7 @@ class FinetuneDock(Dock):
             self.tabs.setTabToolTip(row, page.hint)
             self.column.insertWidget(row, page)
             page.changed.connect(self._on_inputs)
-            page.said.connect(lambda text, trouble: self.panel.say(text, trouble))
+            page.told.connect(lambda text, trouble: self.panel.say(text, trouble))
         self.column.insertWidget(0, self.tabs)
         self.tabs.setVisible(len(self.pages) > 1)
         self.tabs.currentChanged.connect(self._choose_page)
@@ -107,12 +117,12 @@ class FinetuneDock(Dock):
         self.apply_button = QPushButton("Apply to this layer")
         self.apply_button.clicked.connect(self.apply)
         self.resume_button = QPushButton("Resume training")
-        self.resume_button.setToolTip("Go on from the last autosave, with the painting and settings of that run.")
+        self.resume_button.setToolTip("Continue from the last autosave, with the painting and settings of that run.")
         self.resume_button.clicked.connect(self.resume)
         self.resume_button.hide()
         self.panel.runner.failed.connect(self._on_failure)
         self.more_button = QPushButton("Train more")
-        self.more_button.setToolTip("Go on from the new model, with everything that is painted or paired by now.")
+        self.more_button.setToolTip("Train the new model further, with everything that is painted or paired by now.")
         self.more_button.clicked.connect(self.train_more)
         self.panel.extra.addWidget(self.resume_button)
         self.offers = hbox(self.more_button, self.apply_button)
@@ -129,22 +139,22 @@ class FinetuneDock(Dock):
         self._on_inputs()
         self._offer(not self.panel.runner.running)
 
-    def showEvent(self, event: Any) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
         """Let the forms of the pages and of the dock stand below each other as one."""
         align_labels(self.form, *(page.form for page in self.pages))
         super().showEvent(event)
 
-    def leave(self) -> None:
+    def on_close(self) -> None:
         """End the job, and listen to no layer any more."""
-        super().leave()
+        super().on_close()
         for page in self.pages:
-            page.leave()
+            page.on_close()
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew; napari calls this when they change."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again; napari calls this when they change."""
         for page in self.pages:
             page.reset_choices(event)
-        if not self.panel.runner.running and self._ordered and self._ordered.layer not in self.viewer.layers:
+        if not self.panel.runner.running and self._latest and self._latest[0].layer not in self.viewer.layers:
             self.follower.forget()
         self._suggest_name()
 
@@ -178,7 +188,7 @@ class FinetuneDock(Dock):
         self.start.refresh()
         self.start.pick(name)
 
-    def show_page(self, title: str) -> Any:
+    def show_page(self, title: str) -> _Page:
         """Bring the page with this title to the front, and return it."""
         row = next(row for row, page in enumerate(self.pages) if page.title == title)
         self.tabs.setCurrentIndex(row)
@@ -193,42 +203,44 @@ class FinetuneDock(Dock):
         if self.trained is not None:
             self._begin(self.trained.name)
 
-    def _begin(self, start: str | None) -> None:
+    def _begin(self, start_from: str | None) -> None:
         try:
-            order = self._order(start)
+            request, options = self._request(start_from)
         except UserError as error:
             self.panel.show_error(error)
             return
         self._running.remove_preview()
         self._running = self.page
-        self._run(order)
+        self._run(request, options)
 
     def resume(self) -> None:
-        """Go on with a training that died, from its last autosave."""
-        if self._ordered is not None:
-            self._run(self._ordered.resumed())
+        """Resume a training that died from its last autosave."""
+        if self._latest is not None:
+            request, options = self._latest
+            self._run(request, options.resumed())
 
-    def _run(self, order: TrainingOrder) -> None:
-        self._ordered = order
-        self._running.begin_preview(order)
+    def _run(self, request: TrainingRequest, options: RunOptions) -> None:
+        self._latest = request, options
+        self._running.begin_preview(request)
         self.resume_button.hide()
         self.panel.run(
-            order.make_job, lambda model: put_into_zoo(model, order.draft), partial(self._on_trained, order),
+            lambda: request.start(options), lambda model: put_into_zoo(model, options),
+            partial(self._on_trained, request.layer),
             title="Starting; the first time this takes a few seconds …", training=True,
         )  # fmt: skip
-        self.panel.note(*order.notes)
-        self.follower.begin(order.layer, order.source, self.panel.runner.handle)
+        self.panel.note(*request.notes)
+        self.follower.begin(request.layer, request.source, self.panel.runner.handle)
 
-    def _order(self, start: str | None) -> TrainingOrder:
-        """Resolve what is on screen and in the layers; raises `UserError` with what is missing."""
+    def _request(self, start_from: str | None) -> tuple[TrainingRequest, RunOptions]:
+        """Read what is on screen and in the layers; raises `UserError` with what is missing."""
         self._suggest_name()
         wanted = self.name.text().strip()
         name = free_name(wanted) if wanted else ""
-        order = self.page.order(RunOptions(self.settings(), start, name, autosave_path(name)))
+        request = self.page.request(self.settings(), start_from)
         if not name:
             raise UserError("The model has no name. Write one into 'Save as'.")
-        self._set_name(order.draft.name)
-        return order
+        self._set_name(name)
+        return request, RunOptions(name, autosave_path(name))
 
     def settings(self) -> FinetuneSettings:
         """Return the settings as they stand on screen."""
@@ -239,19 +251,20 @@ class FinetuneDock(Dock):
         """A prediction belongs to its plane: blank it until the next one comes, for good when none will."""
         (self._running.blank_preview if self.panel.runner.running else self._running.remove_preview)()
 
-    def _on_trained(self, order: TrainingOrder, result: Trained, stopped: bool) -> None:
-        self.trained, self._trained_on, self._trained_by = result, order.layer, self._running
+    def _on_trained(self, layer: "Image", result: Trained, stopped: bool) -> None:
+        self.trained, self._trained_on, self._trained_by = result, layer, self._running
         self.panel.record.keep(result.name)
         zoo_news.changed.emit()
         self.name.setModified(False)
         self.apply_button.setToolTip(self._running.apply_hint)
-        self.panel.say(result.sentence(stopped))
+        self.panel.say(result.describe(stopped))
 
     def _on_failure(self, error: BaseException) -> None:
         """Offer the last autosave of a training that died."""
-        if self.panel.training and self._ordered is not None and self._ordered.draft.autosave.is_file():
+        autosave = self._latest[1].autosave if self._latest is not None else None
+        if self.panel.training and autosave is not None and autosave.is_file():
             self.resume_button.show()
-            self.panel.say(f"{error} Press 'Resume training' to go on from it.", trouble=True)
+            self.panel.say(f"{error} Press 'Resume training' to continue from it.", trouble=True)
 
     def _on_idle(self, idle: bool) -> None:
         for page in self.pages:

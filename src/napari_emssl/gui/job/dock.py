@@ -15,7 +15,7 @@ _SIZE = QSize(370, 640)
 
 
 class Column(QScrollArea):
-    """A body that scrolls, with a form at its top; `leave` is called when the dock is taken away."""
+    """A body that scrolls, with a form at its top; `on_close` is called when the dock is taken away."""
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -44,13 +44,13 @@ class Column(QScrollArea):
         """Add a labelled row to the form."""
         self.form.add_row(label, widget, tooltip)
 
-    def leave(self) -> None:
+    def on_close(self) -> None:
         """End what runs, since the dock is gone; a column by itself runs nothing."""
 
     def event(self, event: Any) -> bool:
         """Notice when napari takes the dock out of its window."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.leave()
+            self.on_close()
         return bool(super().event(event))
 
 
@@ -65,7 +65,7 @@ class Dock(Column):
         super().__init__(viewer)
         threading.Thread(target=client.warm_up, args=self.needs, daemon=True).start()
 
-    def leave(self) -> None:
+    def on_close(self) -> None:
         """End the job."""
         self.panel.runner.close()
 

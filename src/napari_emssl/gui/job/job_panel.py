@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
@@ -21,19 +21,37 @@ from qtpy.QtWidgets import (
 
 from ...errors import UserError
 from ...formatting import duration
-from ...jobs.events import Event, Finished, Notice, Preview, Progress, Started
+from ...jobs.events import Event, Finished, Job, Notice, Preview, Progress, Started
 from ..widgets.plotting import theme_colours
 from .curve_record import CurveRecord
-from .runner import Finish, MakeJob, Runner
+from .runner import Runner
+
+if TYPE_CHECKING:
+    from napari.utils.events import Event as ViewerEvent
+    from napari.viewer import Viewer
+
+    from .loss_plot import LossPlot
 
 _FULL = 1000
 _CALM_MS = 300
 """After a dock was opened, before it loads what it needs later."""
-Show = Callable[[Any, bool], None]
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 class JobPanel(QWidget):
     """Controls and displays of one job at a time; knows nothing of what the job does.
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose theme the curves follow.
+    start
+        What stands on the button that starts.
+    pausable, plot
+        Whether jobs can be paused, and whether trainings have curves.
+    parent
+        Owner in the sense of Qt.
 
     Signals
     -------
@@ -53,13 +71,13 @@ class JobPanel(QWidget):
     idle = Signal(bool)
 
     def __init__(
-        self, viewer: Any, start: str = "Start", pausable: bool = False, plot: bool = False,
+        self, viewer: "Viewer", start: str = "Start", pausable: bool = False, plot: bool = False,
         parent: QWidget | None = None,
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self._viewer, self._pausable = viewer, pausable
         self._notes: tuple[str, ...] = ()
-        self._show: Show = _nothing
+        self._show: Callable[[Any, bool], None] = _nothing
         self.training = False
         self.record = CurveRecord()
         """The numbers of the training under way, or of the last one."""
@@ -68,7 +86,7 @@ class JobPanel(QWidget):
         self.runner.failed.connect(self._on_failure)
         self.runner.ended.connect(self._on_end)
         self._make_widgets(start)
-        self.plot: Any = None
+        self.plot: LossPlot | None = None
         """The curves, made when the first training starts."""
         self._plots = plot
         if plot:
@@ -90,15 +108,16 @@ class JobPanel(QWidget):
         self.notes = Message()
         self.extra = QVBoxLayout()
 
-    def _make_plot(self) -> None:
+    def _make_plot(self) -> "LossPlot":
         from .loss_plot import LossPlot
 
-        self.plot = LossPlot()
-        self.plot.offer_csv(self.rows)
+        self.plot = plot = LossPlot()
+        plot.offer_csv(self.rows)
         self._follow_theme()
         self._viewer.events.theme.connect(self._follow_theme)
-        layout: Any = self.layout()
-        layout.insertWidget(layout.indexOf(self.notes), self.plot, 100)
+        layout = self.layout()
+        layout.insertWidget(layout.indexOf(self.notes), plot, 100)
+        return plot
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
@@ -120,12 +139,17 @@ class JobPanel(QWidget):
         """Return the numbers of the training under way, or of the last one."""
         return self.record.rows
 
-    def _follow_theme(self, event: Any = None) -> None:
+    def _follow_theme(self, event: "ViewerEvent | None" = None) -> None:
         if self.plot is not None:
             self.plot.set_colours(*theme_colours(self._viewer))
 
     def run(
-        self, make_job: MakeJob, finish: Finish, show: Show, title: str = "Starting …", training: bool = False
+        self,
+        make_job: Callable[[], Job[T]],
+        finish: Callable[[T], U],
+        show: Callable[[U, bool], None],
+        title: str = "Starting …",
+        training: bool = False,
     ) -> None:
         """Start a job.
 
@@ -150,9 +174,8 @@ class JobPanel(QWidget):
         self.bar.setRange(0, 0)
         self.bar.setFormat("")
         if self._plots and training:
-            if self.plot is None:
-                self._make_plot()
-            self.plot.clear()
+            plot = self._make_plot() if self.plot is None else self.plot
+            plot.clear()
         self.runner.run(make_job, finish)
         self._refresh()
 
@@ -285,5 +308,5 @@ def _load_plots() -> None:
     threading.Thread(target=import_module, args=(".loss_plot", __package__), daemon=True).start()
 
 
-def _nothing(result: Any, stopped: bool) -> None:
+def _nothing(result: object, stopped: bool) -> None:
     """What is shown when no job runs."""

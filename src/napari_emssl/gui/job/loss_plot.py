@@ -4,11 +4,11 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyqtgraph as pg
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from ...errors import UserError
@@ -36,7 +36,7 @@ _COLOURS = {  # Okabe & Ito's palette, safe for colour-blind eyes, in the shades
 class Curve:
     """Points of one line; when there are too many, every second one is dropped, so that memory stays flat."""
 
-    def __init__(self, line: Any, marked: bool = False) -> None:
+    def __init__(self, line: pg.PlotDataItem, marked: bool = False) -> None:
         self.line, self._marked, self._colour = line, marked, "w"
         self.line.opts["autoDownsampleFactor"] = 1.0  # a point a pixel will do
         self.steps: list[float] = []
@@ -75,10 +75,10 @@ class Curve:
         self.line.setSymbol("o" if few and self._marked else None)
 
 
-class _View(pg.GraphicsLayoutWidget):
+class _CurveView(pg.GraphicsLayoutWidget):
     """A view in which the wheel zooms only after a click: until then it scrolls the dock, as everywhere else in it."""
 
-    def wheelEvent(self, event: Any) -> None:
+    def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom, or leave the event to the dock."""
         if self.hasFocus():
             super().wheelEvent(event)
@@ -94,7 +94,7 @@ class LossPlot(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.view = _View()
+        self.view = _CurveView()
         self.losses = self.view.addPlot(row=0, col=0, axisItems={"left": LogAxis("left")})
         self.metrics = self.view.addPlot(row=1, col=0)
         self.curves: dict[str, Curve] = {}
@@ -235,7 +235,7 @@ class LossPlot(QWidget):
         self.score.setText(f"{_ERRORS.get(name, name.capitalize())} {value:.3g}, best {best:.3g}")
         self.score.setToolTip("On data held out of the training.")
 
-    def _curve(self, plot: Any, name: str) -> Curve:
+    def _curve(self, plot: pg.PlotItem, name: str) -> Curve:
         key = f"{'loss' if plot is self.losses else 'validation'} {name}"
         if key not in self.curves:
             line = plot.plot(name=name, antialias=True, symbolSize=5, symbolPen=None)
@@ -254,7 +254,7 @@ class LossPlot(QWidget):
             plot.showGrid(x=True, y=True, alpha=0.15)
             plot.legend.setLabelTextColor(text)
             for _, label in plot.legend.items:
-                label.setText(label.text)  # which draws it anew
+                label.setText(label.text)  # which draws it again
         self._paint_curves()
 
     def _paint_curves(self) -> None:

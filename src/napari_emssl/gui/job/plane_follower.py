@@ -1,18 +1,39 @@
 """Tells a running job which plane the user looks at."""
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
-from ..layers.layers import LayerSnapshot, plane_in_view
+from ..layers.layers import Index, LayerSnapshot, plane_in_view
+from ..threads.newest import NewestWins
 from .runner import Handle
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 _CALM_MS = 120
 
 
+@dataclass(frozen=True)
+class _PlaneInView:
+    source: LayerSnapshot
+    index: Index
+    job: Handle
+
+
 class PlaneFollower(QObject):
     """Follows the sliders during a run; planes are read and sent in a thread, since lazy ones may take long.
+
+    Parameters
+    ----------
+    viewer
+        The viewer with the sliders.
+    parent
+        Owner in the sense of Qt.
 
     Signals
     -------
@@ -23,44 +44,57 @@ class PlaneFollower(QObject):
 
     moved = Signal()
 
-    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+    def __init__(self, viewer: "Viewer", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._layer: Any = None
+        self._layer: Image | None = None
         self._source: LayerSnapshot | None = None
-        self._handle = Handle()
-        self._index: tuple[int, ...] | None = None
-        self._thread = ThreadPoolExecutor(1)
-        self._timer = QTimer(self, singleShot=True, interval=_CALM_MS)
-        self._timer.timeout.connect(self._look)
+        self._job = Handle()
+        self._index: Index | None = None
+        self._sender = NewestWins[_PlaneInView, None](_send, _CALM_MS, self)
         viewer.dims.events.current_step.connect(self._on_dims)
 
-    def begin(self, layer: Any, source: LayerSnapshot, handle: Handle) -> None:
-        """Send the plane in view now, and every later one; a handle whose job is over ignores them."""
-        self._layer, self._source, self._handle = layer, source, handle
+    def begin(self, layer: "Image", source: LayerSnapshot, job: Handle) -> None:
+        """Send the plane in view now, and every later one.
+
+        Parameters
+        ----------
+        layer
+            The layer whose planes are looked at.
+        source
+            That layer as it was, from which planes are read.
+        job
+            Is told of them; one that is over ignores them.
+
+        """
+        self._layer, self._source, self._job = layer, source, job
         self._index = None
-        self._look()
+        plane = self._plane()
+        if plane is not None:
+            self._sender.ask(plane)
 
     def forget(self) -> None:
         """Let go of the layer."""
         self._layer = self._source = None
-        self._timer.stop()
+        self._sender.drop()
 
-    def _on_dims(self, event: Any = None) -> None:
+    def _on_dims(self, event: "Event | None" = None) -> None:
         if self._layer is not None:
-            self._timer.start()
+            self._sender.ask_when_calm(self._plane)
 
-    def _look(self) -> None:
+    def _plane(self) -> _PlaneInView | None:
+        """Return the plane in view, where it is another one than before."""
         if self._layer is None or self._source is None:
-            return
+            return None
         index = plane_in_view(self._layer, self._viewer)
         if index == self._index:
-            return
+            return None
         if self._index is not None:
             self.moved.emit()
         self._index = index
-        self._thread.submit(_send, self._source, index, self._handle)
+        return _PlaneInView(self._source, index, self._job)
 
 
-def _send(source: LayerSnapshot, index: tuple[int, ...], handle: Handle) -> None:
-    handle.show(source.plane(index))
+def _send(plane: _PlaneInView) -> Iterable[None]:
+    plane.job.show(plane.source.plane(plane.index))
+    return ()

@@ -1,23 +1,41 @@
 """Layers in, arrays out, and back: everything the docks know of napari's layers. No Qt."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ...data.images.arrays import DuckArray, Floats
 from ...data.images.image import GreyPlanes, Image, grey
 from ...errors import UserError
 
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+Index = tuple[int, ...]
+"""Of a plane in a stack; empty for one plane."""
+
 _PLACEMENT = ("scale", "translate", "rotate", "shear")
-
-
 _LARGEST_PAINTING = 8 * 2**30
 
-
 METADATA_KEY = "napari_emssl"
+
+
+class Placement(TypedDict, total=False):
+    """Keyword arguments of a layer that say where its grid lies."""
+
+    scale: Floats
+    translate: Floats
+    rotate: Floats
+    shear: Floats
+    affine: Floats
+    units: tuple[object, ...]
+    axis_labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -25,35 +43,45 @@ class LayerSnapshot:
     """The planes of an image layer, not yet read: how a job finds them and how the result finds its way back."""
 
     name: str
-    data: Any
+    data: DuckArray
     """Level 0 of the layer: ``(..., h, w)``, or ``(..., h, w, 3 | 4)`` where `rgb`; numpy, dask or zarr."""
     rgb: bool
     shape: tuple[int, ...]
     """Shape of the grid, colours left out: ``(..., h, w)``."""
-    placement: dict[str, Any] = field(repr=False)
+    placement: Placement = field(repr=False)
     pixel_size_nm: float | None = None
+    copies: Mapping[Index, NDArray[np.number]] = field(default_factory=dict, repr=False)
+    """Planes as they were when they were copied, whatever is done to the layer."""
 
     @property
     def leading(self) -> tuple[int, ...]:
         """Shape before the plane axes; empty for one plane."""
         return self.shape[:-2]
 
-    def indices(self) -> Iterator[tuple[int, ...]]:
+    def indices(self) -> Iterator[Index]:
         """Index of every plane, in order."""
         return product(*(range(n) for n in self.leading))
 
-    def plane(self, index: tuple[int, ...]) -> NDArray[Any]:
+    def plane(self, index: Index) -> NDArray[np.number]:
         """Return a copy of one plane ``(h, w)`` in its own dtype; colours become grey."""
+        if index in self.copies:
+            return self.copies[index].copy()
         plane = np.array(self.data[index])
         return grey(plane) if self.rgb else plane
 
-    def image(self, index: tuple[int, ...] | None = None) -> Image:
+    def with_copies(self, indices: Iterable[Index]) -> "LayerSnapshot":
+        """Return it with copies of some planes, if they are in memory; those of lazy layers are read when asked for."""
+        if not isinstance(self.data, np.ndarray):
+            return self
+        return replace(self, copies={index: self.plane(index) for index in indices})
+
+    def image(self, index: Index | None = None) -> Image:
         """Return the planes, or the one at `index`, as jobs take them; read when the job asks, copied by it."""
         data, leading = (self.data, self.leading) if index is None else (self.data[index], ())
         return Image(self.name, GreyPlanes(data, leading, self.rgb), leading, self.pixel_size_nm)
 
 
-def snapshot_of(layer: Any) -> LayerSnapshot:
+def snapshot_of(layer: "Layer") -> LayerSnapshot:
     """Describe an image layer (2-D, stack, n-D, RGB, multiscale, dask, zarr) without reading its pixels."""
     data = layer.data[0] if layer.multiscale else layer.data
     rgb = bool(getattr(layer, "rgb", False))
@@ -63,31 +91,33 @@ def snapshot_of(layer: Any) -> LayerSnapshot:
     return LayerSnapshot(layer.name, data, rgb, shape, placement(layer), pixel_size_nm(layer))
 
 
-def placement(layer: Any) -> dict[str, Any]:
+def placement(layer: "Layer") -> Placement:
     """Return the keyword arguments that put a new layer on the grid of `layer`, units and axis names included."""
-    where: dict[str, Any] = {name: np.array(getattr(layer, name)) for name in _PLACEMENT}
+    where = {name: np.array(getattr(layer, name)) for name in _PLACEMENT}
     where["affine"] = np.array(layer.affine.affine_matrix)
-    for name in ("units", "axis_labels"):
-        if hasattr(layer, name):
-            where[name] = tuple(getattr(layer, name))
-    return where
+    names = {name: tuple(getattr(layer, name)) for name in ("units", "axis_labels") if hasattr(layer, name)}
+    placed: Placement = {**where, **names}  # type: ignore[typeddict-item]
+    return placed
 
 
-def placement_of_plane(where: dict[str, Any]) -> dict[str, Any]:
+def placement_of_plane(where: Placement) -> Placement:
     """Return the placement of one plane (the last two axes) of a layer with the placement `where`."""
     shear = where["shear"]
-    return {
-        **where,
+    plane: Placement = {
         "scale": where["scale"][-2:],
         "translate": where["translate"][-2:],
         "rotate": where["rotate"][-2:, -2:],
         "shear": shear[-2:, -2:] if shear.ndim == 2 else shear[-1:],
         "affine": where["affine"][-3:, -3:],
-        **{name: where[name][-2:] for name in ("units", "axis_labels") if name in where},
     }
+    if "units" in where:
+        plane["units"] = where["units"][-2:]
+    if "axis_labels" in where:
+        plane["axis_labels"] = where["axis_labels"][-2:]
+    return plane
 
 
-def placement_of_finer(where: dict[str, Any], factor: int) -> dict[str, Any]:
+def placement_of_finer(where: Placement, factor: int) -> Placement:
     """Return the placement of a layer whose planes have `factor` times the pixels a side, on the very same field."""
     if factor == 1:
         return where
@@ -100,7 +130,7 @@ def placement_of_finer(where: dict[str, Any], factor: int) -> dict[str, Any]:
     return {**where, "scale": where["scale"] / finer, "translate": first}
 
 
-def pixel_size_nm(layer: Any) -> float | None:
+def pixel_size_nm(layer: "Layer") -> float | None:
     """Return the pixel size in nm when the layer's plane axes carry a unit of length, else None."""
     units = getattr(layer, "units", None)
     if units is None:
@@ -114,25 +144,25 @@ def pixel_size_nm(layer: Any) -> float | None:
         return None
 
 
-def plane_in_view(layer: Any, viewer: Any) -> tuple[int, ...]:
+def plane_in_view(layer: "Layer", viewer: "Viewer") -> Index:
     """Return the index of the plane of `layer` that the sliders of `viewer` point at; empty for a 2-D layer."""
     shape = snapshot_of(layer).leading
     at = pixel_at(layer, viewer, viewer.dims.point)[: len(shape)]
     return tuple(int(i) for i in np.clip(at, 0, np.asarray(shape, int) - 1))
 
 
-def pixel_at(layer: Any, viewer: Any, point: Any) -> tuple[int, ...]:
+def pixel_at(layer: "Layer", viewer: "Viewer", point: ArrayLike) -> tuple[int, ...]:
     """Return the index of the pixel of `layer`, which may lie outside of it, at a point of the viewer's world."""
     own = np.asarray(point, float)[-layer.ndim :] * _unit_factors(layer, viewer)
     return tuple(int(i) for i in np.round(layer.world_to_data(own)))
 
 
-def point_of(layer: Any, viewer: Any, pixel: Any) -> tuple[float, ...]:
+def point_of(layer: "Layer", viewer: "Viewer", pixel: ArrayLike) -> tuple[float, ...]:
     """Return where a pixel ``(..., y, x)`` of `layer` lies in the viewer's world."""
     return tuple(float(x) for x in np.asarray(layer.data_to_world(pixel)) / _unit_factors(layer, viewer))
 
 
-def _unit_factors(layer: Any, viewer: Any) -> NDArray[np.float64] | float:
+def _unit_factors(layer: "Layer", viewer: "Viewer") -> Floats | float:
     """Viewers since napari 0.7 count in the smallest unit of their layers; a layer counts in its own."""
     world = getattr(viewer.layers, "units", None)
     own = getattr(layer, "units", None)
@@ -145,7 +175,7 @@ def _unit_factors(layer: Any, viewer: Any) -> NDArray[np.float64] | float:
     return np.array([float(base(str(w))[0]) / float(base(str(o))[0]) for w, o in zip(world, own, strict=True)])
 
 
-def world_factors(one: Any, other: Any) -> NDArray[np.float64]:
+def world_factors(one: "Layer", other: "Layer") -> Floats:
     """Return by what to multiply world coordinates of a layer to get those of another, for the last axes of both.
 
     Each layer counts in its own units; 1 where the units cannot be compared, since napari then goes by the numbers.
@@ -168,7 +198,7 @@ def _ratio(own: str, wanted: str) -> float:
         return 1.0
 
 
-def new_painting(layer: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+def new_painting(layer: "ImageLayer") -> tuple[NDArray[np.uint8], dict[str, object]]:
     """Return empty labels on the grid of an image layer and the keyword arguments of their Labels layer.
 
     Raises
@@ -191,7 +221,7 @@ def brush_size(shape: tuple[int, ...]) -> int:
     return int(np.clip(min(shape[-2:]) // 50, 3, 40))
 
 
-def appearance_of(image: Any) -> dict[str, Any]:
+def appearance_of(image: "ImageLayer") -> dict[str, Any]:
     """Return what makes a layer look like this one; the colours of an RGB layer have no part in its grey results."""
     if getattr(image, "rgb", False):
         white = 255.0 if np.dtype(image.dtype) == np.uint8 else 1.0

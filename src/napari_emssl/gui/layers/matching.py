@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +12,14 @@ from ...errors import UserError
 from ...models.tasks import TaskName, task_of
 from .layers import METADATA_KEY, snapshot_of
 
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Layer, Shapes
+
 ALL_PAINTED = "all painted"
 """What the name of a layer of fully annotated regions ends with."""
 
 
-def painting_of(image: Any, paintings: Iterable[Any]) -> Any:
+def painting_of(image: "Image | None", paintings: "Iterable[Labels]") -> "Labels | None":
     """Return the painting of an image: the newest one named after it, else the only one on its grid, else None.
 
     Results of models are on the grid of their image, too, and no painting unless they are named as one.
@@ -29,19 +32,19 @@ def painting_of(image: Any, paintings: Iterable[Any]) -> Any:
     return named[-1] if named else drawn[0] if len(drawn) == 1 else None
 
 
-def regions_of_image(image: Any, shapes: Iterable[Any]) -> Any:
+def regions_of_image(image: "Image | None", shapes: "Iterable[Shapes]") -> "Shapes | None":
     """Return the newest Shapes layer named after an image, else None: images often lie on top of each other."""
     named = [layer for layer in shapes if image is not None and layer.name.startswith(f"{image.name} | {ALL_PAINTED}")]
     return named[-1] if named else None
 
 
-def shape_of(layer: Any) -> tuple[int, ...]:
+def shape_of(layer: "Layer") -> tuple[int, ...]:
     """Return the shape of a layer's grid, colours left out."""
     data = layer.data[0] if layer.multiscale else layer.data
     return tuple(int(n) for n in (data.shape[:-1] if getattr(layer, "rgb", False) else data.shape))
 
 
-def lie_alike(one: Any, other: Any) -> bool:
+def lie_alike(one: "Layer", other: "Layer") -> bool:
     """Whether two layers of one shape cover each other in the viewer."""
     corners = np.array([[0] * one.ndim, [n - 1 for n in shape_of(one)]])
     ours, theirs = (np.array([layer.data_to_world(corner) for corner in corners]) for layer in (one, other))
@@ -67,8 +70,28 @@ _WORDS = {
 }
 
 
-def partner_of(image: Any, layers: Iterable[Any], task: TaskName, picked: Any = None) -> Any:
-    """Return the layer whose grid fits and whose name or origin says most for it; None to leave what is picked."""
+def partner_of(
+    image: "Image | None", layers: "Iterable[Image]", task: TaskName, picked: "Image | None" = None
+) -> "Image | None":
+    """Return the layer whose grid fits and whose name or origin says most for it.
+
+    Parameters
+    ----------
+    image
+        The image that a partner is looked for.
+    layers
+        Those there are.
+    task
+        What is learnt from both.
+    picked
+        The partner so far.
+
+    Returns
+    -------
+    Image
+        None to leave what is picked.
+
+    """
     if image is None:
         return None
     fitting = [layer for layer in layers if layer != image and _fits(image, layer, task)]
@@ -78,14 +101,14 @@ def partner_of(image: Any, layers: Iterable[Any], task: TaskName, picked: Any = 
     return best
 
 
-def likely_pair(layers: Iterable[Any], task: TaskName) -> tuple[Any, Any] | None:
+def likely_pair(layers: "Iterable[Image]", task: TaskName) -> "tuple[Image, Image] | None":
     """Return the image and the clean image that most speaks for among some layers; None where no two fit."""
     listed = list(layers)
     pairs = [(image, clean) for image in listed if (clean := partner_of(image, listed, task)) is not None]
     return max(pairs, key=lambda pair: _score(pair[0], pair[1], task) - 3.0 * _looks_clean(pair[0]), default=None)
 
 
-def _looks_clean(layer: Any) -> bool:
+def _looks_clean(layer: "Image") -> bool:
     """Whether a layer's name or origin tells that it is no recording."""
     made = layer.metadata.get(METADATA_KEY, {})
     words = "|".join(_WORDS.values())
@@ -94,7 +117,7 @@ def _looks_clean(layer: Any) -> bool:
     )
 
 
-def _fits(image: Any, layer: Any, task: TaskName) -> bool:
+def _fits(image: "Image", layer: "Image", task: TaskName) -> bool:
     try:
         ours, theirs = snapshot_of(image), snapshot_of(layer)
     except UserError:
@@ -102,7 +125,7 @@ def _fits(image: Any, layer: Any, task: TaskName) -> bool:
     return ours.leading == theirs.leading and factor_of(ours.shape, theirs.shape) in task_of(task).target_factors
 
 
-def _score(image: Any, layer: Any, task: TaskName) -> float:
+def _score(image: "Image", layer: "Image", task: TaskName) -> float:
     """How much speaks for a layer: one simulation, a word in its name, the beginning of the name."""
     ours, theirs = (one.metadata.get(METADATA_KEY, {}) for one in (image, layer))
     ours_made, theirs_made = (one.get("simulated", {}) for one in (ours, theirs))

@@ -148,7 +148,7 @@ class ModelsDock(Column):
         self._watch.begin()
         self.reader.ask(registries=True)
 
-    def leave(self) -> None:
+    def on_close(self) -> None:
         """End what runs, and let go of the viewer."""
         self.panel.runner.close()
         self.viewer.events.theme.disconnect(self._follow_theme)

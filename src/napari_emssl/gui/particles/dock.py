@@ -127,7 +127,7 @@ class ParticlesDock(Column):
         self._follow(self.labels.value)
         self._ask()
 
-    def leave(self) -> None:
+    def on_close(self) -> None:
         """Let go of the viewer: the dock is gone."""
         self._follow(None)
         self.finder.close()

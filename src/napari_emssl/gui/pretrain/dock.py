@@ -15,9 +15,10 @@ from ...models.recommended import recommended_start
 from ...models.zoo import free_name
 from ..job.dock import FINETUNE, Dock, open_dock
 from ..job.job_panel import JobPanel
+from ..job.request import RunOptions
 from ..layers.layers import pixel_size_nm
 from ..models.picker import SCRATCH, GeneratorPicker, zoo_news
-from ..training.order import Trained, autosave_path, put_into_zoo
+from ..training.trained import Trained, autosave_path, put_into_zoo
 from ..widgets.form import SettingsForm
 from ..widgets.pickers import DevicePicker
 from .patch_pictures import PatchPictures
@@ -193,7 +194,7 @@ class PretrainDock(Dock):
         self._ordered, self.trained = order, None
         self.resume_button.hide()
         self.panel.run(
-            order.make_job, lambda model: put_into_zoo(model, order), self._on_trained,
+            order.make_job, lambda model: put_into_zoo(model, RunOptions(order.name, order.autosave)), self._on_trained,
             title="Starting; the first time this takes a few seconds …", training=True,
         )  # fmt: skip
 
@@ -206,7 +207,7 @@ class PretrainDock(Dock):
         zoo_news.changed.emit()
         self.name.setModified(False)
         unchanged = result.card.history[-1].steps == 0
-        self.panel.say(f"{result.sentence(stopped)}{_UNCHANGED if unchanged else ''}")
+        self.panel.say(f"{result.describe(stopped)}{_UNCHANGED if unchanged else ''}")
 
     def _on_failure(self, error: BaseException) -> None:
         """Offer the last autosave of a pretraining that died."""

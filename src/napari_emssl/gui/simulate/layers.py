@@ -1,6 +1,7 @@
 """Simulated images and their truth as layers, on one field. No Qt."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -112,5 +113,5 @@ def _finer(image: NDArray[Any], grid: dict[str, Any]) -> dict[str, Any]:
     """The same field on half the step."""
     from napari.layers import Image
 
-    where = placement_of_finer(placement(Image(image, **grid)), 2)
+    where: Mapping[str, object] = placement_of_finer(placement(Image(image, **grid)), 2)
     return {key: where[key] for key in grid}

@@ -1,4 +1,4 @@
-"""What the docks that train share: the order of a training and the page of a kind of training.
+"""What the docks that train share: the contract of a page, what is asked of its request, and the way into the zoo.
 
 Finetune and pretrain may import it.
 """

@@ -1,8 +1,10 @@
-"""What a way of training offers the fine-tune dock: its inputs, its settings, its order and its previews."""
+"""What a way of training offers the Fine-tune dock: its inputs, its settings, its request and its previews."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
@@ -11,35 +13,56 @@ from ...jobs.settings import FinetuneSettings, TrainTask
 from ..widgets.fields import RowForm
 from ..widgets.form import SettingsForm
 from ..widgets.pickers import layer_picker
-from .order import RunOptions, TrainingOrder
+from .request import TrainingRequest
+
+if TYPE_CHECKING:
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 AUTOSAVE_SECONDS = 15.0
 """Trainings in the viewer are short: most of one must not be lost."""
 
+R = TypeVar("R", bound=TrainingRequest)
+_TEXTS = ("title", "hint", "apply_hint")
 
-class TrainingPage(QWidget):
-    """Base of the pages of the fine-tune dock, one for each way of training; the class of a page is its whole contract.
+
+class TrainingPage(QWidget, Generic[R]):
+    """Base of the pages of the Fine-tune dock, one for each way of training; this class is their whole contract.
 
     The dock owns what all ways share: start, device, time budget, name, the job panel, applying the new model. A page
     owns its inputs, at its top a picker of the image (`image`), and everything that depends on them. It joins the dock
-    by its class standing in `finetune_widget.PAGES`.
+    by its class standing in `PAGES` of `gui/finetune/dock.py`.
 
     A page sets `title`, `hint` and `apply_hint`, adds its inputs with `add_row` (or anything to `column`), gives
     `super().__init__` the settings it begins with (`AUTOSAVE_SECONDS` among them) and the names of those it folds away,
-    and overrides `order`, `begin_preview`, `show_preview`, `blank_preview` and `remove_preview`; where inputs stand for
-    settings (a task, say), also `settings`.
+    and defines the abstract methods; a class that lacks one of all these cannot be made. Where inputs stand for
+    settings (a task, say), it overrides `settings` too.
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose layers it learns from.
+    defaults
+        The settings it begins with.
+    advanced
+        Names of the settings that are folded away.
 
     Signals
     -------
     changed()
-        Another image, or another kind of result: the dock suggests a name and describes the starts anew.
-    said(str, bool)
+        Another image, or another kind of result: the dock suggests a name and describes the starts again.
+    told(str, bool)
         A sentence for the user, and whether it is about trouble.
+
+    Raises
+    ------
+    TypeError
+        When a class of a page lacks something; as soon as Python reads the class.
 
     """
 
     changed = Signal()
-    said = Signal(str, bool)
+    told = Signal(str, bool)
 
     title: ClassVar[str]
     """Verb on the page's tab."""
@@ -48,7 +71,16 @@ class TrainingPage(QWidget):
     apply_hint: ClassVar[str]
     """What applying the new model does, as a tooltip."""
 
-    def __init__(self, viewer: Any, defaults: FinetuneSettings, advanced: tuple[str, ...]) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        # not by ABCMeta, as a class of Qt has a metaclass of its own
+        abstract = [name for name, value in vars(TrainingPage).items() if getattr(value, "__isabstractmethod__", False)]
+        missing = [name for name in abstract if getattr(cls, name) is vars(TrainingPage)[name]]
+        missing += [name for name in _TEXTS if not hasattr(cls, name)]
+        if missing:
+            raise TypeError(f"The page {cls.__name__} lacks {', '.join(missing)}.")
+
+    def __init__(self, viewer: "Viewer", defaults: FinetuneSettings, advanced: tuple[str, ...]) -> None:
         super().__init__()
         self.viewer = viewer
         self.advanced = SettingsForm(defaults, advanced)
@@ -62,19 +94,30 @@ class TrainingPage(QWidget):
         self.column.addLayout(self.form)
 
     def add_row(self, label: str, widget: QWidget, tooltip: str = "") -> None:
-        """Add a labelled row to the page's form."""
+        """Add a row to the page's form.
+
+        Parameters
+        ----------
+        label
+            Stands before the field.
+        widget
+            The field.
+        tooltip
+            Of both.
+
+        """
         self.form.add_row(label, widget, tooltip)
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew, in every picker."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again, in every picker."""
         self.image.reset_choices(event)
 
     def on_image(self) -> None:
         """Take in that another image was picked; overriding methods call this one last."""
         self.changed.emit()
 
-    def leave(self) -> None:
-        """Let go of layers that are listened to, and end what the page itself runs, since the dock is gone."""
+    def on_close(self) -> None:
+        """Listen to no layer any more, and end what the page itself runs, since the dock is gone."""
 
     @property
     def learns(self) -> TrainTask:
@@ -86,13 +129,25 @@ class TrainingPage(QWidget):
         settings: FinetuneSettings = self.advanced.settings()
         return settings
 
-    def order(self, draft: RunOptions) -> TrainingOrder:
-        """Resolve layers and inputs, on the GUI thread, into a frozen order.
+    @abstractmethod
+    def request(self, settings: FinetuneSettings, start_from: str | None) -> R:
+        """Read layers and inputs, on the GUI thread, into a frozen request.
 
-        Pixels that the user may edit while the job runs are copied here; everything slow belongs into the order's
-        `start_job`, which is called in a worker thread with the draft, once more (`RunOptions.resume`) where a
-        training that died is resumed; it passes settings, start, name, autosave and resume of the draft to
-        `client.run`.
+        Pixels that the user may edit while the job runs are copied here; everything slow belongs into the request's
+        `start`, which is called in a worker thread, a second time (`RunOptions.resume`) where a training that died is
+        resumed.
+
+        Parameters
+        ----------
+        settings
+            The page's own, with the time and device of the dock.
+        start_from
+            A model or generator of the zoo, or ``scratch``; None takes the recommended generator.
+
+        Returns
+        -------
+        TrainingRequest
+            Its `layer` is what `image` shows.
 
         Raises
         ------
@@ -100,23 +155,22 @@ class TrainingPage(QWidget):
             A sentence with what is missing or does not fit, and the way out.
 
         """
-        raise NotImplementedError
 
-    def begin_preview(self, order: TrainingOrder) -> None:
+    @abstractmethod
+    def begin_preview(self, request: R) -> None:
         """Get ready for the previews of a run."""
-        raise NotImplementedError
 
-    def show_preview(self, images: Mapping[str, NDArray[Any]]) -> None:
+    @abstractmethod
+    def show_preview(self, images: Mapping[str, NDArray[np.generic]]) -> None:
         """Show the images of a `Preview` event, by name, in layers that are updated in place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def blank_preview(self) -> None:
         """Show nothing until the next preview comes: another plane is in view."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove_preview(self) -> None:
         """Take the layers of the preview away."""
-        raise NotImplementedError
 
     def on_idle(self, idle: bool) -> None:
         """Take in that a job of the dock begins, or has ended."""

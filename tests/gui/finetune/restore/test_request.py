@@ -5,9 +5,10 @@ from napari.layers import Image
 from scipy import ndimage
 
 from napari_emssl.errors import UserError
-from napari_emssl.gui.finetune.restore.request import pair_of, refuse, restore_request
+from napari_emssl.gui.finetune.restore.request import check_fits, pair_of, restore_request
 from napari_emssl.gui.layers.layers import METADATA_KEY
 from napari_emssl.gui.layers.matching import likely_pair, partner_of
+from napari_emssl.jobs.settings import FinetuneSettings
 
 
 def stack(n=3, height=48, width=64, seed=0):
@@ -15,6 +16,10 @@ def stack(n=3, height=48, width=64, seed=0):
     rng = np.random.default_rng(seed)
     clean = ndimage.gaussian_filter(rng.random((n, height, width)) > 0.98, (0, 2, 2), output=float) * 100
     return clean + rng.normal(0, 1, clean.shape), clean
+
+
+def request_of(layers, task="denoise", **more):
+    return restore_request(layers, FinetuneSettings(task=task), **more)
 
 
 def layer(array, name="image", **options):
@@ -30,7 +35,7 @@ def test_stacks_are_paired_plane_by_plane_and_read_late():
         return noisy[read[-1] : read[-1] + 1]
 
     lazy = da.map_blocks(block, chunks=((1,) * 3, 48, 64), dtype=float, meta=np.array((), float))
-    request = restore_request("denoise", [(layer(lazy, contrast_limits=(0, 1), cache=False), layer(clean, "clean"))])
+    request = request_of([(layer(lazy, contrast_limits=(0, 1), cache=False), layer(clean, "clean"))])
     read.clear()
     assert [len(image) for image in request.images()] == [len(image) for image in request.targets()] == [3]
     assert read == []
@@ -41,14 +46,14 @@ def test_stacks_are_paired_plane_by_plane_and_read_late():
 def test_images_of_a_simulation_are_images_of_their_own():
     noisy, clean = stack()
     made = {METADATA_KEY: {"simulated": {"run": 1, "kind": "image"}}}
-    request = restore_request("denoise", [(layer(noisy, "a", metadata=made), layer(clean, "b"))])
+    request = request_of([(layer(noisy, "a", metadata=made), layer(clean, "b"))])
     assert [image.name for image in request.images()] == ["a [0]", "a [1]", "a [2]"]
     np.testing.assert_array_equal([target.plane(0) for target in request.targets()], clean)
 
 
 def test_without_clean_images_there_are_no_targets():
     noisy, _ = stack()
-    request = restore_request("denoise", [(layer(noisy), None), (layer(noisy[0]), layer(noisy[0]))], alone=True)
+    request = request_of([(layer(noisy), None), (layer(noisy[0]), layer(noisy[0]))], alone=True)
     assert request.targets() is None
     assert [len(image) for image in request.images()] == [3, 1]
 
@@ -73,7 +78,7 @@ ONE = layer(NOISY, "N")
 )
 def test_what_does_not_fit_is_said_in_a_sentence(layers, task, text):
     with pytest.raises(UserError, match=text):
-        restore_request(task, layers)
+        request_of(layers, task)
 
 
 def test_a_finer_target_is_taken_for_super_resolution():
@@ -102,15 +107,15 @@ def test_a_wrong_pair_is_refused_by_name():
     other = stack(seed=7)[1]
     pair = pair_of("denoise", layer(NOISY, "N"), layer(other, "other"))
     with pytest.raises(UserError, match="'N' and 'other': They do not show the same"):
-        refuse(pair, pair.check())
+        check_fits(pair, pair.check())
     good = pair_of("denoise", layer(NOISY, "N"), layer(CLEAN, "C"))
-    refuse(good, good.check())
+    check_fits(good, good.check())
 
 
 def test_colours_and_many_axes():
     rng = np.random.default_rng(1)
     colours = rng.integers(0, 255, (2, 3, 16, 18, 3), np.uint8)
-    request = restore_request("denoise", [(layer(colours, rgb=True), layer(colours[..., 0].astype(float), "C"))])
+    request = request_of([(layer(colours, rgb=True), layer(colours[..., 0].astype(float), "C"))])
     assert (len(request.images()[0]), len(request.targets()[0])) == (6, 6)
 
 

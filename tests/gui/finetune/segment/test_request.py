@@ -5,7 +5,17 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_emssl.errors import UserError
 from napari_emssl.gui.finetune.segment.classes import PaintedClass, remember
-from napari_emssl.gui.finetune.segment.request import training_request
+from napari_emssl.gui.finetune.segment.request import segment_request
+from napari_emssl.jobs.settings import FinetuneSettings
+
+
+def request_of(pairs, **more):
+    return segment_request(pairs, FinetuneSettings(task="segment"), **more)
+
+
+def painting_of(image):
+    """The labels of all annotated planes, ``(n, h, w)``."""
+    return np.stack(list(image.labels.values()))
 
 
 @pytest.fixture
@@ -21,11 +31,11 @@ def painted():
 
 
 def test_only_painted_planes_are_gathered(stack, painted):
-    request = training_request([(Image(stack), Labels(painted))])
+    request = request_of([(Image(stack), Labels(painted))])
     (image,) = request.images
-    assert image.indices == ((1,), (3,))
-    np.testing.assert_array_equal(np.stack(image.images()), stack[[1, 3]])
-    np.testing.assert_array_equal(image.painting, painted[[1, 3]])
+    assert tuple(image.labels) == ((1,), (3,))
+    np.testing.assert_array_equal(np.stack(image.planes()), stack[[1, 3]])
+    np.testing.assert_array_equal(painting_of(image), painted[[1, 3]])
     assert (request.values, request.class_names()) == ((1, 2), ["label 1", "label 2"])
     assert image.masks() == [None, None]
 
@@ -33,13 +43,13 @@ def test_only_painted_planes_are_gathered(stack, painted):
 def test_later_edits_do_not_matter(stack, painted):
     labels, image = Labels(painted.copy()), Image(stack.copy())
     shapes = Shapes([[[1, 0, 0], [1, 0, 9], [1, 9, 9], [1, 9, 0]]], ndim=3)
-    request = training_request([(image, labels)], shapes=[shapes])
+    request = request_of([(image, labels)], shapes=[shapes])
     remember([labels], PaintedClass(1, "other", "ignore"))
     labels.data[:], image.data[:] = 0, 0
     labels.name = image.name = "renamed"
     shapes.data = []
-    np.testing.assert_array_equal(np.stack(request.images[0].images()), stack[[1, 3]])
-    np.testing.assert_array_equal(request.images[0].painting, painted[[1, 3]])
+    np.testing.assert_array_equal(np.stack(request.images[0].planes()), stack[[1, 3]])
+    np.testing.assert_array_equal(painting_of(request.images[0]), painted[[1, 3]])
     assert request.images[0].source.name == "Image"
     assert request.class_names() == ["label 1", "label 2"]
     assert request.images[0].masks()[0].sum() >= 81
@@ -55,9 +65,9 @@ def test_lazy_planes_are_read_only_when_asked_for(painted):
     lazy = da.map_blocks(block, chunks=((1,) * 4, 32, 40), dtype=float, meta=np.array((), dtype=float))
     image = Image(lazy, contrast_limits=(0, 1), cache=False)
     read.clear()
-    request = training_request([(image, Labels(painted))])
+    request = request_of([(image, Labels(painted))])
     assert read == []
-    assert len(request.images[0].images()) == 2
+    assert len(request.images[0].planes()) == 2
     assert sorted(read) == [1, 3]
 
 
@@ -65,17 +75,17 @@ def test_many_axes_and_colours():
     colours = np.random.default_rng(0).integers(0, 255, (2, 3, 16, 16, 3), np.uint8)
     painting = np.zeros((2, 3, 16, 16), int)
     painting[1, 2, 3:6, 3:6] = 1
-    (image,) = training_request([(Image(colours, rgb=True), Labels(painting))]).images
-    assert image.indices == ((1, 2),)
-    assert image.images()[0].shape == (16, 16)
+    (image,) = request_of([(Image(colours, rgb=True), Labels(painting))]).images
+    assert tuple(image.labels) == ((1, 2),)
+    assert image.planes()[0].shape == (16, 16)
 
 
 def test_multiscale_layers_are_taken_at_full_resolution(stack, painted):
     image = Image([stack, stack[:, ::2, ::2]], multiscale=True)
     labels = Labels([painted, painted[:, ::2, ::2]], multiscale=True)
-    (found,) = training_request([(image, labels)]).images
-    np.testing.assert_array_equal(found.painting, painted[[1, 3]])
-    np.testing.assert_array_equal(np.stack(found.images()), stack[[1, 3]])
+    (found,) = request_of([(image, labels)]).images
+    np.testing.assert_array_equal(painting_of(found), painted[[1, 3]])
+    np.testing.assert_array_equal(np.stack(found.planes()), stack[[1, 3]])
 
 
 @pytest.mark.parametrize(
@@ -89,20 +99,20 @@ def test_multiscale_layers_are_taken_at_full_resolution(stack, painted):
 )
 def test_what_is_missing_is_said_in_a_sentence(image, labels, text):
     with pytest.raises(UserError, match=text):
-        training_request([(image, labels)])
+        request_of([(image, labels)])
 
 
 def test_roles_decide_what_is_learnt():
     labels = Labels(np.arange(64).reshape(8, 8) // 16 + 1, name="P")
     for painted in (PaintedClass(2, "film", "background"), PaintedClass(3, "dirt", "ignore"), PaintedClass(4, "gold")):
         remember([labels], painted)
-    request = training_request([(Image(np.zeros((8, 8))), labels)])
+    request = request_of([(Image(np.zeros((8, 8))), labels)])
     assert (request.values, request.class_names()) == ((1, 4), ["label 1", "gold"])
     assert (request.with_role("background"), request.with_role("ignore")) == ((2,), (3,))
     for value in (1, 4):
         remember([labels], PaintedClass(value, "x", "background"))
     with pytest.raises(UserError, match="No label in 'P' is a class"):
-        training_request([(Image(np.zeros((8, 8))), labels)])
+        request_of([(Image(np.zeros((8, 8))), labels)])
 
 
 def test_several_images_share_their_classes(stack, painted):
@@ -112,34 +122,34 @@ def test_several_images_share_their_classes(stack, painted):
         (Image(stack, name="a"), Labels(painted, name="pa")),
         (Image(np.ones((16, 16)), name="b"), Labels(other, name="pb")),
     ]
-    request = training_request(pairs)
+    request = request_of(pairs)
     assert [image.source.name for image in request.images] == ["a", "b"]
     assert request.values == (1, 2, 300)
     with pytest.raises(UserError, match="'pa' is picked twice"):
-        training_request([pairs[0], (Image(stack), pairs[0][1])])
+        request_of([pairs[0], (Image(stack), pairs[0][1])])
     with pytest.raises(UserError, match="'a' is picked twice"):
-        training_request([pairs[0], (pairs[0][0], Labels(painted))])
+        request_of([pairs[0], (pairs[0][0], Labels(painted))])
     with pytest.raises(UserError, match="No pixel is painted in 'empty'"):
-        training_request([pairs[0], (Image(np.ones((9, 9))), Labels(np.zeros((9, 9), int), name="empty"))])
+        request_of([pairs[0], (Image(np.ones((9, 9))), Labels(np.zeros((9, 9), int), name="empty"))])
 
 
 def test_a_plane_with_a_region_of_its_own_teaches_background(stack, painted):
     square = np.array([[2, 4], [2, 12], [9, 12], [9, 4]], float)
     on_plane_0 = Shapes([np.insert(square, 0, 0, axis=1)], ndim=3)
-    (image,) = training_request([(Image(stack), Labels(painted))], shapes=[on_plane_0]).images
-    assert image.indices == ((0,), (1,), (3,))
+    (image,) = request_of([(Image(stack), Labels(painted))], shapes=[on_plane_0]).images
+    assert tuple(image.labels) == ((0,), (1,), (3,))
     masks = image.masks()
     assert masks[0][3:9, 5:12].all()
     assert masks[0].sum() <= 72
     assert masks[1:] == [None, None]
     everywhere = Shapes([square])
-    (image,) = training_request([(Image(stack), Labels(painted))], shapes=[everywhere]).images
-    assert image.indices == ((1,), (3,)), "of planes without paint it says nothing"
+    (image,) = request_of([(Image(stack), Labels(painted))], shapes=[everywhere]).images
+    assert tuple(image.labels) == ((1,), (3,)), "of planes without paint it says nothing"
     assert all(mask.any() for mask in image.masks())
 
 
 def test_layers_that_do_not_cover_each_other_are_noticed(stack, painted):
     calibrated = Image(stack, scale=(1, 0.5, 0.5))
     for scale, elsewhere in [((1, 0.5, 0.5), False), ((1, 1, 1), True)]:
-        (image,) = training_request([(calibrated, Labels(painted, scale=scale))]).images
+        (image,) = request_of([(calibrated, Labels(painted, scale=scale))]).images
         assert image.elsewhere is elsewhere

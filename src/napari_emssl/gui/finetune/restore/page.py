@@ -1,9 +1,9 @@
 """The way *Restore*: pairs of layers, a noisy image and what it should have been, or noisy images alone."""
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
@@ -13,12 +13,15 @@ from ....models.zoo import list_models
 from ...job.dock import APPLY, open_dock
 from ...layers.previews import RestoredPreview
 from ...models.picker import zoo_news
-from ...training.order import RunOptions, TrainingOrder
 from ...training.page import AUTOSAVE_SECONDS, TrainingPage
 from ...widgets.fields import Combo
 from ...widgets.form import SettingsForm
 from .pair_table import PairTable
-from .request import RestoreTask, refuse, restore_request, start_restoring
+from .request import LayerPair, RestoreRequest, RestoreTask, restore_request
+
+if TYPE_CHECKING:
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 TASKS: dict[RestoreTask, str] = {
     "denoise": "denoise",
@@ -37,7 +40,7 @@ _ADVANCED = (
 )  # fmt: skip
 
 
-class RestorePage(TrainingPage):
+class RestorePage(TrainingPage[RestoreRequest]):
     """Trains a model that denoises, removes the background, or super-resolves.
 
     Parameters
@@ -51,7 +54,7 @@ class RestorePage(TrainingPage):
     hint = "Show noisy images with their clean ones; the model cleans all others."
     apply_hint = "Restore every plane of the image with the new model."
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: "Viewer") -> None:
         defaults = FinetuneSettings(task="denoise", autosave_seconds=AUTOSAVE_SECONDS)
         super().__init__(viewer, defaults, _ADVANCED)
         self.preview = RestoredPreview(viewer)
@@ -95,7 +98,7 @@ class RestorePage(TrainingPage):
         self.column.addWidget(self.table)
         self.column.addWidget(self.offer)
 
-    def leave(self) -> None:
+    def on_close(self) -> None:
         """Look at no pair any more."""
         self.table.on_close()
 
@@ -149,11 +152,11 @@ class RestorePage(TrainingPage):
         if self.image.value in dock.image.choices:
             dock.image.value = self.image.value
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew, in every picker."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again, in every picker."""
         self.table.reset_choices(event)
 
-    def use_pairs(self, task: RestoreTask, pairs: list[tuple[Any, Any]]) -> None:
+    def use_pairs(self, task: RestoreTask, pairs: list[LayerPair]) -> None:
         """Show a task and the pairs of layers to learn it from."""
         self.teacher.setCurrentIndex(0)
         self.task.setCurrentIndex(self.task.findData(task))
@@ -164,24 +167,15 @@ class RestorePage(TrainingPage):
         chosen = {"task": self.chosen_task, "supervision": self.supervision.rows["supervision"].get()}
         return super().settings().model_copy(update=chosen)
 
-    def order(self, draft: RunOptions) -> TrainingOrder:
-        """Resolve the pairs; raises `UserError` with what is missing or does not fit."""
-        request = restore_request(self.chosen_task, self.table.layers, self.alone)
-        doubts, unchecked = [], []
-        for pair, check in zip(request.pairs, self.table.checks, strict=True):
-            if check is None:
-                unchecked.append(pair)
-            else:
-                refuse(pair, check)
-                doubts += [f"{pair.names}: {check.doubt}"] if check.doubt else []
-        start = partial(start_restoring, request, unchecked)
-        return TrainingOrder(draft, self.image.value, request.pairs[0].image, start, notes=tuple(doubts))
+    def request(self, settings: FinetuneSettings, start_from: str | None) -> RestoreRequest:
+        """Read the pairs; raises `UserError` with what is missing or does not fit."""
+        return restore_request(self.table.layers, settings, start_from, self.alone, self.table.checks)
 
-    def begin_preview(self, order: TrainingOrder) -> None:
+    def begin_preview(self, request: RestoreRequest) -> None:
         """Get ready for the previews of a run."""
-        self.preview.begin(order.layer, order.source, order.draft.settings.task)
+        self.preview.begin(request.layer, request.source, request.settings.task)
 
-    def show_preview(self, images: Mapping[str, NDArray[Any]]) -> None:
+    def show_preview(self, images: Mapping[str, NDArray[np.generic]]) -> None:
         """Show the restored plane in view."""
         if "prediction" in images:
             self.preview.show(images["prediction"])

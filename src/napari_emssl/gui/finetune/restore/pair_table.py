@@ -1,7 +1,7 @@
 """Pairs of layers, one a row: the noisy image, its clean image, whether they fit, and what is wrong where not."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
@@ -11,8 +11,13 @@ from ....errors import UserError
 from ...job.job_panel import Message
 from ...layers.matching import likely_pair, partner_of
 from ...threads.newest import NewestWins
-from ...widgets.pickers import layer_picker
-from .request import Pair, RestoreTask, checks_of, pair_of
+from ...widgets.pickers import LayerPicker, layer_picker
+from .request import LayerPair, Pair, RestoreTask, checks_of, pair_of
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 _CALM_MS = 150
 _MARKS = {"good": "✓", "odd": "!", "bad": "✗", "asked": "…", "": ""}
@@ -31,7 +36,7 @@ class PairRow(QObject):
 
     changed = Signal()
 
-    def __init__(self, viewer: Any, parent: QWidget, image: Any = None) -> None:
+    def __init__(self, viewer: "Viewer", parent: QWidget, image: LayerPicker | None = None) -> None:
         super().__init__(parent)
         self.image = layer_picker(viewer, "Image") if image is None else image
         self.clean = layer_picker(viewer, "Image")
@@ -49,7 +54,7 @@ class PairRow(QObject):
         self.clean.changed.connect(lambda _: self._on_clean())
 
     @property
-    def layers(self) -> tuple[Any, Any]:
+    def layers(self) -> LayerPair:
         """The picked layers."""
         return self.image.value, self.clean.value
 
@@ -58,12 +63,12 @@ class PairRow(QObject):
         """What stands in the row, from left to right."""
         return self.image.native, self.clean.native, self.mark, self.remove
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again."""
         self.image.reset_choices(event)
         self.clean.reset_choices(event)
 
-    def set_layers(self, image: Any, clean: Any) -> None:
+    def set_layers(self, image: "ImageLayer | None", clean: "ImageLayer | None") -> None:
         """Pick two layers."""
         self.reset_choices()
         self.image.value, self.clean.value = image, clean
@@ -95,7 +100,7 @@ def _word(check: PairCheck | None) -> str:
     return "bad" if check.trouble else "odd" if check.doubt else "good"
 
 
-def _name(layer: Any) -> str:
+def _name(layer: "ImageLayer | None") -> str:
     return "" if layer is None else str(layer.name)
 
 
@@ -118,12 +123,12 @@ class PairTable(QWidget):
 
     changed = Signal()
 
-    def __init__(self, viewer: Any, image: Any) -> None:
+    def __init__(self, viewer: "Viewer", image: LayerPicker) -> None:
         super().__init__()
         self._viewer = viewer
         self._task: RestoreTask = "denoise"
         self._alone = False
-        self._guessed: tuple[Any, Any] | None = None
+        self._guessed: LayerPair | None = None
         """The first pair as long as it is a guess that the user has not changed."""
         self._checks = NewestWins[list[tuple[int, Pair]], tuple[int, PairCheck]](checks_of, _CALM_MS, self)
         self._checks.answered.connect(self._on_checked)
@@ -185,7 +190,7 @@ class PairTable(QWidget):
         self._show_columns()
         self._on_layers()
 
-    def set_pairs(self, pairs: list[tuple[Any, Any]]) -> None:
+    def set_pairs(self, pairs: list[LayerPair]) -> None:
         """Show these pairs of layers and no others; at least one."""
         while len(self.rows) > len(pairs):
             self.remove_pair(len(self.rows) - 1)
@@ -204,8 +209,8 @@ class PairTable(QWidget):
         self._show_columns()
         self._on_layers()
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again."""
         for row in self.rows:
             row.reset_choices(event)
         first = self.rows[0]
@@ -216,7 +221,7 @@ class PairTable(QWidget):
                 first.set_layers(*found)
 
     @property
-    def layers(self) -> list[tuple[Any, Any]]:
+    def layers(self) -> list[LayerPair]:
         """The pairs of layers."""
         return [row.layers for row in self.rows]
 

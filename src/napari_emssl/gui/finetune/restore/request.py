@@ -1,8 +1,8 @@
-"""Which layers a restoration learns from, resolved into one frozen request. No Qt, no viewer."""
+"""A restoration as the page Restore asks for it: which layers it learns from. No Qt, no viewer."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -11,13 +11,20 @@ from ....data.datasets.pair_check import PairCheck, check_images, factor_of, siz
 from ....data.images.image import Image
 from ....errors import UserError
 from ....jobs.events import Job
+from ....jobs.settings import FinetuneSettings, TrainTask
 from ....jobs.worker import client
 from ....models.model_file import Model
 from ....models.tasks import task_of
+from ...job.request import RunOptions
 from ...layers.layers import METADATA_KEY, LayerSnapshot, snapshot_of
-from ...training.order import RunOptions
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
 
 RestoreTask = Literal["denoise", "remove-background", "super-resolve"]
+LayerPair = tuple["ImageLayer | None", "ImageLayer | None"]
+"""An image layer and its clean image, as they are picked."""
+_NO_IMAGE = "There is no image layer. Open an image, or take File > Open Sample > napari-emssl."
 
 _SAME_SCALE = 0.02
 
@@ -53,12 +60,25 @@ class Pair:
         return replace(found, doubt=doubt)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RestoreRequest:
-    """Pairs of layers, all for one model."""
+    """Everything that a training on pairs of layers needs, see `TrainingRequest`."""
 
-    task: RestoreTask
+    settings: FinetuneSettings
+    start_from: str | None
+    """A model or generator of the zoo, or ``scratch``; None takes the recommended generator."""
+    layer: "ImageLayer"
+    """The first image, whose predictions are shown; to be found again, not to be read."""
     pairs: tuple[Pair, ...]
+    unchecked: tuple[Pair, ...] = ()
+    """Pairs whose pixels nobody has looked at yet."""
+    notes: tuple[str, ...] = ()
+    """What is odd about pairs, which stays on screen for the whole run."""
+
+    @property
+    def source(self) -> LayerSnapshot:
+        """The first image as it was."""
+        return self.pairs[0].image
 
     def images(self) -> list[Image]:
         """Return the images as the job takes them, read when it asks."""
@@ -69,6 +89,27 @@ class RestoreRequest:
         found = [image for pair in self.pairs if pair.target for image in _images(pair.target, pair.separate)]
         return found or None
 
+    def start(self, options: RunOptions) -> Job[Model]:
+        """Look at the pairs that nobody has looked at, and make the job in its process; called in a worker thread.
+
+        Parameters
+        ----------
+        options
+            Name, autosave and resume of this run.
+
+        Raises
+        ------
+        UserError
+            When the layers of a pair do not show the same.
+
+        """
+        for pair in self.unchecked:
+            check_fits(pair, pair.check())
+        return client.run(
+            worker_jobs.finetune, self.images(), self.targets(), self.settings, self.start_from,
+            name=options.name, autosave=options.autosave, resume=options.resume,
+        )  # fmt: skip
+
 
 def _images(source: LayerSnapshot, separate: bool) -> list[Image]:
     """A stack as one image, or as one image a plane, so that whole planes can be held out."""
@@ -77,17 +118,63 @@ def _images(source: LayerSnapshot, separate: bool) -> list[Image]:
     return [replace(source.image(index), name=f"{source.name} {list(index)}") for index in source.indices()]
 
 
-def restore_request(task: RestoreTask, layers: Sequence[tuple[Any, Any]], alone: bool = False) -> RestoreRequest:
-    """Resolve pairs of image layers into what a restoration learns from.
+def restore_request(
+    layers: Sequence[LayerPair],
+    settings: FinetuneSettings,
+    start_from: str | None = None,
+    alone: bool = False,
+    checks: Sequence[PairCheck | None] = (),
+) -> RestoreRequest:
+    """Read pairs of image layers off the viewer.
+
+    Parameters
+    ----------
+    layers
+        Pairs of an image layer and its clean image; either may be missing. The first image is the one whose
+        predictions are shown.
+    settings, start_from
+        How the training goes, and from where; the task is one that restores.
+    alone
+        Whether the images teach themselves; clean images are passed over then.
+    checks
+        What is known of each pair, None where nobody has looked at it; by default nothing of any.
+
+    Raises
+    ------
+    UserError
+        When a layer is missing or paired with itself, when shapes do not fit each other or the task, or when a pair is
+        known not to show the same.
+
+    """
+    pairs = tuple(pair_of(settings.task, image, None if alone else clean, alone) for image, clean in layers)
+    image = layers[0][0] if layers else None
+    if image is None:
+        raise UserError(_NO_IMAGE)
+    if len({pair.factor for pair in pairs}) > 1:
+        raise UserError(
+            "Some clean images are on a 2x finer grid and some are not. Train one model for each kind of pair."
+        )
+    notes, unchecked = [], []
+    for pair, check in zip(pairs, checks or [None] * len(pairs), strict=True):
+        if check is None:
+            unchecked.append(pair)
+        else:
+            check_fits(pair, check)
+            notes += [f"{pair.names}: {check.doubt}"] if check.doubt else []
+    return RestoreRequest(settings, start_from, image, pairs, tuple(unchecked), tuple(notes))
+
+
+def pair_of(task: TrainTask, image: "ImageLayer | None", clean: "ImageLayer | None", alone: bool = False) -> Pair:
+    """Resolve one pair of layers.
 
     Parameters
     ----------
     task
         What the model shall do.
-    layers
-        Pairs of an image layer and its clean image; either may be missing.
+    image, clean
+        The layers; either may be missing.
     alone
-        Whether the images teach themselves; clean images are passed over then.
+        Whether the image teaches itself, without a clean one.
 
     Raises
     ------
@@ -95,21 +182,8 @@ def restore_request(task: RestoreTask, layers: Sequence[tuple[Any, Any]], alone:
         When a layer is missing or paired with itself, or shapes do not fit each other or the task.
 
     """
-    pairs = tuple(pair_of(task, image, None if alone else clean, alone) for image, clean in layers)
-    if not pairs:
-        raise UserError("There is no image layer. Open an image, or take File > Open Sample > napari-emssl.")
-    factors = sorted({pair.factor for pair in pairs})
-    if len(factors) > 1:
-        raise UserError(
-            "Some clean images are on a 2x finer grid and some are not. Train one model for each kind of pair."
-        )
-    return RestoreRequest(task, pairs)
-
-
-def pair_of(task: RestoreTask, image: Any, clean: Any, alone: bool = False) -> Pair:
-    """Resolve one pair of layers; raises `UserError` as `restore_request` does."""
     if image is None:
-        raise UserError("There is no image layer. Open an image, or take File > Open Sample > napari-emssl.")
+        raise UserError(_NO_IMAGE)
     source, separate = snapshot_of(image), bool(image.metadata.get(METADATA_KEY, {}).get("simulated"))
     if alone:
         return Pair(source, None, separate)
@@ -158,17 +232,7 @@ def _size(source: LayerSnapshot) -> str:
     return " x ".join(map(str, source.shape))
 
 
-def start_restoring(request: RestoreRequest, unchecked: Sequence[Pair], draft: RunOptions) -> Job[Model]:
-    """Check the pairs that nobody has looked at yet, and start the job in its process; runs in a worker thread."""
-    for pair in unchecked:
-        refuse(pair, pair.check())
-    return client.run(
-        worker_jobs.finetune, request.images(), request.targets(), draft.settings, draft.start,
-        name=draft.name, autosave=draft.autosave, resume=draft.resume,
-    )  # fmt: skip
-
-
-def refuse(pair: Pair, check: PairCheck) -> None:
+def check_fits(pair: Pair, check: PairCheck) -> None:
     """Raise `UserError` with what is wrong with a pair, if anything is."""
     if check.trouble:
         raise UserError(f"{pair.names}: {check.trouble}")

@@ -1,16 +1,21 @@
 """The labels of a painting as a table: colour, label, name, role."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from ...widgets.fields import Combo
-from .classes import ROLES, PaintedClass, default_class, remember, shown_classes
+from .classes import ROLES, PaintedClass, Role, default_class, remember, shown_classes
 from .painted_values import PaintedValues
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from napari.utils.events import Event
 
 _LABEL, _NAME, _ROLE = range(3)
 _MOST_ROWS, _MOST_LABELS = 4, 64
@@ -40,7 +45,7 @@ class ClassTable(QTableWidget):
 
     def __init__(self) -> None:
         super().__init__(0, 3)
-        self._layers: tuple[Any, ...] = ()
+        self._layers: tuple[Labels, ...] = ()
         self._values: tuple[int, ...] = ()
         self.horizontalHeader().hide()
         self.verticalHeader().hide()
@@ -61,7 +66,7 @@ class ClassTable(QTableWidget):
         self.cellClicked.connect(self._on_click)
         self._fit()
 
-    def watch(self, layers: Sequence[Any]) -> None:
+    def watch(self, layers: "Sequence[Labels]") -> None:
         """Show the labels of these layers, the first of which gives the colours."""
         if self._layers == tuple(layers):
             return
@@ -84,7 +89,7 @@ class ClassTable(QTableWidget):
             self._fill()
         self.shown.emit(len(values))
 
-    def _on_colours(self, event: Any = None) -> None:
+    def _on_colours(self, event: "Event | None" = None) -> None:
         self._fill()
 
     def _fill(self) -> None:
@@ -124,7 +129,7 @@ class ClassTable(QTableWidget):
         box.currentTextChanged.connect(lambda role: self._on_role(painted.value, box, role))
         return box
 
-    def _on_role(self, value: int, box: Combo, role: Any) -> None:
+    def _on_role(self, value: int, box: Combo, role: Role) -> None:
         name = self._row_class(value).name
         remember(self._layers, PaintedClass(value, name, role))
         box.setToolTip(_ROLE_HINTS[role])
@@ -154,7 +159,7 @@ class ClassTable(QTableWidget):
         self.setColumnWidth(_ROLE, longest + _ARROW_PX)
 
 
-def _swatch(colour: Any) -> QIcon:
+def _swatch(colour: ArrayLike | None) -> QIcon:
     """Return a square of a colour ``(r, g, b, a)`` in [0, 1]; of none where the layer hides the label."""
     pixmap = QPixmap(_SWATCH_PX, _SWATCH_PX)
     pixmap.fill(QColor.fromRgbF(*(float(part) for part in np.clip(colour, 0, 1))) if colour is not None else QColor())

@@ -3,14 +3,20 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ....data.images.arrays import DuckArray
 from ....errors import UserError
 from ...layers.layers import METADATA_KEY
 
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+Unpainted = Literal["near", "ignored", "background"]
+"""What unpainted pixels mean: background near what is painted, nothing, or background everywhere."""
 Role = Literal["class", "background", "ignore"]
 ROLES: tuple[Role, ...] = get_args(Role)
 _KEY = "painting"
@@ -26,22 +32,26 @@ class PaintedClass:
     role: Role = "class"
 
 
-def labels_in(data: Any, shape: tuple[int, ...]) -> set[int]:
+def labels_in(data: DuckArray, shape: tuple[int, ...]) -> set[int]:
     """Return the labels other than 0 in an array ``(..., h, w)``, numpy or lazy, read plane by plane."""
+    return labels_of_planes(np.asarray(data[index]) for index in product(*(range(n) for n in shape[:-2])))
+
+
+def labels_of_planes(planes: Iterable[NDArray[np.generic]]) -> set[int]:
+    """Return the labels other than 0 in some planes ``(h, w)``."""
     found: set[int] = set()
-    for index in product(*(range(n) for n in shape[:-2])):
-        plane = np.asarray(data[index])
+    for plane in planes:
         if plane.any() and not _all_among(plane, {0, *found}):
             found.update(int(value) for value in np.unique(plane))
     return found - {0}
 
 
-def _all_among(plane: NDArray[Any], known: set[int]) -> bool:
+def _all_among(plane: NDArray[np.generic], known: set[int]) -> bool:
     """Whether a plane holds known labels alone; comparing is far quicker than sorting, as long as they are few."""
     return len(known) <= _FEW and sum(np.count_nonzero(plane == value) for value in known) == plane.size
 
 
-def given_classes(layer: Any) -> dict[int, PaintedClass]:
+def given_classes(layer: "Labels") -> dict[int, PaintedClass]:
     """Return what the user has said of the labels of a layer, by label; entries that make no sense are left out."""
     notes = layer.metadata.get(METADATA_KEY, {}).get(_KEY, {})
     return {
@@ -51,13 +61,13 @@ def given_classes(layer: Any) -> dict[int, PaintedClass]:
     }
 
 
-def default_class(layer: Any, value: int) -> PaintedClass:
+def default_class(layer: "Labels", value: int) -> PaintedClass:
     """Return what a label is before anybody said so; in the result of a model, what the model calls it."""
     known = layer.metadata.get(METADATA_KEY, {}).get("classes", ())
     return PaintedClass(value, str(known[value]) if 0 < value < len(known) else f"label {value}")
 
 
-def remember(layers: Iterable[Any], painted: PaintedClass) -> None:
+def remember(layers: "Iterable[Labels]", painted: PaintedClass) -> None:
     """Write down in each layer what a label stands for; saved and opened again with the layer's metadata."""
     for layer in layers:
         own = dict(layer.metadata.get(METADATA_KEY, {}))
@@ -65,7 +75,7 @@ def remember(layers: Iterable[Any], painted: PaintedClass) -> None:
         layer.metadata[METADATA_KEY] = own
 
 
-def shown_classes(layers: Sequence[Any], values: Iterable[int]) -> tuple[PaintedClass, ...]:
+def shown_classes(layers: "Sequence[Labels]", values: Iterable[int]) -> tuple[PaintedClass, ...]:
     """Return what labels stand for in the first of these layers that says something about them."""
     given = [given_classes(layer) for layer in layers]
     return tuple(
@@ -73,7 +83,7 @@ def shown_classes(layers: Sequence[Any], values: Iterable[int]) -> tuple[Painted
     )
 
 
-def agreed_classes(layers: Sequence[Any], values: Iterable[int]) -> tuple[PaintedClass, ...]:
+def agreed_classes(layers: "Sequence[Labels]", values: Iterable[int]) -> tuple[PaintedClass, ...]:
     """Return what labels stand for in all of these layers.
 
     Raises
@@ -85,12 +95,12 @@ def agreed_classes(layers: Sequence[Any], values: Iterable[int]) -> tuple[Painte
     values = tuple(values)
     given = [(layer.name, given_classes(layer)) for layer in layers]
     for value in values:
-        said = {known[value]: name for name, known in given if value in known}
-        if len(said) > 1:
-            (one, here), (other, there), *_ = said.items()
+        meanings = {known[value]: name for name, known in given if value in known}
+        if len(meanings) > 1:
+            (one, here), (other, there), *_ = meanings.items()
             raise UserError(
-                f"Label {value} is {_said(one)} in '{here}' but {_said(other)} in '{there}'. "
-                "Write its name or choose its role in the table anew: that holds for all paintings."
+                f"Label {value} is {_quoted(one)} in '{here}' but {_quoted(other)} in '{there}'. "
+                "Write its name or choose its role in the table again: that holds for all paintings."
             )
     classes = shown_classes(layers, values)
     _check_names([painted for painted in classes if painted.role == "class"])
@@ -107,5 +117,5 @@ def _check_names(classes: Sequence[PaintedClass]) -> None:
                 )
 
 
-def _said(painted: PaintedClass) -> str:
+def _quoted(painted: PaintedClass) -> str:
     return f"'{painted.name}'" if painted.role == "class" else painted.role

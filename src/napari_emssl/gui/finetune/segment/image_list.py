@@ -1,6 +1,6 @@
 """More images to learn from: rows of an image and its painting, below the first pair."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
@@ -8,6 +8,12 @@ from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
 from ...job.dock import hbox
 from ...layers.matching import painting_of
 from ...widgets.pickers import layer_picker
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Labels
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 
 class ImageRow(QWidget):
@@ -25,7 +31,7 @@ class ImageRow(QWidget):
     changed = Signal()
     removed = Signal()
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: "Viewer") -> None:
         super().__init__()
         self.image = layer_picker(viewer, "Image")
         self.painting = layer_picker(viewer, "Labels")
@@ -43,18 +49,18 @@ class ImageRow(QWidget):
         self.image.changed.connect(lambda _: self._on_image())
         self.painting.changed.connect(lambda _: self.changed.emit())
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again."""
         self.image.reset_choices(event)
         self.painting.reset_choices(event)
 
-    def pick(self, image: Any, painting: Any) -> None:
+    def pick(self, image: "ImageLayer", painting: "Labels | None") -> None:
         """Pick a pair."""
         self.image.value = image
         self.painting.value = painting
 
     @property
-    def pair(self) -> tuple[Any, Any]:
+    def pair(self) -> "tuple[ImageLayer | None, Labels | None]":
         """The image layer and the Labels layer."""
         return self.image.value, self.painting.value
 
@@ -77,7 +83,7 @@ class ImageList(QWidget):
 
     changed = Signal()
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: "Viewer") -> None:
         super().__init__()
         self._viewer = viewer
         self.rows: list[ImageRow] = []
@@ -86,19 +92,19 @@ class ImageList(QWidget):
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(0)
 
-    def pairs(self) -> list[tuple[Any, Any]]:
+    def pairs(self) -> "list[tuple[ImageLayer | None, Labels | None]]":
         """Return the pairs, in order."""
         return [row.pair for row in self.rows]
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew; a row whose image is gone goes, too."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again; a row whose image is gone goes, too."""
         for row in list(self.rows):
             image, _ = row.pair
             row.reset_choices(event)
             if image is not None and image not in self._viewer.layers:
                 self.remove(row)
 
-    def add(self, image: Any, painting: Any) -> ImageRow:
+    def add(self, image: "ImageLayer", painting: "Labels | None") -> ImageRow:
         """Add a pair."""
         row = ImageRow(self._viewer)
         row.reset_choices()

@@ -1,7 +1,7 @@
 """A prediction while the user paints: the plane in view and its painting go to a job that answers in about a second."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,18 @@ from ....errors import UserError
 from ....jobs.events import Event, Notice, Preview
 from ....jobs.worker import client
 from ...job.runner import Handle, Runner
-from ...layers.layers import plane_in_view, snapshot_of
+from ...layers.layers import Index, plane_in_view, snapshot_of
 from ...threads.newest import NewestWins
 from .classes import given_classes
+from .painted_image import Inputs, PaintedImage, PreviewSnapshot, alike
 from .painted_values import edit_events
 from .regions import regions_of
-from .snapshot import Index, Inputs, Snapshot, alike
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Labels
+    from napari.utils.events import Event as LayerEvent
+    from napari.viewer import Viewer
 
 _CALM_MS = 300
 """How long after a stroke the question is put."""
@@ -39,7 +45,7 @@ class LivePreview(QWidget):
     Signals
     -------
     began(object, object)
-        `Source` and painting of the answers to come.
+        `LayerSnapshot` and painting of the answers to come.
     answered(object, object)
         Images of an answer by name, and the painted labels of the classes in order.
     moved()
@@ -54,16 +60,16 @@ class LivePreview(QWidget):
     moved = Signal()
     unsure_wanted = Signal(bool)
 
-    def __init__(self, viewer: Any, inputs: Callable[[], Inputs]) -> None:
+    def __init__(self, viewer: "Viewer", inputs: Callable[[], Inputs]) -> None:
         super().__init__()
         self._viewer, self._inputs = viewer, inputs
-        self._painting: Any = None
-        self._layers: tuple[Any, Any] = (None, None)
-        self._painted: dict[Index, NDArray[Any]] = {}
-        self._asked: Snapshot | None = None
+        self._painting: Labels | None = None
+        self._layers: tuple[ImageLayer | None, Labels | None] = (None, None)
+        self._painted: dict[Index, NDArray[np.generic]] = {}
+        self._asked: PreviewSnapshot | None = None
         self._values: dict[int, tuple[int, ...]] = {}
         self._index: Index | None = None
-        self._sender = NewestWins[tuple[Snapshot, Handle], tuple[int, tuple[int, ...]]](_send, _CALM_MS, self)
+        self._sender = NewestWins[tuple[PreviewSnapshot, Handle], tuple[int, tuple[int, ...]]](_send, _CALM_MS, self)
         self._sender.answered.connect(self._on_sent)
         self._sender.failed.connect(self._on_unreadable)
         self.runner = Runner(self)
@@ -95,7 +101,7 @@ class LivePreview(QWidget):
         column.addLayout(row)
         column.addWidget(self.message)
 
-    def watch(self, painting: Any) -> None:
+    def watch(self, painting: "Labels | None") -> None:
         """Listen to the edits of this painting, and of no other any more."""
         if painting is self._painting:
             return
@@ -132,17 +138,17 @@ class LivePreview(QWidget):
         if self.box.isChecked():
             self._sender.ask_when_calm(self._question)
 
-    def _on_edit(self, event: Any = None) -> None:
+    def _on_edit(self, event: "LayerEvent | None" = None) -> None:
         self.ask_soon()
 
-    def _on_dims(self, event: Any = None) -> None:
+    def _on_dims(self, event: "LayerEvent | None" = None) -> None:
         if self._asked is None or not self.box.isChecked():
             return
         if plane_in_view(self._layers[0], self._viewer) != self._index:
             self.moved.emit()
             self.ask_soon()
 
-    def _question(self) -> tuple[Snapshot, Handle] | None:
+    def _question(self) -> tuple[PreviewSnapshot, Handle] | None:
         """Return what to ask and whom, and start the job if need be; None where nothing has changed."""
         if self.runner.handle.closed:
             self.ask_soon()  # the job before has not quite ended
@@ -161,12 +167,12 @@ class LivePreview(QWidget):
             self.runner.run(_start)
         return snapshot, self.runner.handle
 
-    def _snapshot(self) -> Snapshot | None:
+    def _snapshot(self) -> PreviewSnapshot | None:
         """Copy what is painted on the plane in view, and remember it for later questions; None without paint."""
         inputs = self._inputs()
-        data = getattr(inputs.painting, "data", None)
-        if inputs.image is None or not isinstance(data, np.ndarray):
+        if inputs.image is None or inputs.painting is None or not isinstance(inputs.painting.data, np.ndarray):
             return None
+        data = inputs.painting.data
         source = snapshot_of(inputs.image)
         if data.shape != source.shape:
             return None
@@ -180,7 +186,8 @@ class LivePreview(QWidget):
         number = self._asked.number + 1 if self._asked else 1
         regions = regions_of(inputs.shapes, inputs.image)
         given = given_classes(inputs.painting)
-        return Snapshot(number, source, index, dict(self._painted), given, inputs.unpainted, regions)
+        painted = PaintedImage(source, inputs.painting.name, dict(self._painted), regions)
+        return PreviewSnapshot(number, painted, index, given, inputs.unpainted)
 
     def _forget(self) -> None:
         """Nothing is painted any more: what was answered does not hold."""
@@ -188,7 +195,7 @@ class LivePreview(QWidget):
             self._asked = None
             self.moved.emit()
 
-    def _remember(self, index: Index, plane: NDArray[Any]) -> None:
+    def _remember(self, index: Index, plane: NDArray[np.generic]) -> None:
         """Keep the plane in view, and of the others those painted last."""
         self._painted.pop(index, None)
         kept = [other for other, labels in self._painted.items() if labels.any()][-_KEPT:]
@@ -228,7 +235,7 @@ def _start() -> client.WorkerJob[None]:
     return client.run(worker_jobs.live_preview)
 
 
-def _send(question: tuple[Snapshot, Handle]) -> Iterator[tuple[int, tuple[int, ...]]]:
+def _send(question: tuple[PreviewSnapshot, Handle]) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Read the planes and send them; yields the number of the question and its classes. Runs in a thread."""
     snapshot, handle = question
     yield snapshot.number, snapshot.values()

@@ -1,13 +1,11 @@
 """The way *Segment*: images and what is painted on them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QPushButton
 
 from ....errors import UserError
@@ -16,18 +14,20 @@ from ...job.dock import hbox
 from ...layers.layers import LayerSnapshot, brush_size, new_painting
 from ...layers.matching import ALL_PAINTED, painting_of, regions_of_image
 from ...layers.previews import PreviewLayer, UncertaintyLayer
-from ...training.order import RunOptions, TrainingOrder
 from ...training.page import AUTOSAVE_SECONDS, TrainingPage
 from ...widgets.fields import Combo
 from ...widgets.pickers import layer_picker
 from .class_table import ClassTable
 from .image_list import ImageList
 from .live_preview import LivePreview
-from .painting_files import painting_paths
+from .painted_image import Inputs
 from .regions import new_regions
-from .request import Pair, training_request
-from .snapshot import Inputs
-from .start import start_segmenting
+from .request import Pair, SegmentRequest, segment_request
+
+if TYPE_CHECKING:
+    from napari.layers import Labels, Shapes
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 _UNPAINTED = {
     "background near paint": "near",
@@ -40,15 +40,7 @@ _ADVANCED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class SegmentOrder(TrainingOrder):
-    """An order of this page."""
-
-    values: tuple[int, ...] = ()
-    """The painted label of each class, in the order in which the model numbers them."""
-
-
-class SegmentPage(TrainingPage):
+class SegmentPage(TrainingPage[SegmentRequest]):
     """Trains a model on a few painted particles of one image or of several.
 
     Parameters
@@ -62,7 +54,7 @@ class SegmentPage(TrainingPage):
     hint = "Paint a few particles; the model finds all others."
     apply_hint = "Segment every plane of the image with the new model."
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: "Viewer") -> None:
         defaults = FinetuneSettings(task="segment", autosave_seconds=AUTOSAVE_SECONDS)
         super().__init__(viewer, defaults, _ADVANCED)
         self.preview, self.unsure = PreviewLayer(viewer), UncertaintyLayer(viewer)
@@ -120,7 +112,7 @@ class SegmentPage(TrainingPage):
         self.live.unsure_wanted.connect(self.unsure.want)
         self.unpainted.currentIndexChanged.connect(lambda _: self.live.ask_soon())
 
-    def showEvent(self, event: Any) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
         """Make the buttons beside the pickers equally wide, now that they wear the viewer's style."""
         buttons = (self.add_image_button, self.new_painting_button, self.new_regions_button)
         width = max(button.sizeHint().width() for button in buttons)
@@ -128,15 +120,15 @@ class SegmentPage(TrainingPage):
             button.setFixedWidth(width)
         super().showEvent(event)
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew, in every picker."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again, in every picker."""
         super().reset_choices(event)
         for picker in (self.painting, self.regions, self.more_images):
             picker.reset_choices(event)
         self._on_paintings()
 
-    def leave(self) -> None:
-        """Let go of the paintings, and end the live preview."""
+    def on_close(self) -> None:
+        """Listen to no painting any more, and end the live preview."""
         self.classes.watch(())
         self.live.watch(None)
         self.live.close_job()
@@ -156,7 +148,7 @@ class SegmentPage(TrainingPage):
         if own is not None or (picked is not None and ALL_PAINTED in picked.name):
             self.regions.value = own
 
-    def _drawn(self) -> list[Any]:
+    def _drawn(self) -> "list[Shapes]":
         return [layer for layer in self.regions.choices if layer is not None]
 
     def pairs(self) -> list[Pair]:
@@ -177,12 +169,12 @@ class SegmentPage(TrainingPage):
         """Make an empty painting on the image's grid, pick it, and put the brush into the user's hand."""
         image = self.image.value
         if image is None:
-            self.said.emit("There is no image layer to paint on. Open an image first.", True)
+            self.told.emit("There is no image layer to paint on. Open an image first.", True)
             return
         try:
             data, where = new_painting(image)
         except UserError as error:
-            self.said.emit(str(error), True)
+            self.told.emit(str(error), True)
             return
         layer = self.viewer.add_labels(data, **where)
         layer.brush_size = brush_size(data.shape)
@@ -190,14 +182,14 @@ class SegmentPage(TrainingPage):
         self.viewer.layers.selection.active = layer
         self.reset_choices()
         self.painting.value = layer
-        self.said.emit("Paint a few particles with label 1, whole and to the edge, then press Start.", False)
+        self.told.emit("Paint a few particles with label 1, whole and to the edge, then press Start.", False)
 
     def add_image(self) -> None:
         """Add the next image of the viewer that has a painting, or the next one at all."""
         taken = [image for image, _ in self.pairs()]
         left = [image for image in self.image.choices if image not in taken]
         if not left:
-            self.said.emit("There is no other image in the viewer. Open one more, paint on it, then add it.", True)
+            self.told.emit("There is no other image in the viewer. Open one more, paint on it, then add it.", True)
             return
         painted = [image for image in left if painting_of(image, self.painting.choices) is not None]
         image = (painted or left)[0]
@@ -207,45 +199,35 @@ class SegmentPage(TrainingPage):
         """Make an empty Shapes layer on the image's grid, pick it, and take the rectangle."""
         image = self.image.value
         if image is None:
-            self.said.emit("There is no image layer to draw on. Open an image first.", True)
+            self.told.emit("There is no image layer to draw on. Open an image first.", True)
             return
         layer = self.viewer.add_shapes(None, **new_regions(image))
         layer.mode = "add_rectangle"
         self.viewer.layers.selection.active = layer
         self.reset_choices()
         self.regions.value = layer
-        self.said.emit("Draw rectangles around parts of the image in which every particle is painted.", False)
+        self.told.emit("Draw rectangles around parts of the image in which every particle is painted.", False)
 
-    def order(self, draft: RunOptions) -> TrainingOrder:
-        """Resolve images, paintings and regions; raises `UserError` with what is missing."""
+    def request(self, settings: FinetuneSettings, start_from: str | None) -> SegmentRequest:
+        """Read images, paintings and regions; raises `UserError` with what is missing."""
         others = [regions_of_image(image, self._drawn()) for image, _ in self.more_images.pairs()]
-        request = training_request(self.pairs(), self.unpainted.currentData(), [self.regions.value, *others])
-        paths = painting_paths(request, datetime.now())
-        notes = [f"The painting is kept in {path}" for path in paths]
-        notes += [
-            f"'{painted.name}' does not cover '{painted.source.name}' in the viewer; their pixels are taken to match."
-            for painted in request.images
-            if painted.elsewhere
-        ]
-        return SegmentOrder(
-            draft, self.image.value, request.images[0].source, partial(start_segmenting, request, paths), tuple(notes),
-            values=request.values,
-        )  # fmt: skip
+        unpainted = self.unpainted.currentData()
+        return segment_request(self.pairs(), settings, start_from, unpainted, [self.regions.value, *others])
 
-    def begin_preview(self, order: TrainingOrder) -> None:
+    def begin_preview(self, request: SegmentRequest) -> None:
         """Get ready for the previews of a run."""
-        self._values = order.values if isinstance(order, SegmentOrder) else ()
-        self._ready_preview(order.source, self.painting.value)
+        self._values = request.values
+        self._ready_preview(request.source, self.painting.value)
 
-    def _ready_preview(self, source: LayerSnapshot, painting: Any) -> None:
+    def _ready_preview(self, source: LayerSnapshot, painting: "Labels | None") -> None:
         for layer in (self.preview, self.unsure):
             layer.begin(source, below=painting)
 
-    def _show_answer(self, images: Mapping[str, NDArray[Any]], values: tuple[int, ...]) -> None:
+    def _show_answer(self, images: Mapping[str, NDArray[np.generic]], values: tuple[int, ...]) -> None:
         self._values = values
         self.show_preview(images)
 
-    def show_preview(self, images: Mapping[str, NDArray[Any]]) -> None:
+    def show_preview(self, images: Mapping[str, NDArray[np.generic]]) -> None:
         """Show the prediction on the plane in view, with the labels that were painted."""
         if "prediction" in images:
             self.preview.show(painted_labels(images["prediction"], self._values))
@@ -267,9 +249,9 @@ class SegmentPage(TrainingPage):
         self.live.rest(not idle)
 
 
-def painted_labels(predicted: NDArray[Any], values: tuple[int, ...]) -> NDArray[Any]:
+def painted_labels(predicted: NDArray[np.generic], values: tuple[int, ...]) -> NDArray[np.generic]:
     """Give the classes of a prediction, numbered from 1 on, the labels they were painted with."""
     if values == tuple(range(1, len(values) + 1)):
         return predicted
-    labels: NDArray[Any] = np.array([0, *values], np.min_scalar_type(max(values, default=0)))
+    labels: NDArray[np.generic] = np.array([0, *values], np.min_scalar_type(max(values, default=0)))
     return labels[np.minimum(predicted, len(values))]  # type: ignore[no-any-return]

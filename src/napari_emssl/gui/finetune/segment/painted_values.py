@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from ....data.images.arrays import DuckArray
 from ...layers.matching import shape_of
 from ...threads.newest import NewestWins
 from .classes import labels_in
@@ -20,7 +21,7 @@ _CALM_MS = 250
 _RESTS = 4
 """Reading takes at most a fifth of the time, however large the layers are."""
 
-_Grids = list[tuple[Any, tuple[int, ...]]]
+_Grids = list[tuple[DuckArray, tuple[int, ...]]]
 """Arrays, numpy or lazy, and their shapes ``(..., h, w)``."""
 
 

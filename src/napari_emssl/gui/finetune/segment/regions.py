@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ....data.images.arrays import Floats
 from ....errors import UserError
-from ...layers.layers import placement, world_factors
+from ...layers.layers import Index, placement, world_factors
 from ...layers.matching import ALL_PAINTED, shape_of
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Shapes
 
 _CLOSED = ("rectangle", "polygon", "ellipse")
 _ELLIPSE_POINTS = 180
@@ -20,17 +24,17 @@ _FLAT_PX = 0.5
 class AnnotatedRegion:
     """A closed outline on one plane of an image, or on all of them."""
 
-    at: tuple[int, ...]
+    at: Index
     """Index of the plane along the last of the axes before the plane's own; empty for every plane."""
-    outline: NDArray[np.float64]
+    outline: Floats
     """Corners ``(n, 2)`` in pixels, y and x."""
 
-    def lies_on(self, index: tuple[int, ...]) -> bool:
+    def lies_on(self, index: Index) -> bool:
         """Whether it lies on the plane with this index."""
         return index[len(index) - len(self.at) :] == self.at
 
 
-def new_regions(image: Any) -> dict[str, Any]:
+def new_regions(image: "Image") -> dict[str, object]:
     """Return the keyword arguments of an empty Shapes layer on the grid of an image layer."""
     shape = shape_of(image)
     return {
@@ -39,7 +43,7 @@ def new_regions(image: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def regions_of(shapes: Any, image: Any) -> tuple[AnnotatedRegion, ...]:
+def regions_of(shapes: "Shapes | None", image: "Image") -> tuple[AnnotatedRegion, ...]:
     """Return the closed shapes of a Shapes layer (None: no shapes) as regions of an image layer.
 
     Raises
@@ -58,7 +62,7 @@ def regions_of(shapes: Any, image: Any) -> tuple[AnnotatedRegion, ...]:
     return tuple(region for region in regions if region is not None)
 
 
-def _region(points: NDArray[Any], kind: str, shapes: Any, image: Any) -> AnnotatedRegion | None:
+def _region(points: ArrayLike, kind: str, shapes: "Shapes", image: "Image") -> AnnotatedRegion | None:
     """Bring one shape into the pixels of the image; None where it lies beside it."""
     pixels = _to_pixels(_ellipse(points) if kind == "ellipse" else np.asarray(points, float), shapes, image)
     leading, outline = pixels[:, :-2], pixels[:, -2:]
@@ -74,7 +78,7 @@ def _region(points: NDArray[Any], kind: str, shapes: Any, image: Any) -> Annotat
     return None if beside or not all(0 <= i < n for i, n in sides) else AnnotatedRegion(at, outline)
 
 
-def _to_pixels(points: NDArray[np.float64], shapes: Any, image: Any) -> NDArray[np.float64]:
+def _to_pixels(points: Floats, shapes: "Shapes", image: "Image") -> Floats:
     """Map points of one layer to pixels of another: the axes both have, by way of the world they share."""
     world = np.array([shapes.data_to_world(point) for point in points])
     common = min(shapes.ndim, len(shape_of(image)))
@@ -83,18 +87,16 @@ def _to_pixels(points: NDArray[np.float64], shapes: Any, image: Any) -> NDArray[
     return np.array([image.world_to_data(point) for point in whole])[:, -common:]
 
 
-def _ellipse(corners: NDArray[Any]) -> NDArray[np.float64]:
+def _ellipse(corners: ArrayLike) -> Floats:
     """Return points on the ellipse that touches the sides of a box with these four corners."""
     corners = np.asarray(corners, float)
     centre, along, across = corners.mean(0), (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     angles = np.linspace(0, 2 * np.pi, _ELLIPSE_POINTS, endpoint=False)[:, None]
-    points: NDArray[np.float64] = centre + np.cos(angles) * along + np.sin(angles) * across
+    points: Floats = centre + np.cos(angles) * along + np.sin(angles) * across
     return points
 
 
-def mask_of(
-    regions: Sequence[AnnotatedRegion], index: tuple[int, ...], shape: tuple[int, int]
-) -> NDArray[np.bool_] | None:
+def mask_of(regions: Sequence[AnnotatedRegion], index: Index, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
     """Return the mask ``(h, w)`` of the pixels with centres in a region on this plane; None where there is none."""
     from skimage.draw import polygon  # slow to import, and only needed in a worker thread
 

@@ -1,69 +1,61 @@
-"""What the user wants learnt, resolved into one frozen request. No Qt, no viewer: plain arrays and words."""
+"""A segmentation as the page Segment asks for it: images with their paintings, and what the labels mean. No Qt."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .... import worker_jobs
+from ....data.images.image import Image
 from ....errors import UserError
-from ...layers.layers import LayerSnapshot, snapshot_of
-from ...layers.matching import lie_alike
-from .classes import PaintedClass, agreed_classes, labels_in
-from .regions import AnnotatedRegion, mask_of, regions_of
+from ....jobs.events import Job
+from ....jobs.settings import FinetuneSettings
+from ....jobs.worker import client
+from ....models.model_file import Model
+from ...job.request import RunOptions
+from ...layers.layers import LayerSnapshot
+from .classes import PaintedClass, Role, Unpainted, agreed_classes, labels_of_planes
+from .painted_image import PaintedImage, painted_image
+from .painting_files import painting_paths, save_paintings
 
-Unpainted = Literal["near", "ignored", "background"]
-Pair = tuple[Any, Any]
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Labels, Shapes
+
+Pair = tuple["ImageLayer | None", "Labels | None"]
 """An image layer and the Labels layer painted on it; None where none is picked."""
 _NO_IMAGE = "There is no image layer. Open an image, or take File > Open Sample > napari-emssl."
 _NO_PAINTING = "There is no painting. Press 'New' beside Painting and paint a few particles."
 
 
-@dataclass(frozen=True)
-class PaintedImage:
-    """The annotated planes of a stack, copied, so that later edits of the layers do not matter."""
+@dataclass(frozen=True, eq=False)
+class SegmentRequest:
+    """Everything that a training on paintings needs, see `TrainingRequest`."""
 
-    source: LayerSnapshot
-    name: str
-    """Of the painting."""
-    indices: tuple[tuple[int, ...], ...]
-    """Index of each annotated plane: with paint on it, or a region drawn on it."""
-    planes: tuple[Callable[[], NDArray[Any]], ...]
-    """Each returns its plane ``(h, w)``; lazy layers are read only when it is called."""
-    painting: NDArray[Any]
-    """The labels of the annotated planes, ``(n, h, w)``."""
-    regions: tuple[AnnotatedRegion, ...] = ()
-    """What is fully annotated."""
-    elsewhere: bool = False
-    """Whether image and painting do not cover each other in the viewer."""
-
-    def images(self) -> list[NDArray[Any]]:
-        """Read the annotated planes, each ``(h, w)``."""
-        return [plane() for plane in self.planes]
-
-    def masks(self) -> list[NDArray[np.bool_] | None]:
-        """Return what is fully annotated on each plane, ``(h, w)``; None where nothing is."""
-        height, width = self.source.shape[-2:]
-        return [mask_of(self.regions, index, (height, width)) for index in self.indices]
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """Images with their paintings, and what the labels mean."""
-
+    settings: FinetuneSettings
+    start_from: str | None
+    """A model or generator of the zoo, or ``scratch``; None takes the recommended generator."""
+    layer: "ImageLayer"
+    """The first image, whose predictions are shown; to be found again, not to be read."""
     images: tuple[PaintedImage, ...]
-    """The first one is the one whose predictions are shown."""
     classes: tuple[PaintedClass, ...]
     """Every label painted anywhere, in order."""
     unpainted: Unpainted
+    files: tuple[Path, ...]
+    """Where each painting is kept; written when the training starts."""
+
+    @property
+    def source(self) -> LayerSnapshot:
+        """The first image as it was."""
+        return self.images[0].source
 
     @property
     def values(self) -> tuple[int, ...]:
         """Labels that are classes, in order; a model numbers them from 1 on."""
         return self.with_role("class")
 
-    def with_role(self, role: str) -> tuple[int, ...]:
+    def with_role(self, role: Role) -> tuple[int, ...]:
         """Return the labels with a role, in order."""
         return tuple(painted.value for painted in self.classes if painted.role == role)
 
@@ -71,16 +63,69 @@ class TrainingRequest:
         """Return the names of the classes, in the order of `values`."""
         return [painted.name for painted in self.classes if painted.role == "class"]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines that stay on screen for the whole run."""
+        elsewhere = (painted for painted in self.images if painted.elsewhere)
+        return (
+            *(f"The painting is kept in {path}" for path in self.files),
+            *(
+                f"'{painted.name}' does not cover '{painted.source.name}' in the viewer; "
+                "their pixels are taken to match."
+                for painted in elsewhere
+            ),
+        )
 
-def training_request(
-    pairs: Sequence[Pair], unpainted: Unpainted = "near", shapes: Sequence[Any] = ()
-) -> TrainingRequest:
-    """Resolve image layers, the Labels layers painted on them and Shapes layers into what a fine-tuning job needs.
+    def start(self, options: RunOptions) -> Job[Model]:
+        """Save the paintings, read the images and make the job in its process; called in a worker thread.
+
+        Parameters
+        ----------
+        options
+            Name, autosave and resume of this run.
+
+        Raises
+        ------
+        UserError
+            When nothing says what background is, or the paintings cannot be saved.
+
+        """
+        # brings scipy and scikit-image: too slow for opening a dock
+        from ....data.labels.targets import targets_from_painting
+
+        if options.resume is None:
+            save_paintings(self.images, self.files, self.classes, self.unpainted)
+        targets, _ = targets_from_painting(
+            [labels for painted in self.images for labels in painted.labels.values()],
+            self.unpainted, self.with_role("background"), ignored_labels=self.with_role("ignore"),
+            regions=[mask for painted in self.images for mask in painted.masks()],
+        )  # fmt: skip
+        planes = [
+            Image(painted.source.name, plane[None], (), painted.source.pixel_size_nm)
+            for painted in self.images
+            for plane in painted.planes()
+        ]
+        return client.run(
+            worker_jobs.finetune, planes, targets, self.settings, self.start_from,
+            name=options.name, class_names=self.class_names(), autosave=options.autosave, resume=options.resume,
+        )  # fmt: skip
+
+
+def segment_request(
+    pairs: Sequence[Pair],
+    settings: FinetuneSettings,
+    start_from: str | None = None,
+    unpainted: Unpainted = "near",
+    shapes: "Sequence[Shapes | None]" = (),
+) -> SegmentRequest:
+    """Read images, the Labels layers painted on them and Shapes layers off the viewer.
 
     Parameters
     ----------
     pairs
-        Each an image and its painting.
+        Each an image and its painting; the first one is the one whose predictions are shown.
+    settings, start_from
+        How the training goes, and from where.
     unpainted
         What unpainted pixels mean outside of the shapes.
     shapes
@@ -93,77 +138,39 @@ def training_request(
         not agree on what a label stands for.
 
     """
-    _check_layers(pairs)
-    drawn = shapes or [None] * len(pairs)
-    images = tuple(_painted_image(*pair, layer) for pair, layer in zip(pairs, drawn, strict=True))
-    for painted in images:
-        if not painted.painting.any() and not painted.regions:
-            raise UserError(f"No pixel is painted in '{painted.name}'. Paint one particle, then start again.")
-    values = sorted(set().union(*(labels_in(painted.painting, painted.painting.shape) for painted in images)))
-    classes = agreed_classes([labels for _, labels in pairs], values)
-    request = TrainingRequest(images, classes, unpainted)
-    if not request.values:
-        raise UserError(f"No label in {_quoted(images)} is a class. Paint one particle with a label that is one.")
-    return request
+    complete = _checked(pairs)
+    images = tuple(
+        painted_image(*pair, layer) for pair, layer in zip(complete, shapes or [None] * len(complete), strict=True)
+    )
+    classes = _classes([painting for _, painting in complete], images)
+    files = painting_paths(images, datetime.now())
+    return SegmentRequest(settings, start_from, complete[0][0], images, classes, unpainted, files)
 
 
-def _check_layers(pairs: Sequence[Pair]) -> None:
-    for image, labels in pairs:
+def _checked(pairs: Sequence[Pair]) -> "list[tuple[ImageLayer, Labels]]":
+    """Return the pairs when nothing is missing, or there twice."""
+    complete = []
+    for image, painting in pairs:
         if image is None:
             raise UserError(_NO_IMAGE)
-        if labels is None:
+        if painting is None:
             raise UserError(_NO_PAINTING)
-    for kind in zip(*pairs, strict=True):
+        complete.append((image, painting))
+    for kind in zip(*complete, strict=True):
         twice = next((layer for layer in kind if kind.count(layer) > 1), None)
         if twice is not None:
             raise UserError(f"'{twice.name}' is picked twice. Take each image and each painting once.")
+    return complete
 
 
-def _painted_image(image: Any, labels: Any, shapes: Any) -> PaintedImage:
-    source = snapshot_of(image)
-    regions = regions_of(shapes, image)
-    painting = _on_grid(labels, source)
-    indices = tuple(_annotated(painting, source, regions))
-    planes = [np.asarray(painting[index]) for index in indices]
-    return PaintedImage(
-        source, labels.name, indices, tuple(_reader(source, index) for index in indices),
-        np.stack(planes) if planes else np.zeros((0, *source.shape[-2:]), np.uint8),
-        tuple(region for region in regions if any(region.lies_on(index) for index in indices)),
-        not lie_alike(image, labels),
-    )  # fmt: skip
-
-
-def _on_grid(labels: Any, source: LayerSnapshot) -> Any:
-    """Return the array of a painting, which has to have the shape of its image."""
-    data = labels.data[0] if labels.multiscale else labels.data
-    if tuple(data.shape) != source.shape:
-        raise UserError(
-            f"'{labels.name}' is {_size(data.shape)} but '{source.name}' is {_size(source.shape)}: "
-            "they are not on one grid. Press 'New' beside Painting to make one that is."
-        )
-    return data
-
-
-def _annotated(painting: Any, source: LayerSnapshot, regions: Sequence[AnnotatedRegion]) -> Iterator[tuple[int, ...]]:
-    """Yield the index of each plane with paint on it or with regions of its own."""
-    # outlines that lie on every plane of a stack say nothing of planes that nobody has painted on
-    bound = [region for region in regions if region.at or not source.leading]
-    for index in source.indices():
-        if np.any(np.asarray(painting[index])) or any(region.lies_on(index) for region in bound):
-            yield index
-
-
-def _reader(source: LayerSnapshot, index: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
-    """A plane in memory is copied now; one on disk is read when the job asks for it."""
-    if not isinstance(source.data, np.ndarray):
-        return lambda: source.plane(index)
-    plane = source.plane(index)
-    return lambda: plane
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(n) for n in shape)
-
-
-def _quoted(images: Sequence[PaintedImage]) -> str:
-    return " and ".join(f"'{painted.name}'" for painted in images)
+def _classes(paintings: "Sequence[Labels]", images: Sequence[PaintedImage]) -> tuple[PaintedClass, ...]:
+    """Return what each painted label stands for, when at least one is a class."""
+    for painted in images:
+        if not any(labels.any() for labels in painted.labels.values()) and not painted.regions:
+            raise UserError(f"No pixel is painted in '{painted.name}'. Paint one particle, then start again.")
+    values = sorted(labels_of_planes(labels for painted in images for labels in painted.labels.values()))
+    classes = agreed_classes(paintings, values)
+    if not any(painted.role == "class" for painted in classes):
+        names = " and ".join(f"'{painted.name}'" for painted in images)
+        raise UserError(f"No label in {names} is a class. Paint one particle with a label that is one.")
+    return classes
