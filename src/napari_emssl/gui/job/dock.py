@@ -1,7 +1,7 @@
 """What the docks share: a body that scrolls when the window is low, and a clean end when the dock is closed."""
 
 import threading
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
@@ -11,13 +11,22 @@ from ...jobs.worker import client
 from ..widgets.fields import RowForm
 from .job_panel import JobPanel
 
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+PLUGIN = "napari-emssl"
+APPLY, FINETUNE = "EM SSL Apply model", "EM SSL Fine-tune"
+MODELS, PRETRAIN = "EM SSL Models", "EM SSL Pretrain"
+SIMULATE = "EM SSL Simulate"
+"""Names of the docks in the plugin's menu."""
+
 _SIZE = QSize(370, 640)
 
 
 class Column(QScrollArea):
     """A body that scrolls, with a form at its top; `on_close` is called when the dock is taken away."""
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: "Viewer") -> None:
         super().__init__()
         self.viewer = viewer
         self.setWidgetResizable(True)
@@ -40,14 +49,25 @@ class Column(QScrollArea):
         """Be wide enough for the forms; height scrolls."""
         return QSize(self.body.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width(), 120)
 
-    def add_row(self, label: str, widget: Any, tooltip: str = "") -> None:
-        """Add a labelled row to the form."""
+    def add_row(self, label: str, widget: QWidget, tooltip: str = "") -> None:
+        """Add a row to the form.
+
+        Parameters
+        ----------
+        label
+            Stands before the field.
+        widget
+            The field.
+        tooltip
+            Of both.
+
+        """
         self.form.add_row(label, widget, tooltip)
 
     def on_close(self) -> None:
         """End what runs, since the dock is gone; a column by itself runs nothing."""
 
-    def event(self, event: Any) -> bool:
+    def event(self, event: QEvent) -> bool:
         """Notice when napari takes the dock out of its window."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.on_close()
@@ -61,7 +81,7 @@ class Dock(Column):
     needs: ClassVar[tuple[str, ...]] = worker_jobs.TRAINING_AND_APPLYING
     """Modules that a worker process imports for this dock before it is needed."""
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: "Viewer") -> None:
         super().__init__(viewer)
         threading.Thread(target=client.warm_up, args=self.needs, daemon=True).start()
 
@@ -70,7 +90,7 @@ class Dock(Column):
         self.panel.runner.close()
 
 
-def hbox(*widgets: Any) -> QWidget:
+def hbox(*widgets: QWidget) -> QWidget:
     """Put widgets into one row; the first takes the room."""
     row = QWidget()
     layout = QHBoxLayout(row)
@@ -81,19 +101,7 @@ def hbox(*widgets: Any) -> QWidget:
     return row
 
 
-PLUGIN = "napari-emssl"
-
-
-APPLY, FINETUNE = "EM SSL Apply model", "EM SSL Fine-tune"
-
-
-MODELS, PRETRAIN = "EM SSL Models", "EM SSL Pretrain"
-
-
-SIMULATE = "EM SSL Simulate"
-
-
-def open_dock(viewer: Any, name: str) -> Any:
+def open_dock(viewer: "Viewer", name: str) -> QWidget:
     """Return the widget of the dock `name` of this plugin, in view: opened, or found and raised.
 
     Parameters

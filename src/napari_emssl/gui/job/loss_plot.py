@@ -161,7 +161,18 @@ class LossPlot(QWidget):
         self.view_all()
 
     def add(self, step: int, losses: Mapping[str, float], metrics: Mapping[str, float]) -> None:
-        """Add the numbers of one `Progress` event."""
+        """Add the numbers of one `Progress` event.
+
+        Parameters
+        ----------
+        step
+            Its step.
+        losses
+            By name.
+        metrics
+            What the validation at this step gave, by name; errors are drawn beside the losses. Empty without one.
+
+        """
         same = {name: value for name, value in metrics.items() if name in _ERRORS}
         scores = {name: value for name, value in metrics.items() if name not in _ERRORS}
         for name, value in {**losses, **{f"validation {name}": value for name, value in same.items()}}.items():

@@ -152,13 +152,40 @@ def plane_in_view(layer: "Layer", viewer: "Viewer") -> Index:
 
 
 def pixel_at(layer: "Layer", viewer: "Viewer", point: ArrayLike) -> tuple[int, ...]:
-    """Return the index of the pixel of `layer`, which may lie outside of it, at a point of the viewer's world."""
+    """Return which pixel of a layer lies at a point of the viewer's world.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    viewer
+        The viewer that it is in.
+    point
+        In the units of the viewer; of its axes the layer has the last ones.
+
+    Returns
+    -------
+    tuple
+        Index of the pixel, which may lie outside of the layer.
+
+    """
     own = np.asarray(point, float)[-layer.ndim :] * _unit_factors(layer, viewer)
     return tuple(int(i) for i in np.round(layer.world_to_data(own)))
 
 
 def point_of(layer: "Layer", viewer: "Viewer", pixel: ArrayLike) -> tuple[float, ...]:
-    """Return where a pixel ``(..., y, x)`` of `layer` lies in the viewer's world."""
+    """Return where a pixel of a layer lies in the viewer's world.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    viewer
+        The viewer that it is in.
+    pixel
+        Its index ``(..., y, x)``.
+
+    """
     return tuple(float(x) for x in np.asarray(layer.data_to_world(pixel)) / _unit_factors(layer, viewer))
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from types import EllipsisType
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,6 +15,9 @@ _IDLE_SECONDS = 30.0
 
 Index = tuple[int, ...]
 Compute = Callable[[Index], NDArray[np.generic]]
+KeyPart = int | slice | EllipsisType
+Key = KeyPart | tuple[KeyPart, ...]
+"""What it can be indexed with."""
 _Answer = Exception | None
 """Why a plane could not be computed; None: it is there."""
 
@@ -79,7 +82,7 @@ class LazyPlanes:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> NDArray[np.generic]:
+    def __getitem__(self, key: Key) -> NDArray[np.generic]:
         numbers, rest = self._split(key)
         if threading.current_thread() is not threading.main_thread():
             return self._gathered(numbers, rest, self._waited_for)
@@ -108,7 +111,7 @@ class LazyPlanes:
         self._stop_rest()
         self._release()
 
-    def _split(self, key: Any) -> tuple[NDArray[np.intp], tuple[Any, ...]]:
+    def _split(self, key: Key) -> tuple[NDArray[np.intp], tuple[KeyPart, ...]]:
         """Numbers of the planes that a key (integers, slices, an ellipsis) asks for, and the key within a plane."""
         parts = key if isinstance(key, tuple) else (key,)
         where = [i for i, part in enumerate(parts) if part is Ellipsis]
@@ -119,7 +122,7 @@ class LazyPlanes:
         return np.asarray(self._numbers[parts[:leading]]), parts[leading:]
 
     def _gathered(
-        self, numbers: NDArray[np.intp], rest: tuple[Any, ...], get: Callable[[int], NDArray[np.generic] | None]
+        self, numbers: NDArray[np.intp], rest: tuple[KeyPart, ...], get: Callable[[int], NDArray[np.generic] | None]
     ) -> NDArray[np.generic]:
         blank = np.broadcast_to(np.zeros((), self.dtype), self.shape[-2:])[rest]
         result = np.zeros((*numbers.shape, *np.shape(blank)), self.dtype)

@@ -1,20 +1,32 @@
-"""Slow work that napari waits for: done in a thread, while the window goes on being drawn."""
+"""Slow work that napari waits for: done in a thread, while the window is still drawn."""
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import current_thread, main_thread
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QApplication
 
 _SECONDS = 0.02
 T = TypeVar("T")
 
 
 def run_blocking(work: Callable[[Callable[[], None]], T], title: str, steps: int = 0) -> T:
-    """Return what `work` returns; it is called in a thread with what it shall call after each step.
+    """Return what `work` returns, which is done in a thread; without a window it is done here.
 
-    Without a window it is called at once. The window takes no clicks and keys meanwhile; napari's activity dock shows
-    the progress, of `steps` steps or of unknown length.
+    Until then the window takes no clicks and keys; napari's activity dock shows the progress.
+
+    Parameters
+    ----------
+    work
+        Called with what it shall call after each step.
+    title
+        What the activity dock says.
+    steps
+        How many there are; 0 where that is not known.
+
     """
     app = _application()
     if app is None:
@@ -30,7 +42,7 @@ def run_blocking(work: Callable[[Callable[[], None]], T], title: str, steps: int
     return future.result()
 
 
-def _show(app: Any, future: Any, done: list[int], title: str, steps: int) -> None:
+def _show(app: "QApplication", future: Future[T], done: list[int], title: str, steps: int) -> None:
     """Keep the window alive until the future is done."""
     from napari.utils import progress
     from qtpy.QtCore import QEventLoop
@@ -43,7 +55,7 @@ def _show(app: Any, future: Any, done: list[int], title: str, steps: int) -> Non
             wait([future], _SECONDS)
 
 
-def _application() -> Any:
+def _application() -> "QApplication | None":
     """Qt's application, where there is one and this is its thread."""
     if "qtpy" not in sys.modules or current_thread() is not main_thread():
         return None

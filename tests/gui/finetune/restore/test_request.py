@@ -5,7 +5,7 @@ from napari.layers import Image
 from scipy import ndimage
 
 from napari_emssl.errors import UserError
-from napari_emssl.gui.finetune.restore.request import check_fits, pair_of, restore_request
+from napari_emssl.gui.finetune.restore.request import check_pair, pair_of, restore_request
 from napari_emssl.gui.layers.layers import METADATA_KEY
 from napari_emssl.gui.layers.matching import likely_pair, partner_of
 from napari_emssl.jobs.settings import FinetuneSettings
@@ -107,9 +107,9 @@ def test_a_wrong_pair_is_refused_by_name():
     other = stack(seed=7)[1]
     pair = pair_of("denoise", layer(NOISY, "N"), layer(other, "other"))
     with pytest.raises(UserError, match="'N' and 'other': They do not show the same"):
-        check_fits(pair, pair.check())
+        check_pair(pair, pair.check())
     good = pair_of("denoise", layer(NOISY, "N"), layer(CLEAN, "C"))
-    check_fits(good, good.check())
+    check_pair(good, good.check())
 
 
 def test_colours_and_many_axes():

@@ -27,6 +27,15 @@ _CHECKING = "Looking at the pair …"
 class PairRow(QObject):
     """Pickers of an image and its clean image, and what is known of them.
 
+    Parameters
+    ----------
+    viewer
+        The viewer whose layers are picked.
+    parent
+        The table.
+    image
+        The picker of the image; None makes one.
+
     Signals
     -------
     changed()

@@ -104,7 +104,7 @@ class RestoreRequest:
 
         """
         for pair in self.unchecked:
-            check_fits(pair, pair.check())
+            check_pair(pair, pair.check())
         return client.run(
             worker_jobs.finetune, self.images(), self.targets(), self.settings, self.start_from,
             name=options.name, autosave=options.autosave, resume=options.resume,
@@ -159,7 +159,7 @@ def restore_request(
         if check is None:
             unchecked.append(pair)
         else:
-            check_fits(pair, check)
+            check_pair(pair, check)
             notes += [f"{pair.names}: {check.doubt}"] if check.doubt else []
     return RestoreRequest(settings, start_from, image, pairs, tuple(unchecked), tuple(notes))
 
@@ -232,7 +232,7 @@ def _size(source: LayerSnapshot) -> str:
     return " x ".join(map(str, source.shape))
 
 
-def check_fits(pair: Pair, check: PairCheck) -> None:
+def check_pair(pair: Pair, check: PairCheck) -> None:
     """Raise `UserError` with what is wrong with a pair, if anything is."""
     if check.trouble:
         raise UserError(f"{pair.names}: {check.trouble}")

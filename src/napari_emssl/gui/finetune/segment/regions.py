@@ -97,7 +97,23 @@ def _ellipse(corners: ArrayLike) -> Floats:
 
 
 def mask_of(regions: Sequence[AnnotatedRegion], index: Index, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Return the mask ``(h, w)`` of the pixels with centres in a region on this plane; None where there is none."""
+    """Return which pixels of a plane have their centres in a region.
+
+    Parameters
+    ----------
+    regions
+        Regions of an image.
+    index
+        Of the plane.
+    shape
+        Of the plane, ``(h, w)``.
+
+    Returns
+    -------
+    array
+        A mask ``(h, w)``; None where no region lies on the plane.
+
+    """
     from skimage.draw import polygon  # slow to import, and only needed in a worker thread
 
     here = [region for region in regions if region.lies_on(index)]
