@@ -17,7 +17,7 @@ from scipy import ndimage
 from napari_emssl.data.labels.targets import target_from_painting
 from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.settings import FinetuneSettings
-from napari_emssl.simulation.hrtem.sample import paint_some
+from napari_emssl.simulation.hrtem.sample_data import paint_some
 from napari_emssl.simulation.hrtem.settings import HRTEMSettings
 from napari_emssl.simulation.hrtem.simulate import simulate_hrtem
 from napari_emssl.training.finetuning.finetune import finetune

@@ -13,7 +13,7 @@ import torch
 import napari_emssl as em
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.patches.corruption import corrupt
-from napari_emssl.simulation.hrtem.sample import gold_sample
+from napari_emssl.simulation.hrtem.sample_data import gold_sample
 
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "restored.png"
 EDGE = 224

@@ -14,7 +14,7 @@ from .jobs.events import Control, Finished, Job, Preview, Progress, Update
 from .jobs.settings import FinetuneSettings
 from .metrics import dice
 from .models.model_file import Model, save_model
-from .simulation.hrtem.sample import GoldSample, gold_sample
+from .simulation.hrtem.sample_data import GoldSample, gold_sample
 from .training.finetuning.finetune import finetune
 from .training.history import write_curves
 from .training.panels import write_overlay

@@ -172,7 +172,7 @@ def test_rename_and_remove(tell: Tell, model: Path, home: Path, monkeypatch: pyt
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     asked: list[str] = []
     monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "n")
-    assert "stays" in tell("models", "remove", "near").out
+    assert "was not deleted" in tell("models", "remove", "near").out
     assert "near.safetensors" in asked[0]
     monkeypatch.setattr("builtins.input", lambda question: "y")
     assert tell("models", "remove", "near").status == 0

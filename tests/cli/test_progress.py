@@ -13,7 +13,7 @@ from napari_emssl.jobs.events import Event, Finished, Progress
 
 def test_follow_tells_and_returns(capsys: pytest.CaptureFixture[str]) -> None:
     heard: list[Event] = []
-    ending = progress.follow(job_of(*EVENTS), "Job", listeners=[heard.append])
+    ending = progress.run_with_progress(job_of(*EVENTS), "Job", listeners=[heard.append])
     assert (ending.result, ending.stopped, ending.status) == ("result", False, 0)
     assert tuple(heard) == EVENTS
     err = capsys.readouterr().err
@@ -37,13 +37,13 @@ def test_the_line_of_a_training_tells_where_it_is() -> None:
 
 
 def test_follow_quietly_warns_only(capsys: pytest.CaptureFixture[str]) -> None:
-    progress.follow(job_of(*EVENTS), "Job", quiet=True)
+    progress.run_with_progress(job_of(*EVENTS), "Job", quiet=True)
     assert capsys.readouterr().err == "Warning: Mind the gap.\n"
 
 
 def test_bar_ends_full_after_an_early_stop() -> None:
     console = Console(force_terminal=True, width=120, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    with progress.Bar("Job", console) as bar:
+    with progress.ProgressBar("Job", console) as bar:
         bar.show(EVENTS[1])
         assert bar.bars.tasks[0].percentage == pytest.approx(10)
         bar.show(Finished(None, stopped=True))
@@ -53,4 +53,4 @@ def test_bar_ends_full_after_an_early_stop() -> None:
 
 def test_job_without_an_end_is_an_error() -> None:
     with pytest.raises(UserError, match="without a result"):
-        progress.follow(job_of(EVENTS[1]), "Job", quiet=True)
+        progress.run_with_progress(job_of(EVENTS[1]), "Job", quiet=True)

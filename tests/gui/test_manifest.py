@@ -10,7 +10,7 @@ import pytest
 from npe2 import PluginManifest
 
 from napari_emssl.gui.plugin import samples
-from napari_emssl.simulation.hrtem.sample import paint_some
+from napari_emssl.simulation.hrtem.sample_data import paint_some
 
 MANIFEST = Path(samples.__file__).parents[2] / "napari.yaml"
 
@@ -130,11 +130,11 @@ def test_samples_are_simulated_once_and_carry_units(monkeypatch):
 
 
 def test_stem_samples_are_pairs_on_grids_that_agree(monkeypatch):
-    from napari_emssl.simulation.stem import sample
+    from napari_emssl.simulation.stem import sample_data
 
-    small_pair, small_film = partial(sample.simulate_pair, 64), partial(sample.simulate_film, 3, 64)
-    monkeypatch.setattr(sample, "simulate_pair", small_pair)
-    monkeypatch.setattr(sample, "simulate_film", small_film)
+    small_pair, small_film = partial(sample_data.simulate_pair, 64), partial(sample_data.simulate_film, 3, 64)
+    monkeypatch.setattr(sample_data, "simulate_pair", small_pair)
+    monkeypatch.setattr(sample_data, "simulate_film", small_film)
     fine, flat, clean, noisy = samples.stem_pair()
     assert [layer[0].shape for layer in (fine, flat, clean, noisy)] == [(128, 128)] + 3 * [(64, 64)]
     assert noisy[1].get("visible", True)
@@ -161,7 +161,7 @@ def _centre(array, options):
 
 
 def test_the_film_drifts_and_its_noise_is_that_of_electrons():
-    from napari_emssl.simulation.stem.sample import simulate_film
+    from napari_emssl.simulation.stem.sample_data import simulate_film
 
     noisy, clean = simulate_film(4, 96)
     noise = noisy - clean

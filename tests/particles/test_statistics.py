@@ -38,8 +38,8 @@ def test_a_lognormal_sample_is_found_again():
 
 def test_few_particles_have_honest_statistics():
     assert np.isnan(summary_of(np.zeros(0), "px").mean)
-    assert summary_of(np.zeros(0), "px").sentence == "No particles."
+    assert summary_of(np.zeros(0), "px").describe() == "No particles."
     one = summary_of(np.array([3.0]), "px")
     assert np.isnan(one.std)
     assert not one.fitted
-    assert "1 particle;" in one.sentence
+    assert "1 particle;" in one.describe()

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from .app import INTERRUPTED
-
 __all__ = ["main"]
+
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,9 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     """
     try:
-        from .app import run
+        from .app import run_command_line  # here, so that Ctrl-C while it loads ends in no traceback either
 
-        return run(list(sys.argv[1:] if arguments is None else arguments))
+        return run_command_line(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:
         print("napari-emssl: Aborted.", file=sys.stderr)
         return INTERRUPTED

@@ -1,6 +1,6 @@
-"""The commands by name, and what an error turns into: a sentence on stderr and an exit status.
+"""The tree of commands, run so that every error becomes a sentence on stderr and an exit status.
 
-Commands are imported when they are called, so that ``--help`` and ``--version`` load no more than cyclopts.
+Commands are imported when they are called, so that ``--help`` and ``--version`` load little more than cyclopts.
 """
 
 import os
@@ -13,21 +13,27 @@ from cyclopts import App, CycloptsError
 from .. import __version__
 from ..errors import UserError
 
+DONE = 0
+BUG = 1
+BAD_INPUT = 2
+DIVERGED = 3
+"""Exit status of a training that ended itself; what it wrote are the best weights from before."""
+
 _COMMANDS = {
     "pretrain": "Train a generator on unlabelled images (GAN): no labels are needed.\n\n"
     "Pictures of corrupted, restored and clean patches and the curves are written to the folder OUTPUT-pictures, "
-    "unless --pictures names another. Ctrl-C saves the best weights so far; --resume goes on.",
+    "unless --pictures names another. Ctrl-C saves the best weights so far; --resume continues.",
     "pack": "Put very many images into one file, from which 'pretrain' reads much faster.\n\n"
     "Images, their names, sources and intensity levels are kept, so the same seed gives the same training as from the "
     "folders. Ctrl-C leaves nothing behind.",
     "finetune": "Train a model on few labels, starting from a pretrained generator.\n\n"
     "Without --steps, --epochs or --max-seconds it trains for a minute. Ctrl-C saves the best weights so far; "
-    "--resume goes on.",
+    "--resume continues.",
     "apply": "Run a model over images, folders and stacks.",
     "evaluate": "Score a model against targets.",
     "compare": "Compare pretrained starts with random weights: the same recipe, images and seeds.\n\n"
     "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
-    "that are complete; the same command goes on.",
+    "that are complete; the same command continues.",
     "measure": "Measure the particles in masks or numbered labels: sizes, shapes, statistics.\n\n"
     "Touching particles of a mask are separated. Writes a CSV table, one row a particle, in nm where the pixel size is "
     "known, and prints mean, median, standard deviation and a log-normal fit of the equivalent diameters.",
@@ -35,7 +41,7 @@ _COMMANDS = {
     "models": "List, describe, download, import and export models.",
     "demo": "Try everything on simulated data.",
 }
-
+"""Help of each command, in the order in which they are listed."""
 
 _SUBCOMMANDS = {
     "simulate": {
@@ -57,10 +63,11 @@ _SUBCOMMANDS = {
         "entry": "Print the entry of a model file for a registry: name, size, SHA-256, addresses.",
     },
 }
+"""Help of the commands below a command."""
 
 
 def build_app() -> App:
-    """Return the tree of commands; none of them is imported yet."""
+    """Return the tree of commands; none of their modules is imported yet."""
     app = App(
         name="napari-emssl",
         help="Self-supervised learning for electron microscopy: pretrain, fine-tune and apply models.",
@@ -81,8 +88,8 @@ def build_app() -> App:
     return app
 
 
-def run(words: list[str]) -> int:
-    """Run one command line and return its exit status; see `main`."""
+def run_command_line(words: list[str]) -> int:
+    """Run one command line and return its exit status, see `cli.main`."""
     words = ["models", "list"] if words == ["models"] else words
     return guarded(lambda: build_app()(words, print_error=False, exit_on_error=False, verbose=False))
 
@@ -94,51 +101,38 @@ def guarded(command: Callable[[], int | None]) -> int:
         sys.stdout.flush()
         return status
     except BrokenPipeError:
+        # whoever reads (such as `head`) has had enough: nothing may fail when the interpreter flushes stdout at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as error:
-        sentence = _sentence(error)
-        if sentence is not None:
-            return _fail(sentence, BAD_INPUT)
+        text = _describe(error)
+        if text is not None:
+            return _fail(text, BAD_INPUT)
         traceback.print_exc()
         return _fail("This is a bug in napari-emssl, please report it with the lines above.", BUG)
 
 
-def _sentence(error: Exception) -> str | None:
+def _describe(error: Exception) -> str | None:
     """Return what to tell the user, or None when `error` is a bug."""
     from pydantic import ValidationError
 
-    from .error_messages import sentence_of_command_line, sentence_of_settings
+    from .error_messages import describe_settings_error, describe_usage_error
 
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, CycloptsError):
-        return sentence_of_command_line(error)
+        return describe_usage_error(error)
     if isinstance(error, ValidationError):
-        return sentence_of_settings(error)
+        return describe_settings_error(error)
     if isinstance(error, MemoryError):
         return "Memory is full. Use fewer or smaller images, or a smaller --batch-size or --patch."
     if isinstance(error, OSError) and error.strerror:
-        return f"'{error.filename}': {error.strerror}." if error.filename else f"{error.strerror}."
+        what = f"'{error.filename}': {error.strerror}" if error.filename else str(error.strerror)
+        return f"{what}. Check the disk and the permissions, then try again."
     return None
 
 
-def _fail(sentence: str, status: int) -> int:
-    print(f"napari-emssl: {sentence}", file=sys.stderr)
+def _fail(text: str, status: int) -> int:
+    """Print what is wrong and return the exit status."""
+    print(f"napari-emssl: {text}", file=sys.stderr)
     return status
-
-
-DONE = 0
-
-
-BUG = 1
-
-
-BAD_INPUT = 2
-
-
-DIVERGED = 3
-"""Training ended itself; what was written are the best weights from before."""
-
-
-INTERRUPTED = 130

@@ -23,9 +23,17 @@ def apply(
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[ApplySettings, Parameter(name="*", group="Settings")] = ApplySettings(),
 ) -> int:
-    """Run a model over images, folders and stacks; prints the files written, one a line.
+    """Run a model over images, folders and stacks, and print the files written, one a line.
 
-    The status is 2 when an image could not be used, though the others were written.
+    Returns
+    -------
+    int
+        Exit status; 2 also when an image could not be used, though the others were written.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, the folder cannot be written to, or the model cannot be used.
     """
     require_writable_folder(output)
     require_existing(paths)
@@ -33,10 +41,10 @@ def apply(
 
     loaded = load_model(model)
     from ..inference.apply import apply_files
-    from .progress import follow
+    from .progress import run_with_progress
 
     job = apply_files(loaded, paths, output, settings, file_format, overwrite)
-    ending = follow(job, "Applying", quiet=quiet)
+    ending = run_with_progress(job, "Applying", quiet=quiet)
     for path in ending.result:
         print(path)
     return ending.status or (BAD_INPUT if ending.result.failed else 0)

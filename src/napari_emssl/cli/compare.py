@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import CompareSettings
-from .path_checks import refuse_inputs, require_existing, require_writable_folder
+from .path_checks import check_distinct, require_existing, require_writable_folder
 
 
 def compare(
@@ -28,31 +28,44 @@ def compare(
     test_targets: Annotated[Path | None, Parameter(help="Targets of the test images, paired by name.")] = None,
     output: Annotated[
         Path,
-        Parameter(name=("--output", "-o"), group="Output", help="The folder to write to, or of a run to go on with."),
+        Parameter(
+            name=("--output", "-o"), group="Output", help="The folder to write to, or that of a comparison to continue."
+        ),
     ],
     overwrite: Annotated[
-        bool, Parameter(negative="", group="Output", help="Start anew where a comparison is there.")
+        bool, Parameter(negative="", group="Output", help="Start again where there is a comparison already.")
     ] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[CompareSettings, Parameter(name="*", group="Settings")] = CompareSettings(),
 ) -> int:
-    """Compare pretrained starts with random weights: the same recipe, images and seeds."""
+    """Compare pretrained starts with random weights: the same recipe, images and seeds.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, an output would replace an input, or a start or setting cannot be used.
+    """
     inputs = [path for path in (images, targets, test_images, test_targets) if path is not None]
     require_existing(inputs)
-    refuse_inputs([output], inputs)
+    check_distinct([output], inputs)
     require_writable_folder(output)
     from ..evaluation.comparison.compare import compare as begin
-    from .progress import follow
+    from .progress import run_with_progress
 
     job = begin(
         images, targets, output, starts, settings, test_images=test_images, test_targets=test_targets,
         overwrite=overwrite, command=shlex.join(["napari-emssl", *sys.argv[1:]]),
     )  # fmt: skip
-    ending = follow(job, "Comparing", quiet=quiet)
+    ending = run_with_progress(job, "Comparing", quiet=quiet)
     if ending.result.rows:
         print(ending.result.table())
         print(f"All scores, their means and curves are in {output}.")
     if ending.stopped:
         kept = "complete runs are kept" if ending.result.rows else "no run was complete"
-        print(f"Stopped early: {kept}. To go on: the same command.")
+        print(f"Stopped early: {kept}. To continue: the same command.")
     return ending.status

@@ -21,15 +21,26 @@ def demo(
     overwrite: Annotated[bool, Parameter(negative="", help="Replace files that are there.")] = False,
     quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False,
 ) -> int:
-    """Try everything on simulated data: in napari, or without a window."""
+    """Try everything on simulated data: in napari, or without a window.
+
+    Returns
+    -------
+    int
+        Exit status, of napari or of the work without a window.
+
+    Raises
+    ------
+    UserError
+        When no window can be opened, or the folder is not empty.
+    """
     if headless is None:
         require_display()
         return subprocess.call([sys.executable, "-m", "napari_emssl.gui.plugin.demo"])
     require_empty_folder(headless, overwrite)
     from ..demo import run_demo
-    from .progress import follow
+    from .progress import run_with_progress
 
-    ending = follow(run_demo(headless), "Demo", quiet=quiet)
+    ending = run_with_progress(run_demo(headless), "Demo", quiet=quiet)
     print(ending.result)
     return ending.status
 

@@ -1,9 +1,7 @@
-"""Errors of the command line and of settings, said as a person would."""
+"""Errors of the command line and of settings in plain English, with a way out."""
 
 import difflib
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from cyclopts import (
     CoercionError,
@@ -14,6 +12,7 @@ from cyclopts import (
     ValidationError,
 )
 from pydantic import ValidationError as SettingsError
+from pydantic_core import ErrorDetails
 
 from ..jobs import settings
 
@@ -32,12 +31,13 @@ _RULES = {
     "literal_error": "must be {expected}",
 }
 _AT_MOST = 2
+"""Settings that are wrong, of which messages speak at once."""
 
 
-def sentence_of_command_line(error: CycloptsError) -> str:
-    """Return one sentence or two: what is wrong with the words typed, and the way out."""
+def describe_usage_error(error: CycloptsError) -> str:
+    """Return a sentence or two: what is wrong with the words typed, and what to do."""
     if isinstance(error, ValidationError | CoercionError) and isinstance(error.__cause__, SettingsError):
-        return sentence_of_settings(error.__cause__)
+        return describe_settings_error(error.__cause__)
     command = " ".join(("napari-emssl", *(error.command_chain or ())))
     way_out = f"'{command} --help' shows what it takes."
     if isinstance(error, MissingArgumentError):
@@ -48,7 +48,7 @@ def sentence_of_command_line(error: CycloptsError) -> str:
     return f"{text} {way_out}" if isinstance(error, UnknownOptionError) and "Did you" not in text else text
 
 
-def sentence_of_settings(error: SettingsError) -> str:
+def describe_settings_error(error: SettingsError) -> str:
     """Return a sentence for each of the first two settings that are wrong, named by their flags."""
     return "\n".join(_about_setting(error.title, detail) for detail in error.errors()[:_AT_MOST])
 
@@ -58,21 +58,21 @@ def flag_of(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
-def _about_setting(title: str, detail: Mapping[str, Any]) -> str:
+def _about_setting(title: str, detail: ErrorDetails) -> str:
+    """Say what is wrong with one setting, by its flag; our own rules have their text in the error already."""
     field = str(detail["loc"][0]) if detail["loc"] else ""
-    flag = flag_of(field)
-    got = detail.get("input")
+    flag, got = flag_of(field), detail.get("input")
     if detail["type"] == "value_error":
         text = detail["msg"].removeprefix("Value error, ")
         return re.sub(r"\b[a-z]+(_[a-z0-9]+)+\b", lambda match: flag_of(match[0]), text)
     rule = _RULES.get(detail["type"])
     if rule is None:
         return f"{flag} does not take '{got}'. {_description(title, field) or detail['msg']}"
-    return f"{flag} {rule.format(**detail.get('ctx', {}))} (got {got}).{_nearest(detail, got)}"
+    return f"{flag} {rule.format(**detail.get('ctx', {}))} (got {got}).{_nearest(detail)}"
 
 
 def _description(title: str, field: str) -> str | None:
-    """What the field is for; the title of the error names the settings, inside ``function-after[...]`` perhaps."""
+    """What a field is for; the title of the error names the settings' class, perhaps inside ``function-after[...]``."""
     for name in re.findall(r"\w+", title):
         fields = getattr(getattr(settings, name, None), "model_fields", {})
         if field in fields:
@@ -80,9 +80,10 @@ def _description(title: str, field: str) -> str | None:
     return None
 
 
-def _nearest(detail: Mapping[str, Any], got: Any) -> str:
+def _nearest(detail: ErrorDetails) -> str:
+    """Suggest a choice that is spelled much like what was given."""
     choices = str(detail.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
-    close = difflib.get_close_matches(str(got), choices, n=1)
+    close = difflib.get_close_matches(str(detail.get("input")), choices, n=1)
     return f" Did you mean {close[0]}?" if close else ""
 
 

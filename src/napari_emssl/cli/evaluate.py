@@ -1,12 +1,15 @@
 """``napari-emssl evaluate``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ..jobs.settings import EvaluateSettings
 from .path_checks import require_existing, require_writable_file, write_json
+
+if TYPE_CHECKING:
+    from ..metrics import Scores
 
 
 def evaluate(
@@ -22,7 +25,18 @@ def evaluate(
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[EvaluateSettings, Parameter(name="*", group="Settings")] = EvaluateSettings(),
 ) -> int:
-    """Score a model against targets: per image, their mean, and pooled over all pixels."""
+    """Score a model against targets: for each image, their mean, and pooled over all pixels.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, the scores cannot be written, or model and targets do not fit together.
+    """
     if json is not None and str(json) != "-":
         require_writable_file(json, overwrite)
     require_existing([images, targets])
@@ -30,9 +44,9 @@ def evaluate(
 
     loaded = load_model(model)
     from ..evaluation.evaluate import evaluate_job
-    from .progress import follow
+    from .progress import run_with_progress
 
-    ending = follow(evaluate_job(loaded, images, targets, settings), "Evaluating", quiet=quiet)
+    ending = run_with_progress(evaluate_job(loaded, images, targets, settings), "Evaluating", quiet=quiet)
     if ending.stopped:
         return ending.status
     if json is not None:
@@ -42,7 +56,7 @@ def evaluate(
     return ending.status
 
 
-def _print_scores(scores: Any) -> None:
+def _print_scores(scores: "Scores") -> None:
     """Print the means and the pooled scores beside each other."""
     print(f"{'score':<24}{'mean':>10}{'pooled':>10}   ({len(scores.images)} images)")
     for name, value in scores.mean.items():

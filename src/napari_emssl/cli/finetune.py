@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from ..errors import UserError
 from ..jobs.settings import FinetuneSettings
 from ..models.tasks import task_of
-from .path_checks import refuse_inputs, require_existing
+from .path_checks import check_distinct, require_existing
 from .run_files import TrainingOutput
 
 
@@ -28,9 +28,21 @@ def finetune(
     output: TrainingOutput,
     settings: Annotated[FinetuneSettings, Parameter(name="*", group="Settings")] = FinetuneSettings(),
 ) -> int:
-    """Train a model on few labels, starting from a pretrained generator."""
+    """Train a model on few labels, starting from a pretrained generator.
+
+    Returns
+    -------
+    int
+        Exit status; 3 when the training diverged.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, an output is there or would replace an input, or start, task and data do not fit
+        together.
+    """
     inputs = [images] if targets is None else [images, targets]
-    refuse_inputs(output.written, inputs)
+    check_distinct(output.written, inputs)
     output.check()
     require_existing(inputs)
     if targets is None and not task_of(settings.task).learns_without_targets:

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from ..jobs.settings import MeasureSettings
-from .path_checks import refuse_inputs, require_existing, require_writable_file
+from .path_checks import check_distinct, require_existing, require_writable_file
 
 if TYPE_CHECKING:
     from ..data.images.image import Image
@@ -29,19 +29,30 @@ def measure(
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[MeasureSettings, Parameter(name="*", group="Settings")] = MeasureSettings(),
 ) -> int:
-    """Measure particles; prints the statistics of their equivalent diameters."""
+    """Measure particles and print the statistics of their equivalent diameters.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, an output is there or would replace an input, or a label file has no image of its name.
+    """
     for path in (output, histogram):
         if path is not None:
             require_writable_file(path, overwrite)
     _require_suffix(histogram)
     require_existing([*labels, *([] if images is None else [images])])
     from ..particles.measure import measure_job
-    from .progress import follow
+    from .progress import run_with_progress
 
     masks, shown = _opened(labels, images)
     outputs = [path for path in (output, histogram) if path is not None]
-    refuse_inputs(outputs, [image.path for image in (*masks, *shown) if image is not None and image.path is not None])
-    ending = follow(measure_job(masks, shown, settings), "Measuring", quiet=quiet)
+    check_distinct(outputs, [image.path for image in (*masks, *shown) if image is not None and image.path is not None])
+    ending = run_with_progress(measure_job(masks, shown, settings), "Measuring", quiet=quiet)
     if ending.stopped:
         return ending.status
     _write(ending.result, output, histogram, overwrite)
@@ -49,7 +60,7 @@ def measure(
 
 
 def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwrite: bool) -> None:
-    """Write table and picture and say what they hold."""
+    """Write the table and the picture, and print the statistics."""
     table.write_csv(output, overwrite)
     if histogram is not None:
         from ..particles.histogram import write_histogram
@@ -59,7 +70,7 @@ def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwri
         print(f"No particle was found; {output} holds the header only.")
         return
     for summary in table.summaries():
-        print(summary.sentence)
+        print(summary.describe())
     print(output)
 
 
@@ -76,14 +87,16 @@ def _opened(labels: list[Path], images: Path | None) -> tuple[list["Image"], lis
 
 
 def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path, Path]:
-    """Return the image of each label file; raises `UserError` where one has none."""
+    """Return the image of each label file; raises `UserError` when one has none."""
     from ..data.datasets.pairing import find_pairs
 
     pairs = [pair for root in labels for pair in find_pairs(images, root).pairs]
     partner = {labels_file: image for image, labels_file in pairs}
-    alone = [path for path in files if path not in partner]
-    if alone:
-        raise UserError(f"{alone[0]} has no image of the same name in {images}. Add it, or measure without --images.")
+    unpaired = [path for path in files if path not in partner]
+    if unpaired:
+        raise UserError(
+            f"{unpaired[0]} has no image of the same name in {images}. Add it, or measure without --images."
+        )
     return partner
 
 

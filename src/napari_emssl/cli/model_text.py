@@ -1,7 +1,7 @@
-"""What the terminal tells of models: rows of a table, lines of a card."""
+"""Models in the terminal: rows of a table, lines of a card."""
 
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from ..models.model_file import Card, Stage, count_parameters
 from ..models.registry import RemoteModel
@@ -10,8 +10,28 @@ from ..models.zoo import ZooEntry
 _COLUMNS = ("name", "network", "task", "parameters", "size", "licence", "origin")
 
 
-def row_of(entry: ZooEntry) -> dict[str, Any]:
-    """Return what ``models list --json`` tells of a model that is here."""
+class ModelRow(TypedDict):
+    """What ``models list --json`` says of a model."""
+
+    name: str
+    network: str
+    width: int | None
+    task: str
+    parameters: int
+    bytes: int
+    licence: str
+    origin: str
+    storage: NotRequired[str]
+    path: NotRequired[str]
+    """Only of models that are here, as `storage`."""
+    sha256: NotRequired[str]
+    description: NotRequired[str]
+    urls: NotRequired[list[str]]
+    """Only of models that can be downloaded, as `sha256` and `description`."""
+
+
+def own_row(entry: ZooEntry) -> ModelRow:
+    """Return the row of a model that is here."""
     return {
         "name": entry.name,
         "network": entry.card.network.name,
@@ -26,26 +46,38 @@ def row_of(entry: ZooEntry) -> dict[str, Any]:
     }
 
 
-def row_of_remote(model: RemoteModel) -> dict[str, Any]:
-    """Return what ``models list --json`` tells of a model that can be downloaded."""
-    fields = ("name", "network", "width", "task", "parameters", "bytes", "licence", "sha256", "description")
-    return {name: getattr(model, name) for name in fields} | {"origin": "remote", "urls": list(model.urls)}
+def remote_row(model: RemoteModel) -> ModelRow:
+    """Return the row of a model that can be downloaded."""
+    return {
+        "name": model.name,
+        "network": model.network,
+        "width": model.width,
+        "task": model.task,
+        "parameters": model.parameters,
+        "bytes": model.bytes,
+        "licence": model.licence,
+        "sha256": model.sha256,
+        "description": model.description,
+        "origin": "remote",
+        "urls": list(model.urls),
+    }
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print the rows as a table."""
-    table = [_COLUMNS, *([str(_cell(row, column)) for column in _COLUMNS] for row in rows)]
+def print_table(rows: list[ModelRow]) -> None:
+    """Print the rows under their headings, columns aligned."""
+    table = [_COLUMNS, *([_cell(row, column) for column in _COLUMNS] for row in rows)]
     widths = [max(len(line[i]) for line in table) for i in range(len(_COLUMNS))]
     for line in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _cell(row: dict[str, Any], column: str) -> Any:
-    return f"{row['bytes'] / 1e6:.2f} MB" if column == "size" else row[column]
+def _cell(row: ModelRow, column: str) -> str:
+    """Text of a cell; a size is given in MB."""
+    return f"{row['bytes'] / 1e6:.2f} MB" if column == "size" else str(cast(dict[str, object], row)[column])
 
 
-def lines_of_remote(model: RemoteModel) -> list[str]:
-    """Return what is known of a model before it is downloaded."""
+def remote_lines(model: RemoteModel) -> list[str]:
+    """Return what is known of a model before it is downloaded, line by line."""
     lines = [
         model.name,
         f"  file          not downloaded yet: 'napari-emssl models pull {model.name}' ({model.bytes / 1e6:.2f} MB)",
@@ -58,8 +90,8 @@ def lines_of_remote(model: RemoteModel) -> list[str]:
     return lines + ([f"  description   {model.description}"] if model.description else [])
 
 
-def lines_of(card: Card, path: Path) -> list[str]:
-    """Return what a card says, and of which file."""
+def card_lines(card: Card, path: Path) -> list[str]:
+    """Return what a card says, and the file it belongs to, line by line."""
     lines = [
         card.name,
         f"  file          {path} ({path.stat().st_size / 1e6:.2f} MB, weights as {card.storage})",

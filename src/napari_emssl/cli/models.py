@@ -23,7 +23,7 @@ from ..models.zoo import (
     remove_model,
     rename_model,
 )
-from .model_text import lines_of, lines_of_remote, print_table, row_of, row_of_remote
+from .model_text import card_lines, own_row, print_table, remote_lines, remote_row
 from .path_checks import require_existing, write_json
 
 
@@ -31,10 +31,10 @@ def list_(
     *, json: Annotated[bool, Parameter(negative="", help="Print a JSON list of objects instead of a table.")] = False
 ) -> None:
     """List the models that can be picked by name, the recommended start first, then those to download."""
-    rows = [row_of(entry) for entry in list_models()]
+    rows = [own_row(entry) for entry in list_models()]
     offer = read_offer()
     here = {row["name"] for row in rows}
-    rows += [row_of_remote(model) for model in offer.models if model.name not in here]
+    rows += [remote_row(model) for model in offer.models if model.name not in here]
     for complaint in offer.complaints:
         print(f"Warning: {complaint}", file=sys.stderr)
     if json:
@@ -58,10 +58,10 @@ def info_(
         remote = next((item for item in read_offer().models if item.name == model), None)
         if remote is None:
             raise
-        write_json(Path("-"), row_of_remote(remote)) if json else print("\n".join(lines_of_remote(remote)))
+        write_json(Path("-"), remote_row(remote)) if json else print("\n".join(remote_lines(remote)))
         return
     card = load_card(model)
-    write_json(Path("-"), card.model_dump(mode="json")) if json else print("\n".join(lines_of(card, path)))
+    write_json(Path("-"), card.model_dump(mode="json")) if json else print("\n".join(card_lines(card, path)))
 
 
 def pull_(
@@ -74,32 +74,43 @@ def pull_(
     quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False,
     settings: Annotated[DownloadSettings, Parameter(name="*", group="Settings")] = DownloadSettings(),
 ) -> int:
-    """Download a model, check it, and put it into the own models."""
-    order = _order(model, sha256, name)
-    there = own_with_checksum(order.sha256, order.name)
+    """Download a model, check it, and put it into the own models.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    UserError
+        When no registry offers the model, an address comes without its SHA-256, or no mirror gives the file.
+    """
+    wanted = _wanted(model, sha256, name)
+    there = own_with_checksum(wanted.sha256, wanted.name)
     if there is not None:
         print(f"'{there.stem}' is there already, with this SHA-256: {there}.")
         return 0
     from ..models.download import download
-    from .progress import follow
+    from .progress import run_with_progress
 
-    ending = follow(download(order, settings, overwrite), "Downloading", quiet=quiet)
+    ending = run_with_progress(download(wanted, settings, overwrite), "Downloading", quiet=quiet)
     kept = f"Downloaded '{ending.result.stem}' to {ending.result}." if ending.result else "Stopped; nothing was kept."
     print(kept)
     return ending.status
 
 
-def _order(model: str, sha256: str | None, name: str | None) -> Download:
-    """Return what to download; raises `UserError` where an address comes without its checksum."""
+def _wanted(model: str, sha256: str | None, name: str | None) -> Download:
+    """Return what to download; raises `UserError` when an address comes without its checksum."""
     if is_url(model):
         if sha256 is None:
             raise UserError(
-                f"'{model}' needs --sha256, the checksum its provider publishes: without it nobody knows "
+                f"'{model}' needs --sha256, the checksum its provider publishes: only that shows "
                 "whether the file is the right one."
             )
         return Download((check_url(model),), check_sha256(sha256), name)
     if sha256 is not None:
-        raise UserError("--sha256 goes with an address; that of a name stands in its registry. Leave it out.")
+        raise UserError("--sha256 goes with an address; that of a name is in its registry. Leave it out.")
     offer = read_offer()
     if model not in {item.name for item in offer.models} and model in {entry.name for entry in list_models()}:
         raise UserError(f"'{model}' is here already: 'napari-emssl models info {model}' shows it.")
@@ -113,10 +124,16 @@ def import_(
     /,
     *,
     name: Annotated[str | None, Parameter(help="Name to pick it by; by default the name on its card.")] = None,
-    sha256: Annotated[str | None, Parameter(help="Refuse the file unless this is its SHA-256.")] = None,
+    sha256: Annotated[str | None, Parameter(help="What the SHA-256 of the file must be.")] = None,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an own model of that name.")] = False,
 ) -> None:
-    """Copy a model file to the own models, so that it can be picked by name."""
+    """Copy a model file to the own models, so that it can be picked by name.
+
+    Raises
+    ------
+    UserError
+        When the file is no model or not the one promised, or the name is taken.
+    """
     model = read_model(file)
     if sha256 is not None and (found := checksum(file)) != check_sha256(sha256):
         raise UserError(f"'{file}' is not the file that was promised: its SHA-256 is {found}. Fetch it again.")
@@ -135,7 +152,13 @@ def export_(
     ] = False,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write a copy of a model to a file, for another computer or to publish it."""
+    """Write a copy of a model to a file, for another computer or to publish it.
+
+    Raises
+    ------
+    UserError
+        When there is no such model, or the file is there and `overwrite` is false.
+    """
     export_model(model, file, "float16" if float16 else None, overwrite)
     print(f"Wrote {file}: {file.stat().st_size / 1e6:.2f} MB, SHA-256 {checksum(file)}.")
 
@@ -155,16 +178,16 @@ def remove_(
 ) -> None:
     """Delete an own model."""
     path = own_file(model)
-    if yes or _agreed(f"Delete '{model}' ({path})? It cannot be brought back. [y/N] "):
+    if yes or _agreed(f"Delete '{model}' ({path})? It cannot be restored. [y/N] "):
         remove_model(model)
         print(f"Deleted '{model}'.")
     else:
-        print(f"'{model}' stays.")
+        print(f"'{model}' was not deleted.")
 
 
 def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise UserError("Nobody can be asked here. Pass --yes to delete the model.")
+        raise UserError("There is no terminal to ask in. Pass --yes to delete the model.")
     return input(question).strip().lower() in ("y", "yes")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import PackSettings
-from .path_checks import refuse_inputs, require_existing, require_writable_file
+from .path_checks import check_distinct, require_existing, require_writable_file
 
 
 def pack(
@@ -19,15 +19,26 @@ def pack(
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[PackSettings, Parameter(name="*", group="Settings")] = PackSettings(),
 ) -> int:
-    """Put very many images into one file, from which pretraining reads much faster."""
+    """Put very many images into one file, from which pretraining reads much faster.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, the file is there or would replace an input, or no image can be read.
+    """
     require_writable_file(output, overwrite)
     require_existing(paths)
-    refuse_inputs([output], paths)
+    check_distinct([output], paths)
     from ..data.datasets.packing import pack as start
     from ..formatting import counted
-    from .progress import follow
+    from .progress import run_with_progress
 
-    ending = follow(start(paths, output, settings, overwrite=overwrite), "Packing", quiet=quiet)
+    ending = run_with_progress(start(paths, output, settings, overwrite=overwrite), "Packing", quiet=quiet)
     if ending.result is None:
         print("Stopped: nothing was written.", file=sys.stderr)
     else:

@@ -1,4 +1,4 @@
-"""The files a command reads and writes, checked before any work."""
+"""The files a command reads and writes, checked before any work; and JSON written to one of them."""
 
 import json
 import math
@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ..errors import UserError
 
@@ -26,7 +25,7 @@ def require_no_folder(path: Path) -> None:
 
 
 def require_writable_file(path: Path, overwrite: bool = False) -> None:
-    """Raise `UserError` unless `path` can be written without harm; leaves nothing behind."""
+    """Raise `UserError` unless `path` can be written, replacing nothing without permission; leaves nothing behind."""
     require_no_folder(path)
     if path.exists() and not overwrite:
         raise UserError(f"'{path}' exists. Choose another name, or pass --overwrite to replace it.")
@@ -34,13 +33,14 @@ def require_writable_file(path: Path, overwrite: bool = False) -> None:
 
 
 def require_writable_folder(folder: Path) -> None:
-    """Raise `UserError` unless files can be made in `folder`, or it can be made; leaves nothing behind."""
+    """Raise `UserError` unless files can be made in `folder`, which need not exist; leaves nothing behind."""
     there = folder.absolute()
     while not there.exists() and there != there.parent:
         there = there.parent
     if not there.is_dir():
         raise UserError(f"'{there}' is a file, so nothing can be written to '{folder}'. Choose another folder.")
     try:
+        # trying is the only sure way: permissions, quotas and read-only network drives all count
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
@@ -51,18 +51,18 @@ def require_empty_folder(folder: Path, overwrite: bool) -> None:
     """Raise `UserError` when `folder` holds files that might be replaced."""
     require_writable_folder(folder)
     if folder.is_dir() and not overwrite and any(folder.iterdir()):
-        raise UserError(f"Folder '{folder}' is not empty. Choose another one, or pass --overwrite.")
+        raise UserError(f"Folder '{folder}' is not empty. Choose another, or pass --overwrite to replace its files.")
 
 
-def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raise `UserError` when an output would take the place of an input or of another output.
+def check_distinct(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise `UserError` when an output would replace an input or another output.
 
     Parameters
     ----------
     outputs
         Files and folders to be written, there or not.
     inputs
-        Files that are read, and folders: the images in them are read.
+        Files that are read, and folders, in which images are.
 
     """
     read = [Path(os.path.realpath(path)) for path in inputs]
@@ -75,7 +75,7 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 def _image_of(file: Path, folders: list[Path]) -> bool:
-    """Return whether `file` is there and is an image by its name in one of `folders`."""
+    """Whether `file` is there, in one of `folders`, and an image by its name."""
     if not file.is_file() or not any(folder in file.parents for folder in folders):
         return False
     from ..data.images.image import is_image_name  # late: it reads files of many formats
@@ -83,7 +83,7 @@ def _image_of(file: Path, folders: list[Path]) -> bool:
     return is_image_name(file.name)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write JSON to a file, or to stdout where `path` is ``-``."""
     text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
     if str(path) == "-":
@@ -93,8 +93,8 @@ def write_json(path: Path, content: Any) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def finite(content: Any) -> Any:
-    """Return `content` with NaN and infinities as None, which JSON has no words for."""
+def finite(content: object) -> object:
+    """Return `content` with None for NaN and infinities, which JSON cannot express."""
     if isinstance(content, Mapping):
         return {str(key): finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

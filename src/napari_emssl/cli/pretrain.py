@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ..jobs.settings import PretrainSettings
 from ..training.pretraining.torchrun_env import rank
-from .path_checks import refuse_inputs, require_existing, require_no_folder, require_writable_file
+from .path_checks import check_distinct, require_existing, require_no_folder, require_writable_file
 from .run_files import TrainingOutput
 
 
@@ -21,25 +21,36 @@ def pretrain(
     output: TrainingOutput,
     start: Annotated[
         str | None,
-        Parameter(help="Generator to go on from: a name of 'models list' or a file. It brings its network."),
+        Parameter(help="Generator to continue from: a name of 'models list' or a file. It brings its network."),
     ] = None,
     split: Annotated[
         Path | None, Parameter(help="Use the images of this split, a file that another run wrote beside its model.")
     ] = None,
     settings: Annotated[PretrainSettings, Parameter(name="*", group="Settings")] = PretrainSettings(),
 ) -> int:
-    """Train a generator on unlabelled images: it learns to restore what was corrupted (GAN)."""
+    """Train a generator on unlabelled images: it learns to restore what was corrupted (GAN).
+
+    Returns
+    -------
+    int
+        Exit status; 3 when the training diverged.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, an output is there or would replace an input, or images or settings cannot be used.
+    """
     if rank() > 0:
-        return _work_along(paths, settings, output, start, split)
+        return _run_as_follower(paths, settings, output, start, split)
     require_no_folder(output.output)
     if output.pictures is None:
         output = replace(output, pictures=output.output.with_name(f"{output.output.stem}-pictures"))
     kept = output.output.with_name(f"{output.output.stem}-split.json")
-    goes_on = split is not None and split.resolve() == kept.resolve()
+    continues = split is not None and split.resolve() == kept.resolve()
     read = [*paths, *([Path(start)] if start and Path(start).is_file() else [])]
-    refuse_inputs([*output.written, kept], [*read, *([split] if split and not goes_on else [])])
+    check_distinct([*output.written, kept], [*read, *([split] if split and not continues else [])])
     output.check()
-    if not goes_on:
+    if not continues:
         require_writable_file(kept, output.overwrite or output.resume is not None)
     require_existing([*paths, *([split] if split else [])])
     from ..training.pretraining.pretrain import pretrain as begin
@@ -47,21 +58,21 @@ def pretrain(
 
     job = begin(paths, settings, start=start, **output.arguments(), split=split, keep_split=kept)
     status = train(job, "Pretraining", output)
-    _tell_test(output.output)
+    _print_test_result(output.output)
     return status
 
 
-def _work_along(
+def _run_as_follower(
     paths: list[Path], settings: PretrainSettings, output: TrainingOutput, start: str | None, split: Path | None
 ) -> int:
-    """Train as one process of several; files and words are the first one's."""
+    """Train as one of several processes; only the first one writes files and messages."""
     from ..training.pretraining.pretrain import pretrain as begin
     from .progress import run_silently
 
     return run_silently(begin(paths, settings, start=start, resume=output.resume, split=split))
 
 
-def _tell_test(path: Path) -> None:
+def _print_test_result(path: Path) -> None:
     """Print the result on the test images, if there were any."""
     from ..formatting import counted
     from ..models.model_file import read_card

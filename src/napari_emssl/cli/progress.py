@@ -1,4 +1,4 @@
-"""Run a job to its end: show its progress on stderr, stop it on Ctrl-C, hand its events on."""
+"""A job run to its end: its progress on stderr, stopped by Ctrl-C, its events passed on."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,6 +21,9 @@ from ..jobs.events import Event, Finished, Job, Notice, Progress, Started
 from .app import DIVERGED
 
 _LINE_SECONDS = 10.0
+"""Time between two lines of progress in a file or pipe."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 T = TypeVar("T")
 
 
@@ -36,10 +39,10 @@ class Ending(Generic[T]):
     """Why the job ended itself before its time; empty when it did not."""
 
 
-def follow(
+def run_with_progress(
     job: Job[T], title: str, *, quiet: bool = False, listeners: Iterable[Callable[[Event], None]] = ()
 ) -> Ending[T]:
-    """Iterate over `job` to its end.
+    """Iterate over `job` to its end and show how far it is.
 
     The first Ctrl-C or SIGTERM asks the job to stop after its step; a second one aborts.
 
@@ -48,22 +51,27 @@ def follow(
     job
         The job to run.
     title
-        Its name beside the bar.
+        What the user calls it.
     quiet
         Show warnings only.
     listeners
         Called with every event, after it is shown.
 
+    Returns
+    -------
+    Ending
+        The result, and how the job ended.
+
     Raises
     ------
     UserError
-        What the job raises, with what was stopped.
+        What the job raises, or when it ends without a result.
 
     """
     finished: Finished[T] | None = None
-    with StopOnSignal(job) as signals, make_screen(title, quiet) as screen:
+    with StopOnSignal(job) as signals, choose_display(title, quiet) as display:
         for event in job:
-            screen.show(event)
+            display.show(event)
             for listener in listeners:
                 listener(event)
             if isinstance(event, Finished):
@@ -74,23 +82,40 @@ def follow(
     return Ending(finished.result, finished.stopped, DIVERGED if finished.failure else status, finished.failure)
 
 
+def run_silently(job: Job[object]) -> int:
+    """Run one of several processes of a job, without a message; returns the exit status.
+
+    Signals are ignored: torchrun sends them to all processes, but the first one decides when to stop. When it ends, its
+    broken connection ends this one.
+    """
+    before = [signal.signal(number, signal.SIG_IGN) for number in _SIGNALS]
+    try:
+        for _event in job:
+            pass
+    finally:
+        for number, handler in zip(_SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+    return 0
+
+
 class StopOnSignal:
     """While open, the first SIGINT or SIGTERM stops the job; a second one has its usual effect."""
 
     def __init__(self, job: Job[object]) -> None:
         self.received = 0
         self._job = job
-        self._before: dict[int, Any] = {}
+        self._before: dict[signal.Signals, _Handler] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
             self._before[number] = signal.signal(number, self._stop)
         return self
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self.received = number
         self._job.stop()
-        os.write(2, b"\nStopping after this step; once more aborts at once.\n")
+        # print is not safe in a handler: the signal may have come in the middle of one
+        os.write(2, b"\nStopping after this step; a second Ctrl-C aborts at once.\n")
         self._restore()
 
     def _restore(self) -> None:
@@ -101,7 +126,7 @@ class StopOnSignal:
         self._restore()
 
 
-class Screen(Protocol):
+class Display(Protocol):
     """Something that shows events; a context manager."""
 
     def show(self, event: Event) -> None:
@@ -116,14 +141,14 @@ class Screen(Protocol):
         """Clean up."""
 
 
-def make_screen(title: str, quiet: bool = False) -> Screen:
+def choose_display(title: str, quiet: bool = False) -> Display:
     """Return a bar for a terminal, lines for a file or pipe, or warnings only."""
     if quiet:
-        return Lines(title, every=float("inf"), talkative=False)
-    return Bar(title) if sys.stderr.isatty() else Lines(title)
+        return ProgressLines(title, every=float("inf"), warnings_only=True)
+    return ProgressBar(title) if sys.stderr.isatty() else ProgressLines(title)
 
 
-class Bar:
+class ProgressBar:
     """A progress bar on stderr, the losses on a line below it."""
 
     def __init__(self, title: str, console: Console | None = None) -> None:
@@ -142,7 +167,7 @@ class Bar:
             self.bars.update(self.task, completed=event.fraction, pace=pace_of(event))
         elif isinstance(event, Finished):
             self.bars.update(self.task, completed=1.0)
-        elif text := words_of(event):
+        elif text := text_of(event):
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _renderable(self) -> Group:
@@ -156,32 +181,32 @@ class Bar:
         self.live.stop()
 
 
-class Lines:
-    """A line on stderr now and then."""
+class ProgressLines:
+    """A line on stderr every now and then, for a file or a pipe."""
 
-    def __init__(self, title: str, every: float = _LINE_SECONDS, talkative: bool = True) -> None:
-        self.title, self.every, self.talkative = title, every, talkative
-        self.told = -float("inf")
-        self.untold: Progress | None = None
+    def __init__(self, title: str, every: float = _LINE_SECONDS, warnings_only: bool = False) -> None:
+        self.title, self.every, self.warnings_only = title, every, warnings_only
+        self.printed_at = -float("inf")
+        self.pending: Progress | None = None
         self.metrics: dict[str, float] = {}
 
     def show(self, event: Event) -> None:
         """Print the event when it is time."""
         if isinstance(event, Progress):
-            self.untold = event
+            self.pending = event
             self.metrics.update(event.metrics)
-            if time.monotonic() - self.told >= self.every:
-                self._tell(event.fraction)
+            if time.monotonic() - self.printed_at >= self.every:
+                self._flush(event.fraction)
         elif isinstance(event, Finished):
-            self._tell(1.0)
-        elif (text := words_of(event)) and (self.talkative or isinstance(event, Notice)):
+            self._flush(1.0)
+        elif (text := text_of(event)) and (not self.warnings_only or isinstance(event, Notice)):
             self._print(text)
 
-    def _tell(self, fraction: float) -> None:
-        if self.untold is not None and self.talkative:
-            parts = [f"{self.title} {fraction:4.0%}", pace_of(self.untold), losses_of(self.untold, self.metrics)]
+    def _flush(self, fraction: float) -> None:
+        if self.pending is not None and not self.warnings_only:
+            parts = [f"{self.title} {fraction:4.0%}", pace_of(self.pending), losses_of(self.pending, self.metrics)]
             self._print("  ".join(part for part in parts if part))
-        self.told, self.untold = time.monotonic(), None
+        self.printed_at, self.pending = time.monotonic(), None
 
     def _print(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -193,7 +218,7 @@ class Lines:
         pass
 
 
-def words_of(event: Event) -> str:
+def text_of(event: Event) -> str:
     """Return the sentences an event carries; empty when it carries numbers or pictures."""
     if isinstance(event, Started):
         device = f"Device: {event.device}. {event.reason}".strip()
@@ -202,7 +227,7 @@ def words_of(event: Event) -> str:
 
 
 def pace_of(event: Progress) -> str:
-    """Return the step of a training, time left and speed in one line; other jobs count parts that mean nothing."""
+    """Return the step of a training, time left and speed in one line; steps of other jobs mean nothing to a user."""
     training = event.losses or event.metrics or event.epoch is not None
     parts = [f"step {event.step}" + (f"/{event.total}" if event.total else "")] if training else []
     if event.epoch is not None:
@@ -219,22 +244,3 @@ def losses_of(event: Progress, metrics: Mapping[str, float]) -> str:
     parts = [f"{name} {value:.4g}" for name, value in event.losses.items()]
     parts += [f"validation {name} {value:.4g}" for name, value in metrics.items()]
     return "  ".join(parts)
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def run_silently(job: Job[object]) -> int:
-    """Run the job without a word; returns the exit status.
-
-    A stop is the first process's to decide: torchrun sends signals to all of them. When the first process ends, its
-    broken connection ends this one.
-    """
-    before = [signal.signal(number, signal.SIG_IGN) for number in _SIGNALS]
-    try:
-        for _event in job:
-            pass
-    finally:
-        for number, handler in zip(_SIGNALS, before, strict=True):
-            signal.signal(number, handler)
-    return 0

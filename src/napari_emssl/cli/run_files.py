@@ -1,4 +1,4 @@
-"""Where a training run writes: the flags, checked before any work. Light, so that ``--help`` is quick."""
+"""Where a training run writes: the flags, checked before any work. Light, so that ``--help`` is fast."""
 
 import os
 import shlex
@@ -7,13 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 from cyclopts import Parameter
 
 from ..errors import UserError
 from ..training.file_lock import claimed
 from .path_checks import require_empty_folder, require_existing, require_writable_file
+
+
+class RunArguments(TypedDict):
+    """What both training jobs take beside their data and settings."""
+
+    name: str
+    resume: Path | None
+    autosave: Path
+    licence: str
+    command: str
 
 
 @Parameter(name="*", group="Output")
@@ -26,13 +36,13 @@ class TrainingOutput:
     log: Annotated[Path | None, Parameter(help="Write a log of JSON lines to this file.")] = None
     pictures: Annotated[Path | None, Parameter(help="Write pictures and curves to this folder.")] = None
     resume: Annotated[
-        Path | None, Parameter(help="Go on from this autosave of a run that was stopped or that died.")
+        Path | None, Parameter(help="Continue from this autosave of a run that was stopped or that died.")
     ] = None
     licence: Annotated[str, Parameter(help="Licence of the training images, for the model's card.")] = "unknown"
     quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False
 
-    def arguments(self) -> dict[str, Any]:
-        """Return what both training jobs take beside their data and settings."""
+    def arguments(self) -> RunArguments:
+        """Return the arguments of the training job that follow from the flags."""
         return {
             "name": self.output.stem,
             "resume": self.resume,
@@ -43,25 +53,26 @@ class TrainingOutput:
 
     @property
     def autosave(self) -> Path:
-        """The file a run is resumed from, beside the output."""
+        """The file from which the run can be resumed, beside the output."""
         return self.output.with_name(self.output.name + ".autosave")
 
     @property
     def written(self) -> list[Path]:
-        """The files and folders this run alone may write."""
+        """The files and folders that only this run may write."""
         return [path for path in (self.output, self.log, self.pictures) if path is not None]
 
     def check(self) -> None:
-        """Raise `UserError` unless everything can be written without replacing what nobody gave up.
+        """Raise `UserError` unless everything can be written, replacing nothing without permission.
 
-        To be called first: a second run that would write the same files is refused before anything heavy is imported.
+        To be called first, so that a second run that would write the same files fails before anything heavy is
+        imported.
         """
         with self.held():
             pass
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold everything that is written for this run alone; raises `UserError` as `check` does.
+        """Reserve everything that is written for this run alone; raises `UserError` as `check` does.
 
         Of processes that `torchrun` started together only the first one writes.
         """
@@ -75,8 +86,8 @@ class TrainingOutput:
             require_existing([self.resume])
         elif self.autosave.exists() and not self.overwrite:
             raise UserError(
-                f"'{self.autosave}' is what an unfinished run left. Go on with --resume '{self.autosave}', "
-                "or pass --overwrite to start anew."
+                f"'{self.autosave}' was left by an unfinished run. Continue it with --resume '{self.autosave}', "
+                "or pass --overwrite to start again."
             )
         if self.log is not None:
             require_writable_file(self.log, self.overwrite or self.resume is not None)

@@ -1,4 +1,4 @@
-"""What a training run leaves behind while it runs: a log of JSON lines, pictures and curves."""
+"""What a training run writes while it runs: a log of JSON lines, pictures and curves."""
 
 import json
 import math
@@ -6,7 +6,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import IO, Any
+from typing import TextIO
 
 from ..data.images.writers import replacing
 from ..errors import UserError
@@ -16,17 +16,19 @@ from .path_checks import finite
 
 _EVERY_EVENT_SECONDS = 60.0
 _PICTURE_SPACING = 1.2
+"""Factor between the steps of one picture and the next."""
 _FIRST_DRAWING_SECONDS, _DRAWING_SECONDS = 10.0, 30.0
+"""When the curves are drawn first, and the least time between two drawings."""
 
 
 class Recorder(ABC):
-    """A listener whose trouble with the disk costs a warning, never the training."""
+    """A listener for which trouble with the disk is a warning and never the end of the training."""
 
     def __init__(self, what: str) -> None:
         self.what, self.broken = what, False
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
+        """Take one event; after an error none is taken any more."""
         if self.broken:
             return
         try:
@@ -39,19 +41,20 @@ class Recorder(ABC):
 
     @abstractmethod
     def take(self, event: Event) -> None:
-        """Write what the event tells; may raise OSError."""
+        """Write what the event says; may raise `OSError` or `UserError`."""
 
 
 class RunLog(Recorder):
     """The log: one JSON object a line, flushed, so that it can be followed while training runs.
 
-    A resumed run takes back the lines of later steps than the one it goes on from: that work is lost and done again.
+    A resumed run first drops the lines of later steps than the one it continues from: that work was lost and is done
+    again.
     """
 
     def __init__(self, path: Path, resumed: bool = False) -> None:
         super().__init__(f"the log '{path}'")
         self.path, self.resumed = path, resumed
-        self.file: IO[str] | None = None
+        self.file: TextIO | None = None
         self.due = Due()
 
     def take(self, event: Event) -> None:
@@ -64,17 +67,17 @@ class RunLog(Recorder):
         elif isinstance(event, Finished) and self.file is not None:
             self.file.close()
 
-    def _open(self, step: int) -> IO[str]:
+    def _open(self, step: int) -> TextIO:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.resumed and self.path.exists():
-            kept = [line for line in self.path.read_text("utf-8").splitlines(True) if _is_of(line, step)]
+            kept = [line for line in self.path.read_text("utf-8").splitlines(True) if _is_kept(line, step)]
             with replacing(self.path, overwrite=True) as temporary:
                 temporary.write_text("".join(kept), encoding="utf-8")
         return self.path.open("a" if self.resumed else "w", encoding="utf-8")
 
 
-def _is_of(line: str, step: int) -> bool:
-    """Whether a line was written completely, and until `step`; lines that are no log's are nobody's to drop."""
+def _is_kept(line: str, step: int) -> bool:
+    """Whether to keep a line: it is complete and of `step` or before, or it is no line of a log."""
     if not line.endswith("\n"):
         return False
     try:
@@ -84,10 +87,10 @@ def _is_of(line: str, step: int) -> bool:
 
 
 class Pictures(Recorder):
-    """A folder of panels, the further apart the longer the run, and the curves: the table row by row, the PNG at times.
+    """A folder of panels, the rarer the longer the run, and of curves: a table, row by row, and now and then a PNG.
 
-    What was left there of later steps than the one a resumed run goes on from is lost work, and is taken away; of a run
-    that starts anew that is everything.
+    A run first deletes what is left there of later steps than the one it continues from; a run that starts from the
+    beginning deletes everything.
     """
 
     def __init__(self, folder: Path, resumed: bool = False) -> None:
@@ -118,7 +121,7 @@ class Pictures(Recorder):
             self._draw_curves()
 
     def _open(self, step: int) -> CurveTable:
-        """Go on with the table after `step`."""
+        """Return the table up to `step`, and delete the panels of later steps."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for panel in self.folder.glob("step-*.png"):
             number = panel.stem.removeprefix("step-")
@@ -138,7 +141,7 @@ class Pictures(Recorder):
         self.unwritten = None
 
     def _draw_curves(self) -> None:
-        """Draw what there is; that may cost a hundredth of the time."""
+        """Draw the curves so far; drawing may take a hundredth of the time."""
         if self.table is not None and self.table.records:
             mark = time.monotonic()
             draw_curves(self.folder / "curves.png", self.table.records)
@@ -147,16 +150,16 @@ class Pictures(Recorder):
 
 
 class Due:
-    """Whether a `Progress` is worth a record: all of the first minute, then one a second and every validation.
+    """Whether a `Progress` is recorded: all of the first minute, then one a second, and every validation.
 
-    Without losses and metrics, as a resumed run begins, it is none.
+    One without losses and metrics, as at the start of a resumed run, is not.
     """
 
     def __init__(self) -> None:
         self.last = -math.inf
 
     def __call__(self, event: Progress) -> bool:
-        """Answer, and remember the answer."""
+        """Return whether the event is recorded, and remember when the last one was."""
         if not event.losses and not event.metrics:
             return False
         due = bool(event.metrics) or event.seconds < _EVERY_EVENT_SECONDS or event.seconds - self.last >= 1.0
@@ -165,9 +168,9 @@ class Due:
         return due
 
 
-def line_of(event: Progress) -> dict[str, Any]:
-    """Return what the log says of one event; numbers that are not finite become None."""
-    line: dict[str, Any] = {
+def line_of(event: Progress) -> object:
+    """Return the log's JSON object for one event; numbers that are not finite become None."""
+    line: dict[str, object] = {
         "step": event.step,
         "total": event.total,
         "seconds": round(event.seconds, 3),
@@ -178,5 +181,4 @@ def line_of(event: Progress) -> dict[str, Any]:
         line["epoch"] = round(event.epoch, 4)
     if event.metrics:
         line["validation"] = dict(event.metrics)
-    cleaned: dict[str, Any] = finite(line)
-    return cleaned
+    return finite(line)

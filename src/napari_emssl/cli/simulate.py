@@ -1,8 +1,8 @@
 """``napari-emssl simulate hrtem`` and ``napari-emssl simulate stem``."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -17,17 +17,18 @@ Seed = Annotated[int, Parameter(group="Output", help="Seed of everything random.
 Overwrite = Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")]
 Quiet = Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")]
 Size = Annotated[int, Parameter(name=("--size", "--size-px"))]
-Steps = Callable[[], Iterator[tuple[int, int]]]
+if TYPE_CHECKING:
+    from ..simulation.job import Steps
 
 
 class HRTEMFlags(HRTEMSettings):
-    """The settings, with the size under its short name too."""
+    """The settings of HRTEM images; the size has a short name, too."""
 
     size_px: Size = HRTEMSettings.model_fields["size_px"]  # type: ignore[assignment]
 
 
 class STEMFlags(STEMSettings):
-    """The settings, with the size under its short name too."""
+    """The settings of STEM images; the size has a short name, too."""
 
     size_px: Size = STEMSettings.model_fields["size_px"]  # type: ignore[assignment]
 
@@ -41,10 +42,21 @@ def hrtem_(
     quiet: Quiet = False,
     settings: Annotated[HRTEMFlags, Parameter(name="*", group="Settings")] = HRTEMFlags(),
 ) -> int:
-    """Simulate HRTEM images of gold nanoparticles on amorphous carbon, with their truth."""
+    """Simulate HRTEM images of gold nanoparticles on amorphous carbon, with their truth.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    UserError
+        When the folder is not empty, or settings cannot be used.
+    """
 
     def steps() -> Iterator[tuple[int, int]]:
-        from ..simulation.hrtem.simulate import write_hrtem
+        from ..simulation.hrtem.files import write_hrtem
 
         return write_hrtem(output, count, settings, seed, overwrite)
 
@@ -67,7 +79,18 @@ def stem_(
     quiet: Quiet = False,
     settings: Annotated[STEMFlags, Parameter(name="*", group="Settings")] = STEMFlags(),
 ) -> int:
-    """Simulate ADF-STEM images of crystals, with their truth."""
+    """Simulate ADF-STEM images of crystals, with their truth.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    UserError
+        When the folder is not empty, or settings cannot be used.
+    """
     if workers < 1:
         raise UserError(f"--workers must be at least 1 (got {workers}).")
 
@@ -79,15 +102,15 @@ def stem_(
     return _simulate(steps, output, count, overwrite, quiet)
 
 
-def _simulate(steps: Steps, output: Path, count: int, overwrite: bool, quiet: bool) -> int:
+def _simulate(steps: "Steps", output: Path, count: int, overwrite: bool, quiet: bool) -> int:
     """Check the folder, write the images under a bar, return the exit status."""
     require_empty_folder(output, overwrite)
     if count < 1:
         raise UserError(f"--count must be at least 1 (got {count}).")
     from ..formatting import counted
     from ..simulation.job import writing_job
-    from .progress import follow
+    from .progress import run_with_progress
 
-    ending = follow(writing_job(steps, count), "Simulating", quiet=quiet)
+    ending = run_with_progress(writing_job(steps, count), "Simulating", quiet=quiet)
     print(f"Wrote {counted(ending.result, 'image')} with {'its' if ending.result == 1 else 'their'} truth to {output}.")
     return ending.status

@@ -1,4 +1,4 @@
-"""A training run on the terminal: follow the job, save its model, say what came of it."""
+"""A training run in the terminal: run the job, save its model, print what was written."""
 
 import sys
 import tempfile
@@ -9,19 +9,39 @@ from ..errors import UserError
 from ..formatting import duration
 from ..jobs.events import Event, Job
 from ..models.model_file import Model, save_model
-from .progress import Ending, follow
+from .progress import Ending, run_with_progress
 from .run_files import TrainingOutput
 from .run_log import Pictures, RunLog
 
 
 def train(job: Job[Model], title: str, output: TrainingOutput) -> int:
-    """Run a training job, save its model and say what came of it; returns the exit status."""
+    """Run a training job, save its model and print what was written.
+
+    Parameters
+    ----------
+    job
+        The training.
+    title
+        What the user calls it.
+    output
+        Where the model, the log and the pictures go; they are reserved for this run.
+
+    Returns
+    -------
+    int
+        Exit status, see `progress.Ending`.
+
+    Raises
+    ------
+    UserError
+        What the job raises, or when the model cannot be saved.
+    """
     with output.held():
         try:
-            ending = follow(job, title, quiet=output.quiet, listeners=_listeners(output))
+            ending = run_with_progress(job, title, quiet=output.quiet, listeners=_listeners(output))
         except Exception:
             if output.autosave.exists():
-                print(f"An autosave is there: go on with --resume '{output.autosave}'.", file=sys.stderr)
+                print(f"There is an autosave: continue with --resume '{output.autosave}'.", file=sys.stderr)
             raise
         save_or_rescue(ending.result, output.output)
         _report(ending, output)
@@ -39,17 +59,17 @@ def _listeners(output: TrainingOutput) -> list[Callable[[Event], None]]:
 
 
 def save_or_rescue(model: Model, path: Path) -> None:
-    """Save `model`; where that fails keep it in the temporary folder, so that the training is not lost."""
+    """Save `model`; where that fails save it to a temporary folder, so that the training is not lost."""
     try:
         save_model(model, path)
     except UserError as error:
         rescue = Path(tempfile.mkdtemp(prefix="napari-emssl-")) / path.name
         save_model(model, rescue)
-        raise UserError(f"{error} The model is in '{rescue}' meanwhile.") from error
+        raise UserError(f"{error} The model was saved to '{rescue}' instead.") from error
 
 
 def _report(ending: Ending[Model], output: TrainingOutput) -> None:
-    """Print what was written, and how to go on after a stop."""
+    """Print what was written, and how to continue after a stop."""
     stage = ending.result.card.history[-1]
     scores = "".join(f", validation {name} {value:.4g}" for name, value in stage.metrics.items())
     print(f"Wrote {output.output}: weights of step {stage.steps}{scores}; trained for {duration(stage.seconds)}.")
@@ -58,6 +78,6 @@ def _report(ending: Ending[Model], output: TrainingOutput) -> None:
     if not ending.stopped:
         output.autosave.unlink(missing_ok=True)
     elif ending.failure and output.autosave.exists():
-        print(f"The autosave '{output.autosave}' is from before the losses were lost.")
+        print(f"The autosave '{output.autosave}' is from before the training diverged.")
     elif output.autosave.exists():
-        print(f"Stopped early. To go on: the same command with --resume '{output.autosave}' --overwrite.")
+        print(f"Stopped early. To continue: the same command with --resume '{output.autosave}' --overwrite.")

@@ -25,9 +25,8 @@ class Summary:
     lognormal_sigma: float
     """Standard deviation (n) of that logarithm: most likely width of a log-normal distribution."""
 
-    @property
-    def sentence(self) -> str:
-        """The summary in a line."""
+    def describe(self) -> str:
+        """Return the summary in a line."""
         if not self.count:
             return "No particles."
         if self.count == 1:

@@ -12,7 +12,10 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
 from napari_emssl.errors import UserError
-from napari_emssl.simulation.hrtem.simulate import HRTEMSettings, sample_stack, simulate_hrtem, write_hrtem
+from napari_emssl.simulation.hrtem.files import write_hrtem
+from napari_emssl.simulation.hrtem.sample_data import sample_stack
+from napari_emssl.simulation.hrtem.settings import HRTEMSettings
+from napari_emssl.simulation.hrtem.simulate import simulate_hrtem
 
 SMALL = HRTEMSettings(size_px=96, particles_min=1, particles_max=2, diameter_max_nm=3, carbon_nm=2)
 

@@ -13,8 +13,7 @@ from ... import __version__
 from ...data.images.image import read_image, write_image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...models.zoo import home
-from ...simulation.hrtem.sample import PLANES, SEED, SIZE_PX, paint_first
-from ...simulation.hrtem.simulate import sample_stack
+from ...simulation.hrtem.sample_data import PLANES, SEED, SIZE_PX, paint_first, sample_stack
 from ..threads.blocking import run_blocking
 from .reader import grid_options
 
@@ -46,7 +45,7 @@ def stem_pair() -> list[LayerData]:
 
     They are without noise, without noise and background, and the latter on a grid of half the step.
     """
-    from ...simulation.stem.sample import PIXEL_NM, simulate_pair
+    from ...simulation.stem.sample_data import PIXEL_NM, simulate_pair
 
     def simulate() -> Arrays:
         return {name: (plane, PIXEL_NM / (2 if name == "fine" else 1)) for name, plane in simulate_pair().items()}
@@ -60,7 +59,7 @@ def stem_pair() -> list[LayerData]:
 
 def stem_film() -> list[LayerData]:
     """Return eight frames of gold particles that drift, at a very low dose, above the hidden truth."""
-    from ...simulation.stem.sample import PIXEL_NM, simulate_film
+    from ...simulation.stem.sample_data import PIXEL_NM, simulate_film
 
     def simulate() -> Arrays:
         return {name: (frames, PIXEL_NM) for name, frames in zip(("noisy", "clean"), simulate_film(), strict=True)}

@@ -5,9 +5,8 @@ The physics is in `nanoparticles` and `specimen` (atoms), `multislice` (scatteri
 take a second to load.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -18,11 +17,6 @@ from .settings import HRTEMSettings
 if TYPE_CHECKING:
     from .nanoparticles import Particle
     from .optics import Lens
-
-__all__ = ["HRTEMImage", "HRTEMSettings", "as_counts", "sample_stack", "simulate_hrtem", "write_hrtem"]
-
-_FOLDERS = ("images", "targets", "instances")
-_SAMPLE_DIAMETER_NM = 8.0
 
 
 class HRTEMParameters(TypedDict):
@@ -130,86 +124,6 @@ def _parameters(lens: "Lens", particles: "dict[int, Particle]") -> HRTEMParamete
     }
 
 
-def sample_stack(
-    n: int = 4, size: int = 512, seed: int = 0
-) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint16], float]:
-    """Simulate a small stack of different places at the same magnification.
-
-    Parameters
-    ----------
-    n
-        Number of images.
-    size
-        Their edge in pixels.
-    seed
-        The same seed gives the same stack.
-
-    Returns
-    -------
-    images, masks, instances, pixel_size_nm
-        ``(n, size, size)`` uint16 counts, uint8 masks with 1 on particles, uint16 instances with 0 on background.
-
-    """
-    settings = HRTEMSettings(size_px=size, diameter_max_nm=_SAMPLE_DIAMETER_NM)
-    made = [simulate_hrtem(settings, [seed, i]) for i in range(n)]
-    images = np.stack([as_counts(m.image) for m in made])
-    return images, np.stack([m.mask for m in made]), np.stack([m.labels for m in made]), settings.pixel_size_nm
-
-
 def as_counts(image: NDArray[np.floating]) -> NDArray[np.uint16]:
     """Round counts to uint16; values below 0 or above 65535 are clipped."""
     return np.asarray(np.clip(np.rint(image), 0, 65535), np.uint16)
-
-
-def write_hrtem(
-    folder: Path | str, count: int, settings: HRTEMSettings | None = None, seed: int = 0, overwrite: bool = False
-) -> Iterator[tuple[int, int]]:
-    """Simulate images into a folder, each with its truth under the same name.
-
-    Writes ``images/NNNNN.tif`` (uint16 counts), ``targets/NNNNN.tif`` (uint8: 1 on particles), ``instances/NNNNN.tif``
-    (uint16), all ImageJ TIFF with the pixel size, and ``settings.json``. Image i depends on seed and i only.
-
-    Parameters
-    ----------
-    folder
-        Made if it is not there.
-    count
-        Number of images.
-    settings
-        Specimen, microscope and camera.
-    seed
-        Of everything random.
-    overwrite
-        Take the place of an earlier simulation in this folder: its numbered images are deleted first.
-
-    Yields
-    ------
-    done, count
-        After each image.
-
-    Raises
-    ------
-    UserError
-        If there are images in the folder already and `overwrite` is false, if a file cannot be written, or if
-        `simulate_hrtem` cannot use the settings.
-
-    """
-    from ...data.datasets.simulated_folder import clear_folder, write_record
-    from .specimen import check_field
-
-    settings, folder = settings or HRTEMSettings(), Path(folder)
-    check_field(settings)
-    clear_folder(folder, _FOLDERS, r"\d{5}\.tif", overwrite)
-    write_record(folder, "hrtem", count, settings.model_dump(), seed, overwrite)
-    for i in range(count):
-        _write_one(folder, f"{i:05d}.tif", simulate_hrtem(settings, [seed, i]), overwrite)
-        yield i + 1, count
-
-
-def _write_one(folder: Path, name: str, made: HRTEMImage, overwrite: bool) -> None:
-    """Write an image, its mask and its instances."""
-    from ...data.images.writers import write_image
-
-    planes: tuple[NDArray[np.integer], ...] = (as_counts(made.image), made.mask, made.labels)
-    for kind, plane in zip(_FOLDERS, planes, strict=True):
-        write_image(folder / kind / name, plane, made.pixel_size_nm, overwrite)

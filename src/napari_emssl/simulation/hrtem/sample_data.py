@@ -6,10 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .simulate import sample_stack
+from .settings import HRTEMSettings
+from .simulate import as_counts, simulate_hrtem
 
 PLANES, SIZE_PX, SEED = 4, 512, 0
 _PAINTED = 3
+_LARGEST_NM = 8.0
+"""Diameter up to which the particles go, so that several fit the field."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,32 @@ def gold_sample(planes: int = PLANES, size: int = SIZE_PX, seed: int = SEED) -> 
     """
     images, _, instances, pixel_size_nm = sample_stack(planes, size, seed=seed)
     return GoldSample(images, instances, paint_first(instances), pixel_size_nm)
+
+
+def sample_stack(
+    n: int = 4, size: int = 512, seed: int = 0
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint16], float]:
+    """Simulate a small stack of different places at the same magnification.
+
+    Parameters
+    ----------
+    n
+        Number of images.
+    size
+        Their edge in pixels.
+    seed
+        The same seed gives the same stack.
+
+    Returns
+    -------
+    images, masks, instances, pixel_size_nm
+        ``(n, size, size)`` uint16 counts, uint8 masks with 1 on particles, uint16 instances with 0 on background.
+
+    """
+    settings = HRTEMSettings(size_px=size, diameter_max_nm=_LARGEST_NM)
+    made = [simulate_hrtem(settings, [seed, i]) for i in range(n)]
+    images = np.stack([as_counts(m.image) for m in made])
+    return images, np.stack([m.mask for m in made]), np.stack([m.labels for m in made]), settings.pixel_size_nm
 
 
 def paint_first(instances: NDArray[np.integer], count: int = _PAINTED) -> NDArray[np.uint8]:
