@@ -97,7 +97,7 @@ def main():
     watch, split = Watch(spent), dock.form_of_settings.split
 
     def answered():
-        live(60, lambda: not dock.finder.running)
+        live(60, lambda: not dock.measurer.busy)
 
     def first():
         dock.begin()

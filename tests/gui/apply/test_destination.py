@@ -1,5 +1,6 @@
 """Where results go, and what is said before a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import dask.array as da
@@ -11,13 +12,11 @@ from napari.layers import Image
 from napari_emssl.errors import UserError
 from napari_emssl.gui.apply import destination
 from napari_emssl.gui.apply.destination import (
-    Destination,
     check_fits,
     choose_destination,
-    describe_destination,
-    grid_of,
+    describe_run,
 )
-from napari_emssl.gui.apply.request import apply_request
+from napari_emssl.gui.apply.request import ApplyRequest, Destination, select
 from napari_emssl.inference.resumable_zarr import AlreadyDoneError, ResumableZarr
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.models.results import ResultLayout
@@ -27,6 +26,7 @@ CLEAN = CARD.model_copy(update={"task": "denoise", "classes": (), "name": "clean
 FINER = CLEAN.model_copy(update={"upscale": 2})
 SURVEY = small_jobs.measured([CARD.network], None).result()[CARD.network]
 PLAIN = ApplySettings()
+AUGMENTED = ApplySettings(test_time_augmentation=True)
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +35,13 @@ def room(monkeypatch):
     monkeypatch.setattr(destination, "free_disk", lambda folder: 50_000_000_000)
 
 
-def request(*shape, index=None, name="film", **more):
+def layer(*shape, index=None, name="film", **more):
     data = da.zeros(shape, chunks=(*(1 for _ in shape[:-2]), *shape[-2:]), dtype=np.uint8)
-    return apply_request(Image(data, name=name, contrast_limits=(0, 255), multiscale=False, **more), "au", index)
+    return select(Image(data, name=name, contrast_limits=(0, 255), multiscale=False, **more), index)
+
+
+def request(*shape, card=CARD, **more):
+    return ApplyRequest((layer(*shape, **more),), "au", card)
 
 
 @pytest.mark.parametrize(
@@ -51,77 +55,82 @@ def request(*shape, index=None, name="film", **more):
     ],
 )
 def test_the_size_decides_unless_the_user_does(shape, card, place, why):
-    found = choose_destination(None, [request(*shape)], card)
+    found = choose_destination(None, request(*shape, card=card))
     assert (found.place, found.why) == (place, why)
-    assert choose_destination("memory", [request(*shape)], card).place == "memory"
+    assert choose_destination("memory", request(*shape, card=card)).place == "memory"
 
 
 def test_little_free_memory_sends_results_to_disk(monkeypatch):
     monkeypatch.setattr(destination, "free_main_memory", lambda: 400_000_000)
-    found = choose_destination(None, [request(64, 2048, 2048)], CARD)
+    found = choose_destination(None, request(64, 2048, 2048))
     assert (found.place, found.why) == ("disk", "more than 100 MB")
 
 
 def test_the_sentence_of_a_run():
     wanted = request(64, 2048, 2048)
-    text = describe_destination([wanted], CARD, choose_destination(None, [wanted], CARD), PLAIN, SURVEY)
+    wanted = wanted.going_to(choose_destination(None, wanted))
+    text = describe_run(wanted, SURVEY)
     assert text == (
         "64 planes of 2048 x 2048 px in tiles of 512 px: about 31 MB while it runs, roughly 5 min 8 s. "
         "The result (268 MB, small) stays in memory."
     )
-    text = describe_destination([wanted], CARD, choose_destination(None, [wanted], CARD), PLAIN, None)
+    text = describe_run(wanted, None)
     assert text == "64 planes of 2048 x 2048 px. The result (268 MB, small) stays in memory."
 
 
 def test_the_sentence_of_several_layers_and_of_one_plane(tmp_path):
-    wanted = [request(4, 64, 64), request(64, 96, name="other")]
-    text = describe_destination(wanted, CARD, Destination("disk", folder=tmp_path), PLAIN, None)
+    disk = Destination("disk", folder=tmp_path)
+    two = layer(4, 64, 64), layer(64, 96, name="other")
+    text = describe_run(ApplyRequest(two, "au", CARD, PLAIN, disk), None)
     assert text == (
         "2 layers, 5 planes of 64 x 64 and 64 x 96 px. "
         "The results (1 MB, before compression) go to 'film au.zarr' and 1 more."
     )
-    text = describe_destination(
-        [request(4, 64, 64, index=(2,))], CARD, Destination("disk", folder=tmp_path), PLAIN, None
-    )
+    text = describe_run(request(4, 64, 64, index=(2,)).going_to(disk), None)
     assert "1 plane of 64 x 64 px" in text
     assert "'film 2 au.zarr'" in text
 
 
 def test_what_is_begun_or_complete_is_said(tmp_path):
-    wanted, there = request(4, 64, 64), Destination("disk", folder=tmp_path)
-    record, layout = destination.record_for(wanted, CARD, False), ResultLayout((4, 64, 64), np.dtype(np.uint8))
-    with ResumableZarr(there.path(wanted, CARD), record).open(layout) as writer:
+    wanted = request(4, 64, 64).going_to(Destination("disk", folder=tmp_path))
+    path, record = wanted.path_of(wanted.selections[0]), wanted.progress_of(wanted.selections[0])
+    layout = ResultLayout((4, 64, 64), np.dtype(np.uint8))
+    with ResumableZarr(path, record).open(layout) as writer:
         writer.put(0, np.ones((64, 64)))
-    check_fits([wanted], CARD, there, False)
-    assert "1 of its 4 planes are there already" in describe_destination([wanted], CARD, there, PLAIN, None)
+    check_fits(wanted)
+    assert "1 of its 4 planes are there already; the run resumes from them." in describe_run(wanted, None)
     with pytest.raises(UserError, match="exists already"):
-        check_fits([wanted], CARD, there, augmented=True)
-    with ResumableZarr(there.path(wanted, CARD), record).open(layout) as writer:
+        check_fits(replace(wanted, settings=AUGMENTED))
+    with ResumableZarr(path, record).open(layout) as writer:
         writer.put(3, np.ones((64, 64)))
     with pytest.raises(AlreadyDoneError):
-        check_fits([wanted], CARD, there, False)
-    check_fits([wanted], CARD, Destination("disk", folder=tmp_path, overwrite=True), False)
+        check_fits(wanted)
+    check_fits(wanted.going_to(Destination("disk", folder=tmp_path, overwrite=True)))
 
 
 def test_what_cannot_fit_is_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"4\.19 GB, more than half of the free memory"):
-        check_fits([request(1000, 2048, 2048)], CARD, Destination("memory"), False)
+        check_fits(request(1000, 2048, 2048))
     disk = Destination("disk", folder=tmp_path)
     with pytest.raises(UserError, match=r"67\.1 GB of disk, but only 50 GB"):
-        check_fits([request(4000, 2048, 2048)], CLEAN, disk, False)
-    check_fits([request(4000, 2048, 2048)], CARD, disk, False)
+        check_fits(request(4000, 2048, 2048, card=CLEAN).going_to(disk))
+    check_fits(request(4000, 2048, 2048).going_to(disk))
     with pytest.raises(UserError, match="at most 4 axes"):
-        check_fits([request(1, 1, 1, 8, 8)], CARD, disk, False)
+        check_fits(request(1, 1, 1, 8, 8).going_to(disk))
+
+
+def grid_of(wanted):
+    return wanted.grid_of(wanted.selections[0])
 
 
 def test_the_file_lies_where_the_layer_does():
-    wanted = request(4, 64, 64, scale=(2, 0.5, 0.5), translate=(1, 2, 3), units=("s", "nm", "nm"))
-    grid = grid_of(wanted, CARD)
+    there = {"scale": (2, 0.5, 0.5), "translate": (1, 2, 3), "units": ("s", "nm", "nm")}
+    grid = grid_of(request(4, 64, 64, **there))
     assert (grid.scale, grid.translate) == ((2.0, 0.5, 0.5), (1.0, 2.0, 3.0))
     assert grid.units == ("second", "nanometer", "nanometer")
-    finer = grid_of(wanted, FINER)
+    finer = grid_of(request(4, 64, 64, card=FINER, **there))
     assert (finer.scale, finer.translate) == ((2.0, 0.25, 0.25), (1.0, 1.875, 2.875))
-    assert grid_of(request(4, 64, 64, index=(1,), scale=(2, 0.5, 0.5)), CARD).scale == (0.5, 0.5)
+    assert grid_of(request(4, 64, 64, index=(1,), scale=(2, 0.5, 0.5))).scale == (0.5, 0.5)
 
 
 def test_the_folder_is_the_users_own(home):

@@ -212,7 +212,7 @@ def test_a_killed_process_leaves_what_it_wrote(qtbot, widget, viewer, stack, tmp
     os.kill(widget.panel.runner.handle._job.pid, signal.SIGKILL)
     qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=20000)
     assert "killed" in widget.panel.message.text
-    assert "planes are there already; the run goes on from them" in said(widget)
+    assert "planes are there already; the run resumes from them" in said(widget)
     run(qtbot, widget)
     assert read_progress(tmp_path / "slow-film bright.zarr").complete
 

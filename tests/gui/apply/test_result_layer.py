@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_emssl.gui.apply import result_layer
-from napari_emssl.gui.apply.request import apply_request
+from napari_emssl.gui.apply.request import ApplyRequest, select
 from napari_emssl.gui.apply.result_layer import show_result
 from napari_emssl.gui.layers.layers import METADATA_KEY, snapshot_of
 from napari_emssl.gui.layers.lazy_array import LazyPlanes
@@ -26,6 +26,12 @@ def viewer():
     return viewer
 
 
+def show(viewer, image, array, card=CARD, index=None, model="au"):
+    """Show what a model made of an image, or of one of its planes."""
+    selection = select(image, index)
+    return show_result(viewer, ApplyRequest((selection,), model, card), selection, array)
+
+
 def units_agree(viewer):
     """Viewers since napari 0.7 drop the units of all layers when one has others."""
     return getattr(viewer.layers, "units", ()) is not None
@@ -33,7 +39,7 @@ def units_agree(viewer):
 
 def test_result_carries_grid_name_and_model(viewer):
     image = viewer.layers["film"]
-    layer = show_result(viewer, apply_request(image, "au"), np.ones((3, 8, 9), np.uint8), CARD)
+    layer = show(viewer, image, np.ones((3, 8, 9), np.uint8))
     assert layer.name == "film | au"
     assert layer.units == image.units
     assert units_agree(viewer)
@@ -43,10 +49,9 @@ def test_result_carries_grid_name_and_model(viewer):
 
 
 def test_second_run_updates_in_place_even_when_renamed(viewer):
-    request = apply_request(viewer.layers["film"], "au")
-    first = show_result(viewer, request, np.ones((3, 8, 9), np.uint8), CARD)
+    first = show(viewer, viewer.layers["film"], np.ones((3, 8, 9), np.uint8))
     first.name, first.visible = "my result", False
-    second = show_result(viewer, request, np.full((3, 8, 9), 2, np.uint8), CARD)
+    second = show(viewer, viewer.layers["film"], np.full((3, 8, 9), 2, np.uint8))
     assert second is first
     assert (len(viewer.layers), first.name, first.visible) == (2, "my result", True)
     assert first.data.min() == 2
@@ -54,26 +59,25 @@ def test_second_run_updates_in_place_even_when_renamed(viewer):
 
 def test_one_plane_updates_only_itself(viewer):
     image = viewer.layers["film"]
-    show_result(viewer, apply_request(image, "au", (1,)), np.ones((8, 9), np.uint8), CARD)
-    layer = show_result(viewer, apply_request(image, "au", (2,)), np.full((8, 9), 2, np.uint8), CARD)
+    show(viewer, image, np.ones((8, 9), np.uint8), index=(1,))
+    layer = show(viewer, image, np.full((8, 9), 2, np.uint8), index=(2,))
     assert len(viewer.layers) == 2
     np.testing.assert_array_equal(layer.data[:, 0, 0], [0, 1, 2])
 
 
 def test_another_model_or_a_deleted_layer_makes_a_new_layer(viewer):
-    request = apply_request(viewer.layers["film"], "au")
-    show_result(viewer, request, np.ones((3, 8, 9), np.uint8), CARD)
+    show(viewer, viewer.layers["film"], np.ones((3, 8, 9), np.uint8))
     other = CARD.model_copy(update={"name": "pt"})
-    show_result(viewer, apply_request(viewer.layers["film"], "pt"), np.ones((3, 8, 9), np.uint8), other)
+    show(viewer, viewer.layers["film"], np.ones((3, 8, 9), np.uint8), other, model="pt")
     assert [layer.name for layer in viewer.layers] == ["film", "film | au", "film | pt"]
     del viewer.layers["film | au"]
-    show_result(viewer, request, np.ones((3, 8, 9), np.uint8), CARD)
+    show(viewer, viewer.layers["film"], np.ones((3, 8, 9), np.uint8))
     assert "film | au" in viewer.layers
 
 
 def test_restored_images_become_image_layers(viewer):
     card = CARD.model_copy(update={"task": "denoise", "name": "clean"})
-    layer = show_result(viewer, apply_request(viewer.layers["film"], "x"), np.ones((3, 8, 9), np.float32), card)
+    layer = show(viewer, viewer.layers["film"], np.ones((3, 8, 9), np.float32), card, model="x")
     assert isinstance(layer, Image)
 
 
@@ -146,10 +150,10 @@ def test_a_point_of_the_source_is_the_same_point_of_the_result(kind, upscale):
     """A pixel of the source covers 2 x 2 of a finer result, so its centre lies between theirs."""
     viewer = ViewerModel()
     image = viewer.add_layer(placed(kind))
-    request = apply_request(image, "x")
     card = CARD.model_copy(update={"task": "super-resolve", "name": "fine", "upscale": upscale})
-    shape = (*request.source.shape[:-2], *(upscale * n for n in request.source.shape[-2:]))
-    layer = show_result(viewer, request, np.zeros(shape, np.float32), card)
+    *leading, height, width = select(image).source.shape
+    shape = (*leading, upscale * height, upscale * width)
+    layer = show(viewer, image, np.zeros(shape, np.float32), card, model="x")
     assert layer.data.shape == shape
     before = tuple(n - 1 for n in shape[:-2])
     for pixel in [(0, 0), (3, 7), (7, 9)]:
@@ -164,7 +168,7 @@ def test_a_point_of_the_source_is_the_same_point_of_the_result(kind, upscale):
 def test_a_finer_plane_in_view_is_placed_in_its_stack(viewer):
     card = CARD.model_copy(update={"task": "super-resolve", "name": "fine", "upscale": 2})
     image = viewer.layers["film"]
-    layer = show_result(viewer, apply_request(image, "x", (1,)), np.ones((16, 18), np.float32), card)
+    layer = show(viewer, image, np.ones((16, 18), np.float32), card, index=(1,), model="x")
     assert layer.data.shape == (3, 16, 18)
     assert layer.data[1].min() == 1
     np.testing.assert_allclose(layer.data_to_world((1, 0.5, 0.5)), image.data_to_world((1, 0, 0)))
@@ -175,7 +179,7 @@ def test_a_restored_image_looks_like_its_source(viewer, task, limits):
     image = viewer.layers["film"]
     image.contrast_limits, image.colormap, image.gamma = (20, 90), "magma", 0.8
     card = CARD.model_copy(update={"task": task, "name": "clean"})
-    layer = show_result(viewer, apply_request(image, "x"), np.ones((3, 8, 9), np.float32), card)
+    layer = show(viewer, image, np.ones((3, 8, 9), np.float32), card, model="x")
     assert tuple(layer.contrast_limits) == limits
     assert (layer.colormap.name, layer.gamma) == ("magma", 0.8)
 
@@ -188,25 +192,24 @@ def test_limits_spare_napari_a_look_at_all_values(viewer):
             raise AssertionError("asked for as a whole")
 
     card = CARD.model_copy(update={"task": "denoise", "name": "clean"})
-    request = apply_request(viewer.layers["film"], "x")
-    layer = show_result(viewer, request, Precious((3, 8, 9), np.float32), card)
+    layer = show(viewer, viewer.layers["film"], Precious((3, 8, 9), np.float32), card, model="x")
     assert not layer.editable
-    show_result(viewer, request, Precious((3, 8, 9), np.float32), card)
+    show(viewer, viewer.layers["film"], Precious((3, 8, 9), np.float32), card, model="x")
     assert len(viewer.layers) == 2
 
 
 def test_one_plane_of_a_large_stack_takes_the_memory_of_one_plane(viewer, monkeypatch):
     monkeypatch.setattr(result_layer, "_LARGEST_EMPTY", 100)
     image = viewer.layers["film"]
-    layer = show_result(viewer, apply_request(image, "au", (1,)), np.ones((8, 9), np.uint8), CARD)
+    layer = show(viewer, image, np.ones((8, 9), np.uint8), index=(1,))
     assert isinstance(layer.data, LazyPlanes)
-    assert show_result(viewer, apply_request(image, "au", (2,)), np.full((8, 9), 2, np.uint8), CARD) is layer
+    assert show(viewer, image, np.full((8, 9), 2, np.uint8), index=(2,)) is layer
     assert [int(layer.data[k].max()) for k in range(3)] == [0, 1, 2]
 
 
 def test_one_plane_does_not_go_into_a_file(viewer):
     image, stored = viewer.layers["film"], zarr.zeros((3, 8, 9), dtype="u1")
-    whole = show_result(viewer, apply_request(image, "au"), stored, CARD)
-    layer = show_result(viewer, apply_request(image, "au", (1,)), np.ones((8, 9), np.uint8), CARD)
+    whole = show(viewer, image, stored)
+    layer = show(viewer, image, np.ones((8, 9), np.uint8), index=(1,))
     assert layer is not whole
     assert not np.any(stored[:])

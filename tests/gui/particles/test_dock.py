@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 
 from napari_emssl.gui.layers.layers import METADATA_KEY, pixel_at, point_of, snapshot_of
 from napari_emssl.gui.particles.layer import camera_of
-from napari_emssl.gui.particles.table import ParticleModel, text_of, title_of
+from napari_emssl.gui.particles.table import ParticleModel, cell_text, column_title
 from napari_emssl.gui.plugin.pixel_size import set_pixel_size
 from napari_emssl.gui.widgets.plotting import theme_colours
 
@@ -46,7 +46,7 @@ def widget(viewer):
 
 
 def settle(qtbot, widget):
-    qtbot.waitUntil(lambda: not widget.finder.running and not widget._redraw.isActive(), timeout=30000)
+    qtbot.waitUntil(lambda: not widget.measurer.busy and not widget._redraw.isActive(), timeout=30000)
 
 
 def measure(qtbot, widget):
@@ -291,7 +291,7 @@ def test_a_closed_dock_lets_go(qtbot, widget, viewer, mask):
     assert len(viewer.mouse_drag_callbacks) == callbacks - 1
     source.data = mask[::-1]
     viewer.dims.events.current_step()
-    assert not widget.finder.running
+    assert not widget.measurer.busy
 
 
 def test_the_newest_request_wins(qtbot, widget, viewer, mask):
@@ -360,8 +360,8 @@ def test_points_and_pixels_are_inverse(viewer, mask):
 
 
 def test_cells_are_short_and_titles_carry_units():
-    assert title_of("equivalent_diameter_nm") == "diameter\nnm"
-    assert title_of("area_px2") == "area\npx²"
-    assert [text_of(value) for value in (True, False, 3, 2.34567, float("nan"))] == ["yes", "", "3", "2.346", ""]
+    assert column_title("equivalent_diameter_nm") == "diameter\nnm"
+    assert column_title("area_px2") == "area\npx²"
+    assert [cell_text(value) for value in (True, False, 3, 2.34567, float("nan"))] == ["yes", "", "3", "2.346", ""]
     model = ParticleModel()
     assert (model.rowCount(), model.columnCount()) == (0, 0)

@@ -12,7 +12,7 @@ from substitutes import substitute
 from napari_emssl.errors import UserError
 from napari_emssl.gui.job.curve_record import kept_curves
 from napari_emssl.gui.job.dock import FINETUNE, MODELS, PRETRAIN, open_dock
-from napari_emssl.gui.pretrain.request import DEFAULTS, pretrain_order
+from napari_emssl.gui.pretrain.request import DEFAULTS, pretrain_request
 from napari_emssl.jobs.settings import PretrainSettings
 from napari_emssl.jobs.worker import client
 from napari_emssl.models.model_file import read_card
@@ -170,11 +170,11 @@ def test_the_network_is_free_from_random_weights_only(widget):
     assert widget.advanced.rows["generator"].widget.isEnabled()
     widget.advanced.rows["generator"].set("hrnet-w18-small")
     widget.advanced.rows["width"].set(8)
-    order = widget._order()
-    assert (order.start, order.settings.generator, order.settings.width) == ("scratch", "hrnet-w18-small", 8)
+    request, _ = widget._request()
+    assert (request.start_from, request.settings.generator, request.settings.width) == ("scratch", "hrnet-w18-small", 8)
     widget.start.pick("unet-2-84")
-    order = widget._order()
-    assert (order.start, order.settings.generator, order.settings.width) == ("unet-2-84", "unet-2-44", None)
+    request, _ = widget._request()
+    assert (request.start_from, request.settings.generator, request.settings.width) == ("unet-2-84", "unet-2-44", None)
 
 
 def test_settings_on_screen_are_the_settings_of_the_job(widget):
@@ -228,7 +228,7 @@ def test_a_killed_child_is_said_and_its_autosave_resumed(qtbot, widget):
     widget.resume_button.click()
     qtbot.waitUntil(lambda: "resumed" in widget.panel.message.text, timeout=60000)
     assert not widget.resume_button.isVisibleTo(widget)
-    autosave = widget._ordered.autosave
+    autosave = widget._latest[1].autosave
     stop(qtbot, widget)
     assert widget.trained.name == name
     assert not autosave.exists()
@@ -259,13 +259,13 @@ def test_the_models_dock_opens_it_with_a_start(qtbot, viewer):
     assert open_dock(viewer, PRETRAIN).start.picked() == "unet-2-116"
 
 
-def test_an_order_is_frozen(viewer, stack, tmp_path):
+def test_a_request_is_frozen(viewer, stack):
     layer = viewer.add_image(stack, name="film")
-    order = pretrain_order([layer], [], PretrainSettings(), None, "a", "", tmp_path / "a.pt")
+    request = pretrain_request([layer], [], PretrainSettings(), None, "")
     layer.name = "renamed"
-    assert (order.layers[0].name, order.start, order.licence) == ("film", "scratch", "unknown")
+    assert (request.layers[0].name, request.start_from, request.licence) == ("film", "scratch", "unknown")
     with pytest.raises(UserError, match="nothing to learn from"):
-        pretrain_order([], [], PretrainSettings(), None, "a", "", tmp_path / "a.pt")
+        pretrain_request([], [], PretrainSettings(), None, "")
 
 
 def test_a_dock_in_a_viewer_goes_on_from_a_generator(qtbot, viewer, monkeypatch):

@@ -6,9 +6,10 @@ import pytest
 from napari.layers import Image, Labels, Points
 
 from napari_emssl.errors import UserError
+from napari_emssl.gui.finetune.restore.request import pair_of
 from napari_emssl.gui.job.dock import FINETUNE, SIMULATE, open_dock
 from napari_emssl.gui.simulate.form import BASIC, GROUPS, SimulateForm
-from napari_emssl.gui.simulate.layers import require_room
+from napari_emssl.gui.simulate.request import simulate_request
 from napari_emssl.jobs.settings import SimulateSettings
 from napari_emssl.jobs.worker import client
 from napari_emssl.simulation.stem.settings import STEMSettings
@@ -86,7 +87,7 @@ def test_stacks_are_taught_to_the_fine_tune_dock(qtbot, dock, viewer):
     dock.teach_button.click()
     assert (page.chosen_task, page.table.layers) == ("super-resolve", [(image, viewer.layers["Au | 2x finer grid"])])
     qtbot.waitUntil(lambda: "results on that grid" in page.table.message.text, timeout=20000)
-    assert page.table.rows[0].pair.separate
+    assert pair_of("super-resolve", *page.table.rows[0].layers).separate
     viewer.layers.remove("Au | 2x finer grid")
     dock.teach_button.click()
     assert "are gone" in dock.panel.message.text
@@ -143,9 +144,9 @@ def test_what_cannot_be_simulated_is_said(qtbot, dock):
 
 
 def test_room_is_asked_for_before():
-    require_room(SimulateSettings(count=1000), 256)
+    simulate_request(STEMSettings(size_px=256), SimulateSettings(count=1000), None, False)
     with pytest.raises(UserError, match="5000 images of 1024 px are 231 GB"):
-        require_room(SimulateSettings(count=5000), 1024)
+        simulate_request(STEMSettings(size_px=1024), SimulateSettings(count=5000), None, False)
 
 
 def test_pixel_size_of_a_layer(dock, viewer):

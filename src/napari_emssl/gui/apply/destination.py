@@ -1,80 +1,49 @@
 """Where results go, and what a run will take: decided and said before it. No Qt, no torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from ...data.images.user_folder import home, safe_stem
+from ...data.images.user_folder import home
 from ...errors import UserError
 from ...formatting import counted, duration
 from ...inference.plan import NetworkProfile, RunEstimate, estimate_run
-from ...inference.resumable_zarr import (
-    ZarrGrid,
-    ZarrProgress,
-    check_free,
-    check_not_done,
-    progress_of,
-    read_progress,
-)
+from ...inference.resumable_zarr import check_free, check_not_done, read_progress
 from ...inference.sinks import MOST_AXES
-from ...jobs.settings import ApplySettings
-from ...models.model_file import Card
-from ...models.results import result_dtype, result_shape
 from ...models.tasks import task_of
 from ...resources import free_disk, free_main_memory
-from ..layers.layers import placement_of_finer, placement_of_plane
 from ..layers.lazy_array import ROOM_BYTES
-from .request import ApplyRequest
+from .request import ApplyRequest, Destination, DestinationKind, Selection
 
-DestinationKind = Literal["memory", "disk", "lazy"]
 _SMALL_BYTES = 2_000_000_000
 _LABELS_SHRINK = 8
 """Labels compress to less than this part of their size; intensities hardly at all."""
 
 
-@dataclass(frozen=True)
-class Destination:
-    """Where the results of a run go."""
-
-    place: DestinationKind = "memory"
-    why: str = ""
-    """What of the size decided, where the user has left the place open: ``small``, ``more than 2 GB``."""
-    folder: Path | None = None
-    """Holds the OME-Zarr results."""
-    overwrite: bool = False
-
-    def path(self, request: ApplyRequest, card: Card) -> Path | None:
-        """Return the OME-Zarr that a result goes to; None where it stays in memory."""
-        if self.place != "disk" or self.folder is None:
-            return None
-        plane = "".join(f" {i}" for i in request.index or ())
-        return self.folder / f"{safe_stem(request.source.name, 80)}{plane} {safe_stem(card.name, 60)}.zarr"
-
-
-def result_bytes(request: ApplyRequest, card: Card) -> int:
-    """Return the size of a result in memory."""
-    return int(np.prod(result_shape(request.shape, card), dtype=float) * result_dtype(card).itemsize)
-
-
 def choose_destination(
-    wanted: DestinationKind | None,
-    requests: Sequence[ApplyRequest],
-    card: Card,
-    folder: Path | None = None,
-    overwrite: bool = False,
+    wanted: DestinationKind | None, request: ApplyRequest, folder: Path | None = None, overwrite: bool = False
 ) -> Destination:
-    """Return the place that was asked for, or the one that suits the size of the results."""
+    """Return the place that was asked for, or the one that suits the size of the results.
+
+    Parameters
+    ----------
+    wanted
+        The place; None leaves it open.
+    request
+        What is applied to what.
+    folder
+        Folder for results on disk; by default that of the user.
+    overwrite
+        Whether results that are there may be replaced.
+
+    """
     folder = folder or default_folder()
     if wanted is not None:
         return Destination(wanted, "", folder, overwrite)
-    size, free = sum(result_bytes(request, card) for request in requests), free_main_memory()
-    if size <= min(_SMALL_BYTES, free // 4):
+    free = free_main_memory()
+    if request.bytes <= min(_SMALL_BYTES, free // 4):
         return Destination("memory", "small", folder, overwrite)
     limit = f"more than {bytes_in_words(min(_SMALL_BYTES, free // 4))}"
-    fits_zarr = all(len(request.shape) <= MOST_AXES for request in requests)
+    fits_zarr = all(len(selection.shape) <= MOST_AXES for selection in request.selections)
     return Destination("disk" if fits_zarr else "lazy", limit, folder, overwrite)
 
 
@@ -83,23 +52,23 @@ def default_folder() -> Path:
     return home() / "results"
 
 
-def check_fits(requests: Sequence[ApplyRequest], card: Card, destination: Destination, augmented: bool) -> None:
+def check_fits(request: ApplyRequest) -> None:
     """Raise `UserError` where the results do not fit, or their places are taken; nothing is computed yet."""
-    size = sum(result_bytes(request, card) for request in requests)
-    if destination.place == "memory" and size > free_main_memory() // 2:
+    destination = request.destination
+    if destination.place == "memory" and request.bytes > free_main_memory() // 2:
         raise UserError(
-            f"The result would take {bytes_in_words(size)}, more than half of the free memory "
+            f"The result would take {bytes_in_words(request.bytes)}, more than half of the free memory "
             f"({bytes_in_words(free_main_memory())}). Write it to disk, or let it be computed when it is looked at."
         )
     if destination.place != "disk":
         return
     places = []
-    for request in requests:
-        path = destination.path(request, card)
+    for selection in request.selections:
+        path = request.path_of(selection)
         assert path is not None
-        places.append((path, record_for(request, card, augmented), destination.overwrite))
+        places.append((path, request.progress_of(selection), destination.overwrite))
         check_free(*places[-1])
-        needed = result_bytes(request, card) // (_LABELS_SHRINK if task_of(card.task).gives_labels else 1)
+        needed = request.bytes_of(selection) // (_LABELS_SHRINK if task_of(request.card.task).gives_labels else 1)
         if needed > free_disk(path):
             raise UserError(
                 f"The result would take about {bytes_in_words(needed)} of disk, but only "
@@ -108,57 +77,37 @@ def check_fits(requests: Sequence[ApplyRequest], card: Card, destination: Destin
     check_not_done(places)
 
 
-def record_for(request: ApplyRequest, card: Card, augmented: bool) -> ZarrProgress:
-    """Return what a result on disk will say of itself."""
-    return progress_of(card, request.source.name, request.shape, augmented)
-
-
-def grid_of(request: ApplyRequest, card: Card) -> ZarrGrid:
-    """Return where a result lies, for its file."""
-    where = request.source.placement if request.index is None else placement_of_plane(request.source.placement)
-    where = placement_of_finer(where, card.upscale)
-    units = tuple(str(unit) for unit in where.get("units", ("pixel",) * len(request.shape)))
-    return ZarrGrid(tuple(map(float, where["scale"])), tuple(map(float, where["translate"])), units)
-
-
-def describe_destination(
-    requests: Sequence[ApplyRequest],
-    card: Card,
-    destination: Destination,
-    settings: ApplySettings,
-    survey: NetworkProfile | None,
-) -> str:
+def describe_run(request: ApplyRequest, profile: NetworkProfile | None) -> str:
     """Say what a run will do: planes, tiles, memory and time where they are known, and where the results go."""
-    looks = [estimate_run(survey, settings, *request.source.shape[-2:]) for request in requests] if survey else []
-    parts = [_planes(requests)]
-    if looks:
-        parts.append(_passes(looks, requests, destination))
-    return "".join(parts) + ". " + _where(requests, card, destination, settings)
+    selections, settings = request.selections, request.settings
+    passes = [estimate_run(profile, settings, *each.source.shape[-2:]) for each in selections] if profile else []
+    parts = [_planes(selections)]
+    if passes:
+        parts.append(_passes(passes, request))
+    return "".join(parts) + ". " + _where(request)
 
 
-def _planes(requests: Sequence[ApplyRequest]) -> str:
-    total = sum(request.planes for request in requests)
-    sizes = list(dict.fromkeys(f"{request.source.shape[-2]} x {request.source.shape[-1]}" for request in requests))
-    images = f"{counted(len(requests), 'layer')}, " if len(requests) > 1 else ""
+def _planes(selections: Sequence[Selection]) -> str:
+    total = sum(each.planes for each in selections)
+    sizes = list(dict.fromkeys(f"{each.source.shape[-2]} x {each.source.shape[-1]}" for each in selections))
+    images = f"{counted(len(selections), 'layer')}, " if len(selections) > 1 else ""
     return f"{images}{counted(total, 'plane')} of {' and '.join(sizes[:2])}{' and more' if len(sizes) > 2 else ''} px"
 
 
-def _passes(looks: Sequence[RunEstimate], requests: Sequence[ApplyRequest], destination: Destination) -> str:
-    largest = max(looks, key=lambda look: look.pass_bytes)
+def _passes(passes: Sequence[RunEstimate], request: ApplyRequest) -> str:
+    largest = max(passes, key=lambda each: each.pass_bytes)
     tiles = "in one piece" if largest.tiles == 1 else f"in tiles of {largest.tile} px"
-    if destination.place == "lazy":
-        time = f"roughly {duration(max(look.plane_seconds for look in looks))} a plane"
+    if request.destination.place == "lazy":
+        time = f"roughly {duration(max(each.plane_seconds for each in passes))} a plane"
     else:
-        seconds = sum(look.plane_seconds * request.planes for look, request in zip(looks, requests, strict=True))
-        time = f"roughly {duration(max(seconds, 1))}"
+        pairs = zip(passes, request.selections, strict=True)
+        time = f"roughly {duration(max(sum(each.plane_seconds * planes.planes for each, planes in pairs), 1))}"
     return f" {tiles}: about {bytes_in_words(largest.pass_bytes)} while it runs, {time}"
 
 
-def _where(requests: Sequence[ApplyRequest], card: Card, destination: Destination, settings: ApplySettings) -> str:
-    size = ", ".join(
-        filter(None, (bytes_in_words(sum(result_bytes(each, card) for each in requests)), destination.why))
-    )
-    one = len(requests) == 1
+def _where(request: ApplyRequest) -> str:
+    destination, one = request.destination, len(request.selections) == 1
+    size = ", ".join(filter(None, (bytes_in_words(request.bytes), destination.why)))
     result = "The result" if one else "The results"
     if destination.place == "memory":
         return f"{result} ({size}) {'stays' if one else 'stay'} in memory."
@@ -167,20 +116,19 @@ def _where(requests: Sequence[ApplyRequest], card: Card, destination: Destinatio
             f"{result} ({size}) {'is' if one else 'are'} computed plane by plane when you look; the latest "
             f"{bytes_in_words(ROOM_BYTES)} of them are remembered."
         )
-    names = [path.name for path in (destination.path(request, card) for request in requests) if path]
+    names = [path.name for path in map(request.path_of, request.selections) if path]
     more = f" and {len(names) - 1} more" if not one else ""
-    begun = "".join(_begun(request, card, destination, settings) for request in requests)
+    begun = "".join(_begun(request, each) for each in request.selections)
     return f"{result} ({size}, before compression) {'goes' if one else 'go'} to '{names[0]}'{more}.{begun}"
 
 
-def _begun(request: ApplyRequest, card: Card, destination: Destination, settings: ApplySettings) -> str:
+def _begun(request: ApplyRequest, selection: Selection) -> str:
     """Say what of a result is there already."""
-    path = destination.path(request, card)
-    there = read_progress(path) if path is not None and not destination.overwrite else None
-    wanted = record_for(request, card, settings.test_time_augmentation)
-    if there is None or there.complete or not there.continues(wanted):
+    path = request.path_of(selection)
+    there = read_progress(path) if path is not None and not request.destination.overwrite else None
+    if there is None or there.complete or not there.continues(request.progress_of(selection)):
         return ""
-    return f" {there.done} of its {there.planes} planes are there already; the run goes on from them."
+    return f" {there.done} of its {there.planes} planes are there already; the run resumes from them."
 
 
 def bytes_in_words(count: float) -> str:

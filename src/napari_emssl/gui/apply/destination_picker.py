@@ -1,24 +1,30 @@
 """Where the results of a run go: chosen by their size, or by the user, with the folder for those on disk."""
 
 from pathlib import Path
-from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from ..job.dock import hbox
-from ..widgets.fields import Combo
-from .destination import DestinationKind, default_folder
+from ..widgets.fields import combo_box
+from .destination import default_folder
+from .request import DestinationKind
 
-_PLACES: tuple[tuple[str, DestinationKind | None, str], ...] = (
-    ("automatic", None, "Small results stay in memory, large ones go to disk; the line above Apply says which."),
-    ("in memory", "memory", "Quick, and can be painted on; gone with the viewer unless it is saved."),
-    ("on disk (OME-Zarr)", "disk", "Written plane by plane into a folder; a run that was stopped can be gone on with."),
-    ("when looked at", "lazy", "A layer at once; its planes are computed when you move to them. For large stacks."),
-)
+_PLACES: dict[str, DestinationKind | None] = {
+    "automatic": None,
+    "in memory": "memory",
+    "on disk (OME-Zarr)": "disk",
+    "when looked at": "lazy",
+}
+_HINTS = {
+    "automatic": "Small results stay in memory, large ones go to disk; the line above Apply says which.",
+    "in memory": "Quick, and can be painted on; gone with the viewer unless it is saved.",
+    "on disk (OME-Zarr)": "Written plane by plane into a folder; a run that was stopped can be resumed.",
+    "when looked at": "A layer at once; its planes are computed when you move to them. For large stacks.",
+}
 
 
-class PlacePicker(QWidget):
+class DestinationPicker(QWidget):
     """Combo box of places; folder and replacing are asked for only where something is written.
 
     Signals
@@ -32,10 +38,7 @@ class PlacePicker(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.box = Combo()
-        for row, (text, place, hint) in enumerate(_PLACES):
-            self.box.addItem(text, place)
-            self.box.setItemData(row, hint, Qt.ItemDataRole.ToolTipRole)
+        self.box = combo_box(_PLACES, _HINTS)
         self.folder_line = QLineEdit()
         self.folder_line.setPlaceholderText(str(default_folder()))
         self.folder_line.setToolTip("Folder for the results; each becomes one OME-Zarr in it.")
@@ -43,7 +46,7 @@ class PlacePicker(QWidget):
         self.browse_button.setToolTip("Choose the folder.")
         self.browse_button.clicked.connect(self._browse)
         self.replace = QCheckBox("Replace results that are there")
-        self.replace.setToolTip("Otherwise unfinished results are gone on with, and finished ones left alone.")
+        self.replace.setToolTip("Otherwise unfinished results are resumed, and finished ones left alone.")
         self._row = hbox(self.folder_line, self.browse_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -69,14 +72,14 @@ class PlacePicker(QWidget):
 
     def pick(self, place: DestinationKind | None) -> None:
         """Choose a place."""
-        self.box.setCurrentIndex([value for _, value, _ in _PLACES].index(place))
+        self.box.setCurrentIndex(list(_PLACES.values()).index(place))
 
     def ask_for_folder(self, asked: bool) -> None:
         """Show or hide what only results on disk need."""
         self._row.setVisible(asked)
         self.replace.setVisible(asked)
 
-    def _browse(self, _: Any = None) -> None:
+    def _browse(self, _: bool = False) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the results", str(self.folder))
         if folder:
             self.folder_line.setText(folder)

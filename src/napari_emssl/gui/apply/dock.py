@@ -1,39 +1,39 @@
 """The dock "EM SSL Apply model": a model of the zoo on the plane in view, a layer, or several."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QPushButton
-from superqt import QCollapsible
 
 from ...errors import UserError
 from ...inference.resumable_zarr import AlreadyDoneError
 from ...jobs.settings import ApplySettings
 from ...models.model_file import read_card
-from ...models.zoo import load_card
 from ..job.dock import Dock, hbox
 from ..job.job_panel import JobPanel, Message
 from ..layers.layers import plane_in_view
 from ..models.picker import ModelPicker
-from ..widgets.fields import Combo
+from ..widgets.fields import combo_box
 from ..widgets.form import SettingsForm
+from ..widgets.form_layout import align_labels, folded
 from ..widgets.layer_list import LayerList
 from ..widgets.pickers import DevicePicker, layer_picker
-from .destination import Destination, check_fits, choose_destination, describe_destination
-from .destination_picker import PlacePicker
+from .destination import check_fits, choose_destination, describe_run
+from .destination_picker import DestinationPicker
 from .on_demand import LazyResult
-from .profiles import survey_news, survey_of
-from .request import ApplyRequest, apply_request
+from .profiles import profile_news, profile_of
+from .request import ApplyRequest, Selection, apply_request, select
 from .start import start_applying
+
+if TYPE_CHECKING:
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 _ADVANCED = ("tile", "halo", "batch_size", "precision")
 _CALM_MS = 150
 Scope = Literal["layer", "plane", "several"]
-_SCOPES: tuple[tuple[str, Scope], ...] = (
-    ("whole layer", "layer"),
-    ("plane in view", "plane"),
-    ("several layers", "several"),
-)
+_SCOPES: dict[str, Scope] = {"whole layer": "layer", "plane in view": "plane", "several layers": "several"}
 
 
 class ApplyDock(Dock):
@@ -46,7 +46,7 @@ class ApplyDock(Dock):
 
     """
 
-    def __init__(self, napari_viewer: Any) -> None:
+    def __init__(self, napari_viewer: "Viewer") -> None:
         super().__init__(napari_viewer)
         self.gone = False
         self._make_inputs()
@@ -66,10 +66,8 @@ class ApplyDock(Dock):
         self.open_button = QPushButton("Open file …")
         self.open_button.setToolTip("Use a model file that is not in the zoo.")
         self.open_button.clicked.connect(self._ask_for_file)
-        self.scope = Combo()
-        for text, scope in _SCOPES:
-            self.scope.addItem(text, scope)
-        self.place = PlacePicker()
+        self.scope = combo_box(_SCOPES)
+        self.place = DestinationPicker()
         self.add_row("Model", hbox(self.model, self.open_button))
         self.add_row("Apply to", self.scope, "The plane in view is quick; a stack is done plane by plane.")
         self.add_row("Image", self.image.native, "The image or stack; dask, zarr and multiscale layers too.")
@@ -82,10 +80,7 @@ class ApplyDock(Dock):
         self.advanced = SettingsForm(ApplySettings(), _ADVANCED)
         self.add_row("Device", self.device)
         self.add_row("8-fold average", self.augment.rows["test_time_augmentation"].widget)
-        self.more = QCollapsible("Advanced settings")
-        self.more.setDuration(0)
-        self.more.setContent(self.advanced)
-        self.more.collapse(animate=False)
+        self.more = folded("Advanced settings", self.advanced)
         self.column.addWidget(self.more)
 
     def _make_panel(self) -> None:
@@ -98,27 +93,32 @@ class ApplyDock(Dock):
         self.column.addStretch(1)
 
     def _watch_inputs(self) -> None:
-        """Say anew what a run will do when anything changes that it depends on."""
+        """Say again what a run will do when anything changes that it depends on."""
         self._calm = QTimer(self, singleShot=True, interval=_CALM_MS)
         self._calm.timeout.connect(self.update_estimate)
         self.scope.currentIndexChanged.connect(self._on_scope)
         self.image.changed.connect(self._on_input)
         for signal in (
             self.model.currentIndexChanged, self.device.currentIndexChanged, self.layers.ticked, self.place.changed,
-            survey_news.changed, *_signals_of(self.augment), *_signals_of(self.advanced),
+            profile_news.changed, self.augment.changed, self.advanced.changed,
         ):  # fmt: skip
             signal.connect(self._on_input)
 
-    def _on_input(self, *_: Any) -> None:
+    def _on_input(self, *_: object) -> None:
         self._calm.start()
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew; napari calls this when they change."""
+    def showEvent(self, event: QShowEvent) -> None:
+        """Let the forms stand below each other as one."""
+        align_labels(self.form, self.advanced.form)
+        super().showEvent(event)
+
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again; napari calls this when they change."""
         self.image.reset_choices(event)
         self.layers.refresh()
         self._calm.start()
 
-    def _on_scope(self, _: Any = None) -> None:
+    def _on_scope(self, _: int = 0) -> None:
         several = self.scope.currentData() == "several"
         if several and not self.layers.picked():
             self.layers.pick(list(self.viewer.layers.selection))
@@ -152,59 +152,56 @@ class ApplyDock(Dock):
 
     def settings(self) -> ApplySettings:
         """Return the settings as they stand on screen."""
-        settings: ApplySettings = self.advanced.settings()
         augment = self.augment.settings().test_time_augmentation
-        return settings.model_copy(update={"test_time_augmentation": augment, "device": self.device.currentText()})
+        update = {"test_time_augmentation": augment, "device": self.device.currentText()}
+        return self.advanced.settings().model_copy(update=update)
 
     def update_estimate(self) -> None:
         """Say what a run would do, and whether it can be done; while one is under way its own words stand."""
         if self.panel.runner.running:
             return
         try:
-            requests, settings = self._requests(), self.settings()
-            card = load_card(requests[0].model)
-            destination = self._destination(requests)
-            self.place.ask_for_folder(destination.place == "disk")
-            survey = survey_of(card, settings)
-            self.plan.show_text(describe_destination(requests, card, destination, settings, survey))
-            check_fits(requests, card, destination, settings.test_time_augmentation)
+            request = self._request()
+            self.place.ask_for_folder(request.destination.place == "disk")
+            self.plan.show_text(describe_run(request, profile_of(request.card, request.settings)))
+            check_fits(request)
         except UserError as error:
             expected = isinstance(error, AlreadyDoneError) or not self.viewer.layers
             self.plan.show_text(str(error), trouble=not expected)
 
-    def _requests(self) -> list[ApplyRequest]:
+    def _request(self) -> ApplyRequest:
         """Resolve what is on screen; raises `UserError` with what is missing."""
-        model, scope = self.model.picked(), self.scope.currentData()
+        request = apply_request(self._selections(), self.model.picked(), self.settings())
+        place, overwrite = self.place, self.place.replace.isChecked()
+        return request.going_to(choose_destination(place.wanted, request, place.folder, overwrite))
+
+    def _selections(self) -> list[Selection]:
+        scope: Scope = self.scope.currentData()
         if scope == "several":
             images = self.layers.picked()
             if not images:
                 raise UserError("No image is ticked. Tick those that the model shall be applied to.")
-            return [apply_request(image, model) for image in images]
+            return [select(image) for image in images]
         image = self.image.value
         at_plane = scope == "plane" and image is not None
-        return [apply_request(image, model, plane_in_view(image, self.viewer) if at_plane else None)]
-
-    def _destination(self, requests: list[ApplyRequest]) -> Destination:
-        card = load_card(requests[0].model)
-        return choose_destination(self.place.wanted, requests, card, self.place.folder, self.place.replace.isChecked())
+        return [select(image, plane_in_view(image, self.viewer) if at_plane else None)]
 
     def begin(self) -> None:
         """Apply the model, or say what is missing."""
         try:
-            requests, settings = self._requests(), self.settings()
-            destination = self._destination(requests)
-            if destination.place == "lazy":
-                self._look(requests, settings)
+            request = self._request()
+            if request.destination.place == "lazy":
+                self._look(request)
             else:
-                start_applying(self.panel, self.viewer, requests, settings, destination=destination)
+                start_applying(self.panel, self.viewer, request)
         except UserError as error:
             self.panel.show_error(error)
 
-    def _look(self, requests: list[ApplyRequest], settings: ApplySettings) -> None:
+    def _look(self, request: ApplyRequest) -> None:
         """Add layers that are computed when they are looked at."""
-        for request in requests:
-            LazyResult(self.viewer, request, settings, self._say)
-        names = ", ".join(f"'{request.source.name}'" for request in requests)
+        for selection in request.selections:
+            LazyResult(self.viewer, request, selection, self._say)
+        names = ", ".join(f"'{selection.source.name}'" for selection in request.selections)
         self.panel.say(f"The result of {names} is computed where you look; the first plane takes a few seconds.")
 
     def _say(self, text: str, trouble: bool) -> None:
@@ -216,10 +213,3 @@ class ApplyDock(Dock):
         """End the job; layers that are computed when they are looked at live on."""
         self.gone = True
         super().on_close()
-
-
-def _signals_of(form: SettingsForm) -> list[Any]:
-    """What tells that a field of a form was changed."""
-    names = ("valueChanged", "currentIndexChanged", "toggled")
-    widgets = [row.widget for row in form.rows.values()]
-    return [getattr(widget, name) for widget in widgets for name in names if hasattr(widget, name)]

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication, QObject
@@ -10,14 +10,15 @@ from qtpy.QtCore import QCoreApplication, QObject
 from ... import worker_jobs
 from ...errors import UserError
 from ...jobs.events import Preview, Started
-from ...jobs.settings import ApplySettings
 from ...jobs.worker import client
-from ...models.model_file import Card
 from ...models.results import result_dtype, result_shape
-from ...models.zoo import find_model, load_card
+from ...models.zoo import find_model
 from ..layers.lazy_array import LazyPlanes
-from .request import ApplyRequest
+from .request import ApplyRequest, Selection
 from .result_layer import show_result
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
 
 
 class OnDemandPredictor:
@@ -26,8 +27,8 @@ class OnDemandPredictor:
     Used by one thread at a time; `release` may be called from any.
     """
 
-    def __init__(self, request: ApplyRequest, card: Card, settings: ApplySettings) -> None:
-        self._source, self._card, self._settings = request.source, card, settings
+    def __init__(self, request: ApplyRequest, selection: Selection) -> None:
+        self._source, self._card, self._settings = selection.source, request.card, request.settings
         self._file = str(find_model(request.model))
         self._job: client.WorkerJob[None] | None = None
         self.device = ""
@@ -71,18 +72,18 @@ class LazyResult(QObject):
     """A layer of results that come when they are looked at; lives as long as its layer shows them."""
 
     def __init__(
-        self, viewer: Any, request: ApplyRequest, settings: ApplySettings, say: Callable[[str, bool], None]
+        self, viewer: "Viewer", request: ApplyRequest, selection: Selection, say: Callable[[str, bool], None]
     ) -> None:
         super().__init__()
         self._viewer, self._say = viewer, say
-        card = load_card(request.model)
-        looker = self._looker = OnDemandPredictor(request, card, settings)
+        card = request.card
+        looker = self._looker = OnDemandPredictor(request, selection)
         self._planes = LazyPlanes(
-            result_shape(request.source.shape, card), result_dtype(card), looker.plane,
+            result_shape(selection.source.shape, card), result_dtype(card), looker.plane,
             changed=self._refresh, failed=self._complain, release=looker.release,
         )  # fmt: skip
         self._planes.awake = False
-        self.layer = show_result(viewer, request, self._planes, card)
+        self.layer = show_result(viewer, request, selection, self._planes)
         self._planes.awake = True
         self.layer.refresh()
         viewer.layers.events.removed.connect(self._on_change)

@@ -1,7 +1,9 @@
 """What networks need, asked of a child process once per network and device, so that runs can be planned here."""
 
-import threading
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
+from typing import NamedTuple
 
 from qtpy.QtCore import QObject, Signal
 
@@ -10,39 +12,55 @@ from ...inference.plan import NetworkProfile
 from ...jobs.settings import ApplySettings, DeviceSettings
 from ...jobs.worker import client
 from ...models.model_file import Card, NetworkSpec
+from ..threads.newest import NewestWins
 
-_Key = tuple[NetworkSpec, str, str]
+
+class _Key(NamedTuple):
+    network: NetworkSpec
+    device: str
+    precision: str
+
+
 _KNOWN: dict[_Key, NetworkProfile | None] = {}
 """For all docks; None where measuring failed, which the run itself will tell."""
-_ASKING = threading.Lock()
 
 
-class _News(QObject):
-    """Lives as long as the program: a thread must never be the last to hold an object of Qt."""
+class _ProfileNews(QObject):
+    """Tells all docks that a network was measured; lives as long as the program."""
 
     changed = Signal()
 
 
-survey_news = _News()
-"""Its signal `changed` tells that something was measured."""
+profile_news = _ProfileNews()
 
 
-def survey_of(card: Card, settings: ApplySettings) -> NetworkProfile | None:
-    """Return what is known of a model's network; when nothing is yet, it is measured and `survey_news` tells."""
-    device = DeviceSettings(device=settings.device, precision=settings.precision)
-    key = (card.network, device.device, device.precision)
-    if key not in _KNOWN and _ASKING.acquire(blocking=False):
-        threading.Thread(target=_ask, args=(key, device), daemon=True).start()
+def profile_of(card: Card, settings: ApplySettings) -> NetworkProfile | None:
+    """Return what is known of a model's network.
+
+    When nothing is known yet, it is measured, unless another network is asked about meanwhile; `profile_news.changed`
+    tells when something new is known.
+    """
+    key = _Key(card.network, settings.device, settings.precision)
+    if key not in _KNOWN:
+        _measurements().ask(key)
     return _KNOWN.get(key)
 
 
-def _ask(key: _Key, device: DeviceSettings) -> None:
+@cache
+def _measurements() -> NewestWins[_Key, None]:
+    """Made by the first dock, in the GUI thread; it serves all docks and outlives them."""
+    measurements: NewestWins[_Key, None] = NewestWins(_measure)
+    measurements.answered.connect(lambda _: profile_news.changed.emit())
+    return measurements
+
+
+def _measure(key: _Key) -> Iterator[None]:
+    """Measure in a child process; runs in a thread."""
     found: dict[NetworkSpec, NetworkProfile] = {}
-    try:
+    if key not in _KNOWN:
+        device = DeviceSettings.model_validate({"device": key.device, "precision": key.precision})
         with suppress(Exception):
-            found = client.run(worker_jobs.profile, [key[0]], device).result()
-        _KNOWN[key] = found.get(key[0])
+            found = client.run(worker_jobs.profile, [key.network], device).result()
+        _KNOWN[key] = found.get(key.network)
         client.warm_up(*worker_jobs.TRAINING_AND_APPLYING)
-    finally:
-        _ASKING.release()
-    survey_news.changed.emit()
+    yield

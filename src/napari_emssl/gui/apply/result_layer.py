@@ -1,6 +1,6 @@
-"""Arrays back into the viewer: results and live previews, as layers that are updated in place."""
+"""Arrays back into the viewer: results as layers that are updated in place."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from napari.layers import Image, Labels
@@ -12,43 +12,67 @@ from ...models.tasks import task_of
 from ..layers.layers import METADATA_KEY, placement_of_finer
 from ..layers.lazy_array import LazyPlanes
 from ..layers.previews import restored_appearance
-from .request import ApplyRequest
+from .request import ApplyRequest, Selection
+
+if TYPE_CHECKING:
+    import zarr
+    from napari.viewer import Viewer
+
+LayerArray: TypeAlias = "NDArray[np.generic] | LazyPlanes | zarr.Array"
+"""What a result may come as."""
 
 _OPACITY = 0.5
-
-
 _LARGEST_EMPTY = 2**30
 """Of one plane of a larger stack only that plane is kept, not an array of zeros for all."""
 
 
-def show_result(viewer: Any, request: ApplyRequest, array: Any, card: Card) -> Any:
-    """Show what a model made of an image and return the layer.
+def show_result(viewer: "Viewer", request: ApplyRequest, selection: Selection, array: LayerArray) -> Image | Labels:
+    """Show what a model made of an image.
 
     Labels of a segmentation model become a Labels layer, everything else an Image layer that looks like its source, on
     the field of the source and named ``<image> | <model>``. The layer of an earlier run of the same model on the same
-    image is updated in place; of a single plane, only that plane. `array` is numpy, `LazyPlanes` or a zarr array.
+    image is updated in place; of a single plane, only that plane.
+
+    Parameters
+    ----------
+    viewer
+        Gets the layer.
+    request
+        The model that made it.
+    selection
+        The planes that it was made of, one of those of the request.
+    array
+        The result, of the shape of these planes (finer where the model makes them so).
+
+    Returns
+    -------
+    Image or Labels
+        The layer, a new one or the one of an earlier run.
+
     """
-    identity = _identity(request, card)
-    layer = _earlier(viewer, identity, result_shape(request.source.shape, card), request.index is not None)
+    identity, card = _identity(request, selection), request.card
+    shape = result_shape(selection.source.shape, card)
+    layer = _earlier(viewer, identity, shape, selection.index is not None)
     if layer is None:
-        layer = _new_layer(request, _whole(request, array, card), card)
+        layer = _new_layer(selection, _whole(selection, array, card), card)
         layer.metadata[METADATA_KEY] = identity
         viewer.add_layer(layer)
-    elif request.index is None:
+    elif selection.index is None:
         layer.data = array
     else:
-        _put(layer, request.index, array)
+        _put(layer, selection.index, np.asarray(array))
     layer.metadata[METADATA_KEY] = identity
     layer.editable = isinstance(layer.data, np.ndarray)
     layer.visible = True
     return layer
 
 
-def _identity(request: ApplyRequest, card: Card) -> dict[str, Any]:
+def _identity(request: ApplyRequest, selection: Selection) -> dict[str, Any]:
     """Tell which model made a layer, in plain values."""
+    card = request.card
     last = card.history[-1] if card.history else None
     return {
-        "image": request.source.name,
+        "image": selection.source.name,
         "model": card.name,
         "task": card.task,
         "network": card.network.name,
@@ -58,7 +82,9 @@ def _identity(request: ApplyRequest, card: Card) -> dict[str, Any]:
     }
 
 
-def _earlier(viewer: Any, identity: dict[str, Any], shape: tuple[int, ...], one_plane: bool) -> Any:
+def _earlier(
+    viewer: "Viewer", identity: dict[str, Any], shape: tuple[int, ...], one_plane: bool
+) -> Image | Labels | None:
     """Find the layer of an earlier run, whatever it is called now; for one plane it must be one to write to."""
     for layer in viewer.layers:
         made_by = layer.metadata.get(METADATA_KEY, {})
@@ -69,7 +95,7 @@ def _earlier(viewer: Any, identity: dict[str, Any], shape: tuple[int, ...], one_
     return None
 
 
-def _put(layer: Any, index: tuple[int, ...], plane: NDArray[Any]) -> None:
+def _put(layer: Image | Labels, index: tuple[int, ...], plane: NDArray[np.generic]) -> None:
     """Write one plane into the data of a layer."""
     if isinstance(layer.data, LazyPlanes):
         layer.data.put(index, plane)
@@ -78,26 +104,26 @@ def _put(layer: Any, index: tuple[int, ...], plane: NDArray[Any]) -> None:
     layer.refresh()
 
 
-def _whole(request: ApplyRequest, array: Any, card: Card) -> Any:
+def _whole(selection: Selection, array: LayerArray, card: Card) -> LayerArray:
     """Put a single plane into an otherwise empty array of the whole grid."""
-    if request.index is None:
+    if selection.index is None:
         return array
-    shape = result_shape(request.source.shape, card)
+    shape = result_shape(selection.source.shape, card)
     if np.prod(shape, dtype=float) * array.dtype.itemsize > _LARGEST_EMPTY:
         sparse = LazyPlanes(shape, array.dtype)
-        sparse.put(request.index, array)
+        sparse.put(selection.index, np.asarray(array))
         return sparse
     whole = np.zeros(shape, array.dtype)
-    whole[request.index] = array
+    whole[selection.index] = array
     return whole
 
 
-def _new_layer(request: ApplyRequest, array: Any, card: Card) -> Any:
+def _new_layer(selection: Selection, array: LayerArray, card: Card) -> Image | Labels:
     shared = {
-        "name": f"{request.source.name} | {card.name}",
+        "name": f"{selection.source.name} | {card.name}",
         "multiscale": False,
-        **placement_of_finer(request.source.placement, card.upscale),
+        **placement_of_finer(selection.source.placement, card.upscale),
     }
     if task_of(card.task).gives_labels:
         return Labels(array, opacity=_OPACITY, **shared)
-    return Image(array, rgb=False, **restored_appearance(request.appearance, card.task), **shared)
+    return Image(array, rgb=False, **restored_appearance(selection.appearance, card.task), **shared)

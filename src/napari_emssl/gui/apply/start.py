@@ -1,104 +1,98 @@
-"""Starting an apply job and showing its results; used by the docks."""
+"""Starting an apply job in a panel and showing its results; used by the docks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 
-from ... import worker_jobs
 from ...formatting import counted
-from ...inference.plan import ApplyResult, ApplyTask
-from ...jobs.settings import ApplySettings
-from ...jobs.worker import client
-from ...models.model_file import Card
-from ...models.zoo import find_model, load_card
+from ...inference.plan import ApplyResult
 from ..job.job_panel import JobPanel
-from .destination import Destination, check_fits, grid_of
-from .request import ApplyRequest
-from .result_layer import show_result
+from ..job.request import RunOptions
+from .destination import check_fits
+from .request import ApplyRequest, Selection
+from .result_layer import LayerArray, show_result
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of one request."""
+    """What became of one selection."""
 
-    request: ApplyRequest
-    array: Any
+    selection: Selection
+    array: "LayerArray | None"
     """In the shape of the layer it becomes; None where there is nothing to show."""
-    card: Card
     outcome: ApplyResult
 
-    def sentence(self, layer: Any, where: str) -> str:
-        """Say what there is now."""
+    def describe(self, layer: "Layer | None", where: str) -> str:
+        """Say what there is now; `where` names the folder of results on disk."""
         done, planes, failure = self.outcome.done, self.outcome.planes, self.outcome.failure
+        if layer is None:
+            return f"Nothing was done of {self.selection.title}."
         if done == planes:
             return f"Done; the result is in layer '{layer.name}'{where}."
-        if layer is None:
-            return f"Nothing was done of {self.request.title}."
         ending = "Ended early" if failure else "Stopped"
-        rest = " Apply again to go on from there." if where else " The other planes are 0."
+        rest = " Apply again to resume from there." if where else " The other planes are 0."
         return f"{ending}; {counted(done, 'plane')} of {planes} are in layer '{layer.name}'{where}.{rest}"
 
 
 def start_applying(
-    panel: JobPanel,
-    viewer: Any,
-    requests: ApplyRequest | Sequence[ApplyRequest],
-    settings: ApplySettings,
-    done: Callable[[], None] = lambda: None,
-    destination: Destination = Destination(),  # noqa: B008
+    panel: JobPanel, viewer: "Viewer", request: ApplyRequest, done: Callable[[], None] = lambda: None
 ) -> None:
-    """Run the job in the panel; when it ends, show the layers and call `done`.
+    """Run the job in the panel; when it ends, show the layers.
+
+    Parameters
+    ----------
+    panel
+        Shows the job.
+    viewer
+        Gets the layers.
+    request
+        What is applied to what.
+    done
+        Called before the first layer is shown.
 
     Raises
     ------
     UserError
-        When there is no such model, or the results do not fit where they shall go.
+        When the results do not fit where they shall go.
 
     """
-    asked = [requests] if isinstance(requests, ApplyRequest) else list(requests)
-    card = load_card(asked[0].model)
-    check_fits(asked, card, destination, settings.test_time_augmentation)
-    title = asked[0].title if len(asked) == 1 else f"{len(asked)} layers"
+    check_fits(request)
     panel.run(
-        lambda: client.run(
-            worker_jobs.apply_images, str(find_model(asked[0].model)), _orders(asked, card, destination), settings
-        ),
-        lambda outcomes: [_applied(*each, card) for each in zip(asked, outcomes, strict=True)],
-        lambda results, stopped: _Shown(panel, viewer, results, done, destination).begin(),
-        title=f"Applying the model to {title} …",
+        lambda: request.start(RunOptions()),
+        lambda outcomes: [_applied(*each) for each in zip(request.selections, outcomes, strict=True)],
+        lambda results, _stopped: _ResultShow(panel, viewer, request, results, done).begin(),
+        title=f"Applying the model to {request.title} …",
     )
 
 
-def _orders(requests: Sequence[ApplyRequest], card: Card, destination: Destination) -> list[ApplyTask]:
-    """What the job is asked for; lazy images may be looked into, so this is for the worker thread."""
-    return [
-        ApplyTask(each.image(), destination.path(each, card), destination.overwrite, grid_of(each, card))
-        for each in requests
-    ]
-
-
-def _applied(request: ApplyRequest, outcome: ApplyResult, card: Card) -> Applied:
+def _applied(selection: Selection, outcome: ApplyResult) -> Applied:
     """Bring a result into the shape of its layer; one on disk is opened."""
     array = outcome.result if outcome.done else None
     if isinstance(array, Path):
         import zarr
 
         array = zarr.open_array(array / "0", mode="r")
-    return Applied(request, array, card, outcome)
+    return Applied(selection, array, outcome)
 
 
-class _Shown:
+class _ResultShow:
     """Shows results one by one: adding a layer takes napari about 0.1 s, and the viewer shall live in between."""
 
     def __init__(
-        self, panel: JobPanel, viewer: Any, results: list[Applied], done: Callable[[], None], destination: Destination
-    ) -> None:
-        self._panel, self._viewer, self._left, self._done = panel, viewer, list(results), done
+        self, panel: JobPanel, viewer: "Viewer", request: ApplyRequest, results: list[Applied],
+        done: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._panel, self._viewer, self._request, self._left, self._done = panel, viewer, request, list(results), done
+        destination = request.destination
         self._where = f" and in '{destination.folder}'" if destination.place == "disk" else ""
-        self._sentences: list[str] = []
+        self._lines: list[str] = []
 
     def begin(self) -> None:
         """Show the first result, and the others after it; nothing of a run whose dock was closed."""
@@ -111,8 +105,8 @@ class _Shown:
         result = self._left.pop(0)
         layer = None
         if result.array is not None:
-            layer = show_result(self._viewer, result.request, result.array, result.card)
-        self._sentences.append(result.sentence(layer, self._where))
-        self._panel.say("\n".join(self._sentences))
+            layer = show_result(self._viewer, self._request, result.selection, result.array)
+        self._lines.append(result.describe(layer, self._where))
+        self._panel.say("\n".join(self._lines))
         if self._left:
             QTimer.singleShot(0, lambda: self._next())  # a bound method alone would not keep its object alive

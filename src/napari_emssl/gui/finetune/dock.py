@@ -6,15 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QPushButton, QTabBar
-from superqt import QCollapsible
+from qtpy.QtWidgets import QLabel, QLineEdit, QPushButton, QTabBar, QWidget
 
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
 from ...jobs.settings import ApplySettings, FinetuneSettings
 from ...models.recommended import recommended_start
 from ...models.zoo import free_name
-from ..apply.request import apply_request
+from ..apply.request import apply_request, select
 from ..apply.start import start_applying
 from ..job.dock import Dock, hbox
 from ..job.job_panel import JobPanel
@@ -25,7 +24,8 @@ from ..models.picker import ModelPicker, zoo_news
 from ..training.page import TrainingPage
 from ..training.request import TrainingRequest
 from ..training.trained import Trained, autosave_path, put_into_zoo
-from ..widgets.form import SettingsForm, align_labels
+from ..widgets.form import SettingsForm
+from ..widgets.form_layout import RowForm, align_labels, folded
 from ..widgets.pickers import DevicePicker
 from .restore.page import RestorePage
 from .segment.page import SegmentPage
@@ -98,15 +98,10 @@ class FinetuneDock(Dock):
         self.form.addRow(self.start_facts)
         self.add_row("Time budget (s)", self.basic.rows["max_seconds"].widget)
         self.add_row("Save as", self.name)
-        self.more = QCollapsible("Advanced settings")
-        self.more.setDuration(0)
-        self.more.layout().setContentsMargins(0, 0, 0, 0)
-        where = QFormLayout()
-        where.addRow("Device", self.device)
-        self.more.content().layout().addLayout(where)
-        for page in self.pages:
-            self.more.addWidget(page.advanced)
-        self.more.collapse(animate=False)
+        where, self._where = QWidget(), RowForm()
+        where.setLayout(self._where)
+        self._where.add_row("Device", self.device)
+        self.more = folded("Advanced settings", where, *(page.advanced for page in self.pages))
         self.column.addWidget(self.more)
 
     def _make_panel(self) -> None:
@@ -141,7 +136,8 @@ class FinetuneDock(Dock):
 
     def showEvent(self, event: QShowEvent) -> None:
         """Let the forms of the pages and of the dock stand below each other as one."""
-        align_labels(self.form, *(page.form for page in self.pages))
+        pages = [form for page in self.pages for form in (page.form, page.advanced.form)]
+        align_labels(self.form, self._where, *pages)
         super().showEvent(event)
 
     def on_close(self) -> None:
@@ -282,9 +278,9 @@ class FinetuneDock(Dock):
         """Apply the new model to the layer it was trained on."""
         image = self._trained_on if self._trained_on in self.viewer.layers else self._running.image.value
         try:
-            request = apply_request(image, self.trained.name if self.trained else None)
+            settings = ApplySettings(device=self.device.currentText())
+            request = apply_request([select(image)], self.trained.name if self.trained else None, settings)
         except UserError as error:
             self.panel.show_error(error)
             return
-        settings = ApplySettings(device=self.device.currentText())
-        start_applying(self.panel, self.viewer, request, settings, self._running.remove_preview)
+        start_applying(self.panel, self.viewer, request, self._running.remove_preview)

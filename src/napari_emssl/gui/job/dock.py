@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxL
 
 from ... import worker_jobs
 from ...jobs.worker import client
-from ..widgets.fields import RowForm
+from ..widgets.form_layout import RowForm
 from .job_panel import JobPanel
 
 if TYPE_CHECKING:

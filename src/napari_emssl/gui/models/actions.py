@@ -14,11 +14,18 @@ from .rows import ModelRow
 
 @dataclass(frozen=True)
 class Imported:
-    """Models that have come, and what to say of them."""
+    """Models that have come."""
 
-    path: Path
-    """The last one."""
-    sentence: str
+    paths: tuple[Path, ...]
+
+    @property
+    def path(self) -> Path:
+        """The last one."""
+        return self.paths[-1]
+
+    def describe(self) -> str:
+        """Say what has come."""
+        return f"Imported {', '.join(repr(path.stem) for path in self.paths)}."
 
 
 def import_files(paths: Sequence[Path]) -> Imported:
@@ -30,8 +37,7 @@ def import_files(paths: Sequence[Path]) -> Imported:
         When a file is damaged or no model; those before it are there then.
 
     """
-    done = [_import(path) for path in paths]
-    return Imported(done[-1], f"Imported {', '.join(repr(path.stem) for path in done)}.")
+    return Imported(tuple(_import(path) for path in paths))
 
 
 def _import(path: Path) -> Path:
@@ -46,7 +52,28 @@ def _import(path: Path) -> Path:
 
 
 def export(row: ModelRow, path: Path, storage: Storage) -> str:
-    """Write a copy of a model, read it back, and return a sentence about it; a file that is there is replaced."""
+    """Write a copy of a model and read it back; a file that is there is replaced.
+
+    Parameters
+    ----------
+    row
+        The model.
+    path
+        The file; without the ending ``.safetensors`` it gets one.
+    storage
+        How the weights of convolutions are written.
+
+    Returns
+    -------
+    str
+        A sentence about the file.
+
+    Raises
+    ------
+    UserError
+        When the path is the model itself, or the file cannot be written.
+
+    """
     target = path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
     source = _path_of(row)
     if target.exists() and target.samefile(source):

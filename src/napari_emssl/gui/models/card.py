@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QSizePolicy, QTextBrowser, QVBoxLayout, QWidget
@@ -121,16 +120,16 @@ def _stage(number: int, stage: Stage) -> str:
     return f"<p><b>{escape(heading)}</b><br>{escape(when)}</p>{_table(facts)}"
 
 
-def _numbers(values: Mapping[str, Any]) -> str:
+def _numbers(values: Mapping[str, object]) -> str:
     """Write names and values in one line; what is not set is left out."""
     return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in values.items() if _told(value))
 
 
-def _told(value: Any) -> bool:
+def _told(value: object) -> bool:
     return value is not None and value != [] and value != ""
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

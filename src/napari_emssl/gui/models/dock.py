@@ -1,9 +1,10 @@
 """The dock "EM SSL Models": the zoo as a table, the card and the curves of a model, and what can be done with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from qtpy.QtGui import QAction, QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
@@ -18,21 +19,29 @@ from qtpy.QtWidgets import (
 )
 
 from ...data.images.user_folder import safe_stem
-from ...jobs.events import Control, Finished, Job, Progress
-from ...jobs.settings import DownloadSettings
+from ...jobs.events import Progress
 from ...models.model_file import Storage
 from ..job.curve_record import kept_curves
 from ..job.dock import APPLY, FINETUNE, PRETRAIN, Column, hbox, open_dock
 from ..job.job_panel import JobPanel
-from ..widgets.fields import Combo
+from ..job.request import RunOptions
+from ..widgets.fields import combo_box
 from ..widgets.plotting import theme_colours
 from .actions import delete, export, import_files, rename
 from .card import CardView
 from .picker import ZooWatch, zoo_news
 from .reader import ZooReader, ZooView
+from .request import DownloadRequest, FileRequest
 from .rows import Action, ModelRow
 from .table import ModelView
 
+if TYPE_CHECKING:
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+
+    from ..job.loss_plot import LossPlot
+
+T = TypeVar("T")
 _TASKS = {
     "all tasks": "",
     "generators": "reconstruct",
@@ -45,11 +54,9 @@ _STORAGES: dict[str, Storage] = {"32 bit …": "float32", "16 bit, about half th
 _NO_CURVES = "Curves are kept of what is trained in the viewer; of this model there are none."
 _MODELS = "Models (*.safetensors)"
 
-T = TypeVar("T")
-
 
 class ModelsDock(Column):
-    """Shows all models there are and keeps them in order.
+    """Shows all models there are, and imports, exports, renames, deletes and downloads them.
 
     Parameters
     ----------
@@ -58,7 +65,7 @@ class ModelsDock(Column):
 
     """
 
-    def __init__(self, napari_viewer: Any) -> None:
+    def __init__(self, napari_viewer: "Viewer") -> None:
         super().__init__(napari_viewer)
         self._make_table()
         self._make_actions()
@@ -72,9 +79,7 @@ class ModelsDock(Column):
         self.reader.ask(registries=True)
 
     def _make_table(self) -> None:
-        self.task = Combo()
-        for text, task in _TASKS.items():
-            self.task.addItem(text, task)
+        self.task = combo_box(_TASKS)
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search name, network, licence …")
         self.search.setClearButtonEnabled(True)
@@ -126,7 +131,7 @@ class ModelsDock(Column):
 
     def _make_page(self) -> None:
         self.card = CardView()
-        self.plot: Any = None
+        self.plot: LossPlot | None = None
         self._curve_rows: list[Progress] = []
         self.tabs = QTabWidget()
         self.tabs.addTab(self.card, "Card")
@@ -142,7 +147,7 @@ class ModelsDock(Column):
         """The chosen model."""
         return self.table.row
 
-    def showEvent(self, event: Any) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
         """Look at the registries whenever the dock comes into view."""
         super().showEvent(event)
         self._watch.begin()
@@ -151,6 +156,7 @@ class ModelsDock(Column):
     def on_close(self) -> None:
         """End what runs, and let go of the viewer."""
         self.panel.runner.close()
+        self.reader.close()
         self.viewer.events.theme.disconnect(self._follow_theme)
 
     def _on_zoo(self, view: ZooView) -> None:
@@ -158,7 +164,7 @@ class ModelsDock(Column):
         if view.complaints and not self.panel.runner.running:
             self.panel.say("\n".join(view.complaints), trouble=True)
 
-    def _filter(self, _: Any = None) -> None:
+    def _filter(self, _: object = None) -> None:
         self.table.filter(self.task.currentData(), self.search.text())
 
     def _on_picked(self, row: ModelRow | None) -> None:
@@ -166,7 +172,7 @@ class ModelsDock(Column):
         self._show_curves(row)
         self._show_actions()
 
-    def _show_actions(self, _: Any = None) -> None:
+    def _show_actions(self, _: bool = True) -> None:
         """Enable what can be done with the chosen model; the tooltips of the others say why not."""
         idle, row = not self.panel.runner.running, self.row
         for action, button in self.buttons.items():
@@ -197,7 +203,7 @@ class ModelsDock(Column):
         """Return the numbers of the curves on screen."""
         return self._curve_rows
 
-    def _follow_theme(self, _event: Any = None) -> None:
+    def _follow_theme(self, _event: "Event | None" = None) -> None:
         if self.plot is not None:
             self.plot.set_colours(*theme_colours(self.viewer))
 
@@ -214,15 +220,13 @@ class ModelsDock(Column):
             open_dock(self.viewer, PRETRAIN).start_from(self.row.name)
 
     def _download(self) -> None:
-        """Fetch the chosen model; the download checks size, SHA-256 and card."""
-        from ...models.download import download
-
+        """Fetch the chosen model."""
         row = self.row
         if row is None or row.remote is None:
             return
-        order = row.remote.download()
+        request = DownloadRequest(row.remote)
         self.panel.run(
-            lambda: download(order, DownloadSettings()), lambda path: path, self._on_downloaded,
+            lambda: request.start(RunOptions()), lambda path: path, self._on_downloaded,
             title=f"Downloading '{row.name}' ({row.bytes / 1e6:.2f} MB) …",
         )  # fmt: skip
 
@@ -239,9 +243,9 @@ class ModelsDock(Column):
 
     def import_models(self, paths: list[Path]) -> None:
         """Copy model files into the own models."""
-        self._do(lambda: import_files(paths), "Importing …", lambda done: self._arrived(done.path, done.sentence))
+        self._do(lambda: import_files(paths), "Importing …", lambda done: self._arrived(done.path, done.describe()))
 
-    def _ask_where(self, action: Any) -> None:
+    def _ask_where(self, action: QAction) -> None:
         row = self.row
         if row is None:
             return
@@ -284,9 +288,12 @@ class ModelsDock(Column):
         if answer == QMessageBox.StandardButton.Yes:
             self._do(lambda: delete(row), "Deleting …", lambda _: self._changed(f"Deleted '{row.name}'."))
 
-    def _do(self, work: Callable[[], Any], title: str, show: Callable[[Any], Any]) -> None:
+    def _do(self, work: Callable[[], T], title: str, show: Callable[[T], None]) -> None:
         """Do in a thread what touches files of any size; errors are shown by the panel."""
-        self.panel.run(lambda: _request(work), lambda result: result, lambda result, _: show(result), title=title)
+        request = FileRequest(work)
+        self.panel.run(
+            lambda: request.start(RunOptions()), lambda result: result, lambda result, _: show(result), title=title
+        )
 
     def _arrived(self, path: Path, sentence: str) -> None:
         """Choose a model that has come, wherever it is shown."""
@@ -298,12 +305,3 @@ class ModelsDock(Column):
     def _changed(self, sentence: str) -> None:
         self.panel.say(sentence)
         zoo_news.changed.emit()
-
-
-def _request(work: Callable[[], T]) -> Job[T]:
-    """A job of one step in this process, for what takes longer than a blink."""
-
-    def events(_: Control) -> Iterator[Finished[T]]:
-        yield Finished(work())
-
-    return Job(events)

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
 
-from qtpy.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QStyledItemDelegate, QWidget
+from qtpy.QtCore import QFileSystemWatcher, QModelIndex, QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from ...models.recommended import recommended_start, why_recommended
 from ...models.tasks import TaskName, task_of
 from ...models.zoo import ZooEntry, list_models, own_folder
-from ..widgets.fields import Combo
-from .facts import facts_of
+from ..widgets.fields import SearchBox
+from .facts import StartFacts, facts_of
 
 _CALM_MS = 150
 
@@ -31,7 +31,7 @@ zoo_news = ZooNews()
 
 
 class ZooWatch(QObject):
-    """Says that files came to or went from the own models, whoever did it: another dock, the terminal, a hand.
+    """Says that files came to or went from the own models, whoever did it: another dock, the terminal, a file manager.
 
     Parameters
     ----------
@@ -63,19 +63,21 @@ class ZooWatch(QObject):
 class _WithFacts(QStyledItemDelegate):
     """Writes behind each name in the open list what tells the models apart; the closed box shows the name alone."""
 
-    def initStyleOption(self, option: Any, index: Any) -> None:
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         super().initStyleOption(option, index)
         facts = index.data(_FACTS)
         option.text = f"{option.text}   {facts}" if facts else option.text
 
 
-class ModelPicker(Combo):
-    """Models of the zoo; own models appear as soon as they are made.
+class ModelPicker(SearchBox):
+    """Models of the zoo, found by typing a part of their name; own models appear as soon as they are made.
 
     Parameters
     ----------
     starts
         True lists everything a training can start from, and ``scratch``; False only what can be applied.
+    parent
+        Owner in the sense of Qt.
 
     Signals
     -------
@@ -89,10 +91,12 @@ class ModelPicker(Combo):
     def __init__(self, starts: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._starts = starts
+        self._known: list[StartFacts] = []
+        """The zoo as it was read last."""
         self._files: list[str] = []
         self._pixel_size_nm: float | None = None
         self._task: TaskName = "segment"
-        self.setPlaceholderText("no model yet")
+        self.lineEdit().setPlaceholderText("no model yet")
         self.setItemDelegate(_WithFacts(self))
         self.refresh()
         zoo_news.changed.connect(self.refresh)
@@ -100,15 +104,20 @@ class ModelPicker(Combo):
         self._watch.changed.connect(self._on_files)
 
     def refresh(self) -> None:
-        """Read the zoo anew; what is picked stays picked."""
+        """Read the zoo again; what is picked stays picked."""
+        self._known = [facts_of(entry) for entry in list_models() if self._lists(entry)]
+        self._fill()
+
+    def _fill(self) -> None:
+        """List what is known, as it matters for the task and the image at hand."""
         picked = self.picked()
         self.blockSignals(True)
         self.clear()
         recommended, size = recommended_start(self._task) if self._starts else "", self._pixel_size_nm
-        for entry in list_models():
-            if self._lists(entry):
-                facts = facts_of(entry, why_recommended(self._task) if entry.name == recommended else "")
-                self._add(entry.name, entry.name, facts.lines(size), facts.line(size), facts.short_line(size))
+        for known in self._known:
+            name = known.card.name
+            facts = replace(known, recommended=why_recommended(self._task)) if name == recommended else known
+            self._add(name, name, facts.lines(size), facts.line(size), facts.short_line(size))
         for file in self._files:
             self._add(file.replace("\\", "/").rpartition("/")[2], file, [file])
         if self._starts:
@@ -123,8 +132,9 @@ class ModelPicker(Combo):
         return self._starts or not task_of(entry.card.task).is_pretext
 
     def _on_files(self) -> None:
-        """Read the zoo anew, unless the list is open: it must not move under the pointer."""
-        if not self.view().isVisible():
+        """Read the zoo again, unless a model is being chosen: the list must not move under the pointer."""
+        typed = self.currentText() != self.itemText(self.currentIndex())
+        if not typed and not self.view().isVisible():
             self.refresh()
 
     def showPopup(self) -> None:
@@ -140,7 +150,7 @@ class ModelPicker(Combo):
         """Tell the reach of the models in images with this pixel size."""
         if pixel_size_nm != self._pixel_size_nm:
             self._pixel_size_nm = pixel_size_nm
-            self.refresh()
+            self._fill()
 
     def recommend_for(self, task: TaskName) -> None:
         """Recommend a start for this task, and pick it where the one recommended before was left as it was."""
@@ -148,7 +158,7 @@ class ModelPicker(Combo):
             return
         untouched = self.picked() == recommended_start(self._task)
         self._task = task
-        self.refresh()
+        self._fill()
         if untouched:
             self.pick(recommended_start(task))
 
@@ -179,7 +189,7 @@ class ModelPicker(Combo):
 
 
 class GeneratorPicker(ModelPicker):
-    """What pretraining can go on from: the generators of the zoo, and random weights."""
+    """What pretraining can start from: the generators of the zoo, and random weights."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(True, parent)

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from ...models.registry import Offer, read_offer
+from ..threads.newest import NewestWins
 from .rows import ModelRow, local_rows, remote_rows
-
-_NOTHING = Offer((), ())
 
 
 @dataclass(frozen=True)
@@ -37,48 +34,49 @@ class ZooReader(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._offer, self._last = _NOTHING, ZooView(())
-        self._worker: Any = None
-        self._again: set[bool] = set()
+        self._zoo, self._last = _Zoo(), ZooView(())
+        self._newest: NewestWins[None, ZooView] = NewestWins(self._zoo.read, parent=self)
+        self._newest.answered.connect(self._on_read)
 
     @property
     def running(self) -> bool:
         """Whether an answer is still to come."""
-        return self._worker is not None
+        return self._newest.busy
 
     def ask(self, registries: bool = False) -> None:
         """Read the models on this computer, and with `registries` what can be downloaded, too."""
-        if self._worker is not None:
-            self._again.add(registries)
-            return
-        self._worker = create_worker(_read, self._offer, registries)
-        self._worker.yielded.connect(self._on_read)
-        self._worker.finished.connect(self._on_end)
-        self._worker.start()
+        self._zoo.registries_wanted |= registries
+        self._newest.ask(None)
 
-    def _on_read(self, found: tuple[ZooView, Offer]) -> None:
-        view, self._offer = found
+    def close(self) -> None:
+        """Read nothing any more."""
+        self._newest.close()
+
+    def _on_read(self, view: ZooView) -> None:
         if view != self._last:
             self._last = view
             self.read.emit(view)
 
-    def _on_end(self) -> None:
-        self._worker = None
-        if self._again:
-            registries = any(self._again)
-            self._again.clear()
-            self.ask(registries)
 
+class _Zoo:
+    """What the thread knows of the zoo.
 
-def _read(offer: Offer, registries: bool) -> Iterator[tuple[ZooView, Offer]]:
-    """Read what is here, then what is elsewhere; runs in a thread."""
-    here = local_rows()
-    yield _view(here, offer), offer
-    if registries:
-        new = read_offer()
-        if new != offer:
-            yield _view(here, new), new
+    A question about the registries stays open until they were read: a later one about the own models alone does not
+    take its place.
+    """
 
+    def __init__(self) -> None:
+        self.registries_wanted = False
+        self._offer = Offer((), ())
 
-def _view(here: list[ModelRow], offer: Offer) -> ZooView:
-    return ZooView((*here, *remote_rows(offer, here)), offer.complaints)
+    def read(self, _: None) -> Iterator[ZooView]:
+        """Read what is here, then what is elsewhere; runs in the thread."""
+        here = local_rows()
+        yield self._view(here)
+        if self.registries_wanted:
+            self.registries_wanted = False  # before reading: what is asked from now on wants a newer answer
+            self._offer = read_offer()
+            yield self._view(here)
+
+    def _view(self, here: list[ModelRow]) -> ZooView:
+        return ZooView((*here, *remote_rows(self._offer, here)), self._offer.complaints)

@@ -1,9 +1,10 @@
 """The table of models on screen: sorts by any column, filtered by task and by words."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtGui import QIcon, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QTableView, QWidget
 
 from .rows import ModelRow
@@ -14,22 +15,24 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _ROWS_SEEN = 7
 _LEAST_PX, _MOST_PX = 36, 132
 Key = tuple[str, str]
+Cell = str | int
 
 
 class _Column(NamedTuple):
     title: str
     tooltip: str
-    value: Callable[[ModelRow], Any]
+    value: Callable[[ModelRow], Cell]
     """What the column sorts by."""
-    text: Callable[[Any], str] = str
+    text: Callable[[Cell], str] = str
 
 
-def _count(value: int) -> str:
+def _count(value: Cell) -> str:
     """Write a large number as short as it is of use: 8069 -> 8.07 k; 0 is not known."""
+    count = int(value)
     for limit, sign in ((1e6, "M"), (1e3, "k")):
-        if value >= limit:
-            return f"{value / limit:.3g} {sign}"
-    return str(value or "")
+        if count >= limit:
+            return f"{count / limit:.3g} {sign}"
+    return str(count or "")
 
 
 COLUMNS = (
@@ -39,7 +42,7 @@ COLUMNS = (
     _Column("from", "shipped with the program, own, remote (to be downloaded), or damaged.", lambda row: row.origin),
     _Column("field\npx", "Receptive field: the edge of the square that decides one pixel of the result.",
             lambda row: row.receptive_field or 0, lambda value: str(value or "")),
-    _Column("size\nMB", "Size of the file.", lambda row: row.bytes, lambda value: f"{value / 1e6:.2f}"),
+    _Column("size\nMB", "Size of the file.", lambda row: row.bytes, lambda value: f"{int(value) / 1e6:.2f}"),
     _Column("parameters", "Number of trained parameters.", lambda row: row.parameters or 0, _count),
     _Column("trained", "Day of its last training.", lambda row: row.date),
     _Column("network", "The network, and \u00d7 its width where that is not the usual one.", lambda row: row.network),
@@ -53,7 +56,7 @@ class ModelTable(QAbstractTableModel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows: Sequence[ModelRow] = ()
-        self.icon: Any = None
+        self.icon: QIcon | None = None
         """Sign of a damaged file."""
 
     def show_rows(self, rows: Sequence[ModelRow]) -> None:
@@ -70,7 +73,7 @@ class ModelTable(QAbstractTableModel):
         """Return the number of columns."""
         return 0 if parent.isValid() else len(COLUMNS)
 
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Return the text of a cell, its value for sorting, a sign for what is not here, the whole name as tooltip."""
         row, column = self.rows[index.row()], COLUMNS[index.column()]
         match role:
@@ -88,8 +91,21 @@ class ModelTable(QAbstractTableModel):
                 return row.trouble or (row.name if index.column() == 0 else None)
         return None
 
-    def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the title of a column, or what it means as its tooltip."""
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> str | None:
+        """Return the title of a column, or what it means as its tooltip.
+
+        Parameters
+        ----------
+        section
+            Number of the column.
+        orientation
+            Rows have no titles.
+        role
+            What Qt asks for.
+
+        """
         if orientation != Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -209,7 +225,7 @@ class ModelView(QTableView):
             width = max(metrics.horizontalAdvance(text) for text in texts) + 14
             self.setColumnWidth(number, min(max(width, _LEAST_PX), _MOST_PX))
 
-    def resizeEvent(self, event: Any) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the chosen row in view."""
         super().resizeEvent(event)
         if self.currentIndex().isValid():

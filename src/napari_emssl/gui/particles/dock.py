@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import napari.layers
 import numpy as np
-from magicgui.widgets import create_widget
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
@@ -17,18 +15,24 @@ from ..job.dock import Column, hbox
 from ..job.job_panel import Message
 from ..layers.layers import METADATA_KEY, LayerSnapshot, pixel_size_nm, plane_in_view, snapshot_of
 from ..plugin.pixel_size import set_pixel_size
-from ..widgets.fields import Combo, stay_narrow
-from ..widgets.pickers import is_preview
+from ..threads.newest import NewestWins
+from ..widgets.fields import combo_box
+from ..widgets.pickers import layer_picker
 from ..widgets.plotting import theme_colours
 from .form import ParticleForm
 from .histogram import SizeHistogram
 from .layer import ParticleLayer, is_particle_layer
-from .measurer import Finder, FoundPlane, MeasureRequest
+from .request import Cuts, FoundPlane, MeasureRequest
 from .table import ParticleView
+
+if TYPE_CHECKING:
+    from napari.layers import Labels, Layer
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 _EDITS = ("data", "paint", "labels_update")
 _PLACES = ("scale", "units")
-_REDRAW_MS = 150
+_CALM_MS, _REDRAW_MS = 60, 150
 _HINT = "Press Measure. Then every change is followed, and a click on a row or on a particle finds the other."
 
 
@@ -42,10 +46,12 @@ class ParticlesDock(Column):
 
     """
 
-    def __init__(self, napari_viewer: Any) -> None:
+    def __init__(self, napari_viewer: "Viewer") -> None:
         super().__init__(napari_viewer)
-        self.finder, self.output = Finder(self), ParticleLayer(napari_viewer)
-        self._live: Any = None
+        self.measurer: NewestWins[tuple[MeasureRequest, Cuts], FoundPlane] = NewestWins(_measure, _CALM_MS, self)
+        self.output = ParticleLayer(napari_viewer)
+        self._live: Labels | None = None
+        self._cuts: Cuts = {}
         self._request: MeasureRequest | None = None
         self._tables: list[ParticleTable] = []
         self.table: ParticleTable | None = None
@@ -59,11 +65,9 @@ class ParticlesDock(Column):
             self.labels.value = napari_viewer.layers.selection.active
 
     def _make_inputs(self) -> None:
-        self.labels = self._picker("Labels", nullable=False)
-        self.image = self._picker("Image", nullable=True)
-        self.scope = Combo()
-        self.scope.addItem("plane in view", False)
-        self.scope.addItem("whole layer", True)
+        self.labels = layer_picker(self.viewer, "Labels", leave_out=is_particle_layer)
+        self.image = layer_picker(self.viewer, "Image", none="none", leave_out=is_particle_layer)
+        self.scope = combo_box({"plane in view": False, "whole layer": True})
         self.measure_button = QPushButton("Measure")
         self.measure_button.setToolTip("Measure now; afterwards every change is followed.")
         self.add_row("Labels", self.labels.native, "A mask, or particles that are numbered already.")
@@ -90,29 +94,16 @@ class ParticlesDock(Column):
         self.scope.currentIndexChanged.connect(self._ask)
         self.labels.changed.connect(self._on_labels)
         self.image.changed.connect(self._ask)
-        self.finder.found.connect(self._on_found)
-        self.finder.failed.connect(lambda text: self.message.show_text(text, trouble=True))
-        self.finder.busy.connect(self._on_busy)
+        self.measurer.answered.connect(self._on_found)
+        self.measurer.failed.connect(self._on_failure)
+        self.measurer.busy_changed.connect(self._on_busy)
         self.view.picked.connect(self._go_to)
         self.viewer.dims.events.current_step.connect(self._on_dims)
         self.viewer.events.theme.connect(self._follow_theme)
         self.viewer.mouse_drag_callbacks.append(self._on_mouse)
 
-    def _picker(self, kind: str, nullable: bool) -> Any:
-        """Return a combo box of layers; results of this dock and previews are no sources."""
-
-        def choices(_: Any) -> list[Any]:
-            kinds = getattr(napari.layers, kind)
-            layers = [layer for layer in self.viewer.layers if isinstance(layer, kinds)]
-            return [layer for layer in layers if not is_preview(layer) and not is_particle_layer(layer)]
-
-        optional = f"typing.Optional[napari.layers.{kind}]" if nullable else f"napari.layers.{kind}"
-        picker = create_widget(annotation=optional, options={"choices": choices, "nullable": nullable})
-        stay_narrow(picker.native)
-        return picker
-
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew; napari calls this when they change."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again; napari calls this when they change."""
         self.labels.reset_choices(event)
         self.image.reset_choices(event)
         if self._live is not None and self._live not in self.viewer.layers:
@@ -130,14 +121,14 @@ class ParticlesDock(Column):
     def on_close(self) -> None:
         """Let go of the viewer: the dock is gone."""
         self._follow(None)
-        self.finder.close()
+        self.measurer.close()
         self._redraw.stop()
         self.viewer.dims.events.current_step.disconnect(self._on_dims)
         self.viewer.events.theme.disconnect(self._follow_theme)
         if self._on_mouse in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._on_mouse)
 
-    def _follow(self, layer: Any) -> None:
+    def _follow(self, layer: "Labels | None") -> None:
         """Follow the changes of this layer only, or of none."""
         if layer is self._live:
             return
@@ -148,18 +139,18 @@ class ParticlesDock(Column):
                 if layer is not None and hasattr(layer.events, name):
                     getattr(layer.events, name).connect(answer)
         self._live = layer
-        self.finder.forget()
+        self._cuts = {}
 
-    def _on_labels(self, _layer: Any = None) -> None:
+    def _on_labels(self, _layer: "Layer | None" = None) -> None:
         """Another layer is chosen: wait for the button."""
         self._follow(None)
         self._show_unit()
 
-    def _on_edit(self, _event: Any = None) -> None:
-        self.finder.forget()
+    def _on_edit(self, _event: "Event | None" = None) -> None:
+        self._cuts = {}
         self._ask()
 
-    def _on_dims(self, _event: Any = None) -> None:
+    def _on_dims(self, _event: "Event | None" = None) -> None:
         if self._live is None or self._request is None or self.scope.currentData():
             return
         if self._indices(snapshot_of(self._live)) != self._request.indices:
@@ -168,28 +159,31 @@ class ParticlesDock(Column):
     def _show_unit(self) -> None:
         self.form_of_settings.show_unit(None if self.labels.value is None else pixel_size_nm(self.labels.value))
 
-    def _ask(self, _event: Any = None) -> None:
-        """Send the newest request to the finder, if the dock is live."""
+    def _ask(self, _event: object = None) -> None:
+        """Measure again, if the dock is live."""
         self._show_unit()
         if self._live is None:
             return
         try:
-            self._request = self._make_request()
+            self._request = self._make_request(self._live)
         except UserError as error:
             self._give_up(error)
             return
         self.output.begin(self._live, self._request.labels)
-        self.finder.ask(self._request)
+        self.measurer.ask_when_calm(self._question)
+
+    def _question(self) -> tuple[MeasureRequest, Cuts] | None:
+        return None if self._request is None else (self._request, self._cuts)
 
     def _give_up(self, error: UserError) -> None:
         """Leave what is shown as it is and say why."""
         self._request = None
-        self.finder.drop()
+        self.measurer.drop()
         self._redraw.stop()
         self.message.show_text(str(error), trouble=True)
 
-    def _make_request(self) -> MeasureRequest:
-        labels = snapshot_of(self._live)
+    def _make_request(self, layer: "Labels") -> MeasureRequest:
+        labels = snapshot_of(layer)
         image = None if self.image.value is None else snapshot_of(self.image.value)
         if image is not None and image.shape != labels.shape[len(labels.shape) - len(image.shape) :]:
             raise UserError(
@@ -197,7 +191,7 @@ class ParticlesDock(Column):
                 "Choose another image for the intensity, or none."
             )
         size = self.form_of_settings.pixel_size_nm(labels.pixel_size_nm)
-        made_by = TASKS.get(self._live.metadata.get(METADATA_KEY, {}).get("task", ""))
+        made_by = TASKS.get(layer.metadata.get(METADATA_KEY, {}).get("task", ""))
         mask = True if made_by and made_by.gives_labels else None
         return MeasureRequest(labels, image, self._indices(labels), self.form_of_settings.settings(), size, mask)
 
@@ -220,6 +214,10 @@ class ParticlesDock(Column):
             self.message.show_text(f"Measured plane {found.done} of {len(found.request.indices)} …")
         if not self._redraw.isActive():
             self._redraw.start()
+
+    def _on_failure(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, UserError) else f"Measuring failed: {error!r}."
+        self.message.show_text(text, trouble=True)
 
     def _on_busy(self, busy: bool) -> None:
         self.measure_button.setText("Measuring …" if busy else "Measure")
@@ -251,7 +249,7 @@ class ParticlesDock(Column):
         index = tuple(int(i) for i in np.unravel_index(plane, leading)) if leading else ()
         self.output.go_to(int(label), index, float(y), float(x))
 
-    def _on_mouse(self, viewer: Any, event: Any) -> Iterator[None]:
+    def _on_mouse(self, viewer: "Viewer", event: "Event") -> Iterator[None]:
         """Choose the row of the particle that was clicked, unless the mouse was dragged."""
         moved = False
         yield
@@ -263,7 +261,7 @@ class ParticlesDock(Column):
 
     def _choose(self, label: int) -> None:
         """Mark the row of a particle; 0 is none."""
-        if self.table is None:
+        if self.table is None or self.output.layer is None:
             return
         rows = np.flatnonzero(self.table.columns["label"] == label)
         if len(rows):
@@ -297,5 +295,11 @@ class ParticlesDock(Column):
             return
         self.message.show_text(f"Wrote {len(self.table)} particles to {path.name}.")
 
-    def _follow_theme(self, _event: Any = None) -> None:
+    def _follow_theme(self, _event: "Event | None" = None) -> None:
         self.histogram.set_colours(*theme_colours(self.viewer))
+
+
+def _measure(question: tuple[MeasureRequest, Cuts]) -> Iterator[FoundPlane]:
+    """Measure the planes of a request, in the thread."""
+    request, cuts = question
+    return request.measure(cuts)

@@ -1,24 +1,21 @@
 """What can be chosen in the particles dock: separation, limits, calibration; every change is announced."""
 
-from typing import Any
-
-from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QPushButton, QWidget
-from superqt import QLabeledDoubleSlider
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from ...jobs.settings import MeasureSettings
 from ..job.dock import hbox
 from ..widgets.fields import NumberBox
-from ..widgets.form import SettingsForm, bounds_of
+from ..widgets.form import SettingsForm
+from ..widgets.form_layout import RowForm
 
 _LARGEST_PX_NM = 1e5
 _LIMITS = ("min_diameter", "max_diameter")
-_OTHERS = ("exclude_border", "labels")
-_SHORT = {"exclude_border": "Leave out at border", "labels": "Labels are"}
+_OTHERS = {"exclude_border": "Leave out at border", "labels": "Labels are"}
 
 
 class ParticleForm(QObject):
-    """Rows for `MeasureSettings`, with a slider for the separation.
+    """Rows for `MeasureSettings`.
 
     Parameters
     ----------
@@ -39,28 +36,16 @@ class ParticleForm(QObject):
     changed = Signal()
     size_wanted = Signal(float)
 
-    def __init__(self, layout: QFormLayout, parent: QWidget) -> None:
+    def __init__(self, layout: RowForm, parent: QWidget) -> None:
         super().__init__(parent)
-        self._fields = SettingsForm(MeasureSettings(), [*_LIMITS, *_OTHERS], parent)
+        self._fields = SettingsForm(MeasureSettings(), ["split", *_LIMITS, *_OTHERS], parent)
         self._fields.hide()
         self.rows = self._fields.rows
-        self._make_slider()
+        self.split = self.rows["split"].widget
         self._make_pixel_size()
         self._lay_out(layout)
-        for row in self.rows.values():
-            _signal_of(row.widget).connect(lambda *_: self.changed.emit())
+        self._fields.changed.connect(self.changed)
         self.show_unit(None)
-
-    def _make_slider(self) -> None:
-        field = MeasureSettings.model_fields["split"]
-        bounds = bounds_of(field)
-        self.split = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.split.setRange(bounds.low, bounds.high)
-        self.split.setSingleStep(0.01)
-        self.split.setDecimals(2)
-        self.split.setValue(MeasureSettings().split)
-        self.split.setToolTip(str(field.description))
-        self.split.valueChanged.connect(lambda _: self.changed.emit())
 
     def _make_pixel_size(self) -> None:
         self.pixel_size = NumberBox(0.0, _LARGEST_PX_NM, "auto")
@@ -74,24 +59,21 @@ class ParticleForm(QObject):
         self.calibration = QLabel()
         self.calibration.setWordWrap(True)
 
-    def _lay_out(self, layout: QFormLayout) -> None:
-        layout.addRow("Separation", self.split)
+    def _lay_out(self, layout: RowForm) -> None:
+        layout.add_row("Separation", self.split, self.split.toolTip())
         low, high = (self.rows[name].widget for name in _LIMITS)
         self._limits = QLabel()
-        to = QLabel("to")
-        row = hbox(low, to, high)
+        row = hbox(low, QLabel("to"), high)
         row.layout().setStretch(2, 1)
         layout.addRow(self._limits, row)
-        for name in _OTHERS:
-            layout.addRow(_SHORT[name], self.rows[name].widget)
+        for name, title in _OTHERS.items():
+            layout.add_row(title, self.rows[name].widget, self.rows[name].widget.toolTip())
         layout.addRow("Pixel size (nm)", hbox(self.pixel_size, self.write))
         layout.addRow(self.calibration)
-        high.setSpecialValueText("any")
 
     def settings(self) -> MeasureSettings:
         """Return the settings as they stand on screen; raises `UserError` naming a field that does not fit."""
-        fields: MeasureSettings = self._fields.settings()
-        return fields.model_copy(update={"split": round(self.split.value(), 4)})
+        return self._fields.settings()
 
     def pixel_size_nm(self, of_layer: float | None) -> float | None:
         """Return the pixel size to measure with: the one typed, or else that of the layer."""
@@ -107,10 +89,3 @@ class ParticleForm(QObject):
     def _on_pixel_size(self) -> None:
         self.write.setEnabled(self.pixel_size.number() is not None)
         self.changed.emit()
-
-
-def _signal_of(widget: Any) -> Any:
-    """Return the signal by which a field tells that it has changed."""
-    if isinstance(widget, QCheckBox):
-        return widget.toggled
-    return widget.currentIndexChanged if isinstance(widget, QComboBox) else widget.valueChanged

@@ -1,7 +1,5 @@
 """The histogram of diameters on screen, with mean, median and the log-normal fit."""
 
-from typing import Any
-
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
@@ -67,7 +65,7 @@ class SizeHistogram(QWidget):
             self._fit(summary, edges)
         self._item.enableAutoRange()
 
-    def _line(self, name: str, value: float, style: Any) -> None:
+    def _line(self, name: str, value: float, style: Qt.PenStyle) -> None:
         pen = pg.mkPen(self._text, width=1.5, style=style)
         self._item.addItem(pg.InfiniteLine(value, pen=pen))
         self._item.plot([], [], pen=pen, name=f"{name} {value:.3g}")

@@ -1,6 +1,7 @@
 """The layer of measured particles: one beside its source, updated in place, with the table as its features."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
@@ -10,6 +11,12 @@ from ...errors import UserError
 from ...particles.table import ParticleTable
 from ..layers.layers import METADATA_KEY, LayerSnapshot, pixel_at, point_of
 
+if TYPE_CHECKING:
+    from napari.components import Camera
+    from napari.layers import Layer
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+
 _OPACITY = 0.7
 _LARGEST_BYTES = 8 * 2**30
 _KEY = "particles_of"
@@ -17,7 +24,7 @@ _DTYPE = np.uint16
 """Napari draws 16-bit labels in about two thirds of the time of 32-bit ones; more than 65535 particles get these."""
 
 
-def is_particle_layer(layer: Any) -> bool:
+def is_particle_layer(layer: "Layer") -> bool:
     """Whether a layer was made here: it is a result and no source."""
     return _KEY in layer.metadata.get(METADATA_KEY, {})
 
@@ -26,7 +33,7 @@ def _name_for(source: LayerSnapshot) -> str:
     return f"{source.name} | particles"
 
 
-def camera_of(viewer: Any) -> Any:
+def camera_of(viewer: "Viewer") -> "Camera":
     """Return the camera of a viewer; since napari 0.9 it belongs to the scene."""
     return getattr(viewer, "scene", viewer).camera
 
@@ -37,13 +44,13 @@ class ParticleLayer:
     Once something is painted into it, it is the user's: it becomes a layer like any other and is not written to again.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: "Viewer") -> None:
         self._viewer = viewer
-        self.layer: Any = None
-        self._source: Any = None
+        self.layer: Labels | None = None
+        self._source: Labels | None = None
         self._filled: set[tuple[int, ...]] = set()
 
-    def begin(self, source_layer: Any, source: LayerSnapshot) -> None:
+    def begin(self, source_layer: Labels, source: LayerSnapshot) -> None:
         """Get the layer of `source_layer` ready: the one that is there, or a new one once something is found."""
         if source_layer is not self._source:
             self.layer, self._source = None, source_layer
@@ -51,7 +58,25 @@ class ParticleLayer:
             self.layer, self._filled = self._earlier(source), set()
 
     def put(self, source: LayerSnapshot, index: tuple[int, ...], instances: NDArray[np.int32], first: bool) -> None:
-        """Show the particles of a plane; with the `first` one of an answer, all other planes are emptied."""
+        """Show the particles of a plane.
+
+        Parameters
+        ----------
+        source
+            The labels that were measured.
+        index
+            Index of the plane; empty for a single one.
+        instances
+            Numbers ``(h, w)``, 0 on the background.
+        first
+            Whether this is the first plane of an answer: all other planes are emptied.
+
+        Raises
+        ------
+        UserError
+            When the layer would not fit into memory.
+
+        """
         if self.layer is None:
             self.layer = self._add(source)
             self.layer.events.paint.connect(self._hand_over)
@@ -73,7 +98,18 @@ class ParticleLayer:
         self.layer.features = {"index": table.columns["label"], **columns}
 
     def go_to(self, label: int, index: tuple[int, ...], y: float, x: float) -> None:
-        """Bring a particle into the middle of the view and select its label."""
+        """Bring a particle into the middle of the view and select its label.
+
+        Parameters
+        ----------
+        label
+            Number of the particle.
+        index
+            Index of its plane; empty for a single one.
+        y, x
+            Its centre, in pixels.
+
+        """
         if self.layer is None or self.layer not in self._viewer.layers:
             return
         point = point_of(self.layer, self._viewer, (*index, y, x))
@@ -84,7 +120,7 @@ class ParticleLayer:
         self.layer.selected_label = label
         self._viewer.layers.selection.active = self.layer
 
-    def label_at(self, point: Any) -> int:
+    def label_at(self, point: Sequence[float]) -> int:
         """Return the number of the particle at a point of the viewer's world; 0 where there is none."""
         if self.layer is None or self.layer not in self._viewer.layers or not self.layer.visible:
             return 0
@@ -92,7 +128,7 @@ class ParticleLayer:
         inside = all(0 <= i < n for i, n in zip(at, self.layer.data.shape, strict=True))
         return int(self.layer.data[at]) if inside else 0
 
-    def _hand_over(self, event: Any) -> None:
+    def _hand_over(self, event: "Event") -> None:
         """The user has corrected a layer by hand: leave it alone."""
         layer = event.source
         layer.events.paint.disconnect(self._hand_over)
@@ -100,7 +136,7 @@ class ParticleLayer:
         if layer is self.layer:
             self.layer = None
 
-    def _earlier(self, source: LayerSnapshot) -> Any:
+    def _earlier(self, source: LayerSnapshot) -> Labels | None:
         """Find the layer that another dock, or this one before, made of this source."""
         for layer in self._viewer.layers:
             same = is_particle_layer(layer) and layer.metadata[METADATA_KEY][_KEY] == source.name
@@ -110,7 +146,7 @@ class ParticleLayer:
                 return layer
         return None
 
-    def _add(self, source: LayerSnapshot) -> Any:
+    def _add(self, source: LayerSnapshot) -> Labels:
         """Add the layer above its source, which is hidden unless it is being painted: colours would mix."""
         if np.prod(source.shape, dtype=float) * np.dtype(_DTYPE).itemsize > _LARGEST_BYTES:
             raise UserError(
@@ -122,9 +158,10 @@ class ParticleLayer:
             np.zeros(source.shape, _DTYPE), name=_name_for(source), opacity=_OPACITY,
             metadata={METADATA_KEY: {_KEY: source.name}}, **source.placement,
         )  # fmt: skip
-        if self._source in layers:
-            self._source.visible = self._source.mode != "pan_zoom"
-            layers.insert(layers.index(self._source) + 1, layer)
+        source_layer = self._source
+        if source_layer is not None and source_layer in layers:
+            source_layer.visible = source_layer.mode != "pan_zoom"
+            layers.insert(layers.index(source_layer) + 1, layer)
         else:
             layers.append(layer)
         if active is not None and active in layers:

@@ -1,6 +1,6 @@
 """The table of particles on screen: sorts by any column, and a click on a row asks for the particle."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
@@ -15,6 +15,7 @@ _ROWS_SEEN = 6
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _UNITS = {"nm": "nm", "nm2": "nm²", "px": "px", "px2": "px²"}
 _EMPTY = QModelIndex()
+Cell = bool | int | float | str
 
 
 class ParticleModel(QAbstractTableModel):
@@ -24,13 +25,13 @@ class ParticleModel(QAbstractTableModel):
         super().__init__(parent)
         self._titles: list[str] = []
         self._names: list[str] = []
-        self._columns: list[list[Any]] = []
+        self._columns: list[list[Cell]] = []
 
     def show(self, columns: Columns) -> None:
         """Show other rows."""
         self.beginResetModel()
         self._names = list(columns)
-        self._titles = [title_of(name) for name in columns]
+        self._titles = [column_title(name) for name in columns]
         self._columns = [values.tolist() for values in columns.values()]
         self.endResetModel()
 
@@ -42,17 +43,30 @@ class ParticleModel(QAbstractTableModel):
         """Return the number of columns."""
         return 0 if parent.isValid() else len(self._columns)
 
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Return the text of a cell, or its value for sorting."""
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _RIGHT
         if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.UserRole):
             return None
         value = self._columns[index.column()][index.row()]
-        return value if role == Qt.ItemDataRole.UserRole else text_of(value)
+        return value if role == Qt.ItemDataRole.UserRole else cell_text(value)
 
-    def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the title of a column, or its name in the CSV as its tooltip."""
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> str | None:
+        """Return the title of a column, or its name in the CSV as its tooltip.
+
+        Parameters
+        ----------
+        section
+            Number of the column.
+        orientation
+            Rows have no titles.
+        role
+            What Qt asks for.
+
+        """
         if orientation != Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -98,7 +112,7 @@ class ParticleView(QTableView):
         columns |= {name: columns.pop(name) for name in _LAST}
         before = [self._model.headerData(i, Qt.Orientation.Horizontal) for i in range(self._model.columnCount())]
         self._quietly(lambda: self._model.show(columns))
-        if before != [title_of(name) for name in columns]:
+        if before != [column_title(name) for name in columns]:
             self._fit(columns)
 
     def choose(self, row: int) -> None:
@@ -111,10 +125,10 @@ class ParticleView(QTableView):
         """Make each column wide enough for its title and for usual numbers."""
         metrics = self.horizontalHeader().fontMetrics()
         for number, name in enumerate(columns):
-            lines = [*title_of(name).split("\n"), "0000.0"]
+            lines = [*column_title(name).split("\n"), "0000.0"]
             self.setColumnWidth(number, max(metrics.horizontalAdvance(line) for line in lines) + 18)
 
-    def _quietly(self, action: Any) -> None:
+    def _quietly(self, action: Callable[[], None]) -> None:
         self.selectionModel().blockSignals(True)
         try:
             action()
@@ -127,7 +141,7 @@ class ParticleView(QTableView):
             self.picked.emit(self._sorted.mapToSource(current).row())
 
 
-def title_of(name: str) -> str:
+def column_title(name: str) -> str:
     """Return the title of a column: ``feret_max_nm`` -> ``Feret max`` over ``nm``."""
     words = name.split("_")
     unit = _UNITS.get(words[-1], "")
@@ -136,7 +150,7 @@ def title_of(name: str) -> str:
     return f"{text.replace('feret', 'Feret')}\n{unit}"
 
 
-def text_of(value: Any) -> str:
+def cell_text(value: Cell) -> str:
     """Write a value as short as it is of use."""
     if isinstance(value, bool):
         return "yes" if value else ""

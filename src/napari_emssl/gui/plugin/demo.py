@@ -1,12 +1,16 @@
 """``python -m napari_emssl.gui.plugin.demo``: the viewer, the sample stack, three painted particles and the dock."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..job.dock import FINETUNE
 from ..job.dock import PLUGIN as PLUGIN
 
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
 
-def open_demo(viewer: Any) -> Any:
+
+def open_demo(viewer: "Viewer") -> "QWidget":
     """Put the painted sample stack and the dock into a viewer; return the dock's widget."""
     from napari.layers import Layer
 

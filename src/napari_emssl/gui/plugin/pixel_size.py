@@ -1,6 +1,6 @@
 """Putting a pixel size right by hand, on every layer that lies on the same grid. No Qt."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,11 +8,29 @@ from ...data.images.image import read_image
 from ...errors import UserError
 from ..layers.layers import snapshot_of
 
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
 
-def set_pixel_size(viewer: Any, layer: Any, pixel_size_nm: float) -> list[str]:
-    """Write a pixel size in nm into a layer and into all others on its grid, and return their names.
+
+def set_pixel_size(viewer: "Viewer", layer: "Layer", pixel_size_nm: float) -> list[str]:
+    """Write a pixel size into a layer and into all others on its grid.
 
     Layers are on one grid when their planes have the same shape and scale; they stay on top of each other.
+
+    Parameters
+    ----------
+    viewer
+        Holds the layers.
+    layer
+        An image or labels layer.
+    pixel_size_nm
+        Edge of a pixel in nm.
+
+    Returns
+    -------
+    list of str
+        The names of the layers that were changed.
 
     Raises
     ------
@@ -46,7 +64,7 @@ def take_pixel_size() -> None:
         show_error(str(error))
 
 
-def _pixel_size_taken(viewer: Any) -> str:
+def _pixel_size_taken(viewer: "Viewer | None") -> str:
     """Set the pixel size of the active layer from its file, and say so."""
     layer = viewer.layers.selection.active if viewer is not None else None
     path = getattr(getattr(layer, "source", None), "path", None)
@@ -59,7 +77,7 @@ def _pixel_size_taken(viewer: Any) -> str:
     return f"The pixel size is {size:.4g} nm now, in {names}."
 
 
-def _grid_of(layer: Any) -> Any:
+def _grid_of(layer: "Layer") -> tuple[int | float | str, ...] | None:
     """Shape, scale and units of the planes of an image or labels layer; None for others."""
     if not hasattr(layer, "multiscale"):
         return None

@@ -1,7 +1,7 @@
 """Files of microscopes into layers that lie in nm: what napari does not read by itself. No Qt."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,26 @@ from ...errors import UserError
 from ..layers.layers import METADATA_KEY
 from ..threads.blocking import run_blocking
 
-LayerData = tuple[Any, dict[str, Any], str]
+if TYPE_CHECKING:
+    import dask.array as da
+
+LayerArray: TypeAlias = Union[NDArray[np.generic], "da.Array"]
+LayerData = tuple[LayerArray, dict[str, Any], str]
+"""What napari takes from readers and samples: an array, keyword arguments of the layer, and its kind."""
+Nothing = tuple[None]
 Paths = str | list[str]
 
 _AXES = ("t", "z", "y", "x")
-_NOTHING: list[Any] = [(None,)]
+_NOTHING: list[Nothing] = [(None,)]
 """What npe2 takes for "it was seen to, but there is no layer"."""
 
 
-def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]]:
+def get_reader(path: Paths) -> Callable[[Paths], list[LayerData] | list[Nothing]]:
     """Return what reads these files; the manifest tells which files are offered."""
     return read_layers
 
 
-def read_layers(path: Paths) -> list[LayerData]:
+def read_layers(path: Paths) -> list[LayerData] | list[Nothing]:
     """Return one image layer, of one file or of several that are stacked.
 
     Stacks stay on disk: their planes are read when they are looked at. What cannot be read is said in the viewer that
@@ -42,11 +48,11 @@ def read_layers(path: Paths) -> list[LayerData]:
     try:
         return [run_blocking(lambda _: _layer([read_image(one) for one in paths]), "Opening")]
     except UserError as error:
-        return _told(error)
+        return _show(error)
 
 
-def _told(error: UserError) -> list[Any]:
-    """Say an error in the viewer: napari's own message would keep the reason to itself."""
+def _show(error: UserError) -> list[Nothing]:
+    """Show an error in the viewer: napari's own message would keep the reason to itself."""
     from napari.utils.notifications import show_error
     from napari.viewer import current_viewer
 
@@ -92,14 +98,14 @@ def grid_options(axes: int, pixel_size_nm: float | None) -> dict[str, Any]:
     return {"scale": scale, "units": (*("pixel",) * before, "nm", "nm"), **names}
 
 
-def _data(image: Image, middle: NDArray[Any]) -> Any:
+def _data(image: Image, middle: NDArray[np.generic]) -> LayerArray:
     """Return a single plane as it is, ``(h, w)``, a stack as a lazy array ``(..., h, w)``."""
     if not image.leading:
         return middle
     return _lazy(image, middle.dtype).reshape(*image.leading, *image.plane_shape)
 
 
-def _stacked(images: list[Image], dtype: np.dtype[Any]) -> Any:
+def _stacked(images: list[Image], dtype: np.dtype[np.generic]) -> "da.Array":
     """Return images of one shape as one lazy array ``(n, ..., h, w)``."""
     import dask.array as da
 
@@ -107,11 +113,11 @@ def _stacked(images: list[Image], dtype: np.dtype[Any]) -> Any:
     return da.stack([_lazy(image, dtype).reshape(shape) for image in images])
 
 
-def _lazy(image: Image, dtype: np.dtype[Any]) -> Any:
+def _lazy(image: Image, dtype: np.dtype[np.generic]) -> "da.Array":
     """Return the planes as a dask array ``(n, h, w)`` with one plane a chunk."""
     import dask.array as da
 
-    def read(block_id: tuple[int, ...]) -> NDArray[Any]:
+    def read(block_id: tuple[int, ...]) -> NDArray[np.generic]:
         return image.plane(block_id[0]).astype(dtype, copy=False)[None]
 
     height, width = image.plane_shape

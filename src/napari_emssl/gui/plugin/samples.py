@@ -15,11 +15,10 @@ from ...data.images.intensity_scaling import IntensityScaling
 from ...models.zoo import home
 from ...simulation.hrtem.sample_data import PLANES, SEED, SIZE_PX, paint_first, sample_stack
 from ..threads.blocking import run_blocking
-from .reader import grid_options
+from .reader import LayerData, grid_options
 
 _GOLD, _CRYSTAL, _FILM = "Gold nanoparticles", "SrTiO3", "Gold film"
 
-LayerData = tuple[Any, dict[str, Any], str]
 Arrays = Mapping[str, tuple[NDArray[Any], float]]
 """Arrays and their pixel size in nm, by name."""
 

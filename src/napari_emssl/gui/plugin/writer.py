@@ -1,12 +1,12 @@
 """Layers into files that keep the pixel size: calibrated TIFF, OME-Zarr. No Qt of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from types import EllipsisType, SimpleNamespace
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ...data.images.image import write_image
 from ...data.images.pixel_size import square_pixel_nm
@@ -15,6 +15,25 @@ from ..layers.layers import pixel_size_nm
 from ..threads.blocking import run_blocking
 
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
+_Index: TypeAlias = "int | slice | EllipsisType | tuple[int | slice, ...]"
+
+
+class _LayerArray(Protocol):
+    """Data of a layer: numpy, dask or zarr."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape ``(..., h, w)``."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the pixels."""
+
+    def __getitem__(self, index: _Index) -> "_LayerArray":
+        """A part of it."""
+
+
+_LayerData = _LayerArray | Sequence[_LayerArray]
 
 
 class SavedPlanes:
@@ -23,7 +42,7 @@ class SavedPlanes:
     `tick` is called after each plane.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: _LayerArray) -> None:
         self._data = data
         leading = tuple(int(n) for n in data.shape[:-2])
         self._drop = next((i for i, n in enumerate(leading) if n != 1), len(leading))
@@ -34,13 +53,13 @@ class SavedPlanes:
     def __len__(self) -> int:
         return int(np.prod(self.shape[:-2], dtype=int))
 
-    def __getitem__(self, index: Any) -> NDArray[Any]:
-        inner = () if index is ... else index if isinstance(index, tuple) else (index,)
+    def __getitem__(self, index: _Index) -> NDArray[np.generic]:
+        inner = () if isinstance(index, EllipsisType) else index if isinstance(index, tuple) else (index,)
         plane = np.asarray(self._data[(*(0,) * self._drop, *inner)]).astype(self.dtype, copy=False)
         self.tick()
         return plane
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
         return np.asarray(self[...], dtype)
 
     def extremes(self) -> tuple[int, int]:
@@ -49,8 +68,22 @@ class SavedPlanes:
         return min(low for low, _ in found), max(high for _, high in found)
 
 
-def write_image_layer(path: str, data: Any, options: dict[str, Any]) -> list[str]:
-    """Write an image layer to ``.tif`` or ``.zarr``, plane by plane, with its pixel size in nm.
+def write_image_layer(path: str, data: _LayerData, options: dict[str, Any]) -> list[str]:
+    """Write an image layer plane by plane, with its pixel size in nm.
+
+    Parameters
+    ----------
+    path
+        The file, ``.tif`` or ``.zarr``; one that is there is replaced, the file dialog has asked.
+    data
+        ``(..., h, w)``, or a list of levels of which the first is written.
+    options
+        Keyword arguments of the layer, as napari gives them.
+
+    Returns
+    -------
+    list of str
+        The file that was written.
 
     Raises
     ------
@@ -66,8 +99,22 @@ def write_image_layer(path: str, data: Any, options: dict[str, Any]) -> list[str
     return _write(path, data, options, smallest=False)
 
 
-def write_labels_layer(path: str, data: Any, options: dict[str, Any]) -> list[str]:
-    """Write a Labels layer to ``.tif`` or ``.zarr`` in the smallest integer type that holds its values.
+def write_labels_layer(path: str, data: _LayerData, options: dict[str, Any]) -> list[str]:
+    """Write a Labels layer in the smallest integer type that holds its values.
+
+    Parameters
+    ----------
+    path
+        The file, ``.tif`` or ``.zarr``; one that is there is replaced, the file dialog has asked.
+    data
+        ``(..., h, w)``, or a list of levels of which the first is written.
+    options
+        Keyword arguments of the layer, as napari gives them.
+
+    Returns
+    -------
+    list of str
+        The file that was written.
 
     Raises
     ------
@@ -78,12 +125,12 @@ def write_labels_layer(path: str, data: Any, options: dict[str, Any]) -> list[st
     return _write(path, data, options, smallest=True)
 
 
-def _write(path: str, data: Any, options: dict[str, Any], smallest: bool) -> list[str]:
+def _write(path: str, data: _LayerData, options: dict[str, Any], smallest: bool) -> list[str]:
     """Write and return the path, while the window stays alive; a folder that is no zarr is never replaced."""
     target = Path(path)
     if target.is_dir() and not any((target / mark).exists() for mark in _ZARR_MARKS):
         raise UserError(f"{path} is a folder with other things in it. Choose another name.")
-    planes = SavedPlanes(data[0] if options.get("multiscale") else data)
+    planes = SavedPlanes(data[0] if isinstance(data, Sequence) else data)
 
     def work(tick: Callable[[], None]) -> Path:
         planes.tick = tick
@@ -104,7 +151,7 @@ def _pixel_size(options: dict[str, Any]) -> float | None:
     return square_pixel_nm(height, width, "nm")
 
 
-def _smallest(low: int, high: int) -> np.dtype[Any]:
+def _smallest(low: int, high: int) -> np.dtype[np.generic]:
     """Smallest integer type for these values; signed only where it must be."""
     types = (np.uint8, np.uint16, np.uint32, np.int32) if low >= 0 else (np.int8, np.int16, np.int32)
     fitting = (t for t in types if np.iinfo(t).min <= low and high <= np.iinfo(t).max)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QLineEdit, QPushButton
-from superqt import QCollapsible
 
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
@@ -20,10 +21,15 @@ from ..layers.layers import pixel_size_nm
 from ..models.picker import SCRATCH, GeneratorPicker, zoo_news
 from ..training.trained import Trained, autosave_path, put_into_zoo
 from ..widgets.form import SettingsForm
+from ..widgets.form_layout import align_labels, folded
 from ..widgets.pickers import DevicePicker
 from .patch_pictures import PatchPictures
-from .request import DEFAULTS, PretrainOrder, pretrain_order
+from .request import DEFAULTS, PretrainRequest, pretrain_request
 from .source_picker import SourcePicker
+
+if TYPE_CHECKING:
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 _ADVANCED = (
     "generator", "width", "refine", "steps", "epochs", "batch_size", "patch", "learning_rate", "learning_rate_decay",
@@ -37,7 +43,7 @@ _BROUGHT = "The start brings its network. Choose 'scratch' in 'Start from' to se
 
 
 class PretrainDock(Dock):
-    """Pretrains a generator on open images, a folder or files, from random weights or going on from a generator.
+    """Pretrains a generator on open images, a folder or files, from random weights or from a generator of the zoo.
 
     Parameters
     ----------
@@ -46,10 +52,11 @@ class PretrainDock(Dock):
 
     """
 
-    def __init__(self, napari_viewer: Any) -> None:
+    def __init__(self, napari_viewer: "Viewer") -> None:
         super().__init__(napari_viewer)
         self.trained: Trained | None = None
-        self._ordered: PretrainOrder | None = None
+        self._latest: tuple[PretrainRequest, RunOptions] | None = None
+        """The run under way, or the last one."""
         self._make_inputs()
         self._make_settings()
         self._make_panel()
@@ -79,11 +86,7 @@ class PretrainDock(Dock):
     def _make_settings(self) -> None:
         self.advanced = SettingsForm(DEFAULTS, _ADVANCED)
         self._hints = {name: self.advanced.rows[name].widget.toolTip() for name in _NETWORK}
-        self.more = QCollapsible("Advanced settings")
-        self.more.setDuration(0)
-        self.more.layout().setContentsMargins(0, 0, 0, 0)
-        self.more.setContent(self.advanced)
-        self.more.collapse(animate=False)
+        self.more = folded("Advanced settings", self.advanced)
         self.column.addWidget(self.more)
 
     def _make_panel(self) -> None:
@@ -95,7 +98,7 @@ class PretrainDock(Dock):
         self.pictures = PatchPictures()
         self.pictures.setToolTip("A held-out patch, always the same: corrupted, as the generator restores it, clean.")
         self.resume_button = QPushButton("Resume pretraining")
-        self.resume_button.setToolTip("Go on from the last autosave, with the images and settings of that run.")
+        self.resume_button.setToolTip("Continue from the last autosave, with the images and settings of that run.")
         self.resume_button.clicked.connect(self.resume)
         self.finetune_button = QPushButton("Fine-tune from it")
         self.finetune_button.setToolTip("Open the dock 'EM SSL Fine-tune' with the new generator as its start.")
@@ -106,8 +109,13 @@ class PretrainDock(Dock):
         self.panel.extra.addWidget(self.pictures)
         self.column.addWidget(self.panel, 1)
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew; napari calls this when they change."""
+    def showEvent(self, event: QShowEvent) -> None:
+        """Let the forms stand below each other as one."""
+        align_labels(self.form, self.advanced.form)
+        super().showEvent(event)
+
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again; napari calls this when they change."""
         self.sources.refresh()
         self._suggest_name()
 
@@ -118,7 +126,7 @@ class PretrainDock(Dock):
         self.sources.layers.pick([active] if active is not None else [])
 
     def start_from(self, name: str) -> None:
-        """Pick a generator of the zoo to go on from, one that has only just come included."""
+        """Pick a generator of the zoo to start from, one that has only just come included."""
         self.start.refresh()
         self.start.pick(name)
 
@@ -132,7 +140,7 @@ class PretrainDock(Dock):
             if not self.panel.runner.running:
                 self.panel.say(_HINT)
 
-    def _on_start(self, _: Any = None) -> None:
+    def _on_start(self, _: int = 0) -> None:
         """Show the network of random weights only where it is the user's to choose."""
         self.start.pick(self.start.picked())
         free = self.start.picked() == SCRATCH
@@ -157,48 +165,49 @@ class PretrainDock(Dock):
 
     def settings(self) -> PretrainSettings:
         """Return the settings as they stand on screen."""
-        settings: PretrainSettings = self.advanced.settings()
-        seconds = self.basic.settings().max_seconds
-        return settings.model_copy(update={"max_seconds": seconds, "device": self.device.currentText()})
+        update = {"max_seconds": self.basic.settings().max_seconds, "device": self.device.currentText()}
+        return self.advanced.settings().model_copy(update=update)
 
     def begin(self) -> None:
         """Start the pretraining, or say what is missing."""
         try:
-            order = self._order()
+            request, options = self._request()
         except UserError as error:
             self.panel.show_error(error)
             return
-        self._set_name(order.name)
+        self._set_name(options.name)
         self.pictures.clear()
-        self._run(order)
+        self._run(request, options)
 
     def resume(self) -> None:
-        """Go on with a pretraining that died, from its last autosave."""
-        if self._ordered is not None:
-            self._run(self._ordered.resumed())
+        """Resume a pretraining that died from its last autosave."""
+        if self._latest is not None:
+            request, options = self._latest
+            self._run(request, options.resumed())
 
-    def _order(self) -> PretrainOrder:
+    def _request(self) -> tuple[PretrainRequest, RunOptions]:
         """Resolve what is on screen; raises `UserError` with what is missing."""
         self._suggest_name()
         wanted = self.name.text().strip()
         name = free_name(wanted) if wanted else ""
-        order = pretrain_order(
-            self.sources.picked_layers, self.sources.paths, self.settings(), self.start.picked(), name,
-            self.licence.text().strip(), autosave_path(name),
+        licence = self.licence.text().strip()
+        sources = self.sources
+        request = pretrain_request(
+            sources.picked_layers, sources.paths, self.settings(), self.start.picked(), licence
         )  # fmt: skip
         if not name:
             raise UserError("The generator has no name. Write one into 'Save as'.")
-        return order
+        return request, RunOptions(name, autosave_path(name))
 
-    def _run(self, order: PretrainOrder) -> None:
-        self._ordered, self.trained = order, None
+    def _run(self, request: PretrainRequest, options: RunOptions) -> None:
+        self._latest, self.trained = (request, options), None
         self.resume_button.hide()
         self.panel.run(
-            order.make_job, lambda model: put_into_zoo(model, RunOptions(order.name, order.autosave)), self._on_trained,
+            lambda: request.start(options), lambda model: put_into_zoo(model, options), self._on_trained,
             title="Starting; the first time this takes a few seconds …", training=True,
         )  # fmt: skip
 
-    def _on_preview(self, images: Mapping[str, NDArray[Any]]) -> None:
+    def _on_preview(self, images: Mapping[str, NDArray[np.generic]]) -> None:
         self.pictures.show_images(images)
 
     def _on_trained(self, result: Trained, stopped: bool) -> None:
@@ -211,9 +220,10 @@ class PretrainDock(Dock):
 
     def _on_failure(self, error: BaseException) -> None:
         """Offer the last autosave of a pretraining that died."""
-        if self._ordered is not None and self._ordered.autosave.is_file():
+        autosave = self._latest[1].autosave if self._latest is not None else None
+        if autosave is not None and autosave.is_file():
             self.resume_button.show()
-            self.panel.say(f"{error} Press 'Resume pretraining' to go on from it.", trouble=True)
+            self.panel.say(f"{error} Press 'Resume pretraining' to continue from it.", trouble=True)
 
     def _on_idle(self, _idle: bool) -> None:
         self.finetune_button.setVisible(self.trained is not None)

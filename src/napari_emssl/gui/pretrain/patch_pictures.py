@@ -1,12 +1,11 @@
 """Small grey pictures side by side, as a pretraining shows them: corrupted, restored, clean."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtGui import QImage, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 _LEAST, _MOST = 60, 100
@@ -25,7 +24,7 @@ class PatchPictures(QWidget):
         self._grid.setVerticalSpacing(2)
         self.hide()
 
-    def show_images(self, images: Mapping[str, NDArray[Any]]) -> None:
+    def show_images(self, images: Mapping[str, NDArray[np.generic]]) -> None:
         """Show scaled images ``(h, w)`` by name: 0 is black, 1 is white."""
         if list(images) != list(self.pictures):
             self._lay_out(list(images))
@@ -39,7 +38,7 @@ class PatchPictures(QWidget):
         self._lay_out([])
         self.pictures = {}
 
-    def resizeEvent(self, event: Any) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Fill the width."""
         super().resizeEvent(event)
         self._fit()
@@ -68,7 +67,7 @@ class PatchPictures(QWidget):
             frame.setFixedHeight(shown.height())
 
 
-def _grey(image: NDArray[Any]) -> QImage:
+def _grey(image: NDArray[np.generic]) -> QImage:
     """Return an image of scaled values as Qt draws it."""
     values = np.ascontiguousarray(np.nan_to_num(np.clip(image, 0, 1)) * 255, np.uint8)
     height, width = values.shape

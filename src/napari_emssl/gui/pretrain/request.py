@@ -1,18 +1,23 @@
-"""A pretraining as it was asked for in the dock, resolved into one frozen order."""
+"""A pretraining as it was asked for in the dock, resolved into one frozen request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ... import worker_jobs
+from ...data.images.image import Image
 from ...errors import UserError
 from ...jobs.events import Job
 from ...jobs.settings import PretrainSettings
 from ...jobs.worker import client
 from ...models.model_file import Model
+from ..job.request import RunOptions
 from ..layers.layers import LayerSnapshot, snapshot_of
 from ..models.picker import SCRATCH
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
 
 _BROUGHT = ("generator", "width", "refine")
 """Settings of the network, which a start brings."""
@@ -25,43 +30,49 @@ DEFAULTS = PretrainSettings(
 
 
 @dataclass(frozen=True)
-class PretrainOrder:
-    """Everything a pretraining needs: nothing that is done to layers or dock afterwards changes it."""
+class PretrainRequest:
+    """Everything a pretraining needs."""
 
     layers: tuple[LayerSnapshot, ...]
     """Open images, read plane by plane when the job asks."""
     paths: tuple[Path, ...]
     settings: PretrainSettings
-    start: str
+    start_from: str
     """A generator by name, or ``scratch``."""
-    name: str
     licence: str
-    autosave: Path
-    resume: Path | None = None
+    """Licence of the images."""
 
-    def make_job(self) -> Job[Model]:
-        """Start the job in its process; called in the worker thread."""
-        sources: list[Any] = [*(source.image() for source in self.layers), *self.paths]
+    def start(self, options: RunOptions) -> Job[Model]:
+        """Make the job, whose result is a model, in its process.
+
+        Parameters
+        ----------
+        options
+            Name of the generator, autosave and resume.
+
+        """
+        sources: list[Image | Path] = [*(layer.image() for layer in self.layers), *self.paths]
         return client.run(
-            worker_jobs.pretrain, sources, self.settings, start=self.start, name=self.name, licence=self.licence,
-            autosave=self.autosave, resume=self.resume,
+            worker_jobs.pretrain, sources, self.settings, start=self.start_from, name=options.name,
+            licence=self.licence, autosave=options.autosave, resume=options.resume,
         )  # fmt: skip
 
-    def resumed(self) -> "PretrainOrder":
-        """Return the same order, to go on from its last autosave."""
-        return replace(self, resume=self.autosave)
 
-
-def pretrain_order(
-    layers: Sequence[Any],
-    paths: Sequence[Path],
-    settings: PretrainSettings,
-    start: str | None,
-    name: str,
-    licence: str,
-    autosave: Path,
-) -> PretrainOrder:
+def pretrain_request(
+    layers: "Sequence[Layer]", paths: Sequence[Path], settings: PretrainSettings, start: str | None, licence: str
+) -> PretrainRequest:
     """Resolve layers, paths and settings into what a pretraining needs.
+
+    Parameters
+    ----------
+    layers, paths
+        What is learnt from; the pixels of layers are not read yet.
+    settings
+        As on screen.
+    start
+        A generator by name, which brings its network; None or ``scratch`` for random weights.
+    licence
+        Licence of the images; empty where it is not known.
 
     Raises
     ------
@@ -78,5 +89,5 @@ def pretrain_order(
     if chosen != SCRATCH:
         fields = PretrainSettings.model_fields
         settings = settings.model_copy(update={field: fields[field].default for field in _BROUGHT})
-    sources = tuple(snapshot_of(layer) for layer in layers)
-    return PretrainOrder(sources, tuple(paths), settings, chosen, name, licence or "unknown", autosave)
+    snapshots = tuple(snapshot_of(layer) for layer in layers)
+    return PretrainRequest(snapshots, tuple(paths), settings, chosen, licence or "unknown")

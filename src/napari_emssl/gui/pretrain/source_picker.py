@@ -1,15 +1,19 @@
 """Where unlabelled images come from: open layers, a folder, or files."""
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from ...data.images.readers import READERS
 from ..job.dock import hbox
-from ..widgets.fields import Combo
+from ..widgets.fields import combo_box
 from ..widgets.layer_list import LayerList
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
 
 Kind = Literal["open layers", "a folder", "files"]
 _HINTS: dict[Kind, str] = {
@@ -32,11 +36,9 @@ class SourcePicker(QWidget):
 
     changed = Signal()
 
-    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+    def __init__(self, viewer: "Viewer", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.box = Combo()
-        for kind in get_args(Kind):
-            self.box.addItem(kind)
+        self.box = combo_box({str(kind): kind for kind in _HINTS}, {str(kind): hint for kind, hint in _HINTS.items()})
         self.layers = LayerList(viewer)
         self.line = QLineEdit()
         self.line.setReadOnly(True)
@@ -61,7 +63,7 @@ class SourcePicker(QWidget):
         return kinds[int(self.box.currentIndex())]
 
     @property
-    def picked_layers(self) -> list[Any]:
+    def picked_layers(self) -> "list[Layer]":
         """The ticked layers; none where files are learnt from."""
         return self.layers.picked() if self.kind == "open layers" else []
 
@@ -77,7 +79,7 @@ class SourcePicker(QWidget):
         return names[0] if names else ""
 
     def refresh(self) -> None:
-        """Read the viewer's layers anew."""
+        """Read the viewer's layers again."""
         self.layers.refresh()
 
     def choose(self, kind: Kind, paths: list[Path]) -> None:
@@ -86,7 +88,7 @@ class SourcePicker(QWidget):
         self.box.setCurrentIndex(get_args(Kind).index(kind))
         self._on_kind()
 
-    def _on_kind(self, _: Any = None) -> None:
+    def _on_kind(self, _: int = 0) -> None:
         of_layers = self.kind == "open layers"
         self.layers.setVisible(of_layers)
         self._row.setVisible(not of_layers)

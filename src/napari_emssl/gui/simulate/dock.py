@@ -1,22 +1,29 @@
 """The dock "EM SSL Simulate": STEM images of one's own crystal, and a model learnt from them."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Union
 
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton
 
-from ... import worker_jobs
 from ...errors import UserError
 from ...jobs.settings import SimulateSettings
-from ...jobs.worker import client
-from ...simulation.stem.settings import STEMSettings
 from ..job.dock import FINETUNE, Dock, hbox, open_dock
 from ..job.job_panel import JobPanel
+from ..job.request import RunOptions
 from ..layers.matching import TARGET_KINDS
-from ..widgets.fields import Combo
-from ..widgets.form import SettingsForm, align_labels
+from ..widgets.fields import combo_box
+from ..widgets.form import SettingsForm
+from ..widgets.form_layout import align_labels
 from .form import SimulateForm
-from .layers import FINE, IMAGE, SimulatedLayers, require_room
+from .layers import FINE, IMAGE, SimulatedLayers
+from .request import SimulateRequest, simulate_request
+
+if TYPE_CHECKING:
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+
+    from ...simulation.job import Simulated
 
 _LESSONS = {
     "denoise": ("denoise", TARGET_KINDS["denoise"]),
@@ -39,9 +46,9 @@ class SimulateDock(Dock):
 
     needs = ("napari_emssl.simulation.job",)
 
-    def __init__(self, napari_viewer: Any) -> None:
+    def __init__(self, napari_viewer: "Viewer") -> None:
         super().__init__(napari_viewer)
-        self.look = SimulatedLayers(napari_viewer)
+        self.example = SimulatedLayers(napari_viewer)
         self.made = SimulatedLayers(napari_viewer)
         self.simulated = SimulateForm(napari_viewer)
         self.column.insertWidget(0, self.simulated)
@@ -52,9 +59,7 @@ class SimulateDock(Dock):
 
     def _make_options(self) -> None:
         self.options = SettingsForm(SimulateSettings(), ["count", "seed", "format"])
-        self.into = Combo()
-        self.into.addItem("layers of this viewer", False)
-        self.into.addItem("a folder, as TEM-ImageNet", True)
+        self.into = combo_box({"layers of this viewer": False, "a folder, as TEM-ImageNet": True})
         self.folder = QLineEdit()
         self.folder_button = QPushButton("Choose …")
         self.folder_button.clicked.connect(self._ask_for_folder)
@@ -73,9 +78,7 @@ class SimulateDock(Dock):
         self.panel = JobPanel(self.viewer, "Simulate")
         self.panel.start_requested.connect(self.begin)
         self.panel.idle.connect(self._on_idle)
-        self.lesson = Combo()
-        for text, lesson in _LESSONS.items():
-            self.lesson.addItem(text, lesson)
+        self.lesson = combo_box(_LESSONS)
         self.teach_button = QPushButton("Fine-tune on these")
         self.teach_button.setToolTip("Open the fine-tune dock with these images and their truth as pairs.")
         self.teach_button.clicked.connect(self.teach)
@@ -86,13 +89,13 @@ class SimulateDock(Dock):
         self.column.addWidget(self.panel)
         self.column.addStretch(1)
 
-    def showEvent(self, event: Any) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
         """Let the forms stand below each other as one."""
-        align_labels(self.form, self.simulated.basic)
+        align_labels(self.form, *self.simulated.forms)
         super().showEvent(event)
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew; napari calls this when they change."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again; napari calls this when they change."""
         self.simulated.reset_choices(event)
         self._offer_teaching()
 
@@ -117,28 +120,24 @@ class SimulateDock(Dock):
 
     def preview(self) -> None:
         """Simulate one image and show it, in place of the one before."""
-        self._start(single=True)
+        self._start(preview=True)
 
     def begin(self) -> None:
         """Simulate as many images as asked for, or say what is missing."""
-        self._start(single=False)
+        self._start(preview=False)
 
-    def _start(self, single: bool) -> None:
+    def _start(self, preview: bool) -> None:
         try:
-            what, how = self.simulated.settings(), self.options.settings()
-            folder = None if single else self._folder()
-            if single:
-                how = how.model_copy(update={"count": 1})
-            elif folder is None:
-                require_room(how, what.size_px)
+            folder = None if preview else self._folder()
+            request = simulate_request(self.simulated.settings(), self.options.settings(), folder, preview)
         except UserError as error:
             self.panel.show_error(error)
             return
-        shown = self.look if single else SimulatedLayers(self.viewer)
+        layers = self.example if preview else SimulatedLayers(self.viewer)
         self.panel.run(
-            lambda: client.run(worker_jobs.simulate, what, how, folder=folder),
+            lambda: request.start(RunOptions()),
             lambda made: made,
-            lambda made, stopped: self._on_made(made, stopped, what, folder, shown),
+            lambda made, stopped: self._on_made(request, layers, made, stopped),
             title="Simulating …",
         )
 
@@ -151,20 +150,18 @@ class SimulateDock(Dock):
         return Path(self.folder.text().strip()).expanduser()
 
     def _on_made(
-        self, made: Any, stopped: bool, what: STEMSettings, folder: Path | None, shown: SimulatedLayers
+        self, request: SimulateRequest, layers: SimulatedLayers, made: Union["Simulated", int], stopped: bool
     ) -> None:
-        """Show what was made."""
-        count = made if folder is not None else len(made)
+        """Show what was made: images, or their number where they are in a folder."""
+        count = made if isinstance(made, int) else len(made)
         text = f"{'Stopped after' if stopped else 'Made'} {count} image{'s' * (count != 1)}"
-        if folder is not None:
-            self.panel.say(f"{text}, in {folder} with {'its' if count == 1 else 'their'} truth.")
+        if isinstance(made, int):
+            self.panel.say(f"{text}, in {request.folder} with {'its' if count == 1 else 'their'} truth.")
             return
-        single = shown is self.look
-        name = _name(what) + (" example" if single else "")
-        shown.show(made, name, single)
-        if not single:
-            self.look.hide()
-            self.made = shown
+        layers.show(made, request.name, request.preview)
+        if not request.preview:
+            self.example.hide()
+            self.made = layers
             self._offer_teaching()
         size = made.pixel_size_nm
         scale = f" with pixels of {size:.4g} nm" if size else "; pixel sizes differ, so that the layers carry none"
@@ -174,12 +171,7 @@ class SimulateDock(Dock):
         """Open the fine-tune dock with the simulated pairs filled in."""
         task, kind = self.lesson.currentData()
         if not self.made.alive(IMAGE, kind):
-            self.panel.say("The layers of this simulation are gone. Simulate anew, then fine-tune.", trouble=True)
+            self.panel.say("The layers of this simulation are gone. Simulate again, then fine-tune.", trouble=True)
             return
         pair = self.made.by_kind[IMAGE], self.made.by_kind[kind]
         open_dock(self.viewer, FINETUNE).show_page("Restore").use_pairs(task, [pair])
-
-
-def _name(what: STEMSettings) -> str:
-    """What the layers are called after."""
-    return "crystals" if what.crystal == "varied" else Path(what.crystal).stem

@@ -1,20 +1,27 @@
 """What a simulated image shows: the fields most people set in view, all others folded away by what they are about."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+from superqt import QCollapsible, QSearchableComboBox
 
 from ...simulation.stem.materials import MATERIALS, PROTOTYPES
 from ...simulation.stem.settings import STEMSettings
 from ..job.dock import hbox
 from ..layers.layers import pixel_size_nm
-from ..widgets.fields import Combo
-from ..widgets.form import FieldRow, SettingsForm, align_labels, bounds_of, title_of
+from ..widgets.fields import fit_into_dock
+from ..widgets.form import FieldRow, SettingsForm, bounds_of, field_title
+from ..widgets.form_layout import RowForm, folded
 from ..widgets.pickers import layer_picker
 
+if TYPE_CHECKING:
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+
+_LIKE_CHARACTERS = 4
+"""The least that is shown of the name of a layer beside a wide button."""
 BASIC = ("crystal", "specimen", "thickness_nm", "pixel_size_nm", "dose_per_nm2", "size_px")
 GROUPS = {
     "Crystal": (
@@ -46,15 +53,18 @@ class SimulateForm(QWidget):
 
     said = Signal(str, bool)
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: "Viewer") -> None:
         super().__init__()
         self._fields = SettingsForm(STEMSettings(), parent=self)
         self._fields.hide()
         self.rows = self._fields.rows
         self.crystal = CrystalBox()
-        self.rows["crystal"] = FieldRow(self.crystal, self.crystal.crystal, self.crystal.set_crystal)
+        self.rows["crystal"] = FieldRow(
+            self.crystal, self.crystal.crystal, self.crystal.set_crystal, self.crystal.currentTextChanged
+        )
         self._make_buttons(viewer)
-        self.basic = _form()
+        self.basic = RowForm()
+        self.forms = [self.basic]
         self.groups: dict[str, QCollapsible] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -64,11 +74,12 @@ class SimulateForm(QWidget):
         for title, names in GROUPS.items():
             column.addWidget(self._group(title, names))
 
-    def _make_buttons(self, viewer: Any) -> None:
+    def _make_buttons(self, viewer: "Viewer") -> None:
         self.cif_button = QPushButton("CIF …")
         self.cif_button.setToolTip("Take the crystal from a CIF file.")
         self.cif_button.clicked.connect(self._ask_for_cif)
         self.like = layer_picker(viewer, "Image")
+        self.like.native.setMinimumContentsLength(_LIKE_CHARACTERS)
         self.take_button = QPushButton("Take pixel size")
         self.take_button.setToolTip("Simulate with the pixel size of this layer, so that models learn its scale.")
         self.take_button.clicked.connect(self.take_pixel_size)
@@ -82,28 +93,21 @@ class SimulateForm(QWidget):
 
     def _group(self, title: str, names: tuple[str, ...]) -> QCollapsible:
         """Fold some fields away."""
-        inside = QWidget()
-        form = _form()
+        inside, form = QWidget(), RowForm()
         inside.setLayout(form)
         for name in names:
             _add(form, name, self.rows[name].widget)
-        align_labels(form)
-        group = QCollapsible(title)
-        group.setDuration(0)
-        group.layout().setContentsMargins(0, 0, 0, 0)
-        group.setContent(inside)
-        group.collapse(animate=False)
-        self.groups[title] = group
-        return group
+        self.forms.append(form)
+        self.groups[title] = folded(title, inside)
+        return self.groups[title]
 
-    def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers anew."""
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again."""
         self.like.reset_choices(event)
 
     def settings(self) -> STEMSettings:
         """Return the settings as they stand on screen; raises `UserError` naming a field that does not fit."""
-        settings: STEMSettings = self._fields.settings()
-        return settings
+        return self._fields.settings()
 
     def set_settings(self, settings: STEMSettings) -> None:
         """Show these settings."""
@@ -131,13 +135,12 @@ class SimulateForm(QWidget):
             self.said.emit(f"Images will have the pixel size of '{layer.name}', {size:.4g} nm.", False)
 
 
-class CrystalBox(Combo):
+class CrystalBox(QSearchableComboBox):
     """Crystals by name; what is written in it may be a kind of structure, and a CIF file goes by its name."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setEditable(True)
-        self.setInsertPolicy(Combo.InsertPolicy.NoInsert)
+        fit_into_dock(self)
         self.addItem("varied")
         self.addItems(MATERIALS)
         self.insertSeparator(self.count())
@@ -161,14 +164,6 @@ class CrystalBox(Combo):
         self.setCurrentText(text)
 
 
-def _form() -> QFormLayout:
-    form = QFormLayout()
-    form.setContentsMargins(0, 0, 0, 0)
-    form.setVerticalSpacing(4)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-    return form
-
-
-def _add(form: QFormLayout, name: str, widget: QWidget) -> None:
-    form.addRow(title_of(name), widget)
+def _add(form: RowForm, name: str, widget: QWidget) -> None:
+    form.addRow(field_title(name), widget)
     form.labelForField(widget).setToolTip(str(STEMSettings.model_fields[name].description))

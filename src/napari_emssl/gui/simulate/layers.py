@@ -2,15 +2,19 @@
 
 import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.images.intensity_scaling import IntensityScaling
-from ...errors import UserError
-from ...jobs.settings import SimulateSettings
 from ..layers.layers import METADATA_KEY, placement, placement_of_finer
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+    from ...simulation.job import Simulated
 
 IMAGE, FINE, DISCS = "image", "noNoiseNoBackgroundUpinterpolation2x", "circularMask"
 KINDS = {
@@ -22,31 +26,29 @@ KINDS = {
 }
 """What the image layers are called, by folder of TEM-ImageNet, from below to the top."""
 
-_MOST_BYTES = 4 * 2**30
-_BYTES_PER_PX = 44
-"""Of all the planes of one image together."""
 _runs = itertools.count()
-
-
-def require_room(options: SimulateSettings, size_px: int) -> None:
-    """Refuse what would fill the memory, before it is simulated."""
-    gigabytes = options.count * size_px**2 * _BYTES_PER_PX / 1e9
-    if gigabytes * 1e9 > _MOST_BYTES:
-        raise UserError(
-            f"{options.count} images of {size_px} px are {gigabytes:.0f} GB as layers. Make fewer, or write them into "
-            "a folder."
-        )
 
 
 class SimulatedLayers:
     """The layers of one simulation; shown again, a preview is updated in place."""
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: "Viewer") -> None:
         self._viewer = viewer
-        self.by_kind: dict[str, Any] = {}
+        self.by_kind: dict[str, Layer] = {}
 
-    def show(self, made: Any, name: str, single: bool) -> None:
-        """Show `made` (a `jobs.simulate.Simulated`), as planes where it is a single image, else as stacks."""
+    def show(self, made: "Simulated", name: str, single: bool) -> None:
+        """Show simulated images and their truth.
+
+        Parameters
+        ----------
+        made
+            The images.
+        name
+            First part of the names of the layers.
+        single
+            Whether the first image is shown as a plane; otherwise all are, as stacks.
+
+        """
         run, new = next(_runs), not self.alive(IMAGE)
         stacks = {kind: stack[0] if single else stack for kind, stack in made.stacks.items()}
         grid = _grid(stacks[IMAGE].ndim, made.pixel_size_nm)
@@ -69,7 +71,7 @@ class SimulatedLayers:
         """Whether these layers are still in the viewer."""
         return all(self.by_kind.get(kind) in self._viewer.layers for kind in kinds)
 
-    def _show_image(self, kind: str, data: NDArray[Any], name: str, where: dict[str, Any], run: int) -> None:
+    def _show_image(self, kind: str, data: NDArray[np.float32], name: str, where: dict[str, Any], run: int) -> None:
         limits = tuple(float(limit) for limit in IntensityScaling().fit(data if data.ndim == 2 else data[0]))
         metadata = {METADATA_KEY: {"simulated": {"run": run, "kind": kind}}}
         if self.alive(kind):
@@ -96,7 +98,7 @@ class SimulatedLayers:
                 places, name=name, size=3, face_color="transparent", border_color="orange", border_width=0.2, **where
             )
 
-    def _renew(self, kind: str, data: NDArray[Any], name: str, where: dict[str, Any]) -> None:
+    def _renew(self, kind: str, data: NDArray[np.generic], name: str, where: dict[str, Any]) -> None:
         layer = self.by_kind[kind]
         layer.data, layer.name = data, name
         for key, value in where.items():
@@ -109,7 +111,7 @@ def _grid(axes: int, size_nm: float | None) -> dict[str, Any]:
     return {"scale": (1.0, edge, edge)[-axes:], "units": ("pixel", unit, unit)[-axes:], "translate": (0.0,) * axes}
 
 
-def _finer(image: NDArray[Any], grid: dict[str, Any]) -> dict[str, Any]:
+def _finer(image: NDArray[np.float32], grid: dict[str, Any]) -> dict[str, Any]:
     """The same field on half the step."""
     from napari.layers import Image
 

@@ -10,8 +10,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...jobs.settings import FinetuneSettings, TrainTask
-from ..widgets.fields import RowForm
 from ..widgets.form import SettingsForm
+from ..widgets.form_layout import RowForm
 from ..widgets.pickers import layer_picker
 from .request import TrainingRequest
 

@@ -1,67 +1,156 @@
-"""Form fields: spin boxes that keep every digit and can be left empty, combo boxes that stay narrow."""
+"""Fields that magicgui and superqt do not have, and what is set on theirs so that they fit into a narrow dock."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
 
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QValidator
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QSizePolicy, QSpinBox, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QSizePolicy,
+    QSpinBox,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider, QSearchableComboBox
 
 _ALL_DECIMALS = 323
+_SHARE_STEP, _SHARE_PAGE, _SHARE_DECIMALS = 0.01, 0.1, 2
 
 
-class RowForm(QFormLayout):
-    """Rows of a label and a field, close together; the fields take the room."""
+class _WheelGuard(QObject):
+    """Keeps the wheel from a widget without the focus, so that a dock can be scrolled past its fields.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.setContentsMargins(0, 0, 0, 0)
-        self.setVerticalSpacing(4)
-        self.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    Qt's boxes and sliders take every turn of the wheel above them, and magicgui and superqt change nothing about that:
+    tests `test_the_wheel_changes_no_field_*`.
+    """
 
-    def add_row(self, label: str, widget: QWidget, tooltip: str = "") -> None:
-        """Add a row; its tooltip shows over label and field."""
-        self.addRow(label, widget)
-        if tooltip:
-            widget.setToolTip(tooltip)
-            self.labelForField(widget).setToolTip(tooltip)
+    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
+        """Let the event go on to the scroll area."""
+        if event.type() != QEvent.Type.Wheel or watched.hasFocus():
+            return False
+        event.ignore()
+        return True
 
 
-class WheelShy:
-    """Leaves the mouse wheel to the scroll area unless the box has the focus."""
-
-    def wheelEvent(self, event: Any) -> None:
-        """Turn the wheel only where the user has clicked."""
-        if self.hasFocus():  # type: ignore[attr-defined]
-            super().wheelEvent(event)  # type: ignore[misc]
-        else:
-            event.ignore()
+_GUARD = _WheelGuard()
+"""One for all widgets; a filter of Qt does not keep its object alive."""
 
 
-class IntegerBox(WheelShy, QSpinBox):
-    """A spin box for whole numbers; where `empty` is given, its lowest position shows that word and means None."""
+def guard_wheel(widget: QWidget) -> None:
+    """Let the wheel change this field only after a click into it; turning the wheel gives it no focus either."""
+    for part in (widget, *widget.findChildren(QAbstractSlider)):
+        part.installEventFilter(_GUARD)
+        if part.focusPolicy() == Qt.FocusPolicy.WheelFocus:
+            part.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
-    def __init__(self, low: int, high: int, step: int = 1, empty: str = "", parent: QWidget | None = None) -> None:
+
+def fit_into_dock(widget: QWidget) -> None:
+    """Let a field take the width there is, and the wheel scroll past it."""
+    guard_wheel(widget)
+    if isinstance(widget, QComboBox):
+        stay_narrow(widget)
+    elif isinstance(widget, QAbstractSpinBox):
+        widget.setKeyboardTracking(False)
+        widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def stay_narrow(box: QComboBox) -> None:
+    """Cut long names in the box, but not in its list, instead of making the dock wide."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def combo_box(choices: Mapping[str, object], hints: Mapping[str, str] | None = None) -> QComboBox:
+    """Return a combo box for a dock.
+
+    Parameters
+    ----------
+    choices
+        The data of each entry, by its text.
+    hints
+        Tooltips of entries in the open list, by their text.
+
+    """
+    box = QComboBox()
+    for row, (text, value) in enumerate(choices.items()):
+        box.addItem(text, value)
+        box.setItemData(row, (hints or {}).get(text), Qt.ItemDataRole.ToolTipRole)
+    fit_into_dock(box)
+    return box
+
+
+class SearchBox(QSearchableComboBox):
+    """A combo box in which an entry is found by typing a part of its text.
+
+    What is typed and names no entry goes when the box is left; superqt lets it stand as if it were picked (test
+    `test_a_searchable_box_of_superqt_*`).
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._empty = bool(empty)
-        self.setRange(low - 1 if empty else low, high)
-        self.setSingleStep(step)
-        self.setSpecialValueText(empty)
-        self.setKeyboardTracking(False)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.lineEdit().editingFinished.connect(self._settle)
+        self.currentIndexChanged.connect(self._show_beginning)
+        fit_into_dock(self)
 
-    def number(self) -> int | None:
-        """Return the number, or None where the box is empty."""
-        return None if self._empty and self.value() == self.minimum() else int(self.value())
+    def _settle(self) -> None:
+        if self.currentText() != self.itemText(self.currentIndex()):
+            typed = self.currentText().strip().casefold()
+            found = [row for row in range(self.count()) if typed and typed in self.itemText(row).casefold()]
+            self.setCurrentIndex(found[0] if len(found) == 1 else self.currentIndex())
+            self.setEditText(self.itemText(self.currentIndex()))
+        self._show_beginning()
 
-    def set_number(self, number: int | None) -> None:
-        """Show a number; None empties the box."""
-        self.setValue(self.minimum() if number is None else number)
+    def _show_beginning(self, _: int = 0) -> None:
+        """A long name is cut at its end."""
+        self.lineEdit().setCursorPosition(0)
 
 
-class NumberBox(WheelShy, QDoubleSpinBox):
-    """A spin box for real numbers that shows 2e-4 as it is; steps go 1, 2, 5, 10.
+def share_slider(low: float, high: float) -> QLabeledDoubleSlider:
+    """Return a slider for a share between 0 and 1; dragged, it moves in steps of a hundredth, its label takes any."""
+    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+    slider.setRange(low, high)
+    slider.setSingleStep(_SHARE_STEP)
+    slider.setPageStep(_SHARE_PAGE)
+    slider.setDecimals(_SHARE_DECIMALS)
+    slider.sliderMoved.connect(lambda value: slider.setValue(round(value, _SHARE_DECIMALS)))
+    guard_wheel(slider)
+    return slider
 
-    Qt rounds values to a fixed number of decimals, so all of them are kept and only the text is short.
+
+def optional_whole_box(low: int, high: int, step: int, empty: str) -> QSpinBox:
+    """Return a spin box for a whole number in steps; below `low` it shows the word `empty`.
+
+    magicgui's spin box refuses None (test `test_spin_boxes_of_magicgui_*`), and superqt's has no word to show instead.
+    """
+    box = QSpinBox()
+    box.setRange(low - step, high)
+    box.setSingleStep(step)
+    box.setSpecialValueText(empty)
+    box.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
+    if step == 1:
+        box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+    fit_into_dock(box)
+    return box
+
+
+class NumberBox(QDoubleSpinBox):
+    """A spin box for real numbers that shows 2e-4 as it is and can be empty; steps go 1, 2, 5, 10.
+
+    magicgui's spin box rounds to the decimals of its step: with an adaptive step 2e-4 becomes 0.0, and with a step so
+    small that every digit is kept it is written 0.000200000000. It refuses None, too (tests
+    `test_spin_boxes_of_magicgui_*`). So all decimals are kept here and only the text is short.
+
+    Parameters
+    ----------
+    low, high
+        The range; where the box may be empty, `low` itself stands for that.
+    empty
+        Word shown where there is no number; empty where there always is one.
+
     """
 
     def __init__(self, low: float, high: float, empty: str = "", parent: QWidget | None = None) -> None:
@@ -70,8 +159,7 @@ class NumberBox(WheelShy, QDoubleSpinBox):
         self.setDecimals(_ALL_DECIMALS)
         self.setRange(low, high)
         self.setSpecialValueText(empty)
-        self.setKeyboardTracking(False)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        fit_into_dock(self)
 
     def number(self) -> float | None:
         """Return the number, or None where the box is empty."""
@@ -92,7 +180,7 @@ class NumberBox(WheelShy, QDoubleSpinBox):
         except ValueError:
             return float(self.minimum())
 
-    def validate(self, text: str, position: int) -> Any:
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Accept what reads as a number within the range, and the beginning of one while it is typed."""
         if self._empty and self._empty.startswith(text):
             state = QValidator.State.Acceptable if text == self._empty else QValidator.State.Intermediate
@@ -109,13 +197,13 @@ class NumberBox(WheelShy, QDoubleSpinBox):
         for _ in range(abs(steps)):
             self.setValue(_neighbour(self.value(), steps > 0))
 
-    def sizeHint(self) -> Any:
+    def sizeHint(self) -> QSize:
         """Ask for room for a dozen characters instead of 323 decimals."""
         hint = super().sizeHint()
         hint.setWidth(self.fontMetrics().horizontalAdvance("0" * 14) + 40)
         return hint
 
-    def minimumSizeHint(self) -> Any:
+    def minimumSizeHint(self) -> QSize:
         """Ask for as little as for a short number."""
         hint = super().minimumSizeHint()
         hint.setWidth(self.fontMetrics().horizontalAdvance("0" * 8) + 40)
@@ -131,18 +219,3 @@ def _neighbour(value: float, up: bool) -> float:
     if up:
         return min(number for number in row if number > value * (1 + 1e-9))
     return max(number for number in row if number < value * (1 - 1e-9))
-
-
-class Combo(WheelShy, QComboBox):
-    """A combo box that does not widen the dock and ignores a wheel turned over it by accident."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        stay_narrow(self)
-
-
-def stay_narrow(box: Any) -> None:
-    """Long names are cut in the box and whole in its list, instead of making the dock wide."""
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
-    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -1,12 +1,17 @@
 """A list of the viewer's images in which several can be ticked."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import napari.layers
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWidget
 
 from ..layers.layers import METADATA_KEY
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
 
 _ROWS = 4
 
@@ -23,17 +28,17 @@ class LayerList(QListWidget):
 
     ticked = Signal()
 
-    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+    def __init__(self, viewer: "Viewer", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._layers: list[Any] = []
+        self._layers: list[Layer] = []
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.itemChanged.connect(self.ticked)
 
     def refresh(self) -> None:
-        """Read the viewer's layers anew; what is ticked stays ticked."""
+        """Read the viewer's layers again; what is ticked stays ticked."""
         ticked = self.picked()
         self.blockSignals(True)
         self.clear()
@@ -47,16 +52,16 @@ class LayerList(QListWidget):
         rows = min(max(self.count(), 1), _ROWS)
         self.setFixedHeight(rows * max(self.sizeHintForRow(0), self.fontMetrics().height() + 4) + 6)
 
-    def picked(self) -> list[Any]:
+    def picked(self) -> "list[Layer]":
         """Return the ticked layers, in the order of the viewer."""
         states = (self.item(row).checkState() for row in range(self.count()))
         return [layer for layer, state in zip(self._layers, states, strict=True) if state == Qt.CheckState.Checked]
 
-    def pick(self, layers: list[Any]) -> None:
+    def pick(self, layers: "Sequence[Layer]") -> None:
         """Tick these layers and no others."""
         for row, layer in enumerate(self._layers):
             self.item(row).setCheckState(Qt.CheckState.Checked if layer in layers else Qt.CheckState.Unchecked)
 
 
-def _is_source(layer: Any) -> bool:
+def _is_source(layer: "Layer") -> bool:
     return isinstance(layer, napari.layers.Image) and METADATA_KEY not in layer.metadata

@@ -1,14 +1,19 @@
-"""Combo boxes that pick a layer, a model of the zoo or a device, and keep up with what there is."""
+"""Combo boxes that pick a layer or a device, and keep up with what there is."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import napari.layers
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QComboBox, QWidget
 
 from ..layers.layers import METADATA_KEY
-from .fields import Combo, stay_narrow
+from .fields import fit_into_dock
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
 
 _DEVICES = {
     "auto": "A GPU where there is one, else the CPU.",
@@ -20,10 +25,27 @@ _DEVICES = {
 
 
 class LayerPicker(ComboBox):
-    """A combo box of layers in which the picked layer stays picked when it is renamed or moved."""
+    """A combo box of layers in which the picked layer stays picked when it is renamed or moved.
 
-    def reset_choices(self, *_: Any) -> None:
-        """Read the choices anew; `changed` tells of a pick that had to go."""
+    magicgui's own goes by the texts of its entries, so that it picks the first layer when one is renamed: test
+    `test_a_renamed_layer_stays_picked`.
+
+    Parameters
+    ----------
+    choices
+        Called for the layers to offer.
+    none
+        Word for no layer; where it is empty, there always is one.
+
+    """
+
+    def __init__(self, choices: "Callable[[ComboBox], list[Layer]]", none: str = "") -> None:
+        self.null_string = none
+        super().__init__(choices=choices, nullable=bool(none))
+        fit_into_dock(self.native)
+
+    def reset_choices(self, *_: object) -> None:
+        """Read the choices again; `changed` tells of a pick that had to go."""
         picked = self.get_value()
         with self.changed.blocked():
             super().reset_choices()
@@ -33,29 +55,38 @@ class LayerPicker(ComboBox):
             self.changed.emit(self.value)
 
 
-def layer_picker(viewer: Any, kind: str, none: str = "") -> Any:
-    """Return a magicgui combo box of the viewer's layers of a kind (``Image``, ``Labels``), previews left out.
+def layer_picker(
+    viewer: "Viewer", kind: str, none: str = "", leave_out: "Callable[[Layer], bool]" = lambda layer: False
+) -> LayerPicker:
+    """Return a magicgui combo box of the viewer's layers of a kind, previews of running jobs left out.
 
-    Where a word for `none` is given, no layer can be picked, too, and is at first.
+    Parameters
+    ----------
+    viewer
+        The viewer with the layers.
+    kind
+        ``Image``, ``Labels`` or ``Shapes``.
+    none
+        Word for no layer; where it is given, no layer can be picked, too, and is at first.
+    leave_out
+        Tells which other layers are left out.
+
     """
-
     kind_of_layer = getattr(napari.layers, kind)
 
-    def choices(_: Any) -> list[Any]:
-        return [layer for layer in viewer.layers if isinstance(layer, kind_of_layer) and not is_preview(layer)]
+    def choices(_: ComboBox) -> "list[Layer]":
+        layers = [layer for layer in viewer.layers if isinstance(layer, kind_of_layer)]
+        return [layer for layer in layers if not is_preview(layer) and not leave_out(layer)]
 
-    picker = LayerPicker(choices=choices, nullable=bool(none))
-    picker.null_string = none
-    stay_narrow(picker.native)
-    return picker
+    return LayerPicker(choices, none)
 
 
-def is_preview(layer: Any) -> bool:
+def is_preview(layer: "Layer") -> bool:
     """Whether a layer is the live preview of a running job."""
     return bool(layer.metadata.get(METADATA_KEY, {}).get("preview"))
 
 
-class DevicePicker(Combo):
+class DevicePicker(QComboBox):
     """Where a job shall run."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -64,3 +95,4 @@ class DevicePicker(Combo):
             self.addItem(name)
             self.setItemData(row, hint, Qt.ItemDataRole.ToolTipRole)
         self.setToolTip("Where the network runs. The device in use is shown when the job starts.")
+        fit_into_dock(self)

@@ -1,23 +1,37 @@
-"""An axis of a plot whose labels are few and readable, also where it is logarithmic."""
+"""What the plots share: an axis with few, readable labels, also where it is logarithmic, and the theme's colours."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
 _LABEL_PX = 22
 """Room that a label takes along the axis."""
-
-
 _FEW_DECADES, _NARROW = 2.5, 0.7
 
 
 def log_ticks(low: float, high: float, room: int) -> list[float]:
-    """Return the decadic logarithms of at most about `room` round numbers between 10^low and 10^high.
+    """Choose round numbers for a logarithmic axis: powers of ten where there are many, 1, 2, 5 where there are few.
 
-    Powers of ten where there are many, 1, 2, 5 where there are few; within one decade numbers at equal steps.
+    Within one decade the numbers are at equal steps.
+
+    Parameters
+    ----------
+    low, high
+        Decadic logarithms of the ends of the axis.
+    room
+        About how many numbers there is room for.
+
+    Returns
+    -------
+    list of float
+        The decadic logarithms of the numbers, in order.
+
     """
     if high - low < _NARROW:
         return _even(10.0**low, 10.0**high, room)
@@ -43,14 +57,41 @@ class LogAxis(pg.AxisItem):
     """An axis that is pyqtgraph's own while it is linear."""
 
     def logTickValues(
-        self, low: float, high: float, size: float, levels: Any
+        self, low: float, high: float, size: float, levels: object
     ) -> list[tuple[float | None, Sequence[float]]]:
-        """Return the ticks, all of one level."""
+        """Return the ticks.
+
+        Parameters
+        ----------
+        low, high
+            Decadic logarithms of the ends of the axis.
+        size
+            Length of the axis in pixels.
+        levels
+            What pyqtgraph would take; not used.
+
+        Returns
+        -------
+        list of tuple
+            One level of ticks: its spacing, and the decadic logarithms of its numbers.
+
+        """
         room = max(2, int(size / _LABEL_PX))
         return [(1.0, log_ticks(low, high, room))]
 
     def logTickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        """Return plain numbers."""
+        """Write the ticks as plain numbers.
+
+        Parameters
+        ----------
+        values
+            Decadic logarithms of the numbers.
+        scale
+            Factor of the axis' unit.
+        spacing
+            Distance of the ticks; not used.
+
+        """
         return [f"{10.0**value * scale:.6g}" for value in values]
 
 
@@ -65,7 +106,7 @@ def fill(widget: QWidget, plot: QWidget) -> QVBoxLayout:
     return layout
 
 
-def theme_colours(viewer: Any) -> tuple[str, str]:
+def theme_colours(viewer: "Viewer") -> tuple[str, str]:
     """Return background and text colour of the viewer's theme as ``#rrggbb``."""
     from napari.utils.theme import get_theme
 
@@ -73,7 +114,14 @@ def theme_colours(viewer: Any) -> tuple[str, str]:
     return _hex(theme.background), _hex(theme.text)
 
 
-def _hex(colour: Any) -> str:
-    """Write the colour of a theme, whichever class this napari uses for it, as ``#rrggbb``."""
+class _Colour(Protocol):
+    """A colour of a theme, whichever class this napari uses for it."""
+
+    def as_rgb_tuple(self) -> tuple[int, ...]:
+        """Return red, green, blue from 0 to 255, and what else the class has."""
+
+
+def _hex(colour: _Colour) -> str:
+    """Write a colour as ``#rrggbb``."""
     red, green, blue = colour.as_rgb_tuple()[:3]
     return f"#{red:02x}{green:02x}{blue:02x}"

@@ -14,7 +14,7 @@ from ...job.dock import APPLY, open_dock
 from ...layers.previews import RestoredPreview
 from ...models.picker import zoo_news
 from ...training.page import AUTOSAVE_SECONDS, TrainingPage
-from ...widgets.fields import Combo
+from ...widgets.fields import combo_box
 from ...widgets.form import SettingsForm
 from .pair_table import PairTable
 from .request import LayerPair, RestoreRequest, RestoreTask, restore_request
@@ -58,10 +58,10 @@ class RestorePage(TrainingPage[RestoreRequest]):
         defaults = FinetuneSettings(task="denoise", autosave_seconds=AUTOSAVE_SECONDS)
         super().__init__(viewer, defaults, _ADVANCED)
         self.preview = RestoredPreview(viewer)
-        self.task = Combo()
+        self.task = combo_box({})
         for task, text in TASKS.items():
             self.task.addItem(text, task)
-        self.teacher = Combo()
+        self.teacher = combo_box({})
         self.teacher.addItem("clean images", False)
         self.teacher.addItem("the noisy images alone", True)
         self.supervision = SettingsForm(defaults, ["supervision"])

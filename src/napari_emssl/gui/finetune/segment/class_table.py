@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem
 
-from ...widgets.fields import Combo
+from ...widgets.fields import combo_box
 from .classes import ROLES, PaintedClass, Role, default_class, remember, shown_classes
 from .painted_values import PaintedValues
 
@@ -119,8 +119,8 @@ class ClassTable(QTableWidget):
         item.setToolTip(f"Click to paint with label {value}.")
         return item
 
-    def _role_box(self, painted: PaintedClass) -> Combo:
-        box = Combo()
+    def _role_box(self, painted: PaintedClass) -> QComboBox:
+        box = combo_box({})
         for row, role in enumerate(ROLES):
             box.addItem(role)
             box.setItemData(row, _ROLE_HINTS[role], Qt.ItemDataRole.ToolTipRole)
@@ -129,7 +129,7 @@ class ClassTable(QTableWidget):
         box.currentTextChanged.connect(lambda role: self._on_role(painted.value, box, role))
         return box
 
-    def _on_role(self, value: int, box: Combo, role: Role) -> None:
+    def _on_role(self, value: int, box: QComboBox, role: Role) -> None:
         name = self._row_class(value).name
         remember(self._layers, PaintedClass(value, name, role))
         box.setToolTip(_ROLE_HINTS[role])

@@ -15,7 +15,7 @@ from ...layers.layers import LayerSnapshot, brush_size, new_painting
 from ...layers.matching import ALL_PAINTED, painting_of, regions_of_image
 from ...layers.previews import PreviewLayer, UncertaintyLayer
 from ...training.page import AUTOSAVE_SECONDS, TrainingPage
-from ...widgets.fields import Combo
+from ...widgets.fields import combo_box
 from ...widgets.pickers import layer_picker
 from .class_table import ClassTable
 from .image_list import ImageList
@@ -64,7 +64,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.regions = layer_picker(viewer, "Shapes", none="none")
         self.more_images = ImageList(viewer)
         self.more_images.changed.connect(self._on_paintings)
-        self.unpainted = Combo()
+        self.unpainted = combo_box({})
         for text, value in _UNPAINTED.items():
             self.unpainted.addItem(text, value)
         self.live = LivePreview(
