@@ -7,10 +7,12 @@ count.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+ImageScores = dict[str, str | float]
+"""Scores of one plane by name, and its ``name``."""
 
 SMOOTH = 1.0
 """s of the Dice coefficient, as in the paper's lineage."""
@@ -28,12 +30,12 @@ class Scores:
     model: str
     mean: dict[str, float]
     """Scores averaged over images."""
-    images: list[dict[str, Any]]
-    """Scores of each plane, with its ``name``."""
+    images: list[ImageScores]
+    """Scores of each plane."""
     pooled: dict[str, float] = field(default_factory=dict)
     """Scores of all painted pixels together; empty for restoration."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON, numbers that are not finite as None."""
         return {
             "model": self.model,
@@ -43,13 +45,13 @@ class Scores:
         }
 
 
-def _finite(scores: Mapping[str, Any]) -> dict[str, Any]:
+def _finite(scores: Mapping[str, str | float]) -> dict[str, str | float | None]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in scores.items()
     }
 
 
-def confusion(labels: NDArray[Any], target: NDArray[Any], classes: int) -> NDArray[np.int64]:
+def confusion(labels: NDArray[np.integer], target: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
     """Count painted pixels by true and predicted class.
 
     Parameters
@@ -85,8 +87,19 @@ def iou_of(counts: NDArray[np.int64], label: int) -> float:
     return float(both / union) if union else 1.0
 
 
-def dice(labels: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]], label: int) -> float:
-    """Dice of one class over the painted pixels of all planes together."""
+def dice(labels: Sequence[NDArray[np.integer]], targets: Sequence[NDArray[np.integer]], label: int) -> float:
+    """Dice of one class over the painted pixels of all planes together.
+
+    Parameters
+    ----------
+    labels
+        Predictions, any shape, 0 background, 1.. classes.
+    targets
+        Core targets of the same shapes, 0 unpainted, 1 background, 2.. classes.
+    label
+        The class, as in `labels`.
+
+    """
     classes = max(label + 1, *(int(found.max()) + 1 for found in labels), *(int(target.max()) for target in targets))
     pairs = zip(labels, targets, strict=True)
     return dice_of(sum_of([confusion(found, target, classes) for found, target in pairs]), label)
@@ -117,21 +130,22 @@ def overlap_scores(counts: NDArray[np.int64], names: Sequence[str]) -> dict[str,
     return overall | (each if len(each) > 1 else {})
 
 
-def restoration_scores(result: NDArray[Any], truth: NDArray[Any]) -> dict[str, float]:
+def restoration_scores(result: NDArray[np.generic], truth: NDArray[np.generic]) -> dict[str, float]:
     """Distance of a restored plane from the truth, as it is and after the best linear fit of its intensities.
 
     Both ``(h, w)`` in the same units. L1 is given in units of the truth's range (largest minus smallest value), PSNR in
     dB with that range as the peak, SSIM (Wang et al. 2004, window 7 px) with that range; a plane under 3 px in a
     direction has no SSIM. Names: ``l1``, ``psnr``, ``ssim`` and ``l1 fitted``, ``psnr fitted``, ``ssim fitted``.
     """
-    result, truth = np.asarray(result, np.float64), np.asarray(truth, np.float64)
-    span = float(np.ptp(truth)) or 1.0
-    plain = _distances(result, truth, span)
-    fitted = _distances(linear_fit(result, truth), truth, span)
+    # in float64: squares of 16-bit counts, summed over a plane, leave little of float32's 24 bits
+    found, wanted = np.asarray(result, np.float64), np.asarray(truth, np.float64)
+    span = float(np.ptp(wanted)) or 1.0
+    plain = _distances(found, wanted, span)
+    fitted = _distances(linear_fit(found, wanted), wanted, span)
     return plain | {f"{name} fitted": value for name, value in fitted.items()}
 
 
-def linear_fit(result: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
+def linear_fit(result: NDArray[np.floating], truth: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return ``a * result + b`` with the a and b of least squared distance from `truth`."""
     centred = result - result.mean()
     variance = float((centred**2).mean())

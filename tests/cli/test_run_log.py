@@ -110,7 +110,7 @@ def test_full_disk_in_the_log_is_a_warning(capsys: pytest.CaptureFixture[str], t
         log(event)
     err = capsys.readouterr().err
     assert err.count("Warning") == 1
-    assert "Training goes on" in err
+    assert "Training continues" in err
 
 
 def test_pictures_are_spaced_and_the_last_is_drawn(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""Who scores the planes of a task: knows the targets, keeps the scores of every plane, and pools what can be pooled."""
+"""Scorers, one for labels and one for intensities: they know the targets, keep the scores of every plane, and pool."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from ..data.labels.targets import MOST_CLASSES, targets_from_masks
 from ..errors import UserError
 from ..jobs.events import Notice
 from ..jobs.settings import EvaluateSettings
-from ..metrics import confusion, mean_of, overlap_scores, restoration_scores, sum_of
+from ..metrics import ImageScores, confusion, mean_of, overlap_scores, restoration_scores, sum_of
 from ..models.model_file import Card
 from ..models.tasks import task_of
 
@@ -22,13 +21,41 @@ class Scorer(ABC):
     """Scores planes, one at a time."""
 
     def __init__(self) -> None:
-        self.images: list[dict[str, Any]] = []
+        self.images: list[ImageScores] = []
         """Scores of each plane, with its ``name``."""
         self._scores: list[dict[str, float]] = []
 
+    @classmethod
     @abstractmethod
-    def add(self, number: int, name: str, result: NDArray[Any]) -> NDArray[Any]:
-        """Score the result ``(h, w)`` of plane `number`, counted over all images, and return its target ``(h, w)``."""
+    def for_model(cls, card: Card, targets: Sequence[Image], settings: EvaluateSettings) -> "Scorer":
+        """Return the scorer of a model; see `scorer_of`.
+
+        Parameters
+        ----------
+        card, targets, settings
+            As for `scorer_of`.
+
+        """
+
+    @abstractmethod
+    def add(self, number: int, name: str, result: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Score a plane.
+
+        Parameters
+        ----------
+        number
+            Of the plane, counted over all images.
+        name
+            What the plane is called.
+        result
+            What the model made of it, ``(h, w)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Its target, on the grid of the result.
+
+        """
 
     def warnings(self) -> Iterator[Notice]:
         """Yield what the user should know of the targets."""
@@ -67,13 +94,37 @@ class SegmentScorer(Scorer):
         self._counts: list[NDArray[np.int64]] = []
         self._unpainted = 0
 
-    def add(self, number: int, name: str, result: NDArray[Any]) -> NDArray[Any]:
+    @classmethod
+    def for_model(cls, card: Card, targets: Sequence[Image], settings: EvaluateSettings) -> "SegmentScorer":
+        """Bring the targets to the classes of the model."""
+        zero = resolve_zero(settings.zero, targets[0])
+        merged = settings.merge_classes or trained_on_merged(card)
+        known = None if merged else known_values(card, zero)
+        masks = [target.plane(index) for target in targets for index in range(len(target))]
+        cores, found = targets_from_masks(masks, zero, merged, class_values=known)
+        if not any(core.any() for core in cores):
+            raise UserError(
+                "No pixel is painted in the targets, so there is nothing to score. Give targets with labels."
+            )
+        names = class_names(card)
+        if merged and len(names) > 1:
+            names = ["any class"]
+        if len(found) > len(names):
+            raise UserError(
+                f"The targets have {len(found)} classes, model '{card.name}' knows {len(names)}. Use targets with the "
+                "classes of its training, or merge them (--merge-classes)."
+            )
+        return cls(cores, names, merged)
+
+    def add(self, number: int, name: str, result: NDArray[np.generic]) -> NDArray[np.generic]:
         """Score a plane; one with no painted pixel is only counted."""
         target = self._targets[number]
         if not target.any():
             self._unpainted += 1
             return target
-        labels = (result > 0).astype(np.uint8) if self._merged else result
+        labels = result.astype(np.int64)
+        if self._merged:
+            labels = np.minimum(labels, 1)
         self._counts.append(confusion(labels, target, len(self._classes) + 1))
         self._keep(name, overlap_scores(self._counts[-1], self._classes))
         return target
@@ -96,7 +147,12 @@ class RestoreScorer(Scorer):
         super().__init__()
         self._planes = [(target, index) for target in targets for index in range(len(target))]
 
-    def add(self, number: int, name: str, result: NDArray[Any]) -> NDArray[Any]:
+    @classmethod
+    def for_model(cls, card: Card, targets: Sequence[Image], settings: EvaluateSettings) -> "RestoreScorer":
+        """Return the scorer of a restoring model, whatever its task."""
+        return cls(targets)
+
+    def add(self, number: int, name: str, result: NDArray[np.generic]) -> NDArray[np.generic]:
         """Score a plane; its truth is read now."""
         target, index = self._planes[number]
         truth = target.plane(index)
@@ -104,8 +160,21 @@ class RestoreScorer(Scorer):
         return truth
 
 
+_SCORERS: dict[bool, type[Scorer]] = {True: SegmentScorer, False: RestoreScorer}
+"""By whether a task gives labels."""
+
+
 def scorer_of(card: Card, targets: Sequence[Image], settings: EvaluateSettings) -> Scorer:
-    """Return the judge of a model's task.
+    """Return the scorer of a model.
+
+    Parameters
+    ----------
+    card
+        Of the model; its task, classes and training decide what is scored.
+    targets
+        One for each image, on the grid of the results.
+    settings
+        What 0 means in labels, and whether all labels are one class.
 
     Raises
     ------
@@ -113,23 +182,7 @@ def scorer_of(card: Card, targets: Sequence[Image], settings: EvaluateSettings) 
         When nothing is painted, or the targets have values or classes the model does not know.
 
     """
-    if not task_of(card.task).gives_labels:
-        return RestoreScorer(targets)
-    zero = resolve_zero(settings.zero, targets[0])
-    merged = settings.merge_classes or trained_on_merged(card)
-    masks = [target.plane(index) for target in targets for index in range(len(target))]
-    cores, found = targets_from_masks(masks, zero, merged, class_values=None if merged else known_values(card, zero))
-    if not any(core.any() for core in cores):
-        raise UserError("No pixel is painted in the targets, so there is nothing to score. Give targets with labels.")
-    names = class_names(card)
-    if merged and len(names) > 1:
-        names = ["any class"]
-    if len(found) > len(names):
-        raise UserError(
-            f"The targets have {len(found)} classes, model '{card.name}' knows {len(names)}. Use targets with the "
-            "classes of its training, or merge them (--merge-classes)."
-        )
-    return SegmentScorer(cores, names, merged)
+    return _SCORERS[task_of(card.task).gives_labels].for_model(card, targets, settings)
 
 
 def class_names(card: Card) -> list[str]:

@@ -59,7 +59,8 @@ class Task(ABC):
         """Return the levels by which a target is scaled, so that the network can learn it in the units of its image.
 
         Where the background is taken away, the darkest part of the target becomes 0: how bright a crystal is between
-        its columns cannot be told from background once an image is scaled, and what cannot be told cannot be learnt.
+        its columns cannot be distinguished from background once an image is scaled, and what cannot be distinguished cannot be
+        learnt.
 
         Parameters
         ----------

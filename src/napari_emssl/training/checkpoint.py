@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,21 +10,23 @@ from torch import Tensor
 from ..data.images.writers import replacing
 from ..errors import UserError
 from ..jobs.settings import Settings
+from .learner import State
 
 AUTOSAVE_FORMAT = 2
+_RESTART = "Leave out --resume to start from the beginning."
 MAY_CHANGE = frozenset(
     {"steps", "epochs", "max_seconds", "validation_interval", "autosave_seconds", "workers", "device", "precision"}
 )
-"""Settings that a resumed run may choose anew: how long, how often to look, and on what machine."""
+"""Settings that may differ in a resumed run: how long, how often to validate and save, and on what machine."""
 
 
-def write_autosave(path: Path, content: Mapping[str, Any]) -> None:
+def write_autosave(path: Path, content: State) -> None:
     """Write tensors and plain values; the file that was there stays until the new one is complete and on the disk.
 
     Raises
     ------
     UserError, RuntimeError
-        When the file cannot be written; torch tells of a full disk by a RuntimeError.
+        When the file cannot be written; torch reports a full disk as a RuntimeError.
 
     """
     with replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
@@ -34,26 +35,26 @@ def write_autosave(path: Path, content: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())  # or a power cut after the renaming leaves an empty file in place of both
 
 
-def read_autosave(path: Path, kind: str) -> dict[str, Any]:
+def read_autosave(path: Path, kind: str) -> State:
     """Read an autosave with ``weights_only=True``; raises `UserError` when it is none or of another kind of job."""
     if not path.is_file():
-        raise UserError(f"There is no autosave '{path}' to resume from. Leave out --resume to start anew.")
+        raise UserError(f"There is no autosave '{path}' to resume from. {_RESTART}")
     try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        saved: State = torch.load(path, map_location="cpu", weights_only=True)
         found, version = saved["kind"], saved["format"]
     except Exception as error:  # the safe unpickler lets errors of many kinds through when a file is damaged
-        raise UserError(f"'{path}' is no autosave or is damaged ({type(error).__name__}). Start anew.") from error
+        raise UserError(f"'{path}' is no autosave or is damaged ({type(error).__name__}). {_RESTART}") from error
     if found != kind:
-        raise UserError(f"'{path}' is the autosave of another kind of job ({found}, not {kind}). Start anew.")
+        raise UserError(f"'{path}' is the autosave of another kind of job ({found}, not {kind}). {_RESTART}")
     if version != AUTOSAVE_FORMAT:
         raise UserError(
             f"'{path}' was written by another version of this program (format {version}, not {AUTOSAVE_FORMAT}). "
-            "Resume it with that version, or start anew."
+            "Resume it with that version, or leave out --resume to start from the beginning."
         )
     return saved
 
 
-def require_same_run(path: Path, saved: Mapping[str, Any], settings: Settings) -> None:
+def require_same_run(path: Path, saved: Mapping[str, object], settings: Settings) -> None:
     """Raise `UserError` that names every setting, beside those of `MAY_CHANGE`, that is not as it was.
 
     Parameters
@@ -63,21 +64,23 @@ def require_same_run(path: Path, saved: Mapping[str, Any], settings: Settings) -
     saved
         The settings in it, as plain values.
     settings
-        Those of the run that wants to go on.
+        Those of the run that resumes.
 
     """
     now = settings.model_dump(mode="json")
     then = {name: saved.get(name, field.default) for name, field in type(settings).model_fields.items()}
     other = [name for name in now if name not in MAY_CHANGE and now[name] != then[name]]
     if other:
-        told = ", ".join(f"--{name.replace('_', '-')} {_said(then[name])} (now {_said(now[name])})" for name in other)
+        different = ", ".join(
+            f"--{name.replace('_', '-')} {_shown(then[name])} (now {_shown(now[name])})" for name in other
+        )
         raise UserError(
-            f"'{path}' belongs to a run with other settings: {told}. "
-            "Give the settings of that run to go on, or leave out --resume to start anew."
+            f"'{path}' belongs to a run with other settings: {different}. "
+            "Give the settings of that run to resume it, or leave out --resume to start from the beginning."
         )
 
 
-def all_finite(content: Any) -> bool:
+def all_finite(content: object) -> bool:
     """Whether no tensor in nested dicts and lists holds NaN or an infinity."""
     if isinstance(content, Tensor):
         return bool(torch.isfinite(content).all())
@@ -86,5 +89,5 @@ def all_finite(content: Any) -> bool:
     return all(map(all_finite, content)) if isinstance(content, list | tuple) else True
 
 
-def _said(value: Any) -> str:
+def _shown(value: object) -> str:
     return "not given" if value is None else str(value)

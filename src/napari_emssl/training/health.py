@@ -1,4 +1,4 @@
-"""Early warnings: what goes wrong in a training, seen while it runs and said with what to do.
+"""Early warnings: what goes wrong in a training, noticed while it runs, and what to do about it.
 
 A `HealthMonitor` records the losses of every step and reads them a few at a time: reading a loss waits for the GPU.
 """
@@ -70,7 +70,21 @@ class HealthMonitor:
         return not self._seen and step >= _STEPS and progress >= _SHARE
 
     def check_preview(self, images: Mapping[str, NDArray[np.generic]], step: int, progress: float) -> Iterator[str]:
-        """Compare the restored patch of a preview with the corrupted one; yield a sentence when it is no better."""
+        """Compare the restored patch of a preview with the corrupted one.
+
+        Parameters
+        ----------
+        images
+            Pictures ``(h, w)`` by name; of interest are "corrupted", "restored" and "clean".
+        step, progress
+            Steps taken, and the share of the run that is over.
+
+        Yields
+        ------
+        str
+            A sentence, once, when the restored patch is no nearer to the clean one.
+
+        """
         if step < _STEPS or progress < _SHARE:
             return
         self._seen = True

@@ -8,12 +8,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.images.writers import replacing
 from ..jobs.events import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _INK = "#333333"
 _NAMES = {"l1": "L1", "dice": "Dice"}
@@ -42,7 +46,7 @@ class CurveTable:
         self._write()
 
     def add(self, record: Progress) -> None:
-        """Write one row; what is told twice of one step becomes one row. May raise OSError."""
+        """Write one row; two records of one step become one row. May raise OSError."""
         again = bool(self.records) and self.records[-1].step == record.step
         if again:
             self.records[-1] = _joined(self.records[-1], record)
@@ -79,7 +83,18 @@ def read_table(path: Path) -> list[Progress]:
 
 
 def write_curves(picture: Path, table: Path, records: Sequence[Progress]) -> None:
-    """Write losses and validation results as a PNG and as a CSV with one row a step."""
+    """Write losses and validation results as a picture and as a table.
+
+    Parameters
+    ----------
+    picture
+        The PNG to write.
+    table
+        The CSV to write, with one row a step.
+    records
+        Events of the training, in their order.
+
+    """
     draw_curves(picture, CurveTable(table, records).records)
 
 
@@ -101,7 +116,7 @@ def draw_curves(path: Path, records: Sequence[Progress]) -> None:
         figure.savefig(temporary, format="png")
 
 
-def _draw_losses(axes: Any, losses: Series) -> None:
+def _draw_losses(axes: "Axes", losses: Series) -> None:
     """Draw each loss faintly and its moving average clearly."""
     for name, (steps, values) in losses.items():
         span = max(1, len(values) // 40)
@@ -122,11 +137,11 @@ def _draw_losses(axes: Any, losses: Series) -> None:
         _scale(axes, [value for _, values in losses.values() for value in values])
 
 
-def _draw_metric(axes: Any, name: str, steps: Any, values: Any) -> None:
+def _draw_metric(axes: "Axes", name: str, steps: NDArray[np.float64], values: NDArray[np.float64]) -> None:
     """Draw one validation result and mark its best."""
     label = _NAMES.get(name, name)
     best = int(values.argmax() if name in _SHARES else values.argmin())
-    axes.plot(steps, values, color="#2a6f97", linewidth=1.6, marker=_marker(values))
+    axes.plot(steps, values, color="#2a6f97", linewidth=1.6, marker=_marker(list(values)))
     text = f"best {values[best]:.4g} at step {steps[best]:.0f}"
     axes.plot(steps[best], values[best], "o", color="#d1495b", markersize=6, linestyle="none", label=text)
     axes.set_title(f"validation {label}", fontsize=11, color=_INK)
@@ -143,7 +158,7 @@ def _marker(values: Sequence[float]) -> str | None:
     return "." if len(values) < 40 else None
 
 
-def _scale(axes: Any, values: Sequence[float]) -> None:
+def _scale(axes: "Axes", values: Sequence[float]) -> None:
     """Make the axis logarithmic where the values span much, with ticks that are plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -157,7 +172,7 @@ def _scale(axes: Any, values: Sequence[float]) -> None:
     axes.set_ylabel(f"{axes.get_ylabel()} (log scale)", color=_INK)
 
 
-def _add_epochs(axes: Any, steps_an_epoch: float) -> None:
+def _add_epochs(axes: "Axes", steps_an_epoch: float) -> None:
     """Give the axes a second scale at the top, in epochs."""
     if steps_an_epoch:
         functions = (lambda step: step / steps_an_epoch, lambda epoch: epoch * steps_an_epoch)
@@ -189,8 +204,8 @@ def _columns(records: Sequence[Progress]) -> list[str]:
     return ["step", *epoch, "seconds", *losses, *metrics]
 
 
-def _row(record: Progress, columns: Sequence[str]) -> list[Any]:
-    values: dict[str, Any] = {"step": record.step, "seconds": round(record.seconds, 3)}
+def _row(record: Progress, columns: Sequence[str]) -> list[str | float]:
+    values: dict[str, str | float] = {"step": record.step, "seconds": round(record.seconds, 3)}
     values |= {} if record.epoch is None else {"epoch": round(record.epoch, 4)}
     values |= dict(record.losses) | {_VALIDATION + name: value for name, value in record.metrics.items()}
     return [values.get(column, "") for column in columns]

@@ -1,4 +1,4 @@
-"""What the training loop asks of a learner (`Learner`), and what it is told (`TrainingSchedule`)."""
+"""What the training loop asks of a learner (`Learner`), and what it is given to go by (`TrainingSchedule`)."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Learner(Protocol[BatchT_contra]):
 
     @property
     def settings(self) -> Settings:
-        """What it was told; a resumed run has to be told the same."""
+        """What it was built with; a resumed run has to be built with the same."""
 
     @property
     def monitor(self) -> Monitor | None:

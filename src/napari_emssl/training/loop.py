@@ -237,13 +237,13 @@ class _TrainingRun(Generic[BatchT]):
             return
         content = self._state()
         if not self.health.sound or not all_finite(content["learner"]):
-            return  # the autosave of better times is worth more; the losses will tell
+            return  # the autosave of better times is worth more; the health check will warn
         try:
             write_autosave(path, content)
         except UserError as error:
-            yield Notice(f"No autosave: {error} Training goes on.")
+            yield Notice(f"No autosave: {error} Training continues.")
         except RuntimeError:
-            yield Notice(f"No autosave: '{path}' cannot be written; is the disk full? Training goes on.")
+            yield Notice(f"No autosave: '{path}' cannot be written; is the disk full? Training continues.")
 
     def _state(self) -> State:
         return {

@@ -2,19 +2,38 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _INK = "#333333"
 
 
-def write_panel(path: Path, images: Mapping[str, NDArray[Any]], title: str = "") -> Path:
-    """Write images ``(h, w)`` side by side, each under its name, as one PNG.
+def write_panel(path: Path, images: Mapping[str, NDArray[np.generic]], title: str = "") -> Path:
+    """Write images side by side, each under its name, as one picture.
 
     Integer images are shown as labels. Beside an image that is called ``clean`` the others are shown in its range of
     grey, so that an offset is seen.
+
+    Parameters
+    ----------
+    path
+        The PNG to write; its folder is made.
+    images
+        ``(h, w)`` each, by name.
+    title
+        Above all of them.
+
+    Returns
+    -------
+    Path
+        The file written.
+
     """
     from matplotlib.figure import Figure
 
@@ -28,9 +47,29 @@ def write_panel(path: Path, images: Mapping[str, NDArray[Any]], title: str = "")
 
 
 def write_overlay(
-    path: Path, image: NDArray[Any], found: NDArray[Any], truth: NDArray[Any], painted: NDArray[Any]
+    path: Path,
+    image: NDArray[np.generic],
+    found: NDArray[np.generic],
+    truth: NDArray[np.generic],
+    painted: NDArray[np.generic],
 ) -> Path:
-    """Write one PNG of image, painting, prediction and truth: ``(h, w)`` each, masks as outlines on the image."""
+    """Write image, painting, prediction and truth as one picture, masks as outlines on the image.
+
+    Parameters
+    ----------
+    path
+        The PNG to write; its folder is made.
+    image
+        ``(h, w)``.
+    found, truth, painted
+        Labels ``(h, w)``, 0 where there is nothing.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12.8, 3.6), dpi=120, layout="constrained")
@@ -38,22 +77,22 @@ def write_overlay(
     for axes, (name, mask) in zip(figure.subplots(1, 4), layers.items(), strict=True):
         _show(axes, np.asarray(image, np.float32))
         if mask is not None and mask.any():
-            axes.contour(mask > 0, [0.5], colors=["#ff7f0e" if name != "truth" else "#17becf"], linewidths=0.9)
+            axes.contour(mask != 0, [0.5], colors=["#ff7f0e" if name != "truth" else "#17becf"], linewidths=0.9)
         axes.set_title(name, fontsize=10, color=_INK)
     return _save(figure, path)
 
 
-def _show(axes: Any, image: NDArray[Any], measure: NDArray[Any] | None = None) -> None:
+def _show(axes: "Axes", image: NDArray[np.generic], measure: NDArray[np.generic] | None = None) -> None:
     """Show labels in colours, an image in grey over the range of `measure`, a few outliers left out."""
     axes.set_axis_off()
     if image.dtype.kind in "iub":
         axes.imshow(image, cmap="viridis", interpolation="nearest")
         return
-    low, high = np.percentile(image if measure is None else measure, (0.5, 99.5))
+    low, high = np.percentile(np.asarray(image if measure is None else measure, np.float32), (0.5, 99.5))
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
 
 
-def _save(figure: Any, path: Path) -> Path:
+def _save(figure: "Figure", path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return path

@@ -3,7 +3,6 @@
 import platform
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any
 
 from .. import __version__
 from ..jobs.settings import Settings
@@ -12,17 +11,34 @@ from .learner import TrainingSummary
 
 
 def stage(
-    job: str, settings: Settings, data: dict[str, Any], outcome: TrainingSummary, start: str | None, command: str
+    job: str, settings: Settings, data: dict[str, object], summary: TrainingSummary, start: str | None, command: str
 ) -> Stage:
-    """Return the record of one finished training stage."""
+    """Return the record of one finished training stage.
+
+    Parameters
+    ----------
+    job
+        ``pretrain`` or ``finetune``.
+    settings
+        Those of the job.
+    data
+        What was learnt from, as plain values.
+    summary
+        Steps, time and validation results.
+    start
+        Name of the model that the weights began with.
+    command
+        The command line, empty where there was none.
+
+    """
     return Stage(
         job=job,
         settings=settings.model_dump(mode="json"),
         data=data,
         start=start,
-        steps=outcome.best_step,
-        seconds=round(outcome.seconds, 1),
-        metrics=outcome.metrics,
+        steps=summary.best_step,
+        seconds=round(summary.seconds, 1),
+        metrics=summary.metrics,
         versions=versions(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,

@@ -48,11 +48,23 @@ def corrupt(
 
 
 def gaussian_blur(images: Tensor, sigmas: Tensor, largest: float) -> Tensor:
-    """Blur image i of ``(b, 1, h, w)`` by its own Gaussian of ``sigmas[i]`` pixels (at most `largest`)."""
+    """Blur every image of a batch by a Gaussian of its own.
+
+    Parameters
+    ----------
+    images
+        ``(b, 1, h, w)``.
+    sigmas
+        Standard deviation for each image, pixels, ``(b,)``.
+    largest
+        The largest that `sigmas` may hold: it sets the radius of all kernels, so that they do not depend on the draw.
+
+    """
     radius = min(max(1, int(3 * largest + 0.5)), min(images.shape[-2:]) - 1)
     offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
     kernels = torch.exp(-0.5 * (offsets / sigmas.clamp(min=1e-3).view(-1, 1)) ** 2)
     kernels = (kernels / kernels.sum(dim=1, keepdim=True)).view(len(images), 1, 1, -1)
+    # one group for each image: a grouped convolution blurs the whole batch at once, each image by a kernel of its own
     grouped = functional.pad(images.transpose(0, 1), (radius,) * 4, mode="reflect")
     grouped = functional.conv2d(grouped, kernels, groups=len(images))
     grouped = functional.conv2d(grouped, kernels.transpose(2, 3), groups=len(images))

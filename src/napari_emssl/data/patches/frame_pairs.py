@@ -31,7 +31,7 @@ _FADED = 0.25
 _LAGS_PX = (4, 12)
 """Distances at which structure is alike and noise no longer is."""
 _LEAST_ROWS = 2
-"""Lags along a scan line tell of the line's own brightness."""
+"""Lags along a scan line show the brightness of the line itself."""
 _FINE = 0.25
 """Spatial frequencies from here, in cycles per pixel, are noise but for the few of a lattice."""
 _SAME_PX = 2

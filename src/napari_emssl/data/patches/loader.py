@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ...errors import UserError
 from .patches import UnlabelledPatches
+
+T = TypeVar("T")
 
 _AHEAD = 3
 """Batches that the thread keeps ready."""
@@ -143,7 +145,7 @@ class _Batches(Dataset[Batch]):
         return Batch(torch.stack([item.patch for item in drawn]), tuple(sorted(damaged)))
 
 
-def _as_it_is(batch: Any) -> Any:
+def _as_it_is(batch: T) -> T:
     return batch
 
 

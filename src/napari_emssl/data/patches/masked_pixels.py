@@ -1,8 +1,8 @@
 """Hidden pixels: what a network learns to restore when all it has is one noisy image.
 
 Noise2Void (Krull et al. 2019, arXiv 1811.10980): some pixels are replaced by others of their surroundings and the
-network is asked for their true values. Independent noise cannot be told from the surroundings, structure can. Noise
-that reaches over several pixels can be told from its neighbours, so these are hidden too (structured Noise2Void,
+network is asked for their true values. Independent noise cannot be predicted from the surroundings, structure can.
+Noise that reaches over several pixels can be predicted from its neighbours, so these are hidden too (structured Noise2Void,
 Broaddus et al. 2020): how far it reaches along either axis is measured.
 """
 

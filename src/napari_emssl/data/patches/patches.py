@@ -6,7 +6,7 @@ uninterrupted one would have seen, in the same order, however many processes rea
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from ..images.image import Image
 from ..images.intensity_scaling import IntensityScaling, Levels
 from .corruption import turn
 
+T = TypeVar("T", bound=np.generic)
+
 _ATTEMPTS = 100
 """Planes tried for one patch: that many damaged ones in a row mean that nearly all are."""
 _RAMP = 0.1
@@ -29,15 +31,26 @@ _PLACES = 20_000
 """Painted pixels kept of each class and plane: dense masks of many planes would fill the memory."""
 
 
-def random_crop(plane: NDArray[Any], size: int, rng: np.random.Generator) -> NDArray[Any]:
-    """Cut a ``(size, size)`` square from a random place; a smaller plane is padded by reflection first."""
+def random_crop(plane: NDArray[T], size: int, rng: np.random.Generator) -> NDArray[T]:
+    """Cut a square from a random place; a smaller plane is padded by reflection first.
+
+    Parameters
+    ----------
+    plane
+        ``(h, w)``.
+    size
+        Edge of the square, pixels.
+    rng
+        Draws the place.
+
+    """
     plane = pad_to(plane, size)
     top = int(rng.integers(plane.shape[0] - size + 1))
     left = int(rng.integers(plane.shape[1] - size + 1))
     return plane[top : top + size, left : left + size]
 
 
-def pad_to(plane: NDArray[Any], size: int) -> NDArray[Any]:
+def pad_to(plane: NDArray[T], size: int) -> NDArray[T]:
     """Pad ``(h, w)`` by reflection, evenly on both sides, until neither edge is below `size`."""
     missing = [max(0, size - edge) for edge in plane.shape]
     if not any(missing):
@@ -95,7 +108,7 @@ class UnlabelledPatches(Dataset[Tensor]):
         self._patch, self._scaling, self._seed = patch, scaling, seed
         self._room = cache_bytes
         self._epoch, self._permutation = -1, np.empty(0, np.int64)
-        self._kept: dict[int, NDArray[Any]] = {}
+        self._kept: dict[int, NDArray[np.generic]] = {}
         self._levels = np.full((len(self._shapes), 2), np.nan)
         chosen = np.arange(len(self._shapes)) if planes is None else np.asarray(planes, np.int64)
         areas = self._shapes[chosen].prod(axis=1) // patch**2
@@ -159,7 +172,7 @@ class UnlabelledPatches(Dataset[Tensor]):
         black, white = self._levels[number].tolist()
         return self._store.levels(number, self._scaling) if black != black else Levels(black, white)
 
-    def _keep(self, number: int, plane: NDArray[Any]) -> NDArray[Any]:
+    def _keep(self, number: int, plane: NDArray[np.generic]) -> NDArray[np.generic]:
         """Keep a plane in memory if reading it again would take time and there is room."""
         if plane.nbytes <= self._room and not self._store.is_cheap(number):
             self._room -= plane.nbytes
@@ -233,7 +246,7 @@ class PaintedPatches:
         return turn(image, code), turn(target, code)
 
 
-def _pixels_by_class(targets: Sequence[NDArray[Any]]) -> list[NDArray[np.int64]]:
+def _pixels_by_class(targets: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.int64]]:
     """For each painted class places ``(k, 3)``: plane number, row, column; at most `_PLACES` of each plane."""
     found: dict[int, list[NDArray[np.int64]]] = {}
     for number, target in enumerate(targets):
@@ -247,8 +260,26 @@ def _pixels_by_class(targets: Sequence[NDArray[Any]]) -> list[NDArray[np.int64]]
     return [np.concatenate(found[value]) for value in sorted(found)]
 
 
-def cut(plane: NDArray[Any], corner: Sequence[int], edge: int, fill: str) -> NDArray[Any]:
-    """Cut a square that may reach over the border: there ``reflect`` mirrors the plane, ``zero`` puts zeros."""
+def cut(plane: NDArray[T], corner: Sequence[int], edge: int, fill: Literal["reflect", "zero"]) -> NDArray[T]:
+    """Cut a square that may reach over the border.
+
+    Parameters
+    ----------
+    plane
+        ``(h, w)``.
+    corner
+        Row and column of the upper left pixel, negative beyond the border.
+    edge
+        Of the square, pixels.
+    fill
+        What lies beyond the border: ``reflect`` mirrors the plane, ``zero`` puts zeros.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(edge, edge)``, contiguous.
+
+    """
     indices, inside = [], []
     for start, length in zip(corner, plane.shape, strict=True):
         index = np.arange(start, start + edge)
@@ -262,7 +293,18 @@ def cut(plane: NDArray[Any], corner: Sequence[int], edge: int, fill: str) -> NDA
 
 
 def resize_pair(image: Tensor, target: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Resize image ``(1, h, w)`` (bilinear, antialiased) and target ``(h, w)`` (nearest) to `size` pixels square."""
+    """Resize an image and its target to a square.
+
+    Parameters
+    ----------
+    image
+        ``(1, h, w)``, resized bilinearly and antialiased.
+    target
+        ``(h, w)`` int64; every pixel gets the nearest class.
+    size
+        Edge of the square, pixels.
+
+    """
     if image.shape[-1] == size:
         return image, target
     image = functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]

@@ -1,12 +1,11 @@
 """The paper's experiment: what does a pretrained start give against random weights? Starts x seeds -> table, curves."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from ...data.datasets.image_pairs import ImageSources
 from ...data.images.intensity_scaling import IntensityScaling
@@ -24,7 +23,7 @@ from ...training.provenance import versions
 from .candidates import Candidate, Start, candidates_of, network_label
 from .data import ComparisonData, gather_comparison_data
 from .results import MAIN_SCORE, Comparison, ResultRow
-from .results_folder import ResultsFolder
+from .results_folder import ComparisonRecord, ResultsFolder
 from .run import Evaluation, ScoredLearner, TestSet, score_steps, train_and_score
 
 
@@ -175,7 +174,7 @@ def _build_all(candidates: Sequence[Candidate]) -> None:
 
 def _record(
     settings: CompareSettings, candidates: Sequence[Candidate], data: ComparisonData, command: str
-) -> Mapping[str, Any]:
+) -> ComparisonRecord:
     return {
         "settings": settings.model_dump(mode="json"),
         "data": data.names | {"classes": list(data.class_values), "digest": _digest(data)},

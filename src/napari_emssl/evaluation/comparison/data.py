@@ -136,6 +136,20 @@ def gather_comparison_data(
 ) -> ComparisonData:
     """Open, check and divide the images of a comparison.
 
+    Parameters
+    ----------
+    images, targets
+        As for `finetune`, with targets of classes.
+    settings
+        What 0 means, what is painted, and how many images are trained on and scored.
+    test_images, test_targets
+        What is scored; None holds out a share of the images, by source.
+
+    Returns
+    -------
+    ComparisonData
+        Planes to draw from and planes to score.
+
     Raises
     ------
     UserError

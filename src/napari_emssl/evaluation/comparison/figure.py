@@ -1,11 +1,14 @@
 """The picture of a comparison: scores against steps. Drawn with matplotlib, imported when needed."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .results import MAIN_SCORE, Comparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _AXIS = "#333333"
 _FEW = 3
@@ -13,10 +16,25 @@ _FEW = 3
 
 
 def write_comparison(path: Path, found: Comparison, score: str = MAIN_SCORE) -> Path:
-    """Write a score against steps as one PNG: pretrained starts solid, random ones dashed, and the leads beside them.
+    """Draw a score against steps: pretrained starts solid, random ones dashed, and the leads beside them.
 
     Lines are means over seeds, bands reach one standard deviation up and down, bars one standard error. Bands are left
     out where there are more than three networks, and the legend is below.
+
+    Parameters
+    ----------
+    path
+        The PNG to write.
+    found
+        The comparison, with one complete run at least.
+    score
+        Name of the score.
+
+    Returns
+    -------
+    Path
+        The file written.
+
     """
     from matplotlib.figure import Figure
 
@@ -44,7 +62,7 @@ def write_comparison(path: Path, found: Comparison, score: str = MAIN_SCORE) -> 
     return path
 
 
-def _draw_means(axes: Any, found: Comparison, start: str, score: str, color: str, marker: str, band: bool) -> None:
+def _draw_means(axes: "Axes", found: Comparison, start: str, score: str, color: str, marker: str, band: bool) -> None:
     means = [found.mean(start, step, score) for step in found.steps]
     middle, spread = np.array([one.mean for one in means]), np.nan_to_num([one.spread for one in means])
     style = "-" if marker else "--"
@@ -53,14 +71,14 @@ def _draw_means(axes: Any, found: Comparison, start: str, score: str, color: str
         axes.fill_between(found.steps, middle - spread, middle + spread, color=color, alpha=0.15, linewidth=0)
 
 
-def _draw_leads(axes: Any, found: Comparison, start: str, score: str, color: str, marker: str) -> None:
+def _draw_leads(axes: "Axes", found: Comparison, start: str, score: str, color: str, marker: str) -> None:
     gains = {step: gain for step in found.steps if (gain := found.gain(start, step, score)) is not None}
     middle = [gain.difference.mean for gain in gains.values()]
     error = np.nan_to_num([gain.difference.error for gain in gains.values()])
     axes.errorbar(list(gains), middle, error, color=color, marker=marker, markersize=4, capsize=3, label=start)
 
 
-def _dress(axes: Any, found: Comparison, title: str) -> None:
+def _dress(axes: "Axes", found: Comparison, title: str) -> None:
     """Dress axes; the scale of steps has room for 0 and for every decade."""
     first, last = (found.steps[1], found.steps[-1]) if len(found.steps) > 1 else (1, 1)
     axes.spines[["top", "right"]].set_visible(False)

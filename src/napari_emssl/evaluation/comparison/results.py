@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 MAIN_SCORE = "dice"
+SummaryRow = dict[str, str | int | float]
+"""A start, a score and a step, with what came of them, by the names of columns."""
 _COLUMN = 15
 _AHEAD = "  seeds ahead"
 
@@ -97,16 +98,46 @@ class Comparison:
         return next(same, "") if row.kind == "pretrained" else ""
 
     def values(self, start: str, step: int, score: str = MAIN_SCORE) -> dict[int, float]:
-        """Return a score by seed."""
+        """Return a score by seed.
+
+        Parameters
+        ----------
+        start
+            Label of a start.
+        step
+            At which it was scored.
+        score
+            Name of the score; see `scores`.
+
+        """
         rows = (row for row in self.rows if row.start == start and row.step == step)
         return {row.seed: row.scores[score] for row in rows if score in row.scores}
 
     def mean(self, start: str, step: int, score: str = MAIN_SCORE) -> Mean:
-        """Return a score averaged over the seeds."""
+        """Return a score averaged over the seeds.
+
+        Parameters
+        ----------
+        start, step, score
+            As for `values`.
+
+        """
         return mean_of_seeds(self.values(start, step, score).values())
 
     def gain(self, start: str, step: int, score: str = MAIN_SCORE) -> Gain | None:
-        """Return a pretrained start's lead over its random twin, of the seeds both have; None where there are none."""
+        """Return a pretrained start's lead over its random twin.
+
+        Parameters
+        ----------
+        start, step, score
+            As for `values`.
+
+        Returns
+        -------
+        Gain or None
+            Of the seeds that both have; None where there are none.
+
+        """
         ahead, behind = self.values(start, step, score), self.values(self.twin(start), step, score)
         differences = [ahead[seed] - behind[seed] for seed in ahead if seed in behind]
         if not differences:
@@ -121,7 +152,7 @@ class Comparison:
         goal = self.mean(twin, self.steps[-1]).mean
         return next((step for step in self.steps if self.mean(start, step).mean >= goal), None)
 
-    def summary(self) -> list[dict[str, Any]]:
+    def summary(self) -> list[SummaryRow]:
         """Return plain data, a row for each start, score and step."""
         return [
             self._summary_row(start, score, step)
@@ -130,9 +161,9 @@ class Comparison:
             for step in self.steps
         ]
 
-    def _summary_row(self, start: str, score: str, step: int) -> dict[str, Any]:
+    def _summary_row(self, start: str, score: str, step: int) -> SummaryRow:
         mean, gain = self.mean(start, step, score), self.gain(start, step, score)
-        row: dict[str, Any] = {"start": start, "score": score, "step": step, "seeds": mean.count}
+        row: SummaryRow = {"start": start, "score": score, "step": step, "seeds": mean.count}
         row |= {"mean": mean.mean, "standard_deviation": mean.spread}
         values = list(self.values(start, step, score).values()) or [math.nan]
         row |= {"median": float(np.median(values)), "quantile_10": float(np.quantile(values, 0.1))}

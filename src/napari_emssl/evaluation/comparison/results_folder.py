@@ -1,4 +1,4 @@
-"""The folder of a comparison: what was compared, the scores, and going on where a run was stopped."""
+"""The folder of a comparison: what was compared, the scores, and resuming where a run was stopped."""
 
 import csv
 import io
@@ -6,20 +6,34 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from ...data.images.writers import replacing
 from ...errors import UserError
 from .figure import write_comparison
-from .results import Comparison, ResultRow
+from .results import Comparison, ResultRow, SummaryRow
 
 RECORD, RESULTS, CURVES = "compare.json", "results.csv", "curves.png"
 SUMMARY = ("summary.csv", "summary.json")
 _FORMAT = 1
 _COLUMNS = ("start", "kind", "network", "seed", "step", "seconds", "loss")
-_ANEW = "Choose another folder, or pass --overwrite to start anew."
+_RESTART = "Choose another folder, or pass --overwrite to start again."
 _MAY_DIFFER = ("seeds", "random_twins")
 """Settings that add runs and change none."""
+
+
+class ComparisonRecord(TypedDict):
+    """What was compared, as ``compare.json`` holds it: runs are only added to a comparison of the same."""
+
+    format: NotRequired[int]
+    settings: dict[str, object]
+    data: dict[str, object]
+    """Names of planes on both sides, class values, and a digest of the targets."""
+    starts: dict[str, str]
+    """Digests of the weights by label."""
+    versions: dict[str, str]
+    date: str
+    command: str
 
 
 class ResultsFolder:
@@ -30,7 +44,7 @@ class ResultsFolder:
     folder
         Made when the first run is complete.
     record
-        ``settings``, ``data`` and ``starts`` (digests by label), with whatever else is worth knowing.
+        What is compared.
     overwrite
         Forget what an earlier comparison left.
 
@@ -41,13 +55,14 @@ class ResultsFolder:
 
     """
 
-    def __init__(self, folder: Path, record: Mapping[str, Any], overwrite: bool) -> None:
-        self.folder, self.record = folder, {"format": _FORMAT, **record}
+    def __init__(self, folder: Path, record: ComparisonRecord, overwrite: bool) -> None:
+        self.folder = folder
+        self.record: ComparisonRecord = {"format": _FORMAT, **record}
         self.rows: list[ResultRow] = []
         if overwrite or not folder.exists() or not any(folder.iterdir()):
             return
         before = _read_record(folder)
-        _refuse_difference(folder, before, self.record)
+        _check_same_comparison(folder, before, self.record)
         self.record["starts"] = before["starts"] | record["starts"]
         self.rows = read_results(folder / RESULTS)
 
@@ -57,7 +72,7 @@ class ResultsFolder:
         return Comparison(tuple(self.rows))
 
     def add(self, run: Sequence[ResultRow]) -> None:
-        """Take in a complete run and write all files anew.
+        """Add a complete run and write all files again.
 
         Raises
         ------
@@ -73,7 +88,7 @@ class ResultsFolder:
             reason = error.__cause__ if isinstance(error, UserError) else error
             raise UserError(
                 f"Cannot write to '{self.folder}': {getattr(reason, 'strerror', None) or reason}. "
-                "Make room; the same command then goes on."
+                "Make room; the same command then resumes the comparison."
             ) from error
 
     def _write(self) -> None:
@@ -97,7 +112,7 @@ def read_results(path: Path) -> list[ResultRow]:
         with path.open(newline="", encoding="utf-8") as file:
             return [_row(line) for line in csv.DictReader(file)]
     except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"'{path}' is damaged and cannot be added to. {_ANEW}") from error
+        raise UserError(f"'{path}' is damaged and cannot be added to. {_RESTART}") from error
 
 
 def _row(line: Mapping[str, str]) -> ResultRow:
@@ -107,11 +122,11 @@ def _row(line: Mapping[str, str]) -> ResultRow:
     return ResultRow(line["start"], line["kind"], line["network"], seed, step, seconds, loss, scores)
 
 
-def _flat(row: ResultRow) -> dict[str, Any]:
+def _flat(row: ResultRow) -> SummaryRow:
     return {name: getattr(row, name) for name in _COLUMNS} | row.scores
 
 
-def _as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+def _as_csv(rows: Sequence[SummaryRow], columns: Sequence[str]) -> str:
     """Lines of a CSV; numbers to seven digits, nothing where there is no number."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -120,45 +135,45 @@ def _as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: str | float) -> str | float:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.7g}"
     return value
 
 
-def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
+def _finite(row: SummaryRow) -> dict[str, str | float | None]:
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file anew; it is never half there."""
+    """Replace a file; it is never half there."""
     with replacing(path, overwrite=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _read_record(folder: Path) -> dict[str, Any]:
+def _read_record(folder: Path) -> ComparisonRecord:
     path = folder / RECORD
     if not path.is_file():
-        raise UserError(f"Folder '{folder}' is not empty and holds no comparison. {_ANEW}")
+        raise UserError(f"Folder '{folder}' is not empty and holds no comparison. {_RESTART}")
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: ComparisonRecord = json.loads(path.read_text(encoding="utf-8"))
         complete = record["format"] == _FORMAT and {"settings", "data", "starts"} <= record.keys()
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"'{path}' is damaged, so the comparison cannot go on. {_ANEW}") from error
+        raise UserError(f"'{path}' is damaged, so the comparison cannot be resumed. {_RESTART}") from error
     if not complete:
-        raise UserError(f"'{path}' is of another version of the program. {_ANEW}")
+        raise UserError(f"'{path}' is of another version of the program. {_RESTART}")
     return record
 
 
-def _refuse_difference(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def _check_same_comparison(folder: Path, before: ComparisonRecord, now: ComparisonRecord) -> None:
     """Runs can only be added to a comparison if nothing but their start and seed differs."""
     for name, value in now["settings"].items():
         was = before["settings"].get(name)
         if name not in _MAY_DIFFER and was != value:
             flag = f"--{name.replace('_', '-')}"
-            raise UserError(f"'{folder}' holds a comparison with {flag} {was}, not {value}. {_ANEW}")
+            raise UserError(f"'{folder}' holds a comparison with {flag} {was}, not {value}. {_RESTART}")
     if before["data"] != now["data"]:
-        raise UserError(f"'{folder}' holds a comparison on other images or targets. {_ANEW}")
+        raise UserError(f"'{folder}' holds a comparison on other images or targets. {_RESTART}")
     for label, digest in now["starts"].items():
         if before["starts"].get(label, digest) != digest:
-            raise UserError(f"'{folder}' holds runs of '{label}' with other weights. {_ANEW}")
+            raise UserError(f"'{folder}' holds runs of '{label}' with other weights. {_RESTART}")

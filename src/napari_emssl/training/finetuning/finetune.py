@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from ...data.datasets.image_pairs import ImageSources
 from ...data.patches.patches import LabelledBatch
@@ -160,7 +159,7 @@ class _FinetuneRun:
     def _card(self, summary: TrainingSummary) -> Card:
         """Write the card, when training is over."""
         request, data, start = self._request, self._data, self._start
-        facts: dict[str, Any] = {"summary": data.summary, "validation": data.no_validation or "held out"}
+        facts: dict[str, object] = {"summary": data.summary, "validation": data.no_validation or "held out"}
         facts |= self._training.facts(data)
         record = stage("finetune", self._settings, facts, summary, start.name if start else "scratch", request.command)
         return Card(

@@ -198,7 +198,7 @@ def _why_none(settings: FinetuneSettings, goes_on: bool) -> str:
         return "No validation, as asked for: the last weights are kept."
     if goes_on:
         return (
-            "No validation: nearly all that is painted has been learnt from before, so it cannot judge. The last "
+            "No validation: nearly all that is painted has been learnt from before, so nothing is left to validate on. The last "
             "weights are kept; paint a few new objects, or judge the preview by eye."
         )
     return (

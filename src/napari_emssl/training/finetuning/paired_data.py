@@ -107,7 +107,20 @@ def _split(
 
 
 def split_by_shares(names: Sequence[str], sources: Sequence[str], validation: float, test: float, seed: int) -> Split:
-    """Hold out shares, rounded up, first for the test; 0.15 and 0.15 are the paper's 2155 and 1832 of 14 364."""
+    """Hold out shares, rounded up, first for the test; 0.15 and 0.15 are the paper's 2155 and 1832 of 14 364.
+
+    Parameters
+    ----------
+    names
+        Of the planes.
+    sources
+        What each plane was cut from: planes of one source stay together.
+    validation, test
+        Shares, in [0, 1); that of the validation is taken of what the test leaves.
+    seed
+        Draws the sources.
+
+    """
     tested = math.ceil(round(test * len(names), 6))
     validated = math.ceil(round(validation * (len(names) - tested), 6))
     return make_split(names, sources, validated, tested, None, seed)
@@ -116,7 +129,25 @@ def split_by_shares(names: Sequence[str], sources: Sequence[str], validation: fl
 def strips(
     places: Sequence[tuple[Image, Image, int]], readers: Sequence[Reader], share: float, upscale: int
 ) -> tuple[tuple[Sequence[Reader], Sequence[Reader], Sequence[Reader]], str]:
-    """Learn from the upper part of every plane, hold out the lower one: readers of both, and why there are none."""
+    """Learn from the upper part of every plane and hold out the lower one.
+
+    Parameters
+    ----------
+    places
+        Image, target and index of every plane.
+    readers
+        For each place, what reads it.
+    share
+        Of the lowest plane's height that is held out.
+    upscale
+        How many times finer the grid of the targets is.
+
+    Returns
+    -------
+    parts, why_none
+        Readers for training, validation and test; and, where nothing is held out, a sentence that says why.
+
+    """
     height = min(image.plane_shape[0] for image, _, _ in places)
     strip = round(share * height)
     if strip < _LEAST_STRIP_PX or height - strip < 2 * strip:

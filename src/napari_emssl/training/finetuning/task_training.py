@@ -5,7 +5,6 @@ One class for each way of learning, found by `training_of`; nothing else in this
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
 
 from ...data.datasets.image_pairs import ImageSources
 from ...data.images.intensity_scaling import IntensityScaling
@@ -73,7 +72,7 @@ class TaskTraining(ABC):
         """Return the classes on the card, background first; none where results are intensities."""
         return ()
 
-    def facts(self, data: TrainingData) -> dict[str, Any]:
+    def facts(self, data: TrainingData) -> dict[str, object]:
         """Return what the card records of the data beside their summary."""
         return {}
 
@@ -114,7 +113,7 @@ class SupervisedSegmentation(TaskTraining):
         painted = zip(names, data.class_values, strict=True)
         return (ClassInfo(name="background"), *(ClassInfo(name=name, target_value=value) for name, value in painted))
 
-    def facts(self, data: TrainingData) -> dict[str, Any]:
+    def facts(self, data: TrainingData) -> dict[str, object]:
         """Return which objects or planes were held out, for runs that start from this model."""
         return {KEY: data.split} if data.split else {}
 
@@ -156,10 +155,10 @@ class SelfSupervisedDenoising(TaskTraining):
         return PairPatches(planes, *shape)
 
     def learner(self, context: FinetuneContext) -> NoiseLearner:
-        """Return a learner that only its loss can judge."""
+        """Return a learner that is validated by its loss alone."""
         return NoiseLearner(context)
 
-    def facts(self, data: TrainingData) -> dict[str, Any]:
+    def facts(self, data: TrainingData) -> dict[str, object]:
         """Return how it was learnt and what was measured for that choice."""
         assert data.supervision is not None
         return {"supervision": data.supervision.method, **data.supervision.found}

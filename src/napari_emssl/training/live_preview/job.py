@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from ...errors import UserError
 from ...jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
 from .pixel_classifier import PixelClassifier, fit, pixel_features, uncertainty
 from .query import PreviewQuery
+
+T = TypeVar("T", bound=np.generic)
 
 MOST_PLANES = 4
 """Planes whose features are kept, those used last."""
@@ -41,27 +43,27 @@ def live_preview() -> Job[None]:
     """
 
     def events(control: Control) -> Iterator[Update | Finished[None]]:
-        looker = LivePredictor()
+        predictor = LivePredictor()
         yield Started("CPU", "", "Waiting for paint.")
-        for question in control.questions(PreviewQuery):
+        for query in control.questions(PreviewQuery):
             try:
-                images = looker.answer(question)
+                images = predictor.answer(query)
             except UserError as error:
                 yield Notice(str(error))
             else:
-                yield Preview(images, question.number)
+                yield Preview(images, query.number)
         yield Finished(None, stopped=True)
 
     return Job(events)
 
 
 class LivePredictor:
-    """Answers questions and remembers the features of the planes it has seen."""
+    """Answers queries and remembers the features of the planes it has seen."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, _Described] = {}
+        self._known: dict[bytes, _PlaneFeatures] = {}
 
-    def answer(self, look: PreviewQuery) -> Mapping[str, NDArray[Any]]:
+    def answer(self, query: PreviewQuery) -> Mapping[str, NDArray[np.generic]]:
         """Return "prediction" and "uncertainty" of the plane in view.
 
         Raises
@@ -70,18 +72,18 @@ class LivePredictor:
             When the painting does not show at least one class and background.
 
         """
-        described = [self._describe(plane) for plane in look.planes]
+        described = [self._describe(plane) for plane in query.planes]
         targets, values = targets_from_painting(
-            list(look.painting), look.unpainted, look.background, ignored_labels=look.ignored, regions=look.regions
+            list(query.painting), query.unpainted, query.background, ignored_labels=query.ignored, regions=query.regions
         )
         count = len(values) + 1
         classifier = _learn([(one, one.coarse(target)) for one, target in zip(described, targets, strict=True)], count)
-        return described[look.view].classified(classifier, count)
+        return described[query.view].classified(classifier, count)
 
-    def _describe(self, plane: NDArray[Any]) -> "_Described":
+    def _describe(self, plane: NDArray[np.generic]) -> "_PlaneFeatures":
         """Return the features of a plane, computed now or kept from before."""
         key = blake2b(np.ascontiguousarray(plane).data, digest_size=16, salt=str(plane.shape)[:16].encode()).digest()
-        found = self._known.pop(key, None) or _Described.of(plane)
+        found = self._known.pop(key, None) or _PlaneFeatures.of(plane)
         self._known[key] = found
         while len(self._known) > MOST_PLANES:
             self._known.pop(next(iter(self._known)))
@@ -89,7 +91,7 @@ class LivePredictor:
 
 
 @dataclass(frozen=True, eq=False)
-class _Described:
+class _PlaneFeatures:
     """Features of a plane, on a grid that is coarser than its own where the plane is large."""
 
     features: NDArray[np.float16]
@@ -98,7 +100,7 @@ class _Described:
     factor: int
 
     @classmethod
-    def of(cls, plane: NDArray[Any]) -> "_Described":
+    def of(cls, plane: NDArray[np.generic]) -> "_PlaneFeatures":
         unit = IntensityScaling().fit(plane).to_unit(plane)
         factor = max(1, math.ceil(math.sqrt(plane.size / _MOST_PX)))
         if factor > 1:
@@ -113,25 +115,25 @@ class _Described:
         middle = self.factor // 2
         return _extended(target, self.factor)[middle :: self.factor, middle :: self.factor]
 
-    def classified(self, classifier: PixelClassifier, count: int) -> Mapping[str, NDArray[Any]]:
+    def classified(self, classifier: PixelClassifier, count: int) -> Mapping[str, NDArray[np.generic]]:
         """Return labels and uncertainty on the plane's own grid."""
         rows, columns, size = self.features.shape
         found = classifier.probabilities(self.features.reshape(-1, size)).reshape(count, rows, columns)
         labels = found.argmax(axis=0).astype(np.uint8)
         return {"prediction": self._fine(labels), "uncertainty": self._fine(uncertainty(found))}
 
-    def _fine(self, array: NDArray[Any]) -> NDArray[Any]:
+    def _fine(self, array: NDArray[T]) -> NDArray[T]:
         for axis in (0, 1):
             array = np.repeat(array, self.factor, axis) if self.factor > 1 else array
         return np.ascontiguousarray(array[: self.shape[0], : self.shape[1]])
 
 
-def _extended(plane: NDArray[Any], factor: int) -> NDArray[Any]:
+def _extended(plane: NDArray[T], factor: int) -> NDArray[T]:
     """Repeat the last row and column until both edges are multiples of `factor`."""
     return np.pad(plane, [(0, -edge % factor) for edge in plane.shape], mode="edge")
 
 
-def _learn(planes: list[tuple[_Described, NDArray[np.uint8]]], count: int) -> PixelClassifier:
+def _learn(planes: list[tuple[_PlaneFeatures, NDArray[np.uint8]]], count: int) -> PixelClassifier:
     """Fit to at most `_LEARNT_PX` painted pixels of all planes, as many of each class where there are enough."""
     rng = np.random.default_rng(0)
     features, classes = [], []

@@ -1,7 +1,7 @@
 """Questions that can be put to a running job; plain data, so that whoever asks loads nothing slow."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 class PreviewQuery:
     """A question: what does the painting say of one plane?"""
 
-    planes: tuple[NDArray[Any], ...]
+    planes: tuple[NDArray[np.generic], ...]
     """Planes ``(h, w)`` in their own units: those with paint on them, and the one in view."""
-    painting: tuple[NDArray[Any], ...]
+    painting: tuple[NDArray[np.generic], ...]
     """Labels ``(h, w)`` of each, 0 where nothing is painted."""
     view: int = 0
     """Which of the planes is asked about."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ _CACHE_BYTES = 2**31
 class PretrainingData:
     """Images without labels, and the part each plays."""
 
-    catalogue: ImageCatalog
+    catalog: ImageCatalog
     split: Split
     settings: PretrainSettings
 
@@ -41,7 +41,7 @@ class PretrainingData:
 
     def validation_patches(self) -> tuple[Tensor, tuple[int, ...]]:
         """Return one fixed patch of every validation plane, ``(n, 1, patch, patch)``, and the damaged planes."""
-        patches = self._patches(self.split.validation, visits="once", cache_bytes=0)
+        patches = self._patches(self.split.validation, visits="once")
         count = min(len(patches), VALIDATION_LIMIT)
         stacked = torch.empty(count, 1, self.settings.patch, self.settings.patch)
         damaged: set[int] = set()
@@ -57,42 +57,52 @@ class PretrainingData:
 
     def test_patches(self) -> UnlabelledPatches:
         """Return one fixed patch of every test plane."""
-        return self._patches(self.split.test, visits="once", cache_bytes=0)
+        return self._patches(self.split.test, visits="once")
 
-    def _patches(self, images: list[int], **options: Any) -> UnlabelledPatches:
-        planes = self.catalogue.planes_of(images)
+    def _patches(
+        self, images: list[int], visits: Literal["by-area", "once"] = "by-area", cache_bytes: int = 0
+    ) -> UnlabelledPatches:
+        planes = self.catalog.planes_of(images)
         chosen = self.settings
-        store = self.catalogue.store
-        return UnlabelledPatches(store, chosen.patch, IntensityScaling(), chosen.seed, planes=planes, **options)
+        store = self.catalog.store
+        return UnlabelledPatches(
+            store, chosen.patch, IntensityScaling(), chosen.seed, cache_bytes=cache_bytes, visits=visits, planes=planes
+        )
 
     def name_of(self, plane: int) -> str:
         """Return the name of the image that a plane belongs to."""
-        return self.catalogue.names[int(np.searchsorted(np.cumsum(self.catalogue.counts), plane, side="right"))]
+        return self.catalog.names[int(np.searchsorted(np.cumsum(self.catalog.counts), plane, side="right"))]
 
-    def describe(self, patches: int) -> dict[str, Any]:
-        """Return the data as the model's card tells of them; `patches` is their number in an epoch."""
-        planes = {name: len(self.catalogue.planes_of(part)) for name, part in vars(self.split).items()}
-        parts = vars(self.split)
-        summary = (
-            f"Learning from {counted(planes['training'], 'plane')} of {counted(len(parts['training']), 'image')} "
-            f"({counted(patches, 'patch', 'patches')} an epoch), validating on "
-            f"{counted(planes['validation'], 'plane')} of {counted(len(parts['validation']), 'image')}"
-        )
-        kept = f", {counted(len(parts['test']), 'image')} kept for the test" if parts["test"] else ""
+    def describe(self, patches: int) -> dict[str, object]:
+        """Return what the model's card records of the data; `patches` is their number in an epoch."""
         return {
-            "summary": f"{summary}{kept}.",
-            "layouts": sorted(set(self.catalogue.layouts)),
-            "images": len(parts["training"]),
-            "planes": planes["training"],
+            "summary": self.summary(patches),
+            "layouts": sorted(set(self.catalog.layouts)),
+            "images": len(self.split.training),
+            "planes": self._planes(self.split.training),
             "patches_per_epoch": patches,
-            "validation_images": len(parts["validation"]),
-            "test_images": len(parts["test"]),
-            "skipped": len(self.catalogue.skipped),
+            "validation_images": len(self.split.validation),
+            "test_images": len(self.split.test),
+            "skipped": len(self.catalog.skipped),
         }
+
+    def summary(self, patches: int) -> str:
+        """Say what is learnt from, as a sentence; `patches` is their number in an epoch."""
+        parts = self.split
+        learnt = (
+            f"Learning from {counted(self._planes(parts.training), 'plane')} of "
+            f"{counted(len(parts.training), 'image')} ({counted(patches, 'patch', 'patches')} an epoch)"
+        )
+        validated = f"{counted(self._planes(parts.validation), 'plane')} of {counted(len(parts.validation), 'image')}"
+        kept = f", {counted(len(parts.test), 'image')} kept for the test" if parts.test else ""
+        return f"{learnt}, validating on {validated}{kept}."
+
+    def _planes(self, images: list[int]) -> int:
+        return len(self.catalog.planes_of(images))
 
     def remarks(self) -> Iterator[str]:
         """Say what is not as asked for."""
-        skipped, chosen = self.catalogue.skipped, self.settings
+        skipped, chosen = self.catalog.skipped, self.settings
         if skipped:
             yield describe_skipped(skipped)
         there = len(self.split.training)
@@ -105,15 +115,29 @@ class PretrainingData:
 
     def write_split(self, path: Path) -> None:
         """Write the split, replacing what is there."""
-        catalogue = self.catalogue
-        facts = {"seed": self.settings.seed, "layouts": catalogue.layouts}
-        write_split(path, self.split, catalogue.names, catalogue.origins, facts, overwrite=True)
+        catalog = self.catalog
+        facts = {"seed": self.settings.seed, "layouts": catalog.layouts}
+        write_split(path, self.split, catalog.names, catalog.origins, facts, overwrite=True)
 
 
 def gather_unlabelled(
     sources: Sequence[ImageSource], settings: PretrainSettings, split: Path | None = None
 ) -> PretrainingData:
     """Open what there is to learn from and split it, or take the very split that a file holds.
+
+    Parameters
+    ----------
+    sources
+        Folders, files, packs and arrays ``(h, w)`` or ``(n, h, w)``, in any mix.
+    settings
+        How images are found, repaired and split.
+    split
+        File with the split of another run; None makes one.
+
+    Returns
+    -------
+    PretrainingData
+        The images, opened, and which are learnt from.
 
     Raises
     ------
@@ -130,14 +154,14 @@ def gather_unlabelled(
         )
     if split is not None and (settings.images or settings.validation is not None or settings.test):
         raise UserError("--split says which images are used. Leave out --images, --validation and --test.")
-    catalogue = open_sources(sources, settings.layout, settings.hot_pixels)
+    catalog = open_sources(sources, settings.layout, settings.hot_pixels)
     if in_parts:
-        catalogue, parts = split_within_images(catalogue, settings.patch)
+        catalog, parts = split_within_images(catalog, settings.patch)
     if split is not None:
-        return PretrainingData(catalogue, read_split(split, catalogue.names), settings)
+        return PretrainingData(catalog, read_split(split, catalog.names), settings)
     if in_parts:
-        return PretrainingData(catalogue, parts, settings)
-    count = len(catalogue)
+        return PretrainingData(catalog, parts, settings)
+    count = len(catalog)
     validation = min(VALIDATION_LIMIT, count // 10) if settings.validation is None else settings.validation
-    parts = make_split(catalogue.names, catalogue.origins, validation, settings.test, settings.images, settings.seed)
-    return PretrainingData(catalogue, parts, settings)
+    parts = make_split(catalog.names, catalog.origins, validation, settings.test, settings.images, settings.seed)
+    return PretrainingData(catalog, parts, settings)

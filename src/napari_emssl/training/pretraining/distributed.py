@@ -5,7 +5,7 @@ taken over all shares, so the run is the one a single process would make with th
 leads: it owns steps, stop, time, validation, events and files, and announces every step, which the others then take
 too (`training.steps.follow_training`).
 Gradients are summed in one message a step instead of by `torch.nn.parallel.DistributedDataParallel`, which expects one
-``backward`` for each ``forward``; the discriminator's one judgement is differentiated twice.
+``backward`` for each ``forward``; the discriminator's one forward pass is differentiated twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -134,7 +134,7 @@ def process_group(device: torch.device) -> Iterator[ProcessGroup]:
         if isinstance(error, torch.OutOfMemoryError) or not _is_lost_connection(error):
             raise
         raise UserError(
-            f"Another process of the run has ended, so process {rank()} ends, too. Its message tells why."
+            f"Another process of the run has ended, so process {rank()} ends, too. Its own message says why."
         ) from error
     finally:
         distributed.destroy_process_group()

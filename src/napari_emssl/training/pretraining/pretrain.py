@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -30,7 +29,7 @@ from .test_error import restoration_l1
 from .torchrun_env import rank, size
 
 _KNOWN_BATCHES, _KNOWN_SECONDS = 20, 30.0
-"""Before that nothing is said about waiting: reading processes take seconds to start."""
+"""Before that nothing is reported about waiting: reading processes take seconds to start."""
 _LONG_WAIT = 0.2
 _EVERY = 50
 """Steps between two validations at most, where nobody knows how many steps there will be."""
@@ -164,14 +163,15 @@ class PretrainRequest:
         share = group.share_of(chosen.batch_size)
         loader = BatchLoader(data.training_patches(), chosen.batch_size, chosen.workers, share)
         loader.damaged.update(damaged)
+        summary = data.summary(loader.patches_per_epoch)
         facts = data.describe(loader.patches_per_epoch) | ({"processes": group.size} if group.size > 1 else {})
         learner = Pix2Pix(chosen, device, validation, partial(self._card, facts, loader), group, self.start)
         with closing(loader):
             if not group.leads:
                 return follow_training(learner, loader.batches, group.announced(), self.resume)
-            yield Started(f"{group.prefix}{device.label}", device.reason, facts["summary"])
+            yield Started(f"{group.prefix}{device.label}", device.reason, summary)
             yield from map(Notice, data.remarks())
-            reading, schedule = ReadingMonitor(loader, data), self._schedule(loader, facts["summary"])
+            reading, schedule = ReadingMonitor(loader, data), self._schedule(loader, summary)
             with group.released():
                 for number, event in enumerate(run_training(learner, schedule, control, self.resume)):
                     if number == 0 and self.keep_split is not None:
@@ -200,7 +200,7 @@ class PretrainRequest:
             caption="a held-out patch, the same throughout",
         )
 
-    def _card(self, facts: dict[str, Any], loader: BatchLoader, summary: TrainingSummary) -> Card:
+    def _card(self, facts: dict[str, object], loader: BatchLoader, summary: TrainingSummary) -> Card:
         chosen, start = self.settings, self.start
         data = facts | {"damaged": len(loader.damaged)}
         record = stage("pretrain", chosen, data, summary, start.name if start else None, self.command)
