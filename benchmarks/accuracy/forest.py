@@ -22,7 +22,7 @@ from skimage.feature import multiscale_basic_features
 from sklearn.ensemble import RandomForestClassifier
 
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
-from napari_emssl.data.patches.patches import LabelledPlane
+from napari_emssl.data.patches.labelled import LabelledPlane
 from napari_emssl.evaluation.comparison.data import RunData, gather_comparison_data
 from napari_emssl.evaluation.comparison.results import Comparison
 from napari_emssl.evaluation.comparison.results_folder import RECORD, RESULTS, read_results

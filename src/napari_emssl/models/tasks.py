@@ -58,9 +58,8 @@ class Task(ABC):
     def target_levels(self, image: Levels, target: Levels) -> Levels:
         """Return the levels by which a target is scaled, so that the network can learn it in the units of its image.
 
-        Where the background is taken away, the darkest part of the target becomes 0: how bright a crystal is between
-        its columns cannot be distinguished from background once an image is scaled, and what cannot be distinguished cannot be
-        learnt.
+        Where the background is taken away, the darkest part of the target becomes 0: once an image is scaled, its
+        background cannot be distinguished from the brightness of a crystal between its columns, so it cannot be learnt.
 
         Parameters
         ----------

@@ -16,7 +16,7 @@ from napari_emssl.data.datasets.plane_stores import PlaneStore
 from napari_emssl.data.datasets.sources import open_sources
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.patches.loader import BatchLoader, Positions
-from napari_emssl.data.patches.patches import UnlabelledPatches
+from napari_emssl.data.patches.unlabelled_patches import UnlabelledPatches
 from napari_emssl.errors import UserError
 
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.signal import lfilter
 
+from napari_emssl.data.patches.labelled import LabelledPlane
 from napari_emssl.data.patches.masked_pixels import HiddenPatches, hide, noise_reach
-from napari_emssl.data.patches.patches import LabelledPlane
 
 Floats = NDArray[np.float32]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from napari_emssl.data.images.image import Image, read_image, write_image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling, Levels
+from napari_emssl.data.patches.labelled import LabelledPlane
 from napari_emssl.data.patches.paired_patches import PairPatches, PairPlanes
-from napari_emssl.data.patches.patches import LabelledPlane
 from napari_emssl.errors import UserError
 from napari_emssl.evaluation.evaluate import evaluate
 from napari_emssl.inference.apply import apply, apply_files

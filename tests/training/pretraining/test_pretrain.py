@@ -16,7 +16,7 @@ import tifffile
 import torch
 from small_pretraining import blobs, losses, result, small
 
-from napari_emssl.data.patches.patches import UnlabelledPatches
+from napari_emssl.data.patches.unlabelled_patches import UnlabelledPatches
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Notice, Preview, Progress, Started
 from napari_emssl.training.pretraining.pretrain import pretrain

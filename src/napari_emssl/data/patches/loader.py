@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ...errors import UserError
-from .patches import UnlabelledPatches
+from .unlabelled_patches import UnlabelledPatches
 
 T = TypeVar("T")
 

@@ -2,8 +2,8 @@
 
 Noise2Void (Krull et al. 2019, arXiv 1811.10980): some pixels are replaced by others of their surroundings and the
 network is asked for their true values. Independent noise cannot be predicted from the surroundings, structure can.
-Noise that reaches over several pixels can be predicted from its neighbours, so these are hidden too (structured Noise2Void,
-Broaddus et al. 2020): how far it reaches along either axis is measured.
+Noise that reaches over several pixels can be predicted from its neighbours, so these are hidden too (structured
+Noise2Void, Broaddus et al. 2020): how far it reaches along either axis is measured.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .corruption import turn
+from .labelled import LabelledPlane, cut
 from .paired_patches import PairPatches
-from .patches import LabelledPlane, cut
 
 Floats = NDArray[np.float32]
 

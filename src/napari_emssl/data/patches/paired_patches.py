@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .corruption import turn
-from .patches import LabelledBatch, LabelledPlane, cut
+from .labelled import LabelledBatch, LabelledPlane, cut
 
 _GAIN, _SHIFT = 0.25, 0.08
 """Logarithm of the largest change of contrast, and the largest change of brightness."""

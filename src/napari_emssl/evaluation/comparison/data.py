@@ -13,7 +13,7 @@ from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.objects import Target, numbered_objects
 from ...data.labels.sparse_painting import count_objects, paint_few
 from ...data.labels.targets import targets_from_masks
-from ...data.patches.patches import LabelledPlane
+from ...data.patches.labelled import LabelledPlane
 from ...errors import UserError
 from ...jobs.settings import CompareSettings
 from ...models.tasks import task_of

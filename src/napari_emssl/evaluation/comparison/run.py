@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...data.patches.patches import LabelledBatch, LabelledPatches, LabelledPlane
+from ...data.patches.labelled import LabelledBatch, LabelledPatches, LabelledPlane
 from ...inference.tiles import TileRegion, default_halo, padded, split
 from ...jobs.events import Control, Progress
 from ...jobs.settings import FinetuneSettings

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...data.patches.patches import LabelledBatch
+from ...data.patches.labelled import LabelledBatch
 from ...errors import UserError
 from ...inference.tiles import padded
 from ...jobs.devices import Device, place

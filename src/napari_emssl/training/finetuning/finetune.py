@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from ...data.datasets.image_pairs import ImageSources
-from ...data.patches.patches import LabelledBatch
+from ...data.patches.labelled import LabelledBatch
 from ...errors import UserError
 from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Started, Update

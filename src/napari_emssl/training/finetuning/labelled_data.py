@@ -14,7 +14,7 @@ from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.objects import Target
 from ...data.labels.targets import hold_out, targets_from_masks
-from ...data.patches.patches import LabelledPlane
+from ...data.patches.labelled import LabelledPlane
 from ...errors import UserError
 from ...jobs.settings import FinetuneSettings
 from .split_record import SplitRecord, in_objects, known_points, record_objects, record_planes, whole_side
@@ -198,8 +198,8 @@ def _why_none(settings: FinetuneSettings, goes_on: bool) -> str:
         return "No validation, as asked for: the last weights are kept."
     if goes_on:
         return (
-            "No validation: nearly all that is painted has been learnt from before, so nothing is left to validate on. The last "
-            "weights are kept; paint a few new objects, or judge the preview by eye."
+            "No validation: nearly all that is painted has been learnt from before, so nothing is left to validate on. "
+            "The last weights are kept; paint a few new objects, or judge the preview by eye."
         )
     return (
         "No validation: fewer than 5 objects are painted, too few to hold some out. The last weights are kept; "

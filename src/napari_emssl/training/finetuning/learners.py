@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...data.patches.patches import LabelledPlane
+from ...data.patches.labelled import LabelledPlane
 from ...metrics import dice
 from ...models.model_file import Model
 from ...models.objectives import NoisyTargetObjective, RestorationObjective, SegmentationObjective

@@ -18,9 +18,9 @@ from ...data.datasets.image_pairs import ImageSources, as_list, pixel_sizes
 from ...data.images.image import Image, ImageSource, as_image, find_images
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.frame_pairs import aligned, compare_frames, noisy_target
+from ...data.patches.labelled import LabelledPlane
 from ...data.patches.masked_pixels import hide, noise_reach
 from ...data.patches.paired_patches import PairPlanes
-from ...data.patches.patches import LabelledPlane
 from ...errors import UserError
 from ...jobs.settings import FinetuneSettings
 from ...models.tasks import task_of

@@ -12,8 +12,8 @@ from ...data.datasets.pairing import origin_of
 from ...data.datasets.splits import Split, make_split
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
+from ...data.patches.labelled import LabelledPlane
 from ...data.patches.paired_patches import PairPlanes
-from ...data.patches.patches import LabelledPlane
 from ...errors import UserError
 from ...jobs.settings import FinetuneSettings
 from ...models.tasks import task_of

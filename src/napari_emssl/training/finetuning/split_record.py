@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from ...data.labels.objects import KnownPoint, inner_points
-from ...data.patches.patches import LabelledPlane
+from ...data.patches.labelled import LabelledPlane
 from ...models.model_file import Card
 
 KEY = "split"

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from ...data.datasets.image_pairs import ImageSources
 from ...data.images.intensity_scaling import IntensityScaling
+from ...data.patches.labelled import LabelledPatches
 from ...data.patches.masked_pixels import HiddenPatches
+from ...data.patches.painted_patches import PaintedPatches
 from ...data.patches.paired_patches import PairPatches
-from ...data.patches.patches import LabelledPatches, PaintedPatches
 from ...jobs.settings import FinetuneSettings
 from ...models.heads import new_classes, with_classes
 from ...models.model_file import ClassInfo, Model

@@ -14,7 +14,7 @@ from ...data.datasets.sources import ImageCatalog, describe_skipped, open_source
 from ...data.datasets.splits import Split, make_split, read_split, write_split
 from ...data.images.image import ImageSource
 from ...data.images.intensity_scaling import IntensityScaling
-from ...data.patches.patches import UnlabelledPatches
+from ...data.patches.unlabelled_patches import UnlabelledPatches
 from ...errors import UserError
 from ...formatting import counted
 from ...jobs.settings import PretrainSettings

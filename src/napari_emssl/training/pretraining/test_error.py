@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from ...data.patches.corruption import corrupt
-from ...data.patches.patches import UnlabelledPatches
+from ...data.patches.unlabelled_patches import UnlabelledPatches
 from ...jobs.devices import Device, place
 from ...jobs.settings import PretrainSettings
 from ...models.model_file import Model
