@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 from scipy import ndimage
 
-from napari_emssl.data.datasets.pair_check import PairCheck, check_pair
+from napari_emssl.data.datasets.pair_check import PairCheck, check_planes
 from napari_emssl.simulation.stem.simulate import STEMImage, simulate_stem
 
 KINDS = ("no_noise", "no_background", "sharp", "fine")
@@ -27,7 +27,7 @@ def shifted(made: STEMImage, kind: str) -> PairCheck:
     """Check an image against its truth, moved."""
     factor = 2 if kind == "fine" else 1
     moved = ndimage.shift(getattr(made, kind), [s * factor for s in SHIFT_PX], order=3, mode="nearest")
-    return check_pair(made.image, moved)
+    return check_planes(made.image, moved)
 
 
 def main() -> None:
@@ -37,8 +37,8 @@ def main() -> None:
     count = parser.parse_args().count
     made = [simulate_stem(seed=[5, number]) for number in range(count)]
     for kind in KINDS:
-        own = [check_pair(one.image, getattr(one, kind)) for one in made]
-        others = [check_pair(one.image, getattr(made[n - 1], kind)) for n, one in enumerate(made)]
+        own = [check_planes(one.image, getattr(one, kind)) for one in made]
+        others = [check_planes(one.image, getattr(made[n - 1], kind)) for n, one in enumerate(made)]
         moved = [shifted(one, kind) for one in made]
         errors = [np.hypot(*np.subtract(check.shift_px, SHIFT_PX)) for check in moved]
         print(f"{kind}: own truth {dict(Counter(map(word, own)))}")

@@ -10,7 +10,7 @@ from ..models.zoo import ZooEntry
 _COLUMNS = ("name", "network", "task", "parameters", "size", "licence", "origin")
 
 
-class ModelRow(TypedDict):
+class ListedModel(TypedDict):
     """What ``models list --json`` says of a model."""
 
     name: str
@@ -30,7 +30,7 @@ class ModelRow(TypedDict):
     """Only of models that can be downloaded, as `sha256` and `description`."""
 
 
-def own_row(entry: ZooEntry) -> ModelRow:
+def own_row(entry: ZooEntry) -> ListedModel:
     """Return the row of a model that is here."""
     return {
         "name": entry.name,
@@ -46,7 +46,7 @@ def own_row(entry: ZooEntry) -> ModelRow:
     }
 
 
-def remote_row(model: RemoteModel) -> ModelRow:
+def remote_row(model: RemoteModel) -> ListedModel:
     """Return the row of a model that can be downloaded."""
     return {
         "name": model.name,
@@ -63,7 +63,7 @@ def remote_row(model: RemoteModel) -> ModelRow:
     }
 
 
-def print_table(rows: list[ModelRow]) -> None:
+def print_table(rows: list[ListedModel]) -> None:
     """Print the rows under their headings, columns aligned."""
     table = [_COLUMNS, *([_cell(row, column) for column in _COLUMNS] for row in rows)]
     widths = [max(len(line[i]) for line in table) for i in range(len(_COLUMNS))]
@@ -71,7 +71,7 @@ def print_table(rows: list[ModelRow]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _cell(row: ModelRow, column: str) -> str:
+def _cell(row: ListedModel, column: str) -> str:
     """Text of a cell; a size is given in MB."""
     return f"{row['bytes'] / 1e6:.2f} MB" if column == "size" else str(cast(dict[str, object], row)[column])
 

@@ -167,7 +167,7 @@ class ProgressBar:
             self.bars.update(self.task, completed=event.fraction, pace=pace_of(event))
         elif isinstance(event, Finished):
             self.bars.update(self.task, completed=1.0)
-        elif text := text_of(event):
+        elif text := message_of(event):
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _renderable(self) -> Group:
@@ -199,7 +199,7 @@ class ProgressLines:
                 self._flush(event.fraction)
         elif isinstance(event, Finished):
             self._flush(1.0)
-        elif (text := text_of(event)) and (not self.warnings_only or isinstance(event, Notice)):
+        elif (text := message_of(event)) and (not self.warnings_only or isinstance(event, Notice)):
             self._print(text)
 
     def _flush(self, fraction: float) -> None:
@@ -218,7 +218,7 @@ class ProgressLines:
         pass
 
 
-def text_of(event: Event) -> str:
+def message_of(event: Event) -> str:
     """Return the sentences an event carries; empty when it carries numbers or pictures."""
     if isinstance(event, Started):
         device = f"Device: {event.device}. {event.reason}".strip()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 15
 _MOST_BYTES = 1 << 32
-"""Limit on a model whose size nobody has promised: a server may send for ever."""
+"""Limit on a model whose size nobody has promised: a server might never stop sending."""
 _DOCUMENT_BYTES = 1 << 24
 """Limit on a registry."""
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -89,9 +89,10 @@ def fetch_model(url: str, path: Path, wanted: Download, timeout_seconds: float, 
 
 
 def read_document(url: str, timeout_seconds: float) -> bytes:
-    """Return a small document; raises `UserError` where it cannot be had over a connection that nobody can tamper with.
+    """Return a small document from an address; raises `UserError` when that gives nothing.
 
-    Its checksum is not known beforehand, so only ``https`` will do, at every redirection too.
+    Nobody knows its checksum beforehand, so the address, and every one it redirects to, must be ``https`` or on this
+    machine.
     """
     if _is_open_to_tampering(url):
         raise UserError(f"'{url}' could be changed on the way here. Use its https address, or a copy in a file.")

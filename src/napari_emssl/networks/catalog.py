@@ -8,7 +8,7 @@ from ..errors import UserError
 
 @dataclass(frozen=True)
 class HRNetLayout:
-    """What tells the members of the HRNet family apart."""
+    """What distinguishes the members of the HRNet family."""
 
     width: int
     """Channels C of the branch at 1/4; the others have 2C, 4C and 8C."""

@@ -59,7 +59,7 @@ class PairCheck:
         return " ".join(filter(None, (self.trouble, self.doubt, fit, finer)))
 
 
-def check_pair(image: NDArray[np.generic], target: NDArray[np.generic], factors: Sequence[int] = (1, 2)) -> PairCheck:
+def check_planes(image: NDArray[np.generic], target: NDArray[np.generic], factors: Sequence[int] = (1, 2)) -> PairCheck:
     """Compare a plane with its clean target.
 
     Parameters
@@ -99,7 +99,7 @@ def check_images(image: Image, target: Image, factors: Sequence[int] = (1, 2)) -
     image, target
         Stacks of as many planes.
     factors
-        See `check_pair`.
+        See `check_planes`.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def check_images(image: Image, target: Image, factors: Sequence[int] = (1, 2)) -
         counts = f"There are {len(image)} planes but {len(target)} clean ones"
         return PairCheck(trouble=f"{counts}: each needs one of its own.")
     compared = np.unique(np.linspace(0, len(image) - 1, _MOST_PLANES).round().astype(int))
-    checks = [check_pair(image.plane(int(i)), target.plane(int(i)), factors) for i in compared]
+    checks = [check_planes(image.plane(int(i)), target.plane(int(i)), factors) for i in compared]
     worst = min(checks, key=lambda check: (not check.trouble, not check.doubt, abs(check.correlation)))
     wrong = sum(bool(check.trouble) for check in checks)
     if not 0 < wrong < len(checks) / 2:

@@ -12,7 +12,7 @@ from .pairing import draw_subset, order_by_draw
 
 FORMAT = 1
 _PARTS = ("training", "validation", "test")
-_TAKE_ANOTHER = "Take one that a run wrote beside its model."
+_TAKE_ANOTHER = "Use one that a run wrote beside its model."
 _TEST_SALT = 7_919
 """Added to the seed of the test draw: otherwise the test set would be the validation set of a run without a test."""
 

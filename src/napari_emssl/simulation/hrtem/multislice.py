@@ -74,7 +74,7 @@ def hard_sphere_structure_factor(
     """Structure factor S(k) of atoms that keep a distance, Percus and Yevick, Phys. Rev. 110 (1958) 1.
 
     In the closed form of N. W. Ashcroft and J. Lekner, Phys. Rev. 145 (1966) 83 (doi:10.1103/PhysRev.145.83). Atoms
-    strewn without regard for each other (S = 1) show too much contrast over long distances: two carbon atoms are never
+    placed without regard to each other (S = 1) show too much contrast over long distances: two carbon atoms are never
     0.05 nm apart.
 
     Parameters
@@ -195,7 +195,7 @@ class Species:
         shared
             Whether atoms are shared among samples by `deposit`, whose blur is undone then, or sit on samples.
         order
-            Structure factor at ``sampling(grid)`` by which the spectrum of randomly strewn atoms is weighted.
+            Structure factor at ``sampling(grid)`` by which the spectrum of randomly placed atoms is weighted.
 
         """
         k = sampling(grid)

@@ -47,7 +47,7 @@ class Specimen:
         return cls(particles, [p.atoms + c for p, c in zip(particles, centres, strict=True)], settings)
 
     def slices(self, grid: SamplingGrid, margin_px: int, rng: np.random.Generator) -> Iterator[Slice]:
-        """Yield the slices of the particles, from the top, then those of the film, whose atoms are strewn on the way.
+        """Yield the slices of the particles, from the top, then those of the film, whose atoms are drawn on the way.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ def check_field(settings: HRTEMSettings) -> None:
 
 
 def draw_diameters(settings: HRTEMSettings, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the particles' diameters in nm, each in the asked range, so that they fit the field of view.
+    """Draw the particles' diameters in nm, each in the range asked for, so that they fit the field of view.
 
     None is wider than 0.45 of the field, and together they cover about 0.4 of it at most, unless even the smallest
     ones asked for are wider or cover more. The log-normal distribution has its median in the geometric middle of the
