@@ -148,4 +148,4 @@ def test_pixel_size_of_a_file_that_napari_opened_itself(make_napari_viewer, tmp_
     take_pixel_size()
     assert [kind for kind, _ in said] == ["error", "info", "error"]
     assert "0.4 nm" in said[1][1]
-    assert "tells no pixel size" in said[2][1]
+    assert "has no pixel size" in said[2][1]

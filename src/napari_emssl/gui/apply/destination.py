@@ -1,4 +1,4 @@
-"""Where results go, and what a run will take: decided and said before it. No Qt, no torch."""
+"""Where results go and what a run will need, decided and shown before it starts. No Qt, no torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ def default_folder() -> Path:
 
 
 def check_fits(request: ApplyRequest) -> None:
-    """Raise `UserError` where the results do not fit, or their places are taken; nothing is computed yet."""
+    """Raise `UserError` where the results do not fit or would overwrite something, before anything is computed."""
     destination = request.destination
     if destination.place == "memory" and request.bytes > free_main_memory() // 2:
         raise UserError(

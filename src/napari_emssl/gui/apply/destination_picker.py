@@ -18,9 +18,9 @@ _PLACES: dict[str, DestinationKind | None] = {
 }
 _HINTS = {
     "automatic": "Small results stay in memory, large ones go to disk; the line above Apply says which.",
-    "in memory": "Quick, and can be painted on; gone with the viewer unless it is saved.",
+    "in memory": "Fast, and can be painted on; lost when the viewer is closed unless it is saved.",
     "on disk (OME-Zarr)": "Written plane by plane into a folder; a run that was stopped can be resumed.",
-    "when looked at": "A layer at once; its planes are computed when you move to them. For large stacks.",
+    "when looked at": "The layer appears at once; its planes are computed when you move to them. For large stacks.",
 }
 
 
@@ -45,8 +45,8 @@ class DestinationPicker(QWidget):
         self.browse_button = QPushButton("…")
         self.browse_button.setToolTip("Choose the folder.")
         self.browse_button.clicked.connect(self._browse)
-        self.replace = QCheckBox("Replace results that are there")
-        self.replace.setToolTip("Otherwise unfinished results are resumed, and finished ones left alone.")
+        self.replace = QCheckBox("Replace existing results")
+        self.replace.setToolTip("Otherwise unfinished results are resumed, and finished ones are kept.")
         self._row = hbox(self.folder_line, self.browse_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -69,7 +69,7 @@ class ApplyDock(Dock):
         self.scope = combo_box(_SCOPES)
         self.place = DestinationPicker()
         self.add_row("Model", hbox(self.model, self.open_button))
-        self.add_row("Apply to", self.scope, "The plane in view is quick; a stack is done plane by plane.")
+        self.add_row("Apply to", self.scope, "The plane in view takes a moment; a stack is processed plane by plane.")
         self.add_row("Image", self.image.native, "The image or stack; dask, zarr and multiscale layers too.")
         self.add_row("Images", self.layers, "The model is applied to those that are ticked.")
         self.add_row("Result", self.place, "Where the result goes.")
@@ -146,7 +146,7 @@ class ApplyDock(Dock):
         self.panel.say(f"Opened '{card.name}', a {card.network.name} for the task {card.task}.")
 
     def use_model(self, name: str) -> None:
-        """Pick a model of the zoo, one that has only just come included."""
+        """Pick a model of the zoo, even one that was added a moment ago."""
         self.model.refresh()
         self.model.pick(name)
 
@@ -157,7 +157,7 @@ class ApplyDock(Dock):
         return self.advanced.settings().model_copy(update=update)
 
     def update_estimate(self) -> None:
-        """Say what a run would do, and whether it can be done; while one is under way its own words stand."""
+        """Say what a run would do, and whether it can be done; during a run its own messages stay."""
         if self.panel.runner.running:
             return
         try:
@@ -205,11 +205,11 @@ class ApplyDock(Dock):
         self.panel.say(f"The result of {names} is computed where you look; the first plane takes a few seconds.")
 
     def _say(self, text: str, trouble: bool) -> None:
-        """Tell how a layer fares that outlives this dock."""
+        """Show a message of a layer that may outlive this dock."""
         if not self.gone and not self.panel.runner.running:
             self.panel.say(text, trouble)
 
     def on_close(self) -> None:
-        """End the job; layers that are computed when they are looked at live on."""
+        """End the job; layers that are computed when they are looked at stay alive."""
         self.gone = True
         super().on_close()

@@ -69,7 +69,7 @@ _ALIVE: set["LazyResult"] = set()
 
 
 class LazyResult(QObject):
-    """A layer of results that come when they are looked at; lives as long as its layer shows them."""
+    """A layer whose results are computed when they are looked at; lives as long as the layer shows them."""
 
     def __init__(
         self, viewer: "Viewer", request: ApplyRequest, selection: Selection, say: Callable[[str, bool], None]
@@ -77,10 +77,10 @@ class LazyResult(QObject):
         super().__init__()
         self._viewer, self._say = viewer, say
         card = request.card
-        looker = self._looker = OnDemandPredictor(request, selection)
+        predictor = self._predictor = OnDemandPredictor(request, selection)
         self._planes = LazyPlanes(
-            result_shape(selection.source.shape, card), result_dtype(card), looker.plane,
-            changed=self._refresh, failed=self._complain, release=looker.release,
+            result_shape(selection.source.shape, card), result_dtype(card), predictor.plane,
+            changed=self._refresh, failed=self._show_failure, release=predictor.release,
         )  # fmt: skip
         self._planes.awake = False
         self.layer = show_result(viewer, request, selection, self._planes)
@@ -96,10 +96,10 @@ class LazyResult(QObject):
     def _refresh(self) -> None:
         if self._current():
             self.layer.refresh()
-            where = f" on {self._looker.device}" if self._looker.device else ""
+            where = f" on {self._predictor.device}" if self._predictor.device else ""
             self._say(f"'{self.layer.name}' is computed where you look{where}; move the slider for more.", False)
 
-    def _complain(self, error: Exception) -> None:
+    def _show_failure(self, error: Exception) -> None:
         if self._current():
             self._say(str(error), True)
 

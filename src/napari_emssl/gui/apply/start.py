@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of one selection."""
+    """The result of one selection."""
 
     selection: Selection
     array: "LayerArray | None"
@@ -33,7 +33,7 @@ class Applied:
         """Say what there is now; `where` names the folder of results on disk."""
         done, planes, failure = self.outcome.done, self.outcome.planes, self.outcome.failure
         if layer is None:
-            return f"Nothing was done of {self.selection.title}."
+            return f"Nothing was computed for {self.selection.title}."
         if done == planes:
             return f"Done; the result is in layer '{layer.name}'{where}."
         ending = "Ended early" if failure else "Stopped"
@@ -83,7 +83,7 @@ def _applied(selection: Selection, outcome: ApplyResult) -> Applied:
 
 
 class _ResultShow:
-    """Shows results one by one: adding a layer takes napari about 0.1 s, and the viewer shall live in between."""
+    """Shows results one by one: adding a layer takes napari about 0.1 s, and the viewer stays responsive in between."""
 
     def __init__(
         self, panel: JobPanel, viewer: "Viewer", request: ApplyRequest, results: list[Applied],

@@ -9,12 +9,12 @@ from pathlib import Path
 from ...errors import UserError
 from ...models.model_file import Storage, read_model, save_model
 from ...models.zoo import add_model, checksum, curve_file, free_name, remove_model, rename_model
-from .rows import ModelRow
+from .rows import ZooRow
 
 
 @dataclass(frozen=True)
 class Imported:
-    """Models that have come."""
+    """Models that were imported."""
 
     paths: tuple[Path, ...]
 
@@ -24,7 +24,7 @@ class Imported:
         return self.paths[-1]
 
     def describe(self) -> str:
-        """Say what has come."""
+        """Say what was imported."""
         return f"Imported {', '.join(repr(path.stem) for path in self.paths)}."
 
 
@@ -51,7 +51,7 @@ def _import(path: Path) -> Path:
     return place
 
 
-def export(row: ModelRow, path: Path, storage: Storage) -> str:
+def export(row: ZooRow, path: Path, storage: Storage) -> str:
     """Write a copy of a model and read it back; a file that is there is replaced.
 
     Parameters
@@ -83,13 +83,13 @@ def export(row: ModelRow, path: Path, storage: Storage) -> str:
     return f"Wrote {target}: {target.stat().st_size / 1e6:.2f} MB, SHA-256 {checksum(target)}."
 
 
-def rename(row: ModelRow, name: str) -> Path:
-    """Give an own model another name; raises `UserError` when it is taken or no name."""
+def rename(row: ZooRow, name: str) -> Path:
+    """Give an own model another name; raises `UserError` when the name is taken or invalid."""
     return rename_model(row.name, name)
 
 
-def delete(row: ModelRow) -> None:
-    """Delete an own model; a damaged file may be called what no model can be called."""
+def delete(row: ZooRow) -> None:
+    """Delete an own model; a damaged file may have a name that no model can have."""
     if row.origin != "damaged":
         remove_model(row.name)
         return
@@ -100,7 +100,7 @@ def delete(row: ModelRow) -> None:
         raise UserError(f"Cannot remove '{path}': {error.strerror or error}.") from error
 
 
-def _path_of(row: ModelRow) -> Path:
+def _path_of(row: ZooRow) -> Path:
     if row.path is None:
         raise UserError(f"'{row.name}' is not on this computer yet. Download it first.")
     return row.path

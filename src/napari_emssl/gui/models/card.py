@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QSizePolicy, 
 
 from ...formatting import counted, duration
 from ...models.model_file import Card, Stage
-from .rows import ModelRow
+from .rows import ZooRow
 
 _TASKS = {
     "reconstruct": "reconstruct: a generator, a start for fine-tuning",
@@ -44,7 +44,7 @@ class CardView(QWidget):
         layout.addWidget(self.page, 1)
         layout.addLayout(below)
 
-    def show_row(self, row: ModelRow | None) -> None:
+    def show_row(self, row: ZooRow | None) -> None:
         """Show the card of a model, or that there is none; one that is shown already stays where it was scrolled to."""
         page = "" if row is None else page_of(row)
         if page != self._shown:
@@ -57,7 +57,7 @@ class CardView(QWidget):
         QApplication.clipboard().setText(self.page.toPlainText())
 
 
-def page_of(row: ModelRow) -> str:
+def page_of(row: ZooRow) -> str:
     """Return all that is known of a model, as HTML without colours of its own."""
     parts = [f"<b>{escape(row.name)}</b>"]
     if row.trouble:
@@ -72,7 +72,7 @@ def page_of(row: ModelRow) -> str:
     return "".join(parts)
 
 
-def _facts(row: ModelRow) -> dict[str, str]:
+def _facts(row: ZooRow) -> dict[str, str]:
     """What a model is."""
     weights = f", weights as {row.card.storage}" if row.card else ""
     facts = {

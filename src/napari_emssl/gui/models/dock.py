@@ -32,7 +32,7 @@ from .card import CardView
 from .picker import ZooWatch, zoo_news
 from .reader import ZooReader, ZooView
 from .request import DownloadRequest, FileRequest
-from .rows import Action, ModelRow
+from .rows import Action, ZooRow
 from .table import ModelView
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _TASKS = {
     "super-resolve": "super-resolve",
 }
 _STORAGES: dict[str, Storage] = {"32 bit …": "float32", "16 bit, about half the size …": "float16"}
-_NO_CURVES = "Curves are kept of what is trained in the viewer; of this model there are none."
+_NO_CURVES = "Curves are kept for models trained in the viewer; there are none for this one."
 _MODELS = "Models (*.safetensors)"
 
 
@@ -143,7 +143,7 @@ class ModelsDock(Column):
         self.viewer.events.theme.connect(self._follow_theme)
 
     @property
-    def row(self) -> ModelRow | None:
+    def row(self) -> ZooRow | None:
         """The chosen model."""
         return self.table.row
 
@@ -154,7 +154,7 @@ class ModelsDock(Column):
         self.reader.ask(registries=True)
 
     def on_close(self) -> None:
-        """End what runs, and let go of the viewer."""
+        """End what runs, and disconnect from the viewer."""
         self.panel.runner.close()
         self.reader.close()
         self.viewer.events.theme.disconnect(self._follow_theme)
@@ -167,7 +167,7 @@ class ModelsDock(Column):
     def _filter(self, _: object = None) -> None:
         self.table.filter(self.task.currentData(), self.search.text())
 
-    def _on_picked(self, row: ModelRow | None) -> None:
+    def _on_picked(self, row: ZooRow | None) -> None:
         self.card.show_row(row)
         self._show_curves(row)
         self._show_actions()
@@ -182,7 +182,7 @@ class ModelsDock(Column):
         self.panel.bar.setVisible(not idle)
         self.panel.stop_button.setVisible(not idle)
 
-    def _show_curves(self, row: ModelRow | None) -> None:
+    def _show_curves(self, row: ZooRow | None) -> None:
         self._curve_rows = rows = kept_curves(row.name) if row is not None and row.origin == "own" else []
         if rows and self.plot is None:
             self._make_plot()
@@ -280,7 +280,7 @@ class ModelsDock(Column):
         row = self.row
         if row is None:
             return
-        question = f"Delete '{row.name}'? Its file cannot be brought back:\n{row.path}"
+        question = f"Delete '{row.name}'? This cannot be undone:\n{row.path}"
         answer = QMessageBox.question(
             self, "Delete a model", question, QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
             QMessageBox.StandardButton.No,
@@ -296,7 +296,7 @@ class ModelsDock(Column):
         )
 
     def _arrived(self, path: Path, sentence: str) -> None:
-        """Choose a model that has come, wherever it is shown."""
+        """Choose a model that was just added, and make sure that it is shown."""
         self.task.setCurrentIndex(0)
         self.search.clear()
         self.table.want(str(path), path.stem)

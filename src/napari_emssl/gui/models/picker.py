@@ -22,7 +22,7 @@ SCRATCH = "scratch"
 
 
 class ZooNews(QObject):
-    """Says that a model was added to the zoo, to every dock that lists models."""
+    """Tells every dock that lists models that the zoo has changed."""
 
     changed = Signal()
 
@@ -31,7 +31,7 @@ zoo_news = ZooNews()
 
 
 class ZooWatch(QObject):
-    """Says that files came to or went from the own models, whoever did it: another dock, the terminal, a file manager.
+    """Tells that files were added to the own models or removed, be it by another dock, the terminal or by hand.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class ModelPicker(SearchBox):
             self._fill()
 
     def recommend_for(self, task: TaskName) -> None:
-        """Recommend a start for this task, and pick it where the one recommended before was left as it was."""
+        """Recommend a start for this task, and pick it unless the user has picked one that was not recommended."""
         if task == self._task:
             return
         untouched = self.picked() == recommended_start(self._task)

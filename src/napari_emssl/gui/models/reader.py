@@ -1,4 +1,4 @@
-"""Reads the zoo in a thread: many cards, and registries that may be far away, never hold the viewer."""
+"""Reads the zoo in a thread: many cards, and registries that may be far away, never block the viewer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from qtpy.QtCore import QObject, Signal
 
 from ...models.registry import Offer, read_offer
 from ..threads.newest import NewestWins
-from .rows import ModelRow, local_rows, remote_rows
+from .rows import ZooRow, local_rows, remote_rows
 
 
 @dataclass(frozen=True)
 class ZooView:
     """The zoo at one moment."""
 
-    rows: tuple[ModelRow, ...]
+    rows: tuple[ZooRow, ...]
     complaints: tuple[str, ...] = field(default=())
     """A sentence for each registry that cannot be read."""
 
@@ -78,5 +78,5 @@ class _Zoo:
             self._offer = read_offer()
             yield self._view(here)
 
-    def _view(self, here: list[ModelRow]) -> ZooView:
+    def _view(self, here: list[ZooRow]) -> ZooView:
         return ZooView((*here, *remote_rows(self._offer, here)), self._offer.complaints)

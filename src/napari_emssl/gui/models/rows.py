@@ -29,7 +29,7 @@ _HERE: dict[Action, str] = {
 
 
 @dataclass(frozen=True)
-class ModelRow:
+class ZooRow:
     """One model of the table."""
 
     name: str
@@ -50,7 +50,7 @@ class ModelRow:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it is found by when the table is read anew."""
+        """What it is found by when the table is read again."""
         return ("remote" if self.remote else str(self.path)), self.name
 
     @property
@@ -83,33 +83,33 @@ class ModelRow:
             "download": (True, "It is on this computer already."),
             "rename": (self.origin == "shipped", "It came with the program and stays as it is."),
             "delete": (self.origin == "shipped", "It came with the program and stays as it is."),
-            "apply": (generator, "A generator is a start for fine-tuning, no finished model: fine-tune it first."),
+            "apply": (generator, "A generator is a start for fine-tuning, not a finished model: fine-tune it first."),
             "adapt": (not generator, "Only generators are pretrained further. Fine-tune this model instead."),
         }
         holds, reason = reasons.get(action, (False, ""))
         return reason if holds else ""
 
 
-def local_rows() -> list[ModelRow]:
+def local_rows() -> list[ZooRow]:
     """Read the models on this computer, damaged files last; takes about a millisecond each."""
     return [*_rows_of(list_models()), *map(_damaged, damaged_models())]
 
 
-def remote_rows(offer: Offer, here: Iterable[ModelRow]) -> list[ModelRow]:
-    """Return what registries offer and is not here by that name."""
+def remote_rows(offer: Offer, here: Iterable[ZooRow]) -> list[ZooRow]:
+    """Return the models that registries offer and that are not on this computer under the same name."""
     names = {row.name for row in here}
     return [_remote(model) for model in offer.models if model.name not in names]
 
 
-def _rows_of(entries: Iterable[ZooEntry]) -> Iterator[ModelRow]:
+def _rows_of(entries: Iterable[ZooEntry]) -> Iterator[ZooRow]:
     for entry in entries:
         with suppress(Exception):  # a file that is being taken away: the next reading tells
             yield _local(entry)
 
 
-def _local(entry: ZooEntry) -> ModelRow:
+def _local(entry: ZooEntry) -> ZooRow:
     card = entry.card
-    return ModelRow(
+    return ZooRow(
         name=entry.name,
         origin=entry.origin,
         bytes=entry.bytes,
@@ -123,12 +123,12 @@ def _local(entry: ZooEntry) -> ModelRow:
     )
 
 
-def _damaged(file: DamagedModel) -> ModelRow:
-    return ModelRow(file.name, "damaged", file.bytes, path=file.path, trouble=file.reason)
+def _damaged(file: DamagedModel) -> ZooRow:
+    return ZooRow(file.name, "damaged", file.bytes, path=file.path, trouble=file.reason)
 
 
-def _remote(model: RemoteModel) -> ModelRow:
-    return ModelRow(
+def _remote(model: RemoteModel) -> ZooRow:
+    return ZooRow(
         name=model.name,
         origin="remote",
         bytes=model.bytes,

@@ -7,7 +7,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel,
 from qtpy.QtGui import QIcon, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QTableView, QWidget
 
-from .rows import ModelRow
+from .rows import ZooRow
 
 _EMPTY = QModelIndex()
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -21,13 +21,13 @@ Cell = str | int
 class _Column(NamedTuple):
     title: str
     tooltip: str
-    value: Callable[[ModelRow], Cell]
+    value: Callable[[ZooRow], Cell]
     """What the column sorts by."""
     text: Callable[[Cell], str] = str
 
 
 def _count(value: Cell) -> str:
-    """Write a large number as short as it is of use: 8069 -> 8.07 k; 0 is not known."""
+    """Write a large number in short: 8069 -> 8.07 k; 0 means unknown."""
     count = int(value)
     for limit, sign in ((1e6, "M"), (1e3, "k")):
         if count >= limit:
@@ -55,11 +55,11 @@ class ModelTable(QAbstractTableModel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.rows: Sequence[ModelRow] = ()
+        self.rows: Sequence[ZooRow] = ()
         self.icon: QIcon | None = None
         """Sign of a damaged file."""
 
-    def show_rows(self, rows: Sequence[ModelRow]) -> None:
+    def show_rows(self, rows: Sequence[ZooRow]) -> None:
         """Show other rows."""
         self.beginResetModel()
         self.rows = rows
@@ -131,7 +131,7 @@ class ModelView(QTableView):
     Signals
     -------
     picked(object)
-        Another row, a `ModelRow`, is chosen; None when no row is.
+        Another row, a `ZooRow`, is chosen; None when no row is.
 
     """
 
@@ -165,18 +165,18 @@ class ModelView(QTableView):
         self.setMinimumHeight(line * (_ROWS_SEEN + 3))
 
     @property
-    def row(self) -> ModelRow | None:
+    def row(self) -> ZooRow | None:
         """The chosen model."""
         index = self._sorted.mapToSource(self.currentIndex())
         return self._model.rows[index.row()] if index.isValid() else None
 
     @property
-    def shown(self) -> list[ModelRow]:
+    def shown(self) -> list[ZooRow]:
         """The models that pass the filter, in the order on screen."""
         indices = (self._sorted.mapToSource(self._sorted.index(n, 0)) for n in range(self._sorted.rowCount()))
         return [self._model.rows[index.row()] for index in indices]
 
-    def show_rows(self, rows: Sequence[ModelRow]) -> None:
+    def show_rows(self, rows: Sequence[ZooRow]) -> None:
         """Show other rows; the model that was chosen stays chosen, in its new state, or the first one is."""
         before = self.row
         self.selectionModel().blockSignals(True)

@@ -119,7 +119,7 @@ class ParticlesDock(Column):
         self._ask()
 
     def on_close(self) -> None:
-        """Let go of the viewer: the dock is gone."""
+        """Disconnect from the viewer, since the dock is gone."""
         self._follow(None)
         self.measurer.close()
         self._redraw.stop()
@@ -176,7 +176,7 @@ class ParticlesDock(Column):
         return None if self._request is None else (self._request, self._cuts)
 
     def _give_up(self, error: UserError) -> None:
-        """Leave what is shown as it is and say why."""
+        """Keep what is shown, and say why nothing new is measured."""
         self._request = None
         self.measurer.drop()
         self._redraw.stop()
@@ -226,7 +226,7 @@ class ParticlesDock(Column):
             self._show_all()
 
     def _show_all(self) -> None:
-        """Bring table, histogram, features and the sentence up to date."""
+        """Bring table, histogram, features and summary up to date."""
         if not self._tables or self._request is None:
             return
         self.table = table = concatenate(self._tables)

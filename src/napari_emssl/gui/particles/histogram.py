@@ -37,7 +37,7 @@ class SizeHistogram(QWidget):
         self.setMinimumHeight(_HEIGHT)
 
     def show_sizes(self, diameters: NDArray[np.float64], summary: Summary) -> None:
-        """Show these diameters ``(n,)`` and what they amount to."""
+        """Show these diameters ``(n,)`` and their summary."""
         self._shown = diameters, summary
         self._draw()
 

@@ -25,7 +25,7 @@ _DTYPE = np.uint16
 
 
 def is_particle_layer(layer: "Layer") -> bool:
-    """Whether a layer was made here: it is a result and no source."""
+    """Whether a layer was made here, and so is a result, not a source."""
     return _KEY in layer.metadata.get(METADATA_KEY, {})
 
 
@@ -129,7 +129,7 @@ class ParticleLayer:
         return int(self.layer.data[at]) if inside else 0
 
     def _hand_over(self, event: "Event") -> None:
-        """The user has corrected a layer by hand: leave it alone."""
+        """The user has corrected a layer by hand: never write to it again."""
         layer = event.source
         layer.events.paint.disconnect(self._hand_over)
         layer.metadata.pop(METADATA_KEY, None)

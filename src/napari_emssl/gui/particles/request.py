@@ -23,7 +23,7 @@ _PER_PIXEL = 4
 
 @dataclass(frozen=True)
 class FoundPlane:
-    """The particles of one plane of a request, numbered on from those of the planes before."""
+    """The particles of one plane of a request, numbered consecutively after those of the planes before."""
 
     request: "MeasureRequest"
     index: tuple[int, ...]

@@ -151,7 +151,7 @@ def column_title(name: str) -> str:
 
 
 def cell_text(value: Cell) -> str:
-    """Write a value as short as it is of use."""
+    """Write a value with as many digits as are useful."""
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, float):

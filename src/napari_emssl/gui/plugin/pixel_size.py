@@ -1,4 +1,4 @@
-"""Putting a pixel size right by hand, on every layer that lies on the same grid. No Qt."""
+"""Correcting a pixel size by hand, on every layer that lies on the same grid. No Qt."""
 
 from typing import TYPE_CHECKING
 
@@ -51,9 +51,9 @@ def set_pixel_size(viewer: "Viewer", layer: "Layer", pixel_size_nm: float) -> li
 
 
 def take_pixel_size() -> None:
-    """Put the pixel size that the active layer's file tells into the layer and all others on its grid.
+    """Write the pixel size stored in the active layer's file into the layer and all others on its grid.
 
-    For TIFF and other files that napari reads by itself, without their calibration. Says in the viewer what was done.
+    For TIFF and other files that napari reads by itself, without their calibration. Shows in the viewer what was done.
     """
     from napari.utils.notifications import show_error, show_info
     from napari.viewer import current_viewer
@@ -72,9 +72,9 @@ def _pixel_size_taken(viewer: "Viewer | None") -> str:
         raise UserError("No layer of a file is selected. Select a layer that was opened from a file, then try again.")
     size = read_image(path).pixel_size_nm
     if size is None:
-        raise UserError(f"'{path}' tells no pixel size. Write it into the field of EM SSL Particles.")
+        raise UserError(f"'{path}' has no pixel size. Type it into the field of EM SSL Particles.")
     names = ", ".join(f"'{name}'" for name in set_pixel_size(viewer, layer, size))
-    return f"The pixel size is {size:.4g} nm now, in {names}."
+    return f"The pixel size of {names} is {size:.4g} nm now."
 
 
 def _grid_of(layer: "Layer") -> tuple[int | float | str, ...] | None:

@@ -23,7 +23,7 @@ Paths = str | list[str]
 
 _AXES = ("t", "z", "y", "x")
 _NOTHING: list[Nothing] = [(None,)]
-"""What npe2 takes for "it was seen to, but there is no layer"."""
+"""What npe2 understands as "handled, but there is no layer"."""
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData] | list[Nothing]]:

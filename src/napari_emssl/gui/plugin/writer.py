@@ -143,7 +143,7 @@ def _write(path: str, data: _LayerData, options: dict[str, Any], smallest: bool)
 
 
 def _pixel_size(options: dict[str, Any]) -> float | None:
-    """Pixel size in nm of a layer, given as its options; None where it has none, or pixels are no squares."""
+    """Pixel size in nm of a layer, given as its options; None where it has none, or pixels are not square."""
     scale, units = options.get("scale"), options.get("units")
     if scale is None or units is None:
         return None
@@ -159,4 +159,4 @@ def _smallest(low: int, high: int) -> np.dtype[np.generic]:
 
 
 def _nothing() -> None:
-    """What is called after each plane where nobody wants to know."""
+    """What is called after each plane by default."""

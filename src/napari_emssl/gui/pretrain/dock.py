@@ -38,7 +38,7 @@ _ADVANCED = (
 )  # fmt: skip
 _NETWORK = ("generator", "width", "refine")
 _HINT = "Adapts the generator to these images: it learns to restore what is corrupted. No painting is needed."
-_UNCHANGED = " No step was better than the weights it began with, so it is these. Give it more time."
+_UNCHANGED = " No step improved on the initial weights, so these are kept. Give it more time."
 _BROUGHT = "The start brings its network. Choose 'scratch' in 'Start from' to set it."
 
 
@@ -81,7 +81,11 @@ class PretrainDock(Dock):
         self.add_row("Device", self.device)
         self.add_row("Time budget (s)", self.basic.rows["max_seconds"].widget)
         self.add_row("Save as", self.name, "The generator is put into the zoo under this name.")
-        self.add_row("Licence", self.licence, "Licence of the images, for the model's card; it goes wherever it goes.")
+        self.add_row(
+            "Licence",
+            self.licence,
+            "Licence of the images, recorded on the model's card.",
+        )
 
     def _make_settings(self) -> None:
         self.advanced = SettingsForm(DEFAULTS, _ADVANCED)
@@ -120,13 +124,13 @@ class PretrainDock(Dock):
         self._suggest_name()
 
     def _tick_active(self) -> None:
-        """Begin with the image at hand."""
+        """Tick the image that is selected in the viewer."""
         self.sources.refresh()
         active = self.viewer.layers.selection.active
         self.sources.layers.pick([active] if active is not None else [])
 
     def start_from(self, name: str) -> None:
-        """Pick a generator of the zoo to start from, one that has only just come included."""
+        """Pick a generator of the zoo to start from, even one that was added a moment ago."""
         self.start.refresh()
         self.start.pick(name)
 

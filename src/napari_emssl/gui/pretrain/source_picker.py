@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Kind = Literal["open layers", "a folder", "files"]
 _HINTS: dict[Kind, str] = {
     "open layers": "Images that are open in the viewer; large ones stay where they are and are read plane by plane.",
-    "a folder": "All images in a folder and below; those of the published data sets are recognised.",
+    "a folder": "All images in a folder and its subfolders; the published data sets are recognised.",
     "files": "Image files of any number.",
 }
 _FILES = f"Images ({' '.join(f'*{suffix}' for suffix in READERS)});;All files (*)"

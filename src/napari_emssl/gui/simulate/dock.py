@@ -66,7 +66,7 @@ class SimulateDock(Dock):
         self.add_row("Images", hbox(self.options.rows["count"].widget), "How many images 'Simulate' makes.")
         self.add_row("Seed", self.options.rows["seed"].widget)
         self.add_row("Into", self.into, "Layers to look at and to learn from here, or files for later.")
-        self.add_row("Folder", hbox(self.folder, self.folder_button), "An empty folder, or one that is to be made.")
+        self.add_row("Folder", hbox(self.folder, self.folder_button), "An empty folder, or a new one.")
         self.add_row("Files", self.options.rows["format"].widget)
         self.into.currentIndexChanged.connect(lambda _: self._show_folder())
         self._show_folder()
@@ -146,7 +146,7 @@ class SimulateDock(Dock):
         if not self.into.currentData():
             return None
         if not self.folder.text().strip():
-            raise UserError("No folder is given. Choose an empty one, or name one that is to be made.")
+            raise UserError("No folder is given. Choose an empty one, or type the name of a new one.")
         return Path(self.folder.text().strip()).expanduser()
 
     def _on_made(

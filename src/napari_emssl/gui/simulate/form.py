@@ -1,4 +1,4 @@
-"""What a simulated image shows: the fields most people set in view, all others folded away by what they are about."""
+"""What a simulated image shows: the fields that most people set, and all others folded away in groups."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,7 +119,7 @@ class SimulateForm(QWidget):
             self.crystal.set_crystal(path)
 
     def take_pixel_size(self) -> None:
-        """Take the pixel size of the picked layer over, or say why that cannot be."""
+        """Use the pixel size of the picked layer, or say why that is not possible."""
         layer = self.like.value
         if layer is None:
             self.said.emit("There is no image layer whose pixel size could be taken.", True)
@@ -136,7 +136,7 @@ class SimulateForm(QWidget):
 
 
 class CrystalBox(QSearchableComboBox):
-    """Crystals by name; what is written in it may be a kind of structure, and a CIF file goes by its name."""
+    """Crystals by name; a kind of structure may be typed in, and a CIF file is shown by its file name."""
 
     def __init__(self) -> None:
         super().__init__()

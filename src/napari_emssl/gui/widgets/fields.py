@@ -1,4 +1,4 @@
-"""Fields that magicgui and superqt do not have, and what is set on theirs so that they fit into a narrow dock."""
+"""Fields that magicgui and superqt do not have, and settings that make theirs fit into a narrow dock."""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _SHARE_STEP, _SHARE_PAGE, _SHARE_DECIMALS = 0.01, 0.1, 2
 
 
 class _WheelGuard(QObject):
-    """Keeps the wheel from a widget without the focus, so that a dock can be scrolled past its fields.
+    """Ignores the wheel over a widget without the focus, so that a dock can be scrolled past its fields.
 
     Qt's boxes and sliders take every turn of the wheel above them, and magicgui and superqt change nothing about that:
     tests `test_the_wheel_changes_no_field_*`.
@@ -40,7 +40,7 @@ _GUARD = _WheelGuard()
 
 
 def guard_wheel(widget: QWidget) -> None:
-    """Let the wheel change this field only after a click into it; turning the wheel gives it no focus either."""
+    """Let the mouse wheel change a field only after a click into it; turning the wheel does not give it the focus."""
     for part in (widget, *widget.findChildren(QAbstractSlider)):
         part.installEventFilter(_GUARD)
         if part.focusPolicy() == Qt.FocusPolicy.WheelFocus:
@@ -48,7 +48,7 @@ def guard_wheel(widget: QWidget) -> None:
 
 
 def fit_into_dock(widget: QWidget) -> None:
-    """Let a field take the width there is, and the wheel scroll past it."""
+    """Let a field take the available width, and ignore the wheel until it is clicked."""
     guard_wheel(widget)
     if isinstance(widget, QComboBox):
         stay_narrow(widget)
@@ -86,8 +86,8 @@ def combo_box(choices: Mapping[str, object], hints: Mapping[str, str] | None = N
 class SearchBox(QSearchableComboBox):
     """A combo box in which an entry is found by typing a part of its text.
 
-    What is typed and names no entry goes when the box is left; superqt lets it stand as if it were picked (test
-    `test_a_searchable_box_of_superqt_*`).
+    Text that names no entry is replaced by the picked entry when the box loses the focus; superqt keeps it, as if it
+    were picked (test `test_a_searchable_box_of_superqt_*`).
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -105,12 +105,12 @@ class SearchBox(QSearchableComboBox):
         self._show_beginning()
 
     def _show_beginning(self, _: int = 0) -> None:
-        """A long name is cut at its end."""
+        """Cut a long name at its end."""
         self.lineEdit().setCursorPosition(0)
 
 
 def share_slider(low: float, high: float) -> QLabeledDoubleSlider:
-    """Return a slider for a share between 0 and 1; dragged, it moves in steps of a hundredth, its label takes any."""
+    """Return a slider for a share between 0 and 1; dragging moves it by hundredths, its label takes any value."""
     slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
     slider.setRange(low, high)
     slider.setSingleStep(_SHARE_STEP)
@@ -122,8 +122,19 @@ def share_slider(low: float, high: float) -> QLabeledDoubleSlider:
 
 
 def optional_whole_box(low: int, high: int, step: int, empty: str) -> QSpinBox:
-    """Return a spin box for a whole number in steps; below `low` it shows the word `empty`.
+    """Return a spin box for a whole number or none.
 
+    Parameters
+    ----------
+    low, high
+        The range of the number.
+    step
+        Step of the arrows; where it is 1, it adapts to the size of the number.
+    empty
+        Word that stands for no number, one step below `low`.
+
+    Notes
+    -----
     magicgui's spin box refuses None (test `test_spin_boxes_of_magicgui_*`), and superqt's has no word to show instead.
     """
     box = QSpinBox()

@@ -1,4 +1,4 @@
-"""A form made from settings: one row a field, with its bounds, its default and its sentence as tooltip."""
+"""A form made from settings: one row for each field, with its bounds, its default and its description as tooltip."""
 
 import math
 import sys
@@ -45,7 +45,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class _Changes(Protocol):
-    """What tells that a field was changed: a signal of Qt or of psygnal."""
+    """The signal of a field's changes, of Qt or of psygnal."""
 
     def connect(self, slot: Callable[[], None]) -> object:
         """Call `slot` after each change."""
@@ -53,7 +53,7 @@ class _Changes(Protocol):
 
 @dataclass(frozen=True)
 class FieldRow:
-    """One field on screen: its widget, how to read and write it, and what tells that it was changed."""
+    """One field on screen: its widget, how to read and write it, and the signal of its changes."""
 
     widget: QWidget
     get: Callable[[], Any]
@@ -129,7 +129,7 @@ def field_title(name: str) -> str:
 def field_row(name: str, info: FieldInfo) -> FieldRow:
     """Make the widget that fits a field: its type, its bounds, and whether it may be left empty.
 
-    Where magicgui has one that shows every value of the field, it is that one; the others say why not.
+    It is the one of magicgui wherever that can show every value of the field; the other functions say why it cannot.
     """
     kind, optional = _unwrap(info.annotation)
     usual = "drawn" if _DRAWN in (info.description or "") else "automatic"

@@ -1,4 +1,4 @@
-"""How labelled fields stand below each other in a dock: rows, labels of one width, and what is folded away."""
+"""Layout of labelled fields in a dock: rows, labels of one width, and sections that are folded away."""
 
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFormLayout, QWidget
@@ -9,7 +9,7 @@ _ARROWS = {False: "▸", True: "▾"}
 
 
 class RowForm(QFormLayout):
-    """Rows of a label and a field, close together; the fields take the room."""
+    """Rows of a label and a field, close together; the fields take the remaining width."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ def align_labels(*forms: QFormLayout) -> None:
 
 
 def folded(title: str, *contents: QWidget) -> QCollapsible:
-    """Fold widgets away below a title; they appear without animation, which would move all below them step by step.
+    """Fold widgets away below a title; they appear at once, as an animation would move everything below them.
 
     The arrow is a part of the title: superqt draws its icon once, in a colour that a dark theme swallows.
     """

@@ -45,7 +45,7 @@ class LayerPicker(ComboBox):
         fit_into_dock(self.native)
 
     def reset_choices(self, *_: object) -> None:
-        """Read the choices again; `changed` tells of a pick that had to go."""
+        """Read the choices again; `changed` is emitted when the picked layer is gone."""
         picked = self.get_value()
         with self.changed.blocked():
             super().reset_choices()

@@ -118,7 +118,7 @@ class _Colour(Protocol):
     """A colour of a theme, whichever class this napari uses for it."""
 
     def as_rgb_tuple(self) -> tuple[int, ...]:
-        """Return red, green, blue from 0 to 255, and what else the class has."""
+        """Return red, green and blue from 0 to 255, possibly followed by alpha."""
 
 
 def _hex(colour: _Colour) -> str:

@@ -87,7 +87,9 @@ def pretrain(
         model = _load_start(start)
         chosen = with_network_of(model, settings or PretrainSettings())
         called = name or chosen.generator
-        request = PretrainRequest(sources, chosen, model, called, resume, autosave, licence, command, split, keep_split)
+        request = _PretrainRequest(
+            sources, chosen, model, called, resume, autosave, licence, command, split, keep_split
+        )
         yield from request.events(control)
 
     return Job(events)
@@ -134,7 +136,7 @@ def _shown(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class PretrainRequest:
+class _PretrainRequest:
     """What a pretraining was asked for; see `pretrain`."""
 
     sources: Sequence[ImageSource]
