@@ -38,7 +38,7 @@ class PaintedPatches:
     """
 
     def __init__(self, planes: Sequence[LabelledPlane], patch: int, seed: int = 0, augment: bool = True) -> None:
-        self._planes = list(planes)
+        self._planes = planes
         self._patch, self._seed, self._augment = patch, seed, augment
         self._pixels = _pixels_by_class([item.target for item in planes])
 

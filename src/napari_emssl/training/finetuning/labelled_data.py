@@ -1,6 +1,6 @@
 """What segmentation learns from, gathered, scaled and split; and the form that the data of every task take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -113,9 +113,8 @@ def gather(
 
     """
     opened = open_pairs(images, targets)
-    masks = [np.asarray(target.plane(index)) for _, target in opened for index in range(len(target))]
     zero = resolve_zero(settings.zero, opened[0][1])
-    cores, values = targets_from_masks(masks, zero, settings.merge_classes)
+    cores, values = targets_from_masks(_planes_of(target for _, target in opened), zero, settings.merge_classes)
     planes = _painted_planes([image for image, _ in opened], cores, scaling)
     if not planes:
         raise UserError("Nothing is painted in the targets. Paint one particle, then start again.")
@@ -130,6 +129,10 @@ def gather(
         no_validation="" if validation else _why_none(settings, bool(earlier)),
         split=split,
     )
+
+
+def _planes_of(images: Iterable[Image]) -> list[NDArray[np.generic]]:
+    return [np.asarray(image.plane(index)) for image in images for index in range(len(image))]
 
 
 def _painted_planes(images: Sequence[Image], cores: Sequence[Target], scaling: IntensityScaling) -> list[LabelledPlane]:

@@ -25,7 +25,7 @@ from ...errors import UserError
 from ...jobs.settings import FinetuneSettings
 from ...models.tasks import task_of
 from .labelled_data import Supervision, TrainingData
-from .paired_data import Reader, strips
+from .paired_data import Reader, split_rows
 
 _T = TypeVar("_T")
 _ALIKE = 0.5
@@ -96,18 +96,17 @@ def gather_noisy(images: ImageSources, settings: FinetuneSettings, scaling: Inte
     if supervision.method == "frames" and len(places) > _MOST_FRAMES:
         places = [places[int(at)] for at in np.linspace(0, len(places) - 1, _MOST_FRAMES)]
     readers: list[Reader] = [partial(_read, *place, supervision, scaling) for place in places]
-    planes = [film[number] for film, number in places]
-    (upper, lower, _), why_none = strips([(p.image, p.image, p.index) for p in planes], readers, settings.validation, 1)
-    held = _held(lower, supervision, settings.seed)
+    positions = [film[number] for film, number in places]
+    split = split_rows(readers, min(one.image.plane_shape[0] for one in positions), settings.validation)
     return TrainingData(
-        training=PairPlanes(upper),
-        validation=PairPlanes(held),
+        training=PairPlanes(split.training),
+        validation=PairPlanes(_held(split.validation, supervision, settings.seed)),
         class_values=(),
         scaling=scaling,
         pixel_size_nm=pixel_sizes(opened),
-        summary=_summary(len(planes), supervision),
-        no_validation="" if held else why_none,
-        sample=planes[0].plane,
+        summary=_summary(len(positions), supervision),
+        no_validation=split.no_validation,
+        sample=positions[0].plane,
         supervision=supervision,
     )
 

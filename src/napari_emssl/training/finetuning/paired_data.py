@@ -3,9 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 from ...data.datasets.image_pairs import ImageSources, open_pairs, pixel_sizes
 from ...data.datasets.pairing import origin_of
@@ -25,6 +23,17 @@ _GAP_PX = 16
 _LEAST_STRIP_PX = 32
 
 Reader = Callable[[], LabelledPlane]
+"""Reads and scales a plane with its target."""
+
+
+class PlaneSplit(NamedTuple):
+    """Planes with their targets, not read yet, by the part each plays."""
+
+    training: Sequence[Reader]
+    validation: Sequence[Reader] = ()
+    test: Sequence[Reader] = ()
+    no_validation: str = ""
+    """Why there is no validation, as a sentence; empty where there is one."""
 
 
 def gather_pairs(
@@ -58,16 +67,16 @@ def gather_pairs(
     upscale = _common_factor(pairs)
     places = [(image, target, index) for image, target in pairs for index in range(len(image))]
     readers = [partial(_read, *place, settings, scaling) for place in places]
-    parts, why_none = _split(places, readers, settings, upscale)
+    split = _split(places, readers, settings, upscale)
     return TrainingData(
-        training=PairPlanes(parts[0]),
-        validation=PairPlanes(parts[1]),
-        test=PairPlanes(parts[2]),
+        training=PairPlanes(split.training),
+        validation=PairPlanes(split.validation),
+        test=PairPlanes(split.test),
         class_values=(),
         scaling=scaling,
         pixel_size_nm=pixel_sizes([image for image, _ in pairs]),
-        summary=_summary(pairs, parts, upscale),
-        no_validation="" if parts[1] else why_none,
+        summary=_summary(pairs, split, upscale),
+        no_validation=split.no_validation,
         upscale=upscale,
         sample=places[0][0].plane(places[0][2]),
     )
@@ -93,17 +102,19 @@ def _read(
 
 def _split(
     places: Sequence[tuple[Image, Image, int]], readers: Sequence[Reader], settings: FinetuneSettings, upscale: int
-) -> tuple[tuple[Sequence[Reader], Sequence[Reader], Sequence[Reader]], str]:
-    """Divide pairs into training, validation and test; beside them the reason if nothing is held out."""
+) -> PlaneSplit:
+    """Divide pairs, given by image, target and index of the plane."""
     names = [str(image.path or number) + f" [{index}]" for number, (image, _, index) in enumerate(places)]
     sources = [origin_of(image.path) if image.path else image.name for image, _, _ in places]
     if len(set(sources)) >= _ENOUGH_SOURCES:
         split = split_by_shares(names, sources, settings.validation, settings.test, settings.seed)
         parts = ([readers[n] for n in part] for part in (split.training, split.validation, split.test))
-        return (next(parts), next(parts), next(parts)), "No validation, as asked for: the last weights are kept."
+        why_none = "" if split.validation else "No validation, as asked for: the last weights are kept."
+        return PlaneSplit(next(parts), next(parts), next(parts), why_none)
     if settings.test:
         raise UserError(f"A test needs images of at least {_ENOUGH_SOURCES} sources. Leave out --test, or give more.")
-    return strips(places, readers, settings.validation, upscale)
+    lowest = min(image.plane_shape[0] for image, _, _ in places)
+    return split_rows(readers, lowest, settings.validation, upscale)
 
 
 def split_by_shares(names: Sequence[str], sources: Sequence[str], validation: float, test: float, seed: int) -> Split:
@@ -126,54 +137,42 @@ def split_by_shares(names: Sequence[str], sources: Sequence[str], validation: fl
     return make_split(names, sources, validated, tested, None, seed)
 
 
-def strips(
-    places: Sequence[tuple[Image, Image, int]], readers: Sequence[Reader], share: float, upscale: int
-) -> tuple[tuple[Sequence[Reader], Sequence[Reader], Sequence[Reader]], str]:
+def split_rows(readers: Sequence[Reader], height: int, share: float, upscale: int = 1) -> PlaneSplit:
     """Learn from the upper part of every plane and hold out the lower one.
 
     Parameters
     ----------
-    places
-        Image, target and index of every plane.
     readers
-        For each place, what reads it.
+        Each reads a plane with its target.
+    height
+        Of the lowest plane, pixels.
     share
-        Of the lowest plane's height that is held out.
+        Of `height` that is held out.
     upscale
         How many times finer the grid of the targets is.
 
-    Returns
-    -------
-    parts, why_none
-        Readers for training, validation and test; and, where nothing is held out, a sentence that says why.
-
     """
-    height = min(image.plane_shape[0] for image, _, _ in places)
     strip = round(share * height)
     if strip < _LEAST_STRIP_PX or height - strip < 2 * strip:
         asked = "as asked for" if share == 0 else f"the planes are too small to hold out {share:.0%} of each"
-        return (readers, [], []), f"No validation: {asked}. The last weights are kept; judge the preview by eye."
+        why_none = f"No validation: {asked}. The last weights are kept; judge the preview by eye."
+        return PlaneSplit(readers, no_validation=why_none)
     upper = [partial(_part, read, slice(None, -strip - _GAP_PX), upscale) for read in readers]
     lower = [partial(_part, read, slice(-strip, None), upscale) for read in readers]
-    return (upper, lower, []), ""
+    return PlaneSplit(upper, lower)
 
 
 def _part(read: Reader, rows: slice, upscale: int) -> LabelledPlane:
     pair = read()
     fine = slice(*(None if end is None else end * upscale for end in (rows.start, rows.stop)))
-    return LabelledPlane(_copy(pair.image[rows]), _copy(pair.target[fine]))
+    return LabelledPlane(pair.image[rows].copy(), pair.target[fine].copy())  # a view would keep the whole in memory
 
 
-def _copy(part: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A part that does not keep the whole in memory."""
-    return part.copy()
-
-
-def _summary(pairs: Sequence[tuple[Image, Image]], parts: Sequence[Sequence[Reader]], upscale: int) -> str:
+def _summary(pairs: Sequence[tuple[Image, Image]], split: PlaneSplit, upscale: int) -> str:
     count = sum(len(image) for image, _ in pairs)
     first, target = pairs[0]
     grid = f", targets on a grid {upscale} times as fine" if upscale > 1 else ""
-    held = f", {len(parts[1])} held out" if parts[1] else ""
-    tested = f", {len(parts[2])} for the test" if parts[2] else ""
+    held = f", {len(split.validation)} held out" if split.validation else ""
+    tested = f", {len(split.test)} for the test" if split.test else ""
     named = f"the first '{first.name}' with '{target.name}'"
     return f"Learning from {count} {'pair' if count == 1 else 'pairs'} of planes{held}{tested}; {named}{grid}."
