@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .data.images.image import write_image
+from .data.images.writers import write_image
 from .data.labels.targets import targets_from_painting
 from .inference.apply import apply
 from .jobs.events import Control, Finished, Job, Preview, Progress, Update

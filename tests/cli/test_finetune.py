@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from terminal import Tell
 
-from napari_emssl.data.images.image import read_image, write_image
+from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.models.model_file import read_card
 
 SHORT = ("--start", "scratch", "--generator", "unet-2-44", "--steps", 2, "--patch", 64, "--batch-size", 2, "--quiet")

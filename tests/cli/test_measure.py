@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from terminal import read_back
 
-from napari_emssl.data.images.image import write_image
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.jobs.settings import MeasureSettings
 
 

@@ -8,7 +8,7 @@ from noise_images import noise
 from random_models import random_model
 
 import napari_emssl as em
-from napari_emssl.data.images.image import write_image
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.errors import UserError
 from napari_emssl.evaluation.evaluate import evaluate, evaluate_job
 from napari_emssl.inference.apply import apply

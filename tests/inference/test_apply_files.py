@@ -10,7 +10,7 @@ from noise_images import PLAIN, noise
 from random_models import random_model
 
 import napari_emssl as em
-from napari_emssl.data.images.image import write_image
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.errors import UserError
 from napari_emssl.inference.apply import apply, apply_files
 from napari_emssl.inference.outputs import output_paths

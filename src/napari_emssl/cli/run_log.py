@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TextIO
 
-from ..data.images.writers import replacing
+from ..atomic_files import replacing
 from ..errors import UserError
 from ..jobs.events import Event, Finished, Preview, Progress
 from ..training.history import CurveTable, draw_curves, read_table

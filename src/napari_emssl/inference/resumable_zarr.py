@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.images.image import create_zarr
+from ..data.images.writers import create_zarr
 from ..errors import UserError
 from ..jobs.meter import Interval
 from ..models.model_file import Card

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.images.image import create_zarr, replacing, write_image
+from ..atomic_files import replacing
+from ..data.images.writers import create_zarr, write_image
 from ..errors import UserError
 from ..models.results import ResultLayout
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data.images.image import replacing
+from ..atomic_files import replacing
 from .statistics import Summary, histogram_of
 from .table import ParticleTable
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.images.image import replacing
+from ..atomic_files import replacing
 from .properties import POWERS, Columns
 from .statistics import Summary, summary_of
 

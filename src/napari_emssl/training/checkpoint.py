@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..data.images.writers import replacing
+from ..atomic_files import replacing
 from ..errors import UserError
 from ..jobs.settings import Settings
 from .learner import State

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.images.writers import replacing
+from ..atomic_files import replacing
 from ..jobs.events import Progress
 
 if TYPE_CHECKING:

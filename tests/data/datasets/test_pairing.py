@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_emssl.data.datasets.pairing import check_pairs, draw_subset, find_pairs, origin_of, split_by_origin
-from napari_emssl.data.images.image import write_image
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.errors import UserError
 
 

@@ -6,7 +6,8 @@ import pytest
 import tifffile
 from image_arrays import random_array
 
-from napari_emssl.data.images.image import read_image, write_image
+from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.writers import write_image
 
 
 @pytest.mark.parametrize("pixel_size_nm", [0.00123, 0.0126953125, 0.5, 3.7, 1234.5])

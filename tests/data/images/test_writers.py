@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from image_arrays import random_array, stacked
 
-from napari_emssl.data.images.image import read_image, replacing, write_image
+from napari_emssl.atomic_files import replacing
+from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.errors import UserError
 
 DTYPES = ["u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8", "?", ">u2", ">f4"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_emssl.data.images import image
+from napari_emssl.data.images import image, writers
 from napari_emssl.errors import UserError
 from napari_emssl.gui.plugin.pixel_size import take_pixel_size
 from napari_emssl.gui.plugin.reader import get_reader, read_layers
@@ -135,7 +135,7 @@ def test_pixel_size_of_a_file_that_napari_opened_itself(make_napari_viewer, tmp_
         )
     viewer = make_napari_viewer()
     take_pixel_size()
-    file = image.write_image(tmp_path / "a.tif", np.zeros((32, 32), np.uint8), 0.4)
+    file = writers.write_image(tmp_path / "a.tif", np.zeros((32, 32), np.uint8), 0.4)
     (layer,) = viewer.open(str(file), plugin="napari")
     labels = viewer.add_labels(np.zeros((32, 32), np.uint8), name="painting")
     viewer.layers.selection.active = layer
@@ -143,7 +143,7 @@ def test_pixel_size_of_a_file_that_napari_opened_itself(make_napari_viewer, tmp_
     take_pixel_size()
     assert tuple(layer.scale) == tuple(labels.scale) == pytest.approx((0.4, 0.4))
     assert [str(unit) for unit in labels.units] == ["nanometer"] * 2
-    bare = image.write_image(tmp_path / "b.tif", np.zeros((32, 32), np.uint8))
+    bare = writers.write_image(tmp_path / "b.tif", np.zeros((32, 32), np.uint8))
     viewer.layers.selection.active = viewer.open(str(bare), plugin="napari")[0]
     take_pixel_size()
     assert [kind for kind, _ in said] == ["error", "info", "error"]

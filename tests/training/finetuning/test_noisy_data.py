@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from napari_emssl import worker_jobs
-from napari_emssl.data.images.image import Image, write_image
+from napari_emssl.data.images.image import Image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.errors import UserError
 from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.events import Finished, Notice, Progress, Started

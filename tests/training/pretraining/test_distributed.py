@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_emssl.data.images.image import write_image
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.data.patches.corruption import corrupt
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Progress

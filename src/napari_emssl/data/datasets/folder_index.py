@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...atomic_files import replacing
 from ...errors import UserError
 from ..images.headers import ImageHeader, read_header
-from ..images.image import is_image_name, is_junk, natural_key, replacing
+from ..images.image import is_image_name, is_junk, natural_key
 from ..images.user_folder import home
 
 VERSION = 1

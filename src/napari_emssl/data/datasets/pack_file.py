@@ -15,8 +15,8 @@ from typing import BinaryIO, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from ...atomic_files import replacing
 from ...errors import UserError
-from ..images.image import replacing
 from ..images.intensity_scaling import IntensityScaling, Levels
 from .plane_stores import PlaneStore
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ...atomic_files import replacing
 from ...errors import UserError
-from ..images.writers import replacing
 
 
 def clear_folder(folder: Path, names: Iterable[str], ours: str, overwrite: bool) -> None:

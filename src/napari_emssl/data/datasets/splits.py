@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...atomic_files import replacing
 from ...errors import UserError
-from ..images.image import replacing
 from .pairing import draw_subset, order_by_draw
 
 FORMAT = 1

@@ -16,20 +16,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ...errors import UserError
 from .arrays import DuckArray
 from .readers import HINTS, READERS, RawImage, is_colour
-from .writers import create_zarr, replacing, write_image
-
-__all__ = [
-    "FORMATS",
-    "Image",
-    "as_image",
-    "create_zarr",
-    "find_images",
-    "is_image_name",
-    "is_junk",
-    "read_image",
-    "replacing",
-    "write_image",
-]
 
 FORMATS = "TIFF, PNG, JPEG, BMP, NPY, MRC, HDF5, OME-Zarr, dm3, dm4, emd, ser"
 _JUNK = re.compile(r"^(\.|~\$|__MACOSX$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)

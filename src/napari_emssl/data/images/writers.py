@@ -1,15 +1,13 @@
 """Image files that other programs open: ImageJ and OME TIFF, OME-Zarr, PNG; written whole or not at all."""
 
-import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ...atomic_files import check_free, replacing
 from ...errors import UserError
 from .arrays import DuckArray
 from .ome_zarr import AXES, single_level
@@ -21,67 +19,6 @@ _BIG_BYTES = 4_000_000_000
 """Above this a classic TIFF cannot address its own values."""
 _CHUNK_PX = 1024
 """Largest edge of a chunk of a Zarr array."""
-
-
-@contextmanager
-def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary name beside `path`; on success it is renamed to `path`, on failure it is removed.
-
-    What was there before stays untouched until the new file (or folder) is complete.
-
-    Raises
-    ------
-    UserError
-        If `path` exists and `overwrite` is false, or the file cannot be written (disk full, no permission).
-    """
-    path = Path(path)
-    _check_free(path, overwrite)
-    # beside the target, so that renaming moves no bytes; hidden, so that searches of the folder pass it over
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _check_free(path, overwrite)  # again: writing takes time, in which another program may have made the file
-        _rename(temporary, path)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}). What was there before is unchanged. "
-            "Make room or choose another folder."
-        ) from error
-    finally:
-        _remove(temporary)
-
-
-def _check_free(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where something is there that may not be replaced."""
-    if path.exists() and not overwrite:
-        raise UserError(f"{path} exists already. Choose another name, or allow overwriting.")
-
-
-def _rename(temporary: Path, path: Path) -> None:
-    """Put a finished file or folder in its place."""
-    if not path.is_dir():
-        temporary.replace(path)
-        return
-    # a folder cannot be renamed onto another: the old one steps aside, and back where the new one cannot come in
-    old = path.with_name(f".{uuid.uuid4().hex[:8]}.old.{path.name}")
-    path.rename(old)
-    try:
-        temporary.rename(path)
-    except OSError:
-        old.rename(path)
-        raise
-    _remove(old)
-
-
-def _remove(path: Path) -> None:
-    """Delete a file or folder if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        # the error under way says what is wrong with the place; the clean-up must not hide it with one of its own
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
 
 
 def write_image(
@@ -241,7 +178,7 @@ def create_zarr(
     import zarr
 
     path = Path(path)
-    _check_free(path, overwrite)
+    check_free(path, overwrite)
     group = zarr.create_group(path, zarr_format=3, overwrite=overwrite)
     group.attrs["ome"] = single_level(len(shape), pixel_size_nm)
     return group.create_array(

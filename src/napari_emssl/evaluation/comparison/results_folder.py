@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-from ...data.images.writers import replacing
+from ...atomic_files import replacing
 from ...errors import UserError
 from .figure import write_comparison
 from .results import Comparison, ResultRow, SummaryRow

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ....data.images.image import write_image
 from ....data.images.user_folder import home, safe_stem, unused_path
+from ....data.images.writers import write_image
 from .classes import PaintedClass, Unpainted
 from .painted_image import PaintedImage
 
