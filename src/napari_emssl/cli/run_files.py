@@ -1,6 +1,5 @@
 """Where a training run writes: the flags, checked before any work. Light, so that ``--help`` is fast."""
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from ..training.file_lock import claimed
+from ..training.pretraining.torchrun_env import rank
 from .path_checks import require_empty_folder, require_existing, require_writable_file
 
 
@@ -76,7 +76,7 @@ class TrainingOutput:
 
         Of processes that `torchrun` started together only the first one writes.
         """
-        with claimed(*(self.written if os.environ.get("RANK", "0") == "0" else [])):
+        with claimed(*(self.written if rank() == 0 else [])):
             self._check()
             yield
 

@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .setting_types import AutosaveSeconds, BatchSize, Epochs, FrozenNorm, Generator, Refine, Seed, Width
+
 TrainTask = Literal["segment", "denoise", "remove-background", "super-resolve"]
 """Tasks that can be trained; the last three restore intensities."""
 
@@ -34,17 +36,17 @@ class DeviceSettings(Settings):
 class LearningSettings(DeviceSettings):
     """What one step of training takes."""
 
-    batch_size: int = Field(8, ge=1, le=4096, description="Patches in one training step.")
+    batch_size: BatchSize = 8
     patch: int = Field(128, ge=32, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
     learning_rate: float = Field(2e-4, gt=0, le=1, description="Learning rate of Adam.")
-    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    seed: Seed = 0
 
 
 class TrainingSettings(LearningSettings):
     """What all training has in common."""
 
     steps: int | None = Field(None, ge=1, description="Number of training steps; wins over epochs.")
-    epochs: int | None = Field(None, ge=1, description="Number of passes over the training data.")
+    epochs: Epochs = None
     max_seconds: float | None = Field(None, gt=0, description="Stop training after this many seconds.")
     workers: int = Field(0, ge=0, le=256, description="Extra processes that read images; 0 reads in the job itself.")
     validation_interval: int | None = Field(
@@ -53,7 +55,7 @@ class TrainingSettings(LearningSettings):
     patience: int | None = Field(
         None, ge=1, description="End when so many validations in a row found no better weights; by default never."
     )
-    autosave_seconds: float = Field(60.0, gt=0, description="Seconds between two autosaves.")
+    autosave_seconds: AutosaveSeconds = 60.0
 
 
 class PackSettings(Settings):
@@ -76,13 +78,9 @@ class PretrainSettings(TrainingSettings, PackSettings):
     Defaults are the paper's where it states them; strengths of the corruption are our choice.
     """
 
-    generator: str = Field("unet-2-44", description="Network to pretrain, by name.")
-    width: int | None = Field(
-        None, ge=1, le=256, description="Filters of the first level; by default those of the name (4 for U-Nets)."
-    )
-    refine: bool = Field(
-        False, description="Give an HRNet a part at full resolution, so that it draws detail finer than 4 px."
-    )
+    generator: Generator[str] = "unet-2-44"
+    width: Width = None
+    refine: Refine = False
     images: int | None = Field(None, ge=1, description="Use this many training images, drawn by the seed; default all.")
     validation: int | None = Field(
         None, ge=0, description="Images held out for validation; by default a tenth, 5000 at most."
@@ -95,17 +93,13 @@ class PretrainSettings(TrainingSettings, PackSettings):
     test: int = Field(
         0, ge=0, description="Images held out for the test: neither learnt from nor validated on, scored at the end."
     )
-    epochs: int | None = Field(60, ge=1, description="Number of passes over the training images.")
-    batch_size: int = Field(128, ge=1, le=4096, description="Patches in one training step.")
+    epochs: Epochs = 60
+    batch_size: BatchSize = 128
     patch: int = Field(224, ge=64, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
     learning_rate_decay: float = Field(
         0.0, ge=0, le=1, description="Last share of the run in which the learning rate falls evenly to 0; 0 keeps it."
     )
-    frozen_norm: bool = Field(
-        True,
-        description="Keep the norm statistics that came with a start; otherwise they follow the batches, as those of "
-        "random weights do.",
-    )
+    frozen_norm: FrozenNorm = True
     l1_weight: float = Field(100.0, ge=0, description="Weight of the L1 loss beside the adversarial loss.")
     noise_min: float = Field(
         0.02, ge=0, le=1, description="Least Gaussian noise, sigma, in units of the image's range."
@@ -114,7 +108,7 @@ class PretrainSettings(TrainingSettings, PackSettings):
     blur_min: float = Field(0.0, ge=0, le=8, description="Least Gaussian blur, sigma in pixels.")
     blur_max: float = Field(2.0, ge=0, le=8, description="Most Gaussian blur, sigma in pixels.")
     discriminator_width: int = Field(64, ge=4, le=256, description="Filters of the discriminator's first layer.")
-    autosave_seconds: float = Field(300.0, gt=0, description="Seconds between two autosaves.")
+    autosave_seconds: AutosaveSeconds = 300.0
 
     @property
     def noise(self) -> tuple[float, float]:
@@ -158,25 +152,15 @@ class RecipeSettings(LearningSettings, TargetSettings):
     )
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Highest learning rate of Adam.")
     augment: bool = Field(True, description="Flip, turn, resize patches and change their contrast and noise.")
-    frozen_norm: bool = Field(
-        True,
-        description="Keep the norm statistics that came with a start; otherwise they follow the batches, as those of "
-        "random weights do.",
-    )
+    frozen_norm: FrozenNorm = True
 
 
 class FinetuneSettings(RecipeSettings, TrainingSettings):
     """Training on few labels, from a pretrained start. With no steps, epochs or max_seconds: 60 seconds."""
 
-    generator: str | None = Field(
-        None, description="Network to train from scratch, by name; a start that is a model brings its own."
-    )
-    width: int | None = Field(None, ge=1, le=256, description="Filters of the first level, for a network from scratch.")
-    refine: bool = Field(
-        False,
-        description="Give an HRNet a part at full resolution, so that it draws detail finer than 4 px; "
-        "one that the start has is kept.",
-    )
+    generator: Generator[str | None] = None
+    width: Width = None
+    refine: Refine = False
     warm_rate: float = Field(
         0.25,
         gt=0,
@@ -295,7 +279,7 @@ class SimulateSettings(Settings):
     """How many images are simulated, and where they go; what they show stands in `simulation.stem.settings`."""
 
     count: int = Field(16, ge=1, le=100_000, description="Number of images.")
-    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    seed: Seed = 0
     format: Literal["png", "tiff"] = Field(
         "png", description="Files in 8 bits, as those of TEM-ImageNet (png), or float32 in electrons per pixel (tiff)."
     )
