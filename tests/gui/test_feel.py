@@ -13,7 +13,7 @@ import small_jobs
 from napari.components import ViewerModel
 from npe2 import PluginManifest
 from qtpy import PYSIDE6
-from substitutes import substitute
+from workers import substitute
 
 from napari_emssl import worker_jobs
 from napari_emssl.gui.job.job_panel import JobPanel

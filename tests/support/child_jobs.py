@@ -1,4 +1,4 @@
-"""Small jobs for `test_child`, run in a child process that has only numpy."""
+"""Small jobs for `jobs/worker/test_client.py`, run in a worker process that has only numpy."""
 
 import os
 import signal
@@ -58,6 +58,23 @@ def fast_previews(control: Control, number: int) -> Iterator[Event]:
     for step in range(number):
         yield Preview({"plane": np.full((64, 64), step, np.float32)}, step)
     yield Finished(number)
+
+
+@job
+def note_steps(control: Control, steps: int, file: Path) -> Iterator[Event]:
+    """Go as fast as the events are taken, and write down how far."""
+    for step in range(1, steps + 1):
+        file.write_text(str(step))
+        yield Progress(step, steps, metrics={"l1": 1 / step} if step % 50 == 0 else {})
+    yield Finished(steps)
+
+
+@job
+def previews_until_stopped(control: Control, file: Path) -> Iterator[Event]:
+    while not control.stopped:
+        yield Preview({"plane": np.zeros((64, 64), np.float32)})
+    file.write_text("stopped cleanly")
+    yield Finished(None, True)
 
 
 @job

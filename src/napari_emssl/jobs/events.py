@@ -1,13 +1,13 @@
-"""What a running job tells, and the handle by which it is stopped and paused.
+"""Jobs, the events that they yield, and the commands that they obey.
 
 A job is an iterator of frozen events; the last one is `Finished`. Events are plain data: numbers, strings, numpy
-arrays and a `Model` (whose weights are numpy arrays too), so that they can leave a child process.
+arrays and a `Model` (whose weights are numpy arrays too), so that they can leave a worker process.
 """
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True)
 class Started:
-    """The job has read its input and knows where it runs."""
+    """The job has read its input and knows which device it runs on."""
 
     device: str
     """Human name of the device, for example ``cpu (2 threads, fp32)``."""
@@ -70,7 +70,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Notice:
-    """A sentence the user should read; the job goes on."""
+    """A sentence the user should read; the job continues."""
 
     text: str
 
@@ -86,47 +86,113 @@ class Finished(Generic[T_co]):
 
 
 Update = Started | Progress | Preview | Notice
-"""What a job yields on its way, any number of times."""
+"""What a job yields before its end, any number of times."""
 Event = Update | Finished[object]
-"""What those are shown who do not ask for the result; a job of `T` yields ``Update | Finished[T]``."""
+"""Any event, for code that does not care what the result is; a `Job[T]` yields ``Update | Finished[T]``."""
+
+
+Command = Literal["stop", "pause", "resume", "show", "ask", "close"]
+Listener = Callable[[Command, object], None]
 
 
 class Control:
-    """What a running job asks now and then: shall I stop, pause, look at another plane? Thread-safe."""
+    """The commands for one job, from any thread, and the one place where they wait for it.
+
+    A control can be made before its job: the job finds in it all that was asked meanwhile. A running job looks at it
+    now and then; a job in another process is told at once, see `forward`.
+    """
 
     def __init__(self) -> None:
-        self._stop = threading.Event()
-        self._go = threading.Event()
-        self._go.set()
+        self._changed = threading.Condition()
+        # Planes and questions may take a while to reach another process. They wait for each other, so that the newest
+        # comes last, but hold no lock that `stop` needs.
+        self._one_by_one = threading.Lock()
+        self._listener: Listener | None = None
+        self._stopped = self._paused = self._closed = False
         self._view: NDArray[np.generic] | None = None
         self._question: object = None
-        self._asked = threading.Condition()
 
     def stop(self) -> None:
         """Ask the job to finish its step, save and hand over what it has."""
-        self._stop.set()
-        self._go.set()
-        with self._asked:
-            self._asked.notify_all()
+        with self._changed:
+            self._stopped, self._paused = True, False
+            self._tell("stop")
 
     def pause(self) -> None:
         """Ask the job to wait after its step."""
-        if not self._stop.is_set():
-            self._go.clear()
+        with self._changed:
+            if not self._stopped:
+                self._paused = True
+                self._tell("pause")
 
     def resume(self) -> None:
-        """Let a paused job go on."""
-        self._go.set()
+        """Let a paused job continue."""
+        with self._changed:
+            self._paused = False
+            self._tell("resume")
+
+    def close(self) -> None:
+        """Give up the result: a job in another process is ended at once, one of this process is asked to stop."""
+        with self._changed:
+            self._stopped, self._paused, self._closed = True, False, True
+            self._tell("close")
 
     def show(self, plane: NDArray[np.generic]) -> None:
         """Ask for previews of this plane ``(h, w)``, in the units of the image, from now on."""
-        self._view = plane
+        with self._one_by_one:
+            self._view = plane
+            self._send("show", plane)
 
     def ask(self, question: object) -> None:
         """Put a question to a job that answers questions; it takes the place of one that still waits."""
-        with self._asked:
-            self._question = question
-            self._asked.notify_all()
+        with self._one_by_one:
+            with self._changed:
+                self._question = question
+                self._changed.notify_all()
+            self._send("ask", question)
+
+    def _tell(self, command: Command) -> None:
+        """Wake the job, and pass the command on; the lock is held, so that commands arrive in the order they came."""
+        self._changed.notify_all()
+        if self._listener is not None:
+            self._listener(command, None)
+
+    def _send(self, command: Command, content: object) -> None:
+        """Pass a plane or a question on."""
+        listener = self._listener
+        if listener is not None and not self._closed:
+            listener(command, content)
+
+    def forward(self, listener: Listener | None) -> None:
+        """Pass on all commands to a job elsewhere: at once those that were given before, then each as it is given.
+
+        Parameters
+        ----------
+        listener
+            Called in the thread of the command with its name and its plane or question, None for the others. It must
+            not call this control. None ends it: later commands are only remembered.
+
+        """
+        if listener is None:
+            with self._changed:
+                self._listener = None
+            return
+        with self._one_by_one:
+            with self._changed:
+                self._listener = listener
+                for command in self._given():
+                    listener(command, None)
+            if self._view is not None:
+                self._send("show", self._view)
+            if self._question is not None:
+                self._send("ask", self._question)
+
+    def _given(self) -> Iterator[Command]:
+        """Yield the commands that were given and still hold."""
+        if self._closed or self._stopped:
+            yield "close" if self._closed else "stop"
+        elif self._paused:
+            yield "pause"
 
     def questions(self, kind: type[T]) -> Iterator[T]:
         """Wait for questions of a kind and yield each, the newest where several came; ends when the job shall stop.
@@ -138,10 +204,10 @@ class Control:
 
         """
         while True:
-            with self._asked:
-                self._asked.wait_for(lambda: self._question is not None or self.stopped)
+            with self._changed:
+                self._changed.wait_for(lambda: self._question is not None or self._stopped)
                 question, self._question = self._question, None
-            if self.stopped:
+            if self._stopped:
                 return
             if not isinstance(question, kind):
                 raise TypeError(f"The job answers a {kind.__name__}, not a {type(question).__name__}.")
@@ -150,12 +216,17 @@ class Control:
     @property
     def stopped(self) -> bool:
         """Whether the job was asked to stop."""
-        return self._stop.is_set()
+        return self._stopped
 
     @property
     def paused(self) -> bool:
         """Whether the job was asked to wait."""
-        return not self._go.is_set()
+        return self._paused
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody wants the result any more."""
+        return self._closed
 
     @property
     def view(self) -> NDArray[np.generic] | None:
@@ -163,8 +234,9 @@ class Control:
         return self._view
 
     def wait_while_paused(self) -> None:
-        """Block until the job may go on."""
-        self._go.wait()
+        """Block until the job may continue."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._paused)
 
 
 class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
@@ -174,6 +246,11 @@ class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
     ----------
     events
         Called once, on the first ``next``, with the job's `Control`; returns the generator of events.
+
+    Attributes
+    ----------
+    control
+        Where the job takes its commands from. Who has made a control before the job sets it before the first ``next``.
 
     """
 
@@ -199,7 +276,7 @@ class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
         self.control.pause()
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         self.control.resume()
 
     def show(self, plane: NDArray[np.generic]) -> None:
@@ -211,7 +288,14 @@ class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
         self.control.ask(question)
 
     def result(self) -> T_co:
-        """Run the job to its end and return what `Finished` carries."""
+        """Run the job to its end and return what `Finished` carries.
+
+        Raises
+        ------
+        UserError
+            When the job cannot do what it was asked for.
+
+        """
         for event in self:
             if isinstance(event, Finished):
                 return event.result

@@ -8,7 +8,7 @@ import pytest
 import small_jobs
 import zarr
 from napari.layers import Labels
-from substitutes import substitute
+from workers import substitute, worker_pid
 
 from napari_emssl.data.images.image import read_image
 from napari_emssl.gui.apply import on_demand, profiles
@@ -209,7 +209,7 @@ def test_a_killed_process_leaves_what_it_wrote(qtbot, widget, viewer, stack, tmp
     widget.place.folder_line.setText(str(tmp_path))
     widget.begin()
     qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1 and widget.panel.bar.value() > 0, timeout=60000)
-    os.kill(widget.panel.runner.handle._job.pid, signal.SIGKILL)
+    os.kill(worker_pid(widget.panel.runner), signal.SIGKILL)
     qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=20000)
     assert "killed" in widget.panel.message.text
     assert "planes are there already; the run resumes from them" in said(widget)
@@ -250,7 +250,7 @@ def test_a_dock_that_is_closed_ends_its_job(qtbot, widget, viewer, stack):
     viewer.add_image(np.concatenate([stack[0]] * 100), name="slow film")
     widget.begin()
     qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1, timeout=60000)
-    pid = widget.panel.runner.handle._job.pid
+    pid = worker_pid(widget.panel.runner)
     viewer.window.remove_dock_widget(widget)
     qtbot.waitUntil(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", timeout=20000)
     assert len(viewer.layers) == 1

@@ -6,7 +6,7 @@ import psutil
 import pytest
 import small_jobs
 from napari.layers import Labels
-from substitutes import substitute
+from workers import substitute, worker_pid
 
 from napari_emssl.gui.layers.layers import METADATA_KEY
 from napari_emssl.jobs.worker import client
@@ -59,7 +59,7 @@ def wait_for_preview(qtbot, viewer):
 
 
 def pid_of(widget):
-    return widget.panel.runner.handle._job.pid
+    return worker_pid(widget.panel.runner)
 
 
 def gone(pid):

@@ -104,7 +104,7 @@ def test_plane_asked_for_before_the_job_exists_is_shown(qtbot, panel, shown):
     pictures = []
     panel.preview.connect(pictures.append)
     start(panel, shown, lambda: small_jobs.steps(5))
-    panel.runner.handle.show(np.full((4, 4), 9.0))
+    panel.runner.control.show(np.full((4, 4), 9.0))
     wait_for_end(qtbot, panel)
     assert pictures[-1]["prediction"].max() == 9
 

@@ -7,7 +7,7 @@ import pytest
 import small_jobs
 import tifffile
 from qtpy.QtWidgets import QFileDialog
-from substitutes import substitute
+from workers import substitute, worker_pid
 
 from napari_emssl.errors import UserError
 from napari_emssl.gui.job.curve_record import kept_curves
@@ -58,7 +58,7 @@ def wait_for_end(qtbot, widget, seconds=60):
 
 
 def pid_of(widget):
-    return widget.panel.runner.handle._job.pid
+    return worker_pid(widget.panel.runner)
 
 
 def gone(pid):

@@ -4,6 +4,7 @@ import numpy as np
 import psutil
 import pytest
 from napari.layers import Image, Labels, Points
+from workers import worker_pid
 
 from napari_emssl.errors import UserError
 from napari_emssl.gui.finetune.restore.request import pair_of
@@ -190,7 +191,7 @@ def test_closing_the_dock_ends_the_child(qtbot, dock, viewer):
     dock.options.rows["count"].set(2000)
     dock.begin()
     qtbot.waitUntil(lambda: dock.panel.bar.maximum() > 0, timeout=60000)
-    pid = dock.panel.runner.handle._job.pid
+    pid = worker_pid(dock.panel.runner)
     viewer.window.remove_dock_widget(dock)
     qtbot.waitUntil(
         lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, timeout=30000

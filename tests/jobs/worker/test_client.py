@@ -18,10 +18,11 @@ import psutil
 import pytest
 
 from napari_emssl.errors import UserError
-from napari_emssl.jobs.events import Finished, Preview, Progress, Started
+from napari_emssl.jobs.events import Control, Finished, Preview, Progress, Started
 from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.jobs.worker import channel, client, pickling, process
 from napari_emssl.jobs.worker.channel import Channel
+from napari_emssl.jobs.worker.main import MOST_EVENTS_UNDER_WAY
 from napari_emssl.jobs.worker.target import LazyFunction
 from napari_emssl.models.model_file import Card, Model, NetworkSpec
 
@@ -87,14 +88,14 @@ def test_large_arrays_never_enter_a_message(monkeypatch):
     receive, pack = Channel.receive, channel.pack
 
     def spy_receive(self):
-        parcel = receive(self)
-        sizes.append(len(parcel.pickled))
-        return parcel
+        message = receive(self)
+        sizes.append(len(message.pickled))
+        return message
 
     def spy_pack(*args):
-        parcel = pack(*args)
-        sizes.append(len(parcel.pickled))
-        return parcel
+        message = pack(*args)
+        sizes.append(len(message.pickled))
+        return message
 
     monkeypatch.setattr(channel, "pack", spy_pack)
     monkeypatch.setattr(Channel, "receive", spy_receive)
@@ -322,31 +323,75 @@ def test_prints_of_the_job_do_no_harm():
     assert list(start("chatty")) == [Finished("quiet")]
 
 
-def test_a_slow_reader_gets_the_newest_and_all_validations():
-    job = start("count", 1000, 0.0005)
+def test_the_job_waits_for_a_slow_reader_which_loses_nothing(tmp_path):
+    note = tmp_path / "step"
+    job = start("note_steps", 300, note)
     assert next(job).step == 1
-    time.sleep(1.5)
+    time.sleep(1.0)
+    assert int(note.read_text()) <= 1 + MOST_EVENTS_UNDER_WAY + 1  # taken, under way, and the one that waits
     events = list(job)
-    steps = [event.step for event in events if isinstance(event, Progress)]
-    assert [event.step for event in events if isinstance(event, Progress) and event.metrics] == list(
-        range(50, 1001, 50)
-    )
-    assert len(steps) < 100
-    assert steps == sorted(steps)
-    assert steps[-1] == 1000
-    assert events[-1] == Finished(1000)
+    assert [event.step for event in events if isinstance(event, Progress)] == list(range(2, 301))
+    assert [event.step for event in events if isinstance(event, Progress) and event.metrics] == list(range(50, 301, 50))
+    assert events[-1] == Finished(300)
 
 
-def test_a_slow_reader_finds_one_preview_and_no_heap_of_files(temporary_folder):
-    job = start("fast_previews", 3000)
+def test_a_slow_reader_finds_a_few_previews_and_no_heap_of_files(temporary_folder):
+    job = start("fast_previews", 300)
     first = next(job)
     time.sleep(1.0)
-    files = list(temporary_folder.rglob("*.bin"))
-    assert len(files) <= 2
+    assert len(list(temporary_folder.rglob("*.bin"))) <= MOST_EVENTS_UNDER_WAY
     later = list(job)
     assert isinstance(first, Preview)
-    assert [event.step for event in later if isinstance(event, Preview)][-1] == 2999
-    assert len(later) < 40
+    assert [event.step for event in later if isinstance(event, Preview)] == list(range(1, 300))
+    assert not list(temporary_folder.rglob("*.bin"))
+
+
+def test_stop_is_heard_while_the_reader_is_slow():
+    job = start("count", 100_000)
+    next(job)
+    time.sleep(0.5)  # the job waits
+    job.stop()
+    events = list(job)
+    assert events[-1].stopped
+    assert len(events) <= MOST_EVENTS_UNDER_WAY + 2
+
+
+def test_a_job_that_waits_for_a_slow_reader_may_save_when_it_is_closed(tmp_path):
+    job = start("previews_until_stopped", tmp_path / "note")
+    next(job)
+    time.sleep(0.5)
+    job.close()
+    assert (tmp_path / "note").read_text() == "stopped cleanly"
+
+
+def test_commands_given_before_the_job_is_made_reach_it():
+    control = Control()
+    plane = np.random.default_rng(0).random((100, 120))
+    control.show(plane)
+    control.pause()
+    job = start("count", 100_000)
+    job.control = control
+    events = drain_into_list(job)
+    assert not eventually(lambda: events, 1.0)
+    job.resume()
+    assert eventually(lambda: any(isinstance(event, Preview) for event in events))
+    np.testing.assert_array_equal(next(e for e in events if isinstance(e, Preview)).images["plane"], plane * 2)
+    control.stop()
+    assert eventually(lambda: isinstance(events[-1], Finished))
+    assert events[-1].stopped
+
+
+def test_a_control_that_is_closed_ends_the_process():
+    job = start("deaf")
+    next(job)
+    events = drain_into_list(job)
+    job.control.close()
+    assert eventually(lambda: gone(job.pid))
+    assert events == []
+    closed = start("deaf")
+    closed.control.close()
+    assert list(closed) == []
+    assert gone(closed.pid)
 
 
 def test_stop_that_is_not_heard_ends_by_force(tmp_path):
@@ -553,7 +598,7 @@ def test_a_warm_child_is_used_once():
 def test_a_warm_child_that_died_is_replaced():
     client.warm_up("no_such_module")
     spare = client._SPARE._process
-    spare.end(0.0)
+    spare.terminate(0.0)
     _, pid = start("loaded", "wave").result()
     assert pid != spare.pid
 

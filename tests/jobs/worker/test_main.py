@@ -1,70 +1,121 @@
-"""The child's side where it can be looked at without a child."""
+"""The worker's side where it can be looked at without a second process."""
 
-import pickle
+import multiprocessing
 import threading
 
 import numpy as np
 import pytest
 
-from napari_emssl.errors import UserError
-from napari_emssl.jobs.events import Notice, Preview, Progress
-from napari_emssl.jobs.worker.main import _FULL, _THIN, EventQueue, RemoteArray
+from napari_emssl.jobs.events import Finished, Job, Notice, Preview, Progress
+from napari_emssl.jobs.worker import channel
+from napari_emssl.jobs.worker.channel import Channel
+from napari_emssl.jobs.worker.main import MOST_EVENTS_UNDER_WAY, Worker
 
 
-def empty(outbox, number):
-    messages = []
-    for _ in range(number):
-        outbox.ask()
-        messages.append(outbox.take()[1])
-    return messages
-
-
-def test_few_messages_are_all_kept():
-    outbox = EventQueue()
-    sent = [Progress(step, None) if step % 2 else Preview({}, step) for step in range(_THIN)]
-    for event in sent:
-        outbox.put("event", event)
-    assert empty(outbox, _THIN) == sent
-
-
-def test_many_are_thinned_out_but_nothing_that_counts():
-    outbox = EventQueue()
-    for step in range(100):
-        outbox.put("event", Progress(step, None, {}, {"l1": 1.0} if step % 40 == 0 else {}))
-        outbox.put("event", Preview({}, step))
-    outbox.put("event", Notice("Read me."))
-    waiting = list(outbox._waiting)
-    events = empty(outbox, len(waiting))
-    assert len(events) < _THIN + 5
-    assert [event.step for event in events if isinstance(event, Progress) and event.metrics] == [0, 40, 80]
-    assert [event.step for event in events if isinstance(event, Progress)][-1] == 99
-    assert [event.step for event in events if isinstance(event, Preview)][-1] == 99
-    assert events[-1] == Notice("Read me.")
-
-
-@pytest.mark.parametrize("release", ["take", "abandon"])
-def test_the_job_waits_when_too_many_must_be_kept(release):
-    outbox = EventQueue()
-    for number in range(_FULL):
-        outbox.put("event", Notice(str(number)))
-    thread = threading.Thread(target=outbox.put, args=("event", Notice("last")), daemon=True)
+@pytest.fixture
+def ends(tmp_path, monkeypatch):
+    """A worker that listens, and the parent's end of its channel."""
+    monkeypatch.setattr(Worker, "_end", lambda self: self._gone.set())  # it would end this process
+    ours, theirs = multiprocessing.Pipe()
+    worker, parent = Worker(theirs, tmp_path), Channel(ours, tmp_path, "parent")
+    thread = threading.Thread(target=worker.listen, daemon=True)
     thread.start()
-    thread.join(0.2)
-    assert thread.is_alive()
-    if release == "take":
-        empty(outbox, 1)
-    else:
-        outbox.abandon()
+    yield worker, parent
+    parent.close()
+    thread.join(5)
+
+
+def running(worker, events):
+    """Run a job of these events; return its thread, and the list of those that the job has made so far."""
+    made = []
+
+    def make(control):
+        for event in events:
+            made.append(event)
+            yield event
+
+    thread = threading.Thread(target=worker.run, args=(Job(make),), daemon=True)
+    thread.start()
+    return thread, made
+
+
+def received(parent, number):
+    """Receive messages, without saying that they were taken."""
+    messages = []
+    while len(messages) < number and parent.poll(5):
+        messages.append(parent.receive())
+    return [parent.open(message) for message in messages]
+
+
+NOTICES = [Notice(str(number)) for number in range(10)]
+
+
+def test_a_few_events_are_sent_at_once(ends):
+    worker, parent = ends
+    sent = [Progress(1, None), Preview({}, 1), Notice("Read me."), Finished(3)][:MOST_EVENTS_UNDER_WAY]
+    thread, _ = running(worker, sent)
     thread.join(5)
     assert not thread.is_alive()
+    assert received(parent, len(sent)) == sent
 
 
-def test_a_served_array_looks_like_an_array_but_stays_here():
-    array = np.arange(24).reshape(2, 3, 4)
-    served = RemoteArray(lambda key: array[key], array.shape, array.dtype)
-    assert (len(served), served.ndim, served.shape, served.dtype) == (2, 3, (2, 3, 4), array.dtype)
-    np.testing.assert_array_equal(np.asarray(served), array)
-    np.testing.assert_array_equal(np.stack(list(served)), array)
-    assert np.asarray(served, dtype=np.float32).dtype == np.float32
-    with pytest.raises(UserError, match="Set workers to 0"):
-        pickle.dumps(served)
+def test_the_job_waits_until_an_event_is_taken(ends):
+    worker, parent = ends
+    thread, made = running(worker, NOTICES)
+    thread.join(0.5)
+    assert len(made) == MOST_EVENTS_UNDER_WAY + 1
+    assert received(parent, MOST_EVENTS_UNDER_WAY) == NOTICES[:MOST_EVENTS_UNDER_WAY]
+    assert not parent.poll(0.2)
+    parent.send("taken")
+    assert received(parent, 1) == [NOTICES[MOST_EVENTS_UNDER_WAY]]
+    for _ in NOTICES:
+        parent.send("taken")
+    thread.join(5)
+    assert made == NOTICES
+
+
+def test_a_job_whose_parent_goes_runs_to_its_end(ends):
+    worker, parent = ends
+    thread, made = running(worker, NOTICES)
+    thread.join(0.3)
+    assert thread.is_alive()
+    parent.send("close")
+    thread.join(5)
+    assert made == NOTICES
+
+
+def test_commands_that_come_before_the_job_are_kept_for_it(ends):
+    worker, parent = ends
+    for command, content in (("show", np.ones((3, 4))), ("ask", "why"), ("pause", None), ("stop", None)):
+        parent.send(command, content)
+
+    def make(control):
+        control.wait_while_paused()
+        yield Finished((control.view.sum(), control.stopped))
+
+    while not worker._control.stopped:
+        pass
+    thread = threading.Thread(target=worker.run, args=(Job(make),), daemon=True)
+    thread.start()
+    assert received(parent, 1) == [Finished((12.0, True))]
+
+
+def test_a_large_event_does_not_delay_a_command(ends, monkeypatch):
+    worker, parent = ends
+    packing, packed = threading.Event(), threading.Event()
+    pack = channel.pack
+
+    def slow_pack(kind, *args):
+        if kind == "event":
+            packing.set()
+            assert packed.wait(10)
+        return pack(kind, *args)
+
+    monkeypatch.setattr(channel, "pack", slow_pack)
+    thread, _ = running(worker, [Finished(np.zeros((1000, 1000)))])
+    assert packing.wait(5)
+    parent.send("stop")
+    while not worker._control.stopped:
+        assert thread.is_alive()
+    packed.set()
+    assert received(parent, 1)[0].result.shape == (1000, 1000)

@@ -96,7 +96,7 @@ class _ResultShow:
 
     def begin(self) -> None:
         """Show the first result, and the others after it; nothing of a run whose dock was closed."""
-        if self._panel.runner.handle.closed:
+        if self._panel.runner.control.closed:
             return
         self._done()
         self._next()

@@ -225,7 +225,7 @@ class FinetuneDock(Dock):
             title="Starting; the first time this takes a few seconds …", training=True,
         )  # fmt: skip
         self.panel.note(*request.notes)
-        self.follower.begin(request.layer, request.source, self.panel.runner.handle)
+        self.follower.begin(request.layer, request.source, self.panel.runner.control)
 
     def _request(self, start_from: str | None) -> tuple[TrainingRequest, RunOptions]:
         """Read what is on screen and in the layers; raises `UserError` with what is missing."""

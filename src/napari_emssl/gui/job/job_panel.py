@@ -181,14 +181,15 @@ class JobPanel(QWidget):
 
     def stop(self) -> None:
         """Ask the job for a clean end."""
-        self.runner.handle.stop()
+        self.runner.control.stop()
         self.say("Stopping after the step at hand …")
         self._refresh()
 
     def toggle_pause(self) -> None:
         """Pause the job, or let it go on."""
-        paused = not self.runner.handle.paused
-        self.runner.handle.pause(paused)
+        control = self.runner.control
+        paused = not control.paused
+        (control.pause if paused else control.resume)()
         self.say("Paused. Memory is kept; press Resume to go on." if paused else "Running.")
         self._refresh()
 
@@ -211,11 +212,11 @@ class JobPanel(QWidget):
 
     def _refresh(self) -> None:
         """Make the buttons agree with the state of the job."""
-        running, handle = self.runner.running, self.runner.handle
+        running, control = self.runner.running, self.runner.control
         self.start_button.setEnabled(not running)
-        self.stop_button.setEnabled(running and not handle.stopped)
-        self.pause_button.setEnabled(running and not handle.stopped)
-        self.pause_button.setText("Resume" if handle.paused else "Pause")
+        self.stop_button.setEnabled(running and not control.stopped)
+        self.pause_button.setEnabled(running and not control.stopped)
+        self.pause_button.setText("Resume" if control.paused else "Pause")
         self.idle.emit(not running)
 
     def _on_event(self, event: Event) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
+from ...jobs.events import Control
 from ..layers.layers import Index, LayerSnapshot, plane_in_view
 from ..threads.newest import NewestWins
-from .runner import Handle
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -22,7 +22,7 @@ _CALM_MS = 120
 class _PlaneInView:
     source: LayerSnapshot
     index: Index
-    job: Handle
+    control: Control
 
 
 class PlaneFollower(QObject):
@@ -49,12 +49,12 @@ class PlaneFollower(QObject):
         self._viewer = viewer
         self._layer: Image | None = None
         self._source: LayerSnapshot | None = None
-        self._job = Handle()
+        self._control = Control()
         self._index: Index | None = None
         self._sender = NewestWins[_PlaneInView, None](_send, _CALM_MS, self)
         viewer.dims.events.current_step.connect(self._on_dims)
 
-    def begin(self, layer: "Image", source: LayerSnapshot, job: Handle) -> None:
+    def begin(self, layer: "Image", source: LayerSnapshot, control: Control) -> None:
         """Send the plane in view now, and every later one.
 
         Parameters
@@ -63,11 +63,11 @@ class PlaneFollower(QObject):
             The layer whose planes are looked at.
         source
             That layer as it was, from which planes are read.
-        job
-            Is told of them; one that is over ignores them.
+        control
+            The commands of the job that is told of them.
 
         """
-        self._layer, self._source, self._job = layer, source, job
+        self._layer, self._source, self._control = layer, source, control
         self._index = None
         plane = self._plane()
         if plane is not None:
@@ -92,9 +92,9 @@ class PlaneFollower(QObject):
         if self._index is not None:
             self.moved.emit()
         self._index = index
-        return _PlaneInView(self._source, index, self._job)
+        return _PlaneInView(self._source, index, self._control)
 
 
 def _send(plane: _PlaneInView) -> Iterable[None]:
-    plane.job.show(plane.source.plane(plane.index))
+    plane.control.show(plane.source.plane(plane.index))
     return ()

@@ -5,33 +5,16 @@ import sys
 import threading
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-
-from .pickling import Lend, Message, pack, unpack
+from .pickling import FromToken, Message, ToToken, pack, unpack
 
 if sys.platform == "win32":
     from multiprocessing.connection import PipeConnection as Connection
 else:
     from multiprocessing.connection import Connection
 
-__all__ = ["Channel", "Connection", "LazyArrayServer", "Token"]
-
-Token = tuple[int, tuple[int, ...], np.dtype[Any]]
-"""What travels in place of a lazy array: its number, shape and dtype."""
-
-
-class LazyArrayServer:
-    """The lazy arrays of this side that the other side may ask planes of."""
-
-    def __init__(self) -> None:
-        self.arrays: list[Any] = []
-
-    def lend(self, array: Any) -> Token:
-        """Keep an array; return the token that stands for it."""
-        self.arrays.append(array)
-        return len(self.arrays) - 1, tuple(int(n) for n in array.shape), np.dtype(array.dtype)
+__all__ = ["Channel", "Connection"]
 
 
 class Channel:
@@ -44,11 +27,11 @@ class Channel:
     folder
         Private folder that both ends can write to.
     side
-        Word that keeps the file names of the two ends apart.
-    lend
+        Keeps the file names of the two ends apart.
+    to_token
         Called with each lazy array that is sent; returns the token that travels in its place.
-    borrow
-        Called with each token that arrives; returns the object that stands for it.
+    from_token
+        Called with each token that arrives; returns the object that stands for the array.
 
     """
 
@@ -56,13 +39,13 @@ class Channel:
         self,
         connection: Connection,
         folder: Path,
-        side: str,
-        lend: Lend | None = None,
-        borrow: Lend | None = None,
+        side: Literal["parent", "worker"],
+        to_token: ToToken | None = None,
+        from_token: FromToken | None = None,
     ) -> None:
         self._connection = connection
         self._files = (folder / f"{side}-{number}.bin" for number in count())
-        self._lend, self._borrow = lend, borrow
+        self._to_token, self._from_token = to_token, from_token
         self._naming, self._sending = threading.Lock(), threading.Lock()
 
     def send(self, kind: str, content: object = None) -> None:
@@ -78,22 +61,23 @@ class Channel:
         """
         with self._naming:
             file = next(self._files)
-        parcel = pack(kind, content, file, self._lend)
+        # Outside the lock: writing a large array takes seconds, and a `stop` from another thread must not wait for it.
+        message = pack(kind, content, file, self._to_token)
         with self._sending:
-            self._connection.send_bytes(pickle.dumps(parcel))
+            self._connection.send_bytes(pickle.dumps(message))
 
     def poll(self, seconds: float) -> bool:
-        """Wait at most so long for a message, or for the other end to go."""
+        """Wait at most so long for a message, or for the other end to go; return whether there is either."""
         return self._connection.poll(seconds)
 
     def receive(self) -> Message:
         """Wait for the next message; raises EOFError or OSError when the other end is gone."""
-        parcel: Message = pickle.loads(self._connection.recv_bytes())
-        return parcel
+        message: Message = pickle.loads(self._connection.recv_bytes())
+        return message
 
-    def open(self, parcel: Message) -> Any:
-        """Return the content of a message."""
-        return unpack(parcel, self._borrow)
+    def open(self, message: Message) -> Any:
+        """Return the content of a message: whatever the other end has sent."""
+        return unpack(message, self._from_token)
 
     def close(self) -> None:
         """Close this end; the other one notices."""

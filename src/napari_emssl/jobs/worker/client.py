@@ -1,22 +1,19 @@
 """Jobs in a process of their own: the very same events, and a viewer that neither stutters nor falls with them.
 
-The parent never imports torch. It asks for one event at a time, answers the child's questions for planes of lazy arrays
-while it waits, and turns the child's death into a sentence.
+The parent never imports torch. While it waits for an event it serves planes of lazy arrays to the job, and it turns the
+death of the other process into a sentence.
 """
 
 import threading
-import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..events import Job, T_co
 from .process import Process
 from .session import WorkerDiedError, WorkerError, WorkerSession
-from .target import reference_to
+from .target import JobRequest, reference_to
 
 __all__ = ["WorkerDiedError", "WorkerError", "WorkerJob", "run", "warm_up"]
 
@@ -25,64 +22,29 @@ T = TypeVar("T")
 
 
 class WorkerJob(Job[T_co]):
-    """A job in another process; iterate in one thread, and `stop`, `pause`, `resume`, `show`, `ask`, `close` from any.
+    """A job in another process: iterate over it in one thread, give commands and `close` it from any.
 
-    When it is dropped, or this process ends in whatever way, the other process ends too.
-
-    Attributes
-    ----------
-    grace_seconds
-        After `stop`, the process is ended by force when nothing is heard of it for so long; a job whose steps have
-        taken longer gets twice the longest.
-
+    When nobody holds it any more, or this process ends in whatever way, the other process ends too.
     """
 
-    def __init__(self, conversation: WorkerSession[T_co]) -> None:
-        super().__init__(lambda _: conversation)
-        self._conversation = conversation
-        weakref.finalize(self, conversation.drop).atexit = False  # `process` ends all at exit
+    def __init__(self, session: WorkerSession[T_co]) -> None:
+        super().__init__(session.under)
+        self._session = session
+        weakref.finalize(self, session.release).atexit = False  # `process` ends all at exit
 
     @property
     def grace_seconds(self) -> float:
-        """Seconds of silence after `stop` before the process is ended by force."""
-        return self._conversation.grace_seconds
+        """Seconds of silence after `stop` before the process is ended by force; twice the longest step where longer."""
+        return self._session.grace_seconds
 
     @grace_seconds.setter
     def grace_seconds(self, seconds: float) -> None:
-        self._conversation.grace_seconds = seconds
+        self._session.grace_seconds = seconds
 
     @property
     def pid(self) -> int:
         """Number of the job's process."""
-        return self._conversation.process.pid
-
-    def stop(self) -> None:
-        """Ask for a clean end: the last event still is `Finished`, with ``stopped=True``."""
-        super().stop()
-        self._conversation.stopped_at, self._conversation.paused = time.monotonic(), False
-        self._conversation.process.tell("stop")
-
-    def pause(self) -> None:
-        """Wait after the step at hand, keeping everything in memory."""
-        super().pause()
-        self._conversation.paused = self.control.paused
-        self._conversation.process.tell("pause")
-
-    def resume(self) -> None:
-        """Go on after `pause`."""
-        super().resume()
-        self._conversation.paused = False
-        self._conversation.process.tell("resume")
-
-    def show(self, plane: NDArray[np.generic]) -> None:
-        """Preview this plane ``(h, w)`` from now on."""
-        super().show(plane)
-        self._conversation.process.tell("show", np.asarray(plane))
-
-    def ask(self, question: object) -> None:
-        """Put a question to a job that answers questions; arrays in it travel by file."""
-        super().ask(question)
-        self._conversation.process.tell("ask", question)
+        return self._session.process.pid
 
     def close(self, wait_seconds: float = 2.0) -> None:
         """End the job at once and give up its result; an iteration under way ends without an error.
@@ -93,7 +55,7 @@ class WorkerJob(Job[T_co]):
             How long the job may take to end by itself (an autosave, say) before it is ended by force.
 
         """
-        self._conversation.close(wait_seconds)
+        self._session.close(wait_seconds)
 
 
 class _Spare:
@@ -108,7 +70,7 @@ class _Spare:
         with self._lock:
             if self._process is None or not self._process.alive:
                 self._process = Process()
-                self._process.tell("preload", modules)
+                self._process.send("preload", modules)
 
     def take(self) -> Process:
         """Return the process that is ready, or a new one."""
@@ -159,4 +121,6 @@ def run(function: Callable[P, Job[T]], *args: P.args, **kwargs: P.kwargs) -> Wor
     """
     reference = reference_to(function)
     process = Process() if reference.light else _SPARE.take()
-    return WorkerJob(WorkerSession[T](process, reference, args, kwargs))
+    # The process may have been started long ago, in another working folder.
+    request = JobRequest(reference, args, kwargs, Path.cwd())
+    return WorkerJob(WorkerSession[T](process, request))

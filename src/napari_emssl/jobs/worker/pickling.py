@@ -3,19 +3,18 @@
 The buffers are taken out of the pickle (PEP 574) and written to one file in a private folder; the receiver maps that
 file and removes its name, so that the space is freed with the last array that uses it. Three kinds of object get a
 better treatment: arrays that already are memory-mapped files go by name, lazy arrays (dask, zarr) stay where they are
-and are lent plane by plane, and torch objects are refused, because opening them would import torch in the viewer.
+and a token travels in their place, torch objects are refused, because opening them would import torch in the viewer.
 """
 
 import errno
 import io
 import mmap
-import os
 import pickle
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,31 @@ _SMALL = 4096
 """Buffers below this many bytes stay in the pickle: a file would cost more."""
 _ALIGN = 64
 
-Lend = Callable[[Any], Any]
+
+class LazyArray(Protocol):
+    """An array that is computed or read when it is indexed: of dask, zarr, HDF5 ..."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of its values."""
+
+    def __getitem__(self, key: Any) -> Any: ...  # each library has its own keys and results
+
+
+class Token(NamedTuple):
+    """What travels in the place of a lazy array."""
+
+    number: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+
+
+ToToken = Callable[[LazyArray], Token]
+FromToken = Callable[[Token], object]
 
 
 class Message(NamedTuple):
@@ -40,11 +63,31 @@ class Message(NamedTuple):
     """Start and length of each buffer in the file, in bytes."""
 
 
-def pack(kind: str, content: object, file: Path, lend: Lend | None = None) -> Message:
-    """Make a parcel, with the large buffers of `content` in `file`."""
+def pack(kind: str, content: object, file: Path, to_token: ToToken | None = None) -> Message:
+    """Make a message, with the large buffers of its content in a file.
+
+    Parameters
+    ----------
+    kind
+        Tells the receiver what to do.
+    content
+        Any object that can be pickled.
+    file
+        Is written when there are large buffers; the receiver removes it.
+    to_token
+        Called with each lazy array; returns what travels in its place. Without it they are pickled as they are.
+
+    Raises
+    ------
+    UserError
+        When the temporary folder is full.
+    TypeError
+        When the content holds an object of torch.
+
+    """
     pickled, spans = io.BytesIO(), _Spans(file)
     try:
-        _Pickler(pickled, spans.keep, lend).dump(content)
+        _Pickler(pickled, spans.keep, to_token).dump(content)
     except OSError as error:
         file.unlink(missing_ok=True)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -57,10 +100,10 @@ def pack(kind: str, content: object, file: Path, lend: Lend | None = None) -> Me
     return Message(kind, pickled.getvalue(), str(file) if spans.written else "", spans.written)
 
 
-def unpack(parcel: Message, borrow: Lend | None = None) -> Any:
-    """Return the content of a parcel; its arrays are views of the mapped file, which is theirs alone."""
-    buffers = _map(Path(parcel.file), parcel.spans) if parcel.file else []
-    return _Unpickler(io.BytesIO(parcel.pickled), buffers, borrow).load()
+def unpack(message: Message, from_token: FromToken | None = None) -> Any:
+    """Return the content of a message; its arrays are views of the mapped file, which is theirs alone."""
+    buffers = _map(Path(message.file), message.spans) if message.file else []
+    return _Unpickler(io.BytesIO(message.pickled), buffers, from_token).load()
 
 
 class _Spans:
@@ -89,14 +132,14 @@ class _Spans:
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool], lend: Lend | None) -> None:
+    def __init__(self, file: io.BytesIO, keep: Callable[[pickle.PickleBuffer], bool], to_token: ToToken | None) -> None:
         super().__init__(file, protocol=5, buffer_callback=keep)
-        self._lend = lend
+        self._to_token = to_token
 
-    def persistent_id(self, obj: Any) -> Any:
-        return self._lend(obj) if self._lend is not None and is_lazy(obj) else None
+    def persistent_id(self, obj: object) -> Token | None:
+        return self._to_token(obj) if self._to_token is not None and is_lazy(obj) else None
 
-    def reducer_override(self, obj: Any) -> Any:
+    def reducer_override(self, obj: Any) -> Any:  # the signature of the standard library
         if type(obj).__module__.partition(".")[0] == "torch":
             raise TypeError(f"A {type(obj).__name__} of torch cannot leave its process: convert it to numpy first.")
         if type(obj) not in (np.ndarray, np.memmap) or obj.dtype.hasobject or obj.ndim == 0:
@@ -104,24 +147,24 @@ class _Pickler(pickle.Pickler):
         place = _place_in_file(obj)
         if place is not None:
             return _open_place, place
-        plain = np.asarray(obj)
+        plain = np.asarray(obj)  # a map that was changed privately (mode "c") goes as it is in memory
         if not (plain.flags.c_contiguous or plain.flags.f_contiguous):
-            plain = np.ascontiguousarray(plain)
+            plain = np.ascontiguousarray(plain)  # only these leave the pickle as one buffer
         return plain.__reduce_ex__(5)
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, buffers: Sequence[memoryview], borrow: Lend | None) -> None:
+    def __init__(self, file: io.BytesIO, buffers: Sequence[memoryview], from_token: FromToken | None) -> None:
         super().__init__(file, buffers=buffers)
-        self._borrow = borrow
+        self._from_token = from_token
 
-    def persistent_load(self, pid: Any) -> Any:
-        if self._borrow is None:
-            raise pickle.UnpicklingError("A lent array came back.")
-        return self._borrow(pid)
+    def persistent_load(self, pid: Any) -> object:
+        if self._from_token is None:
+            raise pickle.UnpicklingError("A token of a lazy array arrived where none is known.")
+        return self._from_token(pid)
 
 
-def is_lazy(obj: object) -> bool:
+def is_lazy(obj: object) -> TypeGuard[LazyArray]:
     """Whether this is an array that is computed or read when it is indexed (dask, zarr, HDF5 ...)."""
     if isinstance(obj, np.ndarray | np.generic | type):
         return False
@@ -129,7 +172,7 @@ def is_lazy(obj: object) -> bool:
 
 
 def _map(file: Path, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
-    with file.open("r+b") as opened:
+    with file.open("r+b") as opened:  # writable: a Labels layer is painted on
         mapped = mmap.mmap(opened.fileno(), 0)
     try:
         file.unlink()
@@ -148,27 +191,36 @@ def _remove(file: Path) -> None:
         return
 
 
-_Place = tuple[str, int, tuple[int, ...], tuple[int, ...], np.dtype[Any], bool]
+_Place = tuple[str, int, tuple[int, ...], tuple[int, ...], np.dtype[np.generic], bool]
 
 
-def _place_in_file(array: NDArray[Any]) -> _Place | None:
-    """Say where in which file a view of a memory-mapped file lies; None for arrays in memory."""
-    owner: Any = array
+def _place_in_file(array: NDArray[np.generic]) -> _Place | None:
+    """Return where in which file a view of a memory-mapped file lies; None for arrays in memory."""
+    owner: object = array
     while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap):
         owner = owner.base
-    mapped = getattr(owner, "_mmap", None)
-    if mapped is None or owner.mode == "c" or not owner.filename or not Path(owner.filename).is_file():
+    mapped = getattr(owner, "_mmap", None)  # None when memmap's arithmetic has made a new array in memory
+    if not isinstance(owner, np.memmap) or mapped is None or owner.mode == "c":
         return None
+    if not owner.filename or not Path(owner.filename).is_file():
+        return None
+    # numpy maps from a page boundary at or before `offset`, and keeps that offset in every view: only the address of
+    # the data tells where a view begins.
     map_start = owner.offset - owner.offset % mmap.ALLOCATIONGRANULARITY
     base = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
     start = map_start + array.__array_interface__["data"][0] - base
-    path = os.path.abspath(owner.filename)  # noqa: PTH100 - resolving links could change the name
-    return path, start, array.shape, array.strides, array.dtype, owner.mode != "r"
+    path = Path(owner.filename).absolute()  # not resolved: the other process shall open it under the same name
+    return str(path), start, array.shape, array.strides, array.dtype, owner.mode != "r"
 
 
 def _open_place(
-    path: str, start: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any], writable: bool
-) -> NDArray[Any]:
+    path: str,
+    start: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    dtype: np.dtype[np.generic],
+    writable: bool,
+) -> NDArray[np.generic]:
     """Map the same view of the same file; where the sender could not write, writes stay private."""
     whole = np.memmap(path, np.uint8, "r+" if writable else "c")
     return np.ndarray(shape, dtype, whole, start, strides)

@@ -1,4 +1,4 @@
-"""A Python process of our own beside this one: started, watched, ended, and its traces removed."""
+"""A Python process beside this one: started, watched, ended, and its traces removed."""
 
 import atexit
 import multiprocessing
@@ -19,18 +19,19 @@ from typing import Any
 import psutil
 
 from ...errors import UserError
-from .channel import Channel, Connection, LazyArrayServer
+from .channel import Channel, Connection
+from .lazy_arrays import LazyArrayServer
 
 _PREFIX = "napari-emssl-job-"
 _LOG = "log.txt"
 _PATIENCE_SECONDS = 12.0
-"""A little more than a child gives itself to end once nobody listens."""
+"""A little more than a worker gives itself to end once nobody listens."""
 
 
 class Process:
-    """A started child: its wire, its private folder and its log.
+    """A started worker: its channel, its private folder and its log.
 
-    The child inherits one end of a pipe and nothing else; whatever it or its libraries print goes to a log file.
+    The worker inherits one end of a pipe and nothing else; whatever it or its libraries print goes to a log file.
 
     Raises
     ------
@@ -43,14 +44,14 @@ class Process:
         remove_stale_folders()
         self._owner = os.getpid()
         self.folder = _new_folder()
-        self.lent = LazyArrayServer()
+        self.lazy_arrays = LazyArrayServer()
         ours, theirs = multiprocessing.Pipe()
-        self.wire = Channel(ours, self.folder, "parent", lend=self.lent.lend)
+        self.channel = Channel(ours, self.folder, "parent", to_token=self.lazy_arrays.register)
         try:
             self._popen = _start(theirs, self.folder)
             _RUNNING.add(self)
         except OSError as error:
-            self._clean()
+            self._remove_traces()
             raise UserError(f"The job's process cannot be started ({error}). Restart the program.") from error
         finally:
             theirs.close()
@@ -77,8 +78,9 @@ class Process:
         except subprocess.TimeoutExpired:
             return None
 
-    def end(self, seconds: float) -> int:
+    def terminate(self, wait_seconds: float) -> int:
         """Wait so long for the end, then ask for it, then force it; return the exit code."""
+        seconds = wait_seconds
         for number in (None, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
             if number is not None:
                 self._signal(number)
@@ -90,7 +92,7 @@ class Process:
         return self._popen.wait()
 
     def _signal(self, number: int) -> None:
-        """Signal the process and its own helpers, which share its process group."""
+        """Send a signal to the process and to its own helpers, which share its process group."""
         if not self.alive:
             return
         if sys.platform == "win32":
@@ -109,28 +111,28 @@ class Process:
             return ""
         return "\n".join(text.splitlines()[-lines:])
 
-    def tell(self, kind: str, content: object = None) -> None:
+    def send(self, kind: str, content: object = None) -> None:
         """Send a message; that the process is gone is noticed by whoever listens to it."""
         with suppress(OSError):
-            self.wire.send(kind, content)
+            self.channel.send(kind, content)
 
     def release(self) -> None:
-        """Nobody listens any more: the process ends soon, by itself or by force, and its traces go; returns at once."""
-        self.lent.arrays.clear()
+        """Let the process end soon, by itself or by force, and its traces go; returns at once."""
+        self.lazy_arrays.clear()
         if not self.is_mine:
             return
-        self.tell("close")
-        with suppress(RuntimeError):  # no thread starts while the interpreter ends: `_end_all` comes next
-            threading.Thread(target=self.terminate, args=(_PATIENCE_SECONDS,), daemon=True).start()
+        self.send("close")
+        with suppress(RuntimeError):  # no thread starts while the interpreter ends: `_clear_all` comes next
+            threading.Thread(target=self.clear, args=(_PATIENCE_SECONDS,), daemon=True).start()
 
-    def terminate(self, seconds: float) -> None:
+    def clear(self, wait_seconds: float) -> None:
         """Wait so long for the end, then force it, and remove all traces."""
-        self.end(seconds)
-        self._clean()
+        self.terminate(wait_seconds)
+        self._remove_traces()
         _RUNNING.discard(self)
 
-    def _clean(self) -> None:
-        self.wire.close()
+    def _remove_traces(self) -> None:
+        self.channel.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -138,24 +140,24 @@ _RUNNING: set[Process] = set()
 
 
 @atexit.register
-def _end_all() -> None:
-    """Leave no process behind."""
+def _clear_all() -> None:
+    """Leave no process behind; all are asked before any is waited for."""
     mine = [process for process in _RUNNING if process.is_mine]
     for process in mine:
-        process.tell("close")
+        process.send("close")
     for process in mine:
-        process.terminate(1.0)
+        process.clear(1.0)
 
 
 def _start(theirs: Connection, folder: Path) -> "subprocess.Popen[bytes]":
     handle = theirs.fileno()
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {}  # keywords of `Popen` that only one of the platforms knows
     if sys.platform == "win32":
         os.set_handle_inheritable(handle, True)
         options["startupinfo"] = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
         options["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
     else:
-        # A group of its own: Ctrl-C in the terminal is for the parent, and helpers can be ended together.
+        # A group of its own: Ctrl-C in the terminal is for the parent, and its helpers can be ended with it.
         options.update(pass_fds=[handle], process_group=0)
     command = [find_python(), "-P", "-u", "-X", "faulthandler", "-m", "napari_emssl.jobs.worker.main"]
     search = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)

@@ -1,8 +1,9 @@
 """The function that a worker process calls, named without being imported here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from ..events import Job
 
@@ -31,3 +32,14 @@ class LazyFunction:
 def reference_to(function: Callable[..., Job[object]]) -> LazyFunction:
     """Return a reference to a function of the top level of a module; a `LazyFunction` is one already."""
     return function if isinstance(function, LazyFunction) else LazyFunction(function.__module__, function.__qualname__)
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What a worker process is asked to run."""
+
+    function: LazyFunction
+    args: tuple[object, ...]
+    kwargs: Mapping[str, object]
+    folder: Path
+    """The working folder, to which relative paths in the arguments refer."""

@@ -4,7 +4,7 @@ import pytest
 import small_jobs
 from napari.layers import Image
 from scipy import ndimage
-from substitutes import substitute
+from workers import substitute, worker_pid
 
 from napari_emssl.gui.job.dock import APPLY, FINETUNE, open_dock
 from napari_emssl.gui.layers.layers import METADATA_KEY
@@ -266,7 +266,7 @@ def test_a_killed_child_leaves_dock_and_pairs(qtbot, dock, viewer):
     settle(qtbot, dock)
     dock.begin()
     wait_for_preview(qtbot, viewer)
-    psutil.Process(dock.panel.runner.handle._job.pid).kill()
+    psutil.Process(worker_pid(dock.panel.runner)).kill()
     wait_for_end(qtbot, dock)
     assert "stopped unexpectedly" in dock.panel.message.text
     assert names(page_of(dock).table) == [("film | noisy", "film | clean")]

@@ -7,7 +7,7 @@ import psutil
 import pytest
 import small_jobs
 from napari.layers import Image, Labels
-from substitutes import substitute
+from workers import substitute, worker_pid
 
 from napari_emssl.gui.layers.layers import snapshot_of
 from napari_emssl.gui.layers.previews import UncertaintyLayer
@@ -62,7 +62,7 @@ def right(viewer, mask):
 
 
 def pid(page):
-    return page.live.runner.handle._job.pid
+    return worker_pid(page.live.runner)
 
 
 def test_a_stroke_is_answered_below_the_painting_and_the_brush_stays_in_the_hand(qtbot, viewer, page, stack):

@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from .... import worker_jobs
 from ....errors import UserError
-from ....jobs.events import Event, Notice, Preview
+from ....jobs.events import Control, Event, Notice, Preview
 from ....jobs.worker import client
-from ...job.runner import Handle, Runner
+from ...job.runner import Runner
 from ...layers.layers import Index, plane_in_view, snapshot_of
 from ...threads.newest import NewestWins
 from .classes import given_classes
@@ -69,7 +69,7 @@ class LivePreview(QWidget):
         self._asked: PreviewSnapshot | None = None
         self._values: dict[int, tuple[int, ...]] = {}
         self._index: Index | None = None
-        self._sender = NewestWins[tuple[PreviewSnapshot, Handle], tuple[int, tuple[int, ...]]](_send, _CALM_MS, self)
+        self._sender = NewestWins[tuple[PreviewSnapshot, Control], tuple[int, tuple[int, ...]]](_send, _CALM_MS, self)
         self._sender.answered.connect(self._on_sent)
         self._sender.failed.connect(self._on_unreadable)
         self.runner = Runner(self)
@@ -148,9 +148,9 @@ class LivePreview(QWidget):
             self.moved.emit()
             self.ask_soon()
 
-    def _question(self) -> tuple[PreviewSnapshot, Handle] | None:
+    def _question(self) -> tuple[PreviewSnapshot, Control] | None:
         """Return what to ask and whom, and start the job if need be; None where nothing has changed."""
-        if self.runner.handle.closed:
+        if self.runner.control.closed:
             self.ask_soon()  # the job before has not quite ended
             return None
         try:
@@ -165,7 +165,7 @@ class LivePreview(QWidget):
         self._asked, self._index = snapshot, snapshot.index
         if not self.runner.running:
             self.runner.run(_start)
-        return snapshot, self.runner.handle
+        return snapshot, self.runner.control
 
     def _snapshot(self) -> PreviewSnapshot | None:
         """Copy what is painted on the plane in view, and remember it for later questions; None without paint."""
@@ -235,8 +235,8 @@ def _start() -> client.WorkerJob[None]:
     return client.run(worker_jobs.live_preview)
 
 
-def _send(question: tuple[PreviewSnapshot, Handle]) -> Iterator[tuple[int, tuple[int, ...]]]:
+def _send(question: tuple[PreviewSnapshot, Control]) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Read the planes and send them; yields the number of the question and its classes. Runs in a thread."""
-    snapshot, handle = question
+    snapshot, control = question
     yield snapshot.number, snapshot.values()
-    handle.ask(snapshot.query())
+    control.ask(snapshot.query())
