@@ -2,7 +2,7 @@
 
 
 class UserError(ValueError):
-    """Something the user can put right: its text is a sentence or two that names the way out.
+    """Something the user can put right: its text says in a sentence or two what is wrong and what to do.
 
     The terminal prints it on stderr and exits with status 2; the docks show it as a message.
     """

@@ -1,4 +1,4 @@
-"""How numbers are said to people: one wording for the terminal, the viewer and the messages of jobs."""
+"""Times and counts as people write them: one wording for the terminal, the viewer and the messages of jobs."""
 
 
 def duration(seconds: float) -> str:

@@ -1,8 +1,7 @@
-"""Which device a job runs on, how precisely, and why."""
+"""Which device a job runs on, with which precision, and why."""
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +12,7 @@ from .settings import DeviceSettings
 
 @dataclass(frozen=True)
 class Device:
-    """A device that was chosen."""
+    """The device that a job runs on."""
 
     torch_device: torch.device
     precision: str
@@ -22,7 +21,7 @@ class Device:
     reason: str
     """Why it is not a GPU, as a sentence; empty on a GPU."""
 
-    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the context in which networks run: bf16 autocast, or nothing for float32."""
         if self.precision == "bf16":
             return torch.autocast(self.torch_device.type, torch.bfloat16)
@@ -35,7 +34,7 @@ def choose_device(settings: DeviceSettings) -> Device:
     Raises
     ------
     UserError
-        When a device is asked for that is not there.
+        When a device was asked for that this machine does not have.
 
     """
     device, reason = _pick(settings.device)
@@ -44,7 +43,7 @@ def choose_device(settings: DeviceSettings) -> Device:
 
 
 def place(network: nn.Module, device: Device) -> nn.Module:
-    """Move a network to the device, its convolutions in the memory order that is fast there."""
+    """Move a network to the device, its weights in the memory order in which convolutions are fast."""
     moved: nn.Module = network.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return moved
 
@@ -87,7 +86,7 @@ def _fast_precision(device: torch.device) -> str:
 
 
 def _cpu_computes_bf16() -> bool:
-    """Whether the CPU multiplies bf16 itself: by AMX, or by AVX-512 BF16, which halved the time of a GAN step."""
+    """Return whether the CPU has hardware for bf16: AMX, or AVX-512 BF16, which halved the time of a step."""
     queries = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("amx_tile", "avx512_bf16"))
     return any(query is not None and query() for query in queries)
 

@@ -289,5 +289,5 @@ class DownloadSettings(Settings):
     """How patient a download is."""
 
     timeout_seconds: float = Field(
-        30.0, ge=0.1, le=3600, description="Give a server up after this many seconds without any data."
+        30.0, ge=0.1, le=3600, description="Give up on a server after this many seconds without any data."
     )
