@@ -11,13 +11,14 @@ from ...inference.resumable_zarr import AlreadyDoneError
 from ...jobs.settings import ApplySettings
 from ...models.model_file import read_card
 from ..job.dock import Dock, hbox
-from ..job.job_panel import JobPanel, Message
+from ..job.job_panel import JobPanel
 from ..layers.layers import plane_in_view
 from ..models.picker import ModelPicker
 from ..widgets.fields import combo_box
 from ..widgets.form import SettingsForm
 from ..widgets.form_layout import align_labels, folded
 from ..widgets.layer_list import LayerList
+from ..widgets.message import MessageLabel
 from ..widgets.pickers import DevicePicker, layer_picker
 from .destination import check_fits, choose_destination, describe_run
 from .destination_picker import DestinationPicker
@@ -84,7 +85,7 @@ class ApplyDock(Dock):
         self.column.addWidget(self.more)
 
     def _make_panel(self) -> None:
-        self.plan = Message()
+        self.plan = MessageLabel()
         self.column.addWidget(self.plan)
         self.panel = JobPanel(self.viewer, "Apply")
         self.panel.start_requested.connect(self.begin)

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
-from qtpy.QtCore import QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
-    QStyle,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +19,7 @@ from qtpy.QtWidgets import (
 from ...errors import UserError
 from ...formatting import duration
 from ...jobs.events import Event, Finished, Job, Notice, Preview, Progress, Started
+from ..widgets.message import MessageLabel
 from ..widgets.plotting import theme_colours
 from .curve_record import CurveRecord
 from .runner import Runner
@@ -104,8 +102,8 @@ class JobPanel(QWidget):
         self.bar = QProgressBar()
         self.bar.setRange(0, _FULL)
         self.bar.setFormat("")
-        self.message, self.warning = Message(), Message(trouble=True)
-        self.notes = Message()
+        self.message, self.warning = MessageLabel(), MessageLabel(trouble=True)
+        self.notes = MessageLabel()
         self.extra = QVBoxLayout()
 
     def _make_plot(self) -> "LossPlot":
@@ -269,39 +267,6 @@ class JobPanel(QWidget):
             self._show_end("")
         self._show = _nothing
         self._refresh()
-
-
-class Message(QWidget):
-    """A sentence that wraps and can be copied, with a warning sign where there is trouble."""
-
-    def __init__(self, trouble: bool = False, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._trouble = trouble
-        self._sign, self._label = QLabel(), QLabel()
-        side = 20
-        icon = self.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxWarning)
-        self._sign.setPixmap(icon.pixmap(QSize(side, side)))
-        self._sign.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._label.setWordWrap(True)
-        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._sign)
-        layout.addWidget(self._label, 1)
-        self.show_text("")
-
-    def show_text(self, text: str, trouble: bool = False) -> None:
-        """Show a text, or nothing when it is empty."""
-        self._label.setText(text)
-        self._sign.setVisible(trouble or self._trouble)
-        self.setVisible(bool(text))
-        self.setToolTip("")
-
-    @property
-    def text(self) -> str:
-        """The whole text."""
-        return str(self._label.text())
 
 
 def _load_plots() -> None:

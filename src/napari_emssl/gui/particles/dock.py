@@ -12,11 +12,11 @@ from ...errors import UserError
 from ...models.tasks import TASKS
 from ...particles.table import ParticleTable, concatenate
 from ..job.dock import Column, hbox
-from ..job.job_panel import Message
 from ..layers.layers import METADATA_KEY, LayerSnapshot, pixel_size_nm, plane_in_view, snapshot_of
 from ..plugin.pixel_size import set_pixel_size
 from ..threads.newest import NewestWins
 from ..widgets.fields import combo_box
+from ..widgets.message import MessageLabel
 from ..widgets.pickers import layer_picker
 from ..widgets.plotting import theme_colours
 from .form import ParticleForm
@@ -76,7 +76,7 @@ class ParticlesDock(Column):
         self.form_of_settings = ParticleForm(self.form, self.body)
 
     def _make_outputs(self) -> None:
-        self.message, self.histogram, self.view = Message(), SizeHistogram(), ParticleView()
+        self.message, self.histogram, self.view = MessageLabel(), SizeHistogram(), ParticleView()
         self.histogram.set_colours(*theme_colours(self.viewer))
         self.export_button = QPushButton("Export CSV …")
         self.column.addWidget(self.message)

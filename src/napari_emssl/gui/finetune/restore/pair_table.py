@@ -8,9 +8,9 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QToolB
 
 from ....data.datasets.pair_check import PairCheck
 from ....errors import UserError
-from ...job.job_panel import Message
 from ...layers.matching import likely_pair, partner_of
 from ...threads.newest import NewestWins
+from ...widgets.message import MessageLabel
 from ...widgets.pickers import LayerPicker, layer_picker
 from .request import LayerPair, Pair, RestoreTask, checks_of, pair_of
 
@@ -157,7 +157,7 @@ class PairTable(QWidget):
         self.add_button = QPushButton("Add pair")
         self.add_button.clicked.connect(self.add_pair)
         self.add_button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        self.message = Message()
+        self.message = MessageLabel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
