@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from napari_emssl.data.datasets.layouts import LAYOUTS, find_layout, find_task_pairs
+from napari_emssl.data.datasets.layouts import LAYOUTS, find_layout
+from napari_emssl.data.datasets.pairing import find_task_pairs
 from napari_emssl.data.datasets.sources import open_sources
 from napari_emssl.errors import UserError
 

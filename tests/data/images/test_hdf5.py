@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_emssl.data.datasets.hdf5_sets import role_of
 from napari_emssl.data.datasets.pairing import check_pairs, find_pairs
-from napari_emssl.data.images.hdf5 import find_dataset, repair
+from napari_emssl.data.images.hdf5 import find_dataset, repair, role_of
 from napari_emssl.data.images.image import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.settings import FinetuneSettings

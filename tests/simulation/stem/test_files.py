@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from napari_emssl.data.datasets.layouts import TEM_IMAGENET_TARGETS, find_layout, find_task_pairs
-from napari_emssl.data.datasets.pairing import Pairing
+from napari_emssl.data.datasets.layouts import TEM_IMAGENET_TARGETS, find_layout
+from napari_emssl.data.datasets.pairing import Pairing, find_task_pairs
 from napari_emssl.data.images.image import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.simulation.stem.files import FOLDERS, as_bytes, as_planes, write_stem

@@ -4,22 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...errors import UserError
-from ..images.hdf5 import (
-    ROLES,
-    SUFFIXES,
-    Role,
-    find_dataset,
-)
-
-
-def role_of(path: Path) -> Role | None:
-    """Return what an HDF5 file holds, by the name of its data set; None where the name does not say."""
-    try:
-        key = find_dataset(path)
-    except (OSError, UserError):
-        return None
-    return next((role for role in ROLES if role == key), None)
+from ..images.hdf5 import SUFFIXES, role_of
 
 
 def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:

@@ -6,8 +6,7 @@ from typing import Literal, cast
 
 from ...errors import UserError
 from ..images.image import Image, ImageSource, as_image
-from .layouts import find_task_pairs
-from .pairing import find_pairs
+from .pairing import find_pairs, find_task_pairs
 
 ImageSources = ImageSource | Sequence[ImageSource]
 """One image, many, or a folder of them."""

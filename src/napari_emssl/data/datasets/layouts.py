@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import UserError
-from ..images.hdf5 import SUFFIXES
-from .hdf5_sets import role_of
-from .pairing import Pairing, find_pairs, origin_of
+from ..images.hdf5 import SUFFIXES, role_of
+from .origins import origin_of
 
 LayoutName = Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"]
 
@@ -124,27 +123,3 @@ LAYOUTS = {
     )
 }
 """By name, in the order in which they are tried."""
-
-
-def find_task_pairs(root: Path, task: str) -> Pairing:
-    """Pair the images of a published data set with their targets.
-
-    Parameters
-    ----------
-    root
-        The folder of TEM-ImageNet (the one that holds ``image``), or one with HDF5 files of images and labels or maps.
-    task
-        ``segment``, or for TEM-ImageNet also ``denoise``, ``remove-background``, ``super-resolve``.
-
-    Raises
-    ------
-    UserError
-        If the folder is neither, or has no targets for the task.
-    """
-    if not (root / "image").is_dir():
-        return find_pairs(root, root)
-    folder = TEM_IMAGENET_TARGETS.get(task)
-    if folder is None or not (root / folder).is_dir():
-        there = [name for name, target in TEM_IMAGENET_TARGETS.items() if (root / target).is_dir()]
-        raise UserError(f"{root} has no targets for '{task}'. It has those for: {', '.join(there) or 'nothing'}.")
-    return find_pairs(root / "image", root / folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...atomic_files import replacing
 from ...errors import UserError
-from .pairing import draw_subset, order_by_draw
+from .origins import draw_subset, order_by_draw
 
 FORMAT = 1
 _PARTS = ("training", "validation", "test")

@@ -154,3 +154,12 @@ def _mean_around(plane: NDArray[np.number], row: int, column: int) -> float:
     window = plane[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].astype(np.float64)
     own = float(plane[row, column])
     return (float(window.sum()) - own) / (window.size - 1) if window.size > 1 else own
+
+
+def role_of(path: Path) -> Role | None:
+    """Return what an HDF5 file holds, by the name of its data set; None where the name does not say."""
+    try:
+        key = find_dataset(path)
+    except (OSError, UserError):
+        return None
+    return next((role for role in ROLES if role == key), None)

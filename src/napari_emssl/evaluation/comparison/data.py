@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.datasets.image_pairs import ImageSources, open_pairs, resolve_zero
-from ...data.datasets.pairing import draw_subset, origin_of, split_by_origin
+from ...data.datasets.origins import draw_subset, origin_of, split_by_origin
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.objects import Target, numbered_objects

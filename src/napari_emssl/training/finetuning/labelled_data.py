@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.datasets.image_pairs import ImageSources, open_pairs, pixel_sizes, resolve_zero
-from ...data.datasets.pairing import split_by_origin
+from ...data.datasets.origins import split_by_origin
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.objects import Target

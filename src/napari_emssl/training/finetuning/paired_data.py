@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ...data.datasets.image_pairs import ImageSources, open_pairs, pixel_sizes
-from ...data.datasets.pairing import origin_of
+from ...data.datasets.origins import origin_of
 from ...data.datasets.splits import Split, make_split
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
