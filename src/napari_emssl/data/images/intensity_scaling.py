@@ -84,7 +84,8 @@ class IntensityScaling(BaseModel):
 
 def _next_unit(black: float) -> float:
     """Return `black` plus one, or the next number where one is lost in rounding."""
-    return max(black + 1.0, float(np.nextafter(black, np.inf)))
+    with np.errstate(over="ignore"):  # next to the largest float of all is infinity
+        return max(black + 1.0, float(np.nextafter(black, np.inf)))
 
 
 def _sample(planes: DuckArray) -> NDArray[np.number]:
