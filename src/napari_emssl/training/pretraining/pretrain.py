@@ -87,9 +87,7 @@ def pretrain(
         model = _load_start(start)
         chosen = with_network_of(model, settings or PretrainSettings())
         called = name or chosen.generator
-        request = _PretrainRequest(
-            sources, chosen, model, called, resume, autosave, licence, command, split, keep_split
-        )
+        request = _PretrainingRun(sources, chosen, model, called, resume, autosave, licence, command, split, keep_split)
         yield from request.events(control)
 
     return Job(events)
@@ -136,7 +134,7 @@ def _shown(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class _PretrainRequest:
+class _PretrainingRun:
     """What a pretraining was asked for; see `pretrain`."""
 
     sources: Sequence[ImageSource]
