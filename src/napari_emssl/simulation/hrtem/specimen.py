@@ -118,7 +118,7 @@ def simulated_field(settings: HRTEMSettings) -> tuple[SamplingGrid, int, int]:
 
 
 def check_field(settings: HRTEMSettings) -> None:
-    """Refuse an image that is too small for its particles or too large for memory.
+    """Raise `UserError` for an image too small for its particles or too large for memory.
 
     Raises
     ------
