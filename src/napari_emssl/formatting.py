@@ -12,5 +12,16 @@ def duration(seconds: float) -> str:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return ``1 plane``, ``3 planes``; give the `plural` where it is not the noun with an s."""
+    """Return ``1 plane`` or ``3 planes``.
+
+    Parameters
+    ----------
+    number
+        How many.
+    noun
+        In the singular.
+    plural
+        Where it is not the noun with an s.
+
+    """
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -60,7 +60,14 @@ class Meter:
         return self._since_event.over
 
     def tick(self, step: float, total: float | None, images_per_step: float = 0.0) -> Iterator[Progress]:
-        """Yield `progress` when an event is due, and after the last step always."""
+        """Yield `progress` when an event is due, and always after the last step.
+
+        Parameters
+        ----------
+        step, total, images_per_step
+            As for `progress`.
+
+        """
         if self.due or step == total:
             yield self.progress(step, total, images_per_step)
 

@@ -85,19 +85,19 @@ def test_iterating_after_the_end_stays_at_the_end():
 
 def test_large_arrays_never_enter_a_message(monkeypatch):
     sizes = []
-    receive, pack = Channel.receive, channel.pack
+    receive, encode = Channel.receive, channel.encode
 
     def spy_receive(self):
         message = receive(self)
         sizes.append(len(message.pickled))
         return message
 
-    def spy_pack(*args):
-        message = pack(*args)
+    def spy_encode(*args):
+        message = encode(*args)
         sizes.append(len(message.pickled))
         return message
 
-    monkeypatch.setattr(channel, "pack", spy_pack)
+    monkeypatch.setattr(channel, "encode", spy_encode)
     monkeypatch.setattr(Channel, "receive", spy_receive)
     image = np.zeros((1000, 1000), np.float32)
     view = np.zeros((1000, 2000), np.float32)[:, ::2]

@@ -103,15 +103,15 @@ def test_commands_that_come_before_the_job_are_kept_for_it(ends):
 def test_a_large_event_does_not_delay_a_command(ends, monkeypatch):
     worker, parent = ends
     packing, packed = threading.Event(), threading.Event()
-    pack = channel.pack
+    encode = channel.encode
 
-    def slow_pack(kind, *args):
+    def slow_encode(kind, *args):
         if kind == "event":
             packing.set()
             assert packed.wait(10)
-        return pack(kind, *args)
+        return encode(kind, *args)
 
-    monkeypatch.setattr(channel, "pack", slow_pack)
+    monkeypatch.setattr(channel, "encode", slow_encode)
     thread, _ = running(worker, [Finished(np.zeros((1000, 1000)))])
     assert packing.wait(5)
     parent.send("stop")

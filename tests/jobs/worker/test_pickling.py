@@ -17,7 +17,7 @@ relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[Health
 
 
 def travel(content, folder):
-    return pickling.unpack(pickling.pack("event", content, folder / "file.bin"))
+    return pickling.decode(pickling.encode("event", content, folder / "file.bin"))
 
 
 def filled(shape, dtype, seed):
@@ -53,7 +53,7 @@ def test_any_view_of_a_mapped_file_goes_by_name(tmp_path, shape, offset, data):
     if view.size and view.ndim:
         back[...] = 5
         assert view.min() == 5
-    assert len(pickle.dumps(pickling.pack("event", view, tmp_path / "file.bin"))) < 6000
+    assert len(pickle.dumps(pickling.encode("event", view, tmp_path / "file.bin"))) < 6000
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -78,14 +78,14 @@ def refuse_to_unlink(self, missing_ok=False):
 
 def test_names_that_cannot_go_at_once_go_with_the_array(tmp_path, monkeypatch):
     (tmp_path / "a").mkdir()
-    parcel = pickling.pack("event", np.zeros((100, 100)), tmp_path / "a" / "file.bin")
+    message = pickling.encode("event", np.zeros((100, 100)), tmp_path / "a" / "file.bin")
     with monkeypatch.context() as windows:
         windows.setattr(Path, "unlink", refuse_to_unlink)
-        array = pickling.unpack(parcel)
-    assert Path(parcel.file).exists()
+        array = pickling.decode(message)
+    assert Path(message.file).exists()
     view = array[1:]
     del array
-    assert Path(parcel.file).exists()
+    assert Path(message.file).exists()
     del view
     assert not (tmp_path / "a").exists()
 
@@ -95,7 +95,7 @@ def test_events_with_torch_are_refused():
         __module__ = "torch"
 
     with pytest.raises(TypeError, match="convert it to numpy"):
-        pickling.pack("event", {"loss": Tensor()}, Path("unused"))
+        pickling.encode("event", {"loss": Tensor()}, Path("unused"))
 
 
 class Lazy:
@@ -105,12 +105,12 @@ class Lazy:
         raise AssertionError("nobody asked for it")
 
 
-def test_lazy_arrays_are_lent(tmp_path):
+def test_lazy_arrays_are_registered(tmp_path):
     lazy = Lazy()
-    lent = []
-    parcel = pickling.pack("run", [lazy, "text"], tmp_path / "file.bin", lambda array: lent.append(array) or 0)
-    assert lent == [lazy]
-    assert pickling.unpack(parcel, lambda token: f"array {token}") == ["array 0", "text"]
+    registered = []
+    message = pickling.encode("run", [lazy, "text"], tmp_path / "file.bin", lambda array: registered.append(array) or 0)
+    assert registered == [lazy]
+    assert pickling.decode(message, lambda token: f"array {token}") == ["array 0", "text"]
 
 
 @pytest.mark.parametrize("thing", [np.zeros(3), np.float32(1), np.ndarray, [1], "text", None, {}])

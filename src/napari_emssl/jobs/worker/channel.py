@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from .pickling import FromToken, Message, ToToken, pack, unpack
+from .pickling import FromToken, Message, ToToken, decode, encode
 
 if sys.platform == "win32":
     from multiprocessing.connection import PipeConnection as Connection
@@ -62,7 +62,7 @@ class Channel:
         with self._naming:
             file = next(self._files)
         # Outside the lock: writing a large array takes seconds, and a `stop` from another thread must not wait for it.
-        message = pack(kind, content, file, self._to_token)
+        message = encode(kind, content, file, self._to_token)
         with self._sending:
             self._connection.send_bytes(pickle.dumps(message))
 
@@ -77,7 +77,7 @@ class Channel:
 
     def open(self, message: Message) -> Any:
         """Return the content of a message: whatever the other end has sent."""
-        return unpack(message, self._from_token)
+        return decode(message, self._from_token)
 
     def close(self) -> None:
         """Close this end; the other one notices."""

@@ -1,4 +1,4 @@
-"""Packing messages: small pickles, and the large buffers of arrays in a file that the other side maps into memory.
+"""Messages as they travel: small pickles, and large buffers of arrays in a file that the other side maps into memory.
 
 The buffers are taken out of the pickle (PEP 574) and written to one file in a private folder; the receiver maps that
 file and removes its name, so that the space is freed with the last array that uses it. Three kinds of object get a
@@ -63,7 +63,7 @@ class Message(NamedTuple):
     """Start and length of each buffer in the file, in bytes."""
 
 
-def pack(kind: str, content: object, file: Path, to_token: ToToken | None = None) -> Message:
+def encode(kind: str, content: object, file: Path, to_token: ToToken | None = None) -> Message:
     """Make a message, with the large buffers of its content in a file.
 
     Parameters
@@ -100,7 +100,7 @@ def pack(kind: str, content: object, file: Path, to_token: ToToken | None = None
     return Message(kind, pickled.getvalue(), str(file) if spans.written else "", spans.written)
 
 
-def unpack(message: Message, from_token: FromToken | None = None) -> Any:
+def decode(message: Message, from_token: FromToken | None = None) -> Any:
     """Return the content of a message; its arrays are views of the mapped file, which is theirs alone."""
     buffers = _map(Path(message.file), message.spans) if message.file else []
     return _Unpickler(io.BytesIO(message.pickled), buffers, from_token).load()
