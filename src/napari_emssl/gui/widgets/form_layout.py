@@ -1,6 +1,7 @@
 """Layout of labelled fields in a dock: rows, labels of one width, and sections that are folded away."""
 
-from qtpy.QtGui import QIcon
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QFormLayout, QWidget
 from superqt import QCollapsible
 
@@ -50,7 +51,11 @@ def folded(title: str, *contents: QWidget) -> QCollapsible:
 
     The arrow is a part of the title: superqt draws its icon once, in a colour that a dark theme swallows.
     """
-    fold = QCollapsible(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
+    nothing = QPixmap(1, 1)
+    nothing.fill(Qt.GlobalColor.transparent)
+    icon = QIcon(nothing)  # an empty one is false to PySide6, and superqt takes that for none
+    fold = QCollapsible(title, expandedIcon=icon, collapsedIcon=icon)
+    fold.toggleButton().setIconSize(nothing.size())
     fold.setDuration(0)
     fold.layout().setContentsMargins(0, 0, 0, 0)
     fold.layout().setSpacing(_FOLD_SPACING_PX)
