@@ -1,0 +1,91 @@
+"""What microscope, detector and software do to a picture: light, blur, noise, stripes, letters."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .settings import CollageSettings
+from .textures import smooth_field
+
+_LETTERS = np.array(list("abcdefghmnuxyABCDEM0123456789µ ()=.-"))
+_FONT_PX = (9, 12, 16, 22, 30)
+
+
+def spoil(picture: Tensor, settings: CollageSettings, rng: np.random.Generator) -> Tensor:
+    """Return a picture ``(size, size)`` with uneven light, blur, noise and the artefacts of scanning."""
+    size, device = len(picture), picture.device
+    if rng.random() < 0.5:
+        picture = picture * (1 + rng.uniform(0, 0.25) * smooth_field(size, 200, rng, device))
+    picture = _charged(picture, settings.artefacts, rng)
+    if rng.random() < 0.7:
+        picture = blurred(picture, rng.uniform(0, settings.blur_max_px))
+    return picture + _noise(picture, settings.noise_max * rng.uniform(0, 1) ** 2, rng)
+
+
+def _charged(picture: Tensor, share: float, rng: np.random.Generator) -> Tensor:
+    """Add stripes along lines and curtains across them."""
+    size, device = len(picture), picture.device
+    if rng.random() < share * 0.5:
+        lines = rng.standard_normal(size)
+        lines = np.cumsum(lines) / np.sqrt(size) if rng.random() < 0.5 else lines
+        stripes = torch.from_numpy((rng.uniform(0, 0.06) * lines).astype(np.float32)).to(device)
+        picture = picture + stripes[:, None]
+    if rng.random() < share * 0.5:
+        curtain = smooth_field(size, rng.uniform(3, 15), rng, device)[size // 2]
+        fade = torch.linspace(1, float(rng.uniform(0, 1)), size, device=device)
+        picture = picture + rng.uniform(0.02, 0.12) * fade[:, None] * curtain
+    if rng.random() < share * 0.5:
+        axis = torch.linspace(-1, 1, size, device=device)
+        picture = picture * (1 - rng.uniform(0, 0.4) * (axis[:, None] ** 2 + axis**2) / 2)
+    if rng.random() < share:
+        slope = torch.linspace(-0.5, 0.5, size, device=device)
+        picture = picture + rng.uniform(-0.3, 0.3) * slope[:, None] + rng.uniform(-0.3, 0.3) * slope
+    return picture
+
+
+def _noise(picture: Tensor, sigma: float, rng: np.random.Generator) -> Tensor:
+    """Noise of standard deviation `sigma`, white or correlated, the same everywhere or growing with the signal."""
+    white = torch.from_numpy(rng.standard_normal(picture.shape, dtype=np.float32)).to(picture.device)
+    if rng.random() < 0.4:
+        white = blurred(white, rng.uniform(0.4, 1.2))
+        white = white / white.std()
+    if rng.random() < 0.3:
+        white = white * picture.clamp(min=0.02).sqrt() * 1.4
+    return sigma * white
+
+
+def blurred(picture: Tensor, sigma_px: float) -> Tensor:
+    """Return ``(h, w)`` blurred by a Gaussian, reflected at the border."""
+    if sigma_px < 0.15:
+        return picture
+    radius = max(1, round(3 * sigma_px))
+    steps = torch.arange(-radius, radius + 1, device=picture.device, dtype=torch.float32)
+    kernel = torch.exp(-(steps**2) / (2 * sigma_px**2))
+    kernel = kernel / kernel.sum()
+    padded = functional.pad(picture[None, None], (radius,) * 4, mode="reflect")
+    return functional.conv2d(functional.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None])[0, 0]
+
+
+def lettering(size: int, rng: np.random.Generator) -> Tensor:
+    """Return where letters, scale bars or a caption strip stand, ``(size, size)`` bool."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    sheet = Image.new("L", (size, size))
+    draw = ImageDraw.Draw(sheet)
+    for _ in range(int(rng.integers(1, 4))):
+        left, top = (int(place) for place in rng.integers(0, max(1, size - 20), 2))
+        if rng.random() < 0.5:
+            draw.rectangle((left, top, left + int(rng.integers(12, 80)), top + int(rng.integers(2, 8))), fill=255)
+        else:
+            font = ImageFont.truetype(_font_file(), int(rng.choice(_FONT_PX)))
+            draw.text((left, top), "".join(rng.choice(_LETTERS, int(rng.integers(1, 8)))), fill=255, font=font)
+    return torch.from_numpy(np.asarray(sheet) > 127)
+
+
+def _font_file() -> str:
+    import matplotlib
+
+    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")

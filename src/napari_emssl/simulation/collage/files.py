@@ -1,0 +1,69 @@
+"""Collages written to a folder, each with its truth under the same name."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.datasets.simulated_folder import clear_folder, write_record
+from ...data.images.writers import write_image
+from .collage import CollageMaker
+from .settings import CollageSettings
+from .textures import Textures
+
+_FOLDERS = ("images", "targets", "instances")
+
+
+def write_collages(
+    folder: Path | str,
+    count: int,
+    micrographs: Sequence[NDArray[np.generic]],
+    settings: CollageSettings | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Iterator[tuple[int, int]]:
+    """Make collages and write each with its truth.
+
+    Writes ``images/NNNNN.tif`` (uint8), ``targets/NNNNN.tif`` (uint8: 0 ground, then a number for each kind of
+    objects), ``instances/NNNNN.tif`` (uint16: a number for each object) and ``settings.json``. Collage i depends on
+    micrographs, settings, seed and i only.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there.
+    count
+        Number of collages.
+    micrographs
+        Planes ``(h, w)`` to cut from, any real dtype.
+    settings
+        What is drawn.
+    seed
+        Of everything random.
+    overwrite
+        Take the place of an earlier simulation in this folder: its numbered images are deleted first.
+
+    Yields
+    ------
+    done, count
+        After each collage.
+
+    Raises
+    ------
+    UserError
+        When there are images in the folder already and `overwrite` is false, when a file cannot be written, or when no
+        micrograph is large enough.
+
+    """
+    settings, folder = settings or CollageSettings(), Path(folder)
+    maker = CollageMaker(Textures(micrographs), settings, seed)
+    clear_folder(folder, _FOLDERS, r"\d{5}\.tif", overwrite)
+    write_record(folder, "collage", count, settings.record(), seed, overwrite)
+    for number in range(count):
+        made = maker(number)
+        grey = np.rint(made.image.clamp(0, 1).numpy() * 255).astype(np.uint8)
+        planes = (grey, made.kinds.numpy(), made.numbers.numpy().astype(np.uint16))
+        for kind, plane in zip(_FOLDERS, planes, strict=True):
+            write_image(folder / kind / f"{number:05d}.tif", plane, None, overwrite)
+        yield number + 1, count
