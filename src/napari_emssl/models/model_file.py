@@ -42,6 +42,10 @@ class NetworkSpec(_Record):
     out_channels: int = 1
     refine: bool = False
     """Whether an HRNet has its part at full resolution."""
+    vector_channels: int = 0
+    """How many of the first channels are a vector by which pixels are compared; 0 where there is none."""
+    painted: tuple[int, ...] = ()
+    """For each class, background first, how many painted pixels the network remembers; none where it was trained."""
 
 
 class ClassInfo(_Record):
@@ -157,7 +161,9 @@ def _content_of(card: Card, weights: Mapping[str, NDArray[np.generic]]) -> bytes
     arrays = {name: np.asarray(stored(array), order="C") for name, array in weights.items()}
     # fields of later versions are written only where they matter, so that other files stay readable by older programs,
     # which forbid fields they do not know
-    unsaid = {name for name, usual in _USUAL.items() if getattr(card, name) == usual}
+    unsaid: dict[str, bool | set[str]] = {name: True for name, usual in _USUAL.items() if getattr(card, name) == usual}
+    if not card.network.vector_channels:
+        unsaid["network"] = {"vector_channels", "painted"}
     return save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)})
 
 

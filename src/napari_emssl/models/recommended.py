@@ -1,5 +1,6 @@
-"""Which shipped model to start learning a task from, and why."""
+"""Which model to start learning a task from, or to segment in context with, and why."""
 
+from ..errors import UserError
 from .tasks import task_of
 from .zoo import list_models
 
@@ -21,6 +22,22 @@ def recommended_start(task: str = "segment") -> str:
         return _RESTORERS[task]
     starts = [entry.name for entry in entries if task_of(entry.card.task).is_pretext]
     return starts[0] if starts else "scratch"
+
+
+def recommended_context_generator() -> str:
+    """Return the name of the generator to segment in context with: a shipped one, or the newest of the user's own.
+
+    Raises
+    ------
+    UserError
+        When no generator gives its pixels vectors.
+
+    """
+    generators = (entry for entry in list_models() if task_of(entry.card.task).is_pretext)
+    found = [entry.name for entry in generators if entry.card.network.vector_channels]
+    if not found:
+        raise UserError("No generator here can segment in context. Pretrain one with 'pretrain --pretext episodes'.")
+    return found[0]
 
 
 def why_recommended(task: str) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..networks.generators import build_generator
+from ..networks.in_context import InContextNetwork
 from .model_file import Model, NetworkSpec
 
 
@@ -38,7 +39,8 @@ def build_network(model: Model) -> nn.Module:
 
 def network_of(spec: NetworkSpec) -> nn.Module:
     """Build the network of a card with random weights."""
-    return build_generator(spec.name, spec.width, spec.out_channels, spec.refine)
+    generator = build_generator(spec.name, spec.width, spec.out_channels, spec.refine)
+    return InContextNetwork(generator, spec.vector_channels, spec.painted) if spec.painted else generator
 
 
 def transfer(weights: Mapping[str, NDArray[np.generic]], network: nn.Module) -> list[str]:

@@ -1,0 +1,1 @@
+"""Segmentation in context: a model made from painted pixels without training; cli and gui may import it."""
