@@ -14,6 +14,7 @@ _HOMES = {
     "Card": "models.model_file",
     "CompareSettings": "jobs.settings",
     "Comparison": "evaluation.comparison.results",
+    "ContextSettings": "jobs.context_settings",
     "EvaluateSettings": "jobs.settings",
     "Finished": "jobs.events",
     "FinetuneSettings": "jobs.settings",
@@ -34,6 +35,7 @@ _HOMES = {
     "compare": "evaluation.comparison.compare",
     "evaluate": "evaluation.evaluate",
     "finetune": "training.finetuning.finetune",
+    "in_context": "training.in_context.segment",
     "load_model": "models.zoo",
     "measure_particles": "particles.measure",
     "pretrain": "training.pretraining.pretrain",
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from .evaluation.comparison.results import Comparison
     from .evaluation.evaluate import evaluate
     from .inference.apply import apply
+    from .jobs.context_settings import ContextSettings
     from .jobs.events import Finished, Job, Notice, Preview, Progress, Started
     from .jobs.settings import (
         ApplySettings,
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     from .simulation.hrtem.settings import HRTEMSettings
     from .simulation.hrtem.simulate import simulate_hrtem
     from .training.finetuning.finetune import finetune
+    from .training.in_context.segment import in_context
     from .training.pretraining.pretrain import pretrain
 
 

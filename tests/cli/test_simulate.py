@@ -71,3 +71,30 @@ def test_simulate_hrtem(tell: Tell, tmp_path: Path) -> None:
     told = tell("simulate", "hrtem", "-o", tmp_path / "s", "--count", "2", "--size", "64", "--seed", "3", "--quiet")
     assert told.status == 0, told.err
     assert len(list((tmp_path / "s" / "images").iterdir())) == 2
+
+
+def test_simulate_collage_needs_no_micrograph(tell: Tell, tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    told = tell("simulate", "collage", "-o", out, "--count", "2", "--size", "64", "--seed", "3", "--quiet")
+    assert told.status == 0, told.err
+    for name in ("images", "targets", "instances"):
+        assert [path.name for path in sorted((out / name).iterdir())] == ["00000.tif", "00001.tif"]
+    record = json.loads((out / "settings.json").read_text())
+    assert (record["simulate"], record["seed"], record["settings"]["size_px"]) == ("collage", 3, 64)
+
+
+def test_simulate_collage_cuts_from_micrographs(tell: Tell, tmp_path: Path, images: Path) -> None:
+    flags = ["--count", "1", "--size", "64", "--quiet"]
+    assert tell("simulate", "collage", images, images / ".." / "images" / "0.npy", "-o", tmp_path / "x").status == 2
+    for seed in range(2):
+        told = tell("simulate", "collage", images, "-o", tmp_path / str(seed), *flags)
+        assert told.status == 0, told.err
+    one, other = (np.asarray(Image.open(tmp_path / str(n) / "images" / "00000.tif")) for n in range(2))
+    assert np.array_equal(one, other)
+    for words, sentence in [
+        (["nowhere"], "There is no file"),
+        (["--radius-min-px", "50", "--radius-max-px", "20"], "above"),
+    ]:
+        told = tell("simulate", "collage", *words, "-o", tmp_path / "bad", *flags)
+        assert (told.status, sentence in told.err) == (2, True)
+        assert not (tmp_path / "bad").exists()

@@ -30,6 +30,9 @@ _COMMANDS = {
     "Without --steps, --epochs or --max-seconds it trains for a minute. Ctrl-C saves the best weights so far; "
     "--resume continues.",
     "apply": "Run a model over images, folders and stacks.",
+    "segment-in-context": "Segment images like what is painted in some of them, without training.\n\n"
+    "Paintings pair with images by name. In painting files 0 is background; with --zero unpainted it says nothing, 1 "
+    "is background and 2, 3, ... are classes. Needs a generator pretrained with 'pretrain --pretext episodes'.",
     "evaluate": "Score a model against targets.",
     "compare": "Compare pretrained starts with random weights: the same recipe, images and seeds.\n\n"
     "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
@@ -43,10 +46,17 @@ _COMMANDS = {
 }
 """Help of each command, in the order in which they are listed."""
 
+_HOMES = {"segment-in-context": "apply:segment_in_context"}
+"""Where a command stands that is not in the module of its name."""
+
 _SUBCOMMANDS = {
     "simulate": {
         "hrtem": "HRTEM images of gold nanoparticles on amorphous carbon, with their truth.\n\n"
         "Writes OUTPUT/images, OUTPUT/targets (1 on particles) and OUTPUT/instances (a number for each particle).",
+        "collage": "Collages: objects of many kinds on micrographs, with their truth.\n\n"
+        "Writes OUTPUT/images, OUTPUT/targets (a number for each kind of objects) and OUTPUT/instances (one for each "
+        "object). What objects are laid on and filled with is cut from the micrographs, or, without any, from random "
+        "textures.",
         "stem": "ADF-STEM images of crystals, with their truth, in the folders of TEM-ImageNet.\n\n"
         "Writes OUTPUT/image and, under the same names, labels for denoising, background removal, super-resolution and "
         "masks, and the positions of the columns. What is not given varies from image to image.",
@@ -79,7 +89,7 @@ def build_app() -> App:
     for place, (name, text) in enumerate(_COMMANDS.items()):
         children = _SUBCOMMANDS.get(name)
         if children is None:
-            app.command(f"{__package__}.{name}:{name}", name=name, help=text, sort_key=place)
+            app.command(f"{__package__}.{_HOMES.get(name, f'{name}:{name}')}", name=name, help=text, sort_key=place)
             continue
         group = App(name=name, help=text, sort_key=place)
         for child, child_text in children.items():

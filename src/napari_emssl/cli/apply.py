@@ -1,26 +1,42 @@
-"""``napari-emssl apply``."""
+"""``napari-emssl apply``, and ``napari-emssl segment-in-context``: a model, made beforehand or at once, over images."""
 
+import shlex
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..jobs.context_settings import SegmentInContextSettings
 from ..jobs.settings import ApplySettings
 from .app import BAD_INPUT
-from .path_checks import require_existing, require_writable_folder
+from .path_checks import check_distinct, require_existing, require_writable_folder
+
+if TYPE_CHECKING:
+    from ..models.model_file import Model
+
+Images = Annotated[list[Path], Parameter(help="Image files, stacks and folders.")]
+Format = Literal["tiff", "zarr"]
+
+
+@Parameter(name="*", group="Output")
+@dataclass(frozen=True)
+class ApplyOutput:
+    """Where results are written."""
+
+    folder: Annotated[Path, Parameter(name=("--output", "-o"), help="The folder to write to.")]
+    file_format: Annotated[Format, Parameter(name="--format", help="Kind of file to write.")] = "tiff"
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace files that are there.")] = False
+    quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False
 
 
 def apply(
     model: Annotated[str, Parameter(help="A model: a name of 'models list' or a file.")],
-    paths: Annotated[list[Path], Parameter(help="Image files, stacks and folders.")],
+    paths: Images,
     /,
     *,
-    output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")],
-    file_format: Annotated[
-        Literal["tiff", "zarr"], Parameter(name="--format", group="Output", help="Kind of file to write.")
-    ] = "tiff",
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
-    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    output: ApplyOutput,
     settings: Annotated[ApplySettings, Parameter(name="*", group="Settings")] = ApplySettings(),
 ) -> int:
     """Run a model over images, folders and stacks, and print the files written, one a line.
@@ -35,16 +51,74 @@ def apply(
     UserError
         When a path is missing, the folder cannot be written to, or the model cannot be used.
     """
-    require_writable_folder(output)
+    require_writable_folder(output.folder)
     require_existing(paths)
     from ..models.zoo import load_model
 
-    loaded = load_model(model)
+    return _apply(load_model(model), paths, output, settings)
+
+
+def segment_in_context(
+    images: Images,
+    /,
+    *,
+    painted: Annotated[
+        list[Path],
+        Parameter(negative="", consume_multiple=True, help="Paintings of some of the images, paired by name."),
+    ],
+    generator: Annotated[
+        str | None,
+        Parameter(help="Generator that compares pixels: a name of 'models list' or a file. Default: the recommended."),
+    ] = None,
+    model: Annotated[
+        str | None, Parameter(group="Output", help="Keep the model among the own models, under this name.")
+    ] = None,
+    output: ApplyOutput,
+    settings: Annotated[SegmentInContextSettings, Parameter(name="*", group="Settings")] = SegmentInContextSettings(),
+) -> int:
+    """Make a model from painted pixels without training, run it over all images, and print the files written.
+
+    Returns
+    -------
+    int
+        Exit status; 2 also when an image could not be used, though the others were written.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, something would be replaced, a painting has no image, or no generator can do it.
+    """
+    require_writable_folder(output.folder)
+    require_existing([*images, *painted])
+    from ..data.datasets.image_pairs import painted_pairs
+    from ..inference.outputs import check_nothing_there, output_paths
+    from ..models.zoo import add_model, new_model_file
+
+    if model is not None:
+        new_model_file(model, output.overwrite)
+    pairs = painted_pairs(images, painted)
+    targets = list(output_paths(images, output.folder, output.file_format).values())
+    check_distinct(targets, [painting for _, painting in pairs])
+    if not output.overwrite:
+        check_nothing_there(targets)
+    from ..training.in_context.segment import in_context
+
+    command = shlex.join(["napari-emssl", *sys.argv[1:]])
+    shown, paintings = zip(*pairs, strict=True)
+    made = in_context(shown, paintings, settings.context, generator, name=model, command=command)
+    if model is not None:
+        kept = add_model(made, output.overwrite)
+        print(f"Kept '{model}' among the own models: {kept}.", file=sys.stderr)
+    return _apply(made, images, output, settings)
+
+
+def _apply(model: "Model", paths: list[Path], output: ApplyOutput, settings: ApplySettings) -> int:
+    """Run a model over images under a bar, print the files written, and return the exit status."""
     from ..inference.apply import apply_files
     from .progress import run_with_progress
 
-    job = apply_files(loaded, paths, output, settings, file_format, overwrite)
-    ending = run_with_progress(job, "Applying", quiet=quiet)
+    job = apply_files(model, paths, output.folder, settings, output.file_format, output.overwrite)
+    ending = run_with_progress(job, "Applying", quiet=output.quiet)
     for path in ending.result:
         print(path)
     return ending.status or (BAD_INPUT if ending.result.failed else 0)

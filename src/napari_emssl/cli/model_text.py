@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
+from ..formatting import counted
 from ..models.model_file import Card, Stage, count_parameters
 from ..models.registry import RemoteModel
 from ..models.zoo import ZooEntry
@@ -101,6 +102,8 @@ def card_lines(card: Card, path: Path) -> list[str]:
     ]
     if card.classes:
         lines.append(f"  classes       {', '.join(item.name for item in card.classes)}")
+    if card.network.painted:
+        lines.append(f"  context       made from painted pixels without training; remembers {_remembered(card)}")
     if card.pixel_size_nm:
         lines.append(f"  pixel size    {card.pixel_size_nm[0]:.3g} to {card.pixel_size_nm[1]:.3g} nm")
     if card.description:
@@ -110,13 +113,20 @@ def card_lines(card: Card, path: Path) -> list[str]:
     return lines
 
 
+def _remembered(card: Card) -> str:
+    """Say how many painted pixels of each class a model in context holds."""
+    each = zip(card.network.painted, card.classes, strict=True)
+    return ", ".join(f"{counted(count, 'pixel')} of {item.name}" for count, item in each)
+
+
 def _network(name: str, width: int | None, parameters: int) -> str:
     return name + (f", width {width}" if width else "") + f", {parameters} parameters"
 
 
 def _lines_of_stage(number: int, stage: Stage) -> list[str]:
     scores = ", ".join(f"{name} {value:.4g}" for name, value in stage.metrics.items())
-    lines = [f"  stage {number}       {stage.job} from {stage.start or 'scratch'}, {stage.steps} steps, {stage.date}"]
+    done = "nothing trained" if stage.job == "in_context" else f"{stage.steps} steps"
+    lines = [f"  stage {number}       {stage.job} from {stage.start or 'scratch'}, {done}, {stage.date}"]
     lines += [f"    validation  {scores}"] if scores else []
     lines += (
         [f"    data        {', '.join(f'{key}: {value}' for key, value in stage.data.items())}"] if stage.data else []

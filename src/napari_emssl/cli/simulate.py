@@ -1,4 +1,4 @@
-"""``napari-emssl simulate hrtem`` and ``napari-emssl simulate stem``."""
+"""``napari-emssl simulate hrtem``, ``simulate stem`` and ``simulate collage``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from ..errors import UserError
+from ..simulation.collage.settings import CollageSettings
 from ..simulation.hrtem.settings import HRTEMSettings
 from ..simulation.stem.settings import STEMSettings
-from .path_checks import require_empty_folder
+from .path_checks import require_empty_folder, require_existing
 
 Output = Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")]
 Count = Annotated[int, Parameter(group="Output", help="Number of images.")]
@@ -31,6 +32,12 @@ class STEMFlags(STEMSettings):
     """The settings of STEM images; the size has a short name, too."""
 
     size_px: Size = STEMSettings.model_fields["size_px"]  # type: ignore[assignment]
+
+
+class CollageFlags(CollageSettings):
+    """The settings of collages; the size has a short name, too."""
+
+    size_px: Size = CollageSettings.model_fields["size_px"]  # type: ignore[assignment]
 
 
 def hrtem_(
@@ -98,6 +105,43 @@ def stem_(
         from ..simulation.stem.files import write_stem
 
         return write_stem(output, count, settings, seed, file_format=file_format, workers=workers, overwrite=overwrite)
+
+    return _simulate(steps, output, count, overwrite, quiet)
+
+
+def collage_(
+    micrographs: Annotated[
+        list[Path] | None,
+        Parameter(help="Files and folders of micrographs to cut from; without any, random textures take their place."),
+    ] = None,
+    /,
+    *,
+    output: Output,
+    count: Count = 10,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    settings: Annotated[CollageFlags, Parameter(name="*", group="Settings")] = CollageFlags(),
+) -> int:
+    """Make collages of objects on micrographs, with their truth.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    UserError
+        When a path is missing, the folder is not empty, or no micrograph can be used.
+    """
+    require_existing(micrographs or [])
+
+    def steps() -> Iterator[tuple[int, int]]:
+        from ..simulation.collage.files import read_micrographs, write_collages
+
+        planes = read_micrographs(micrographs) if micrographs else None
+        return write_collages(output, count, planes, settings, seed, overwrite)
 
     return _simulate(steps, output, count, overwrite, quiet)
 

@@ -232,18 +232,6 @@ class ApplySettings(DeviceSettings):
     )
 
 
-class ContextSettings(DeviceSettings, TargetSettings):
-    """How painted pixels become a model without training."""
-
-    most_painted: int = Field(
-        400,
-        ge=1,
-        le=10_000,
-        description="Painted pixels of each class that the model remembers, drawn at random.",
-    )
-    seed: int = Field(0, ge=0, description="Seed that decides which painted pixels are remembered.")
-
-
 class EvaluateSettings(ApplySettings, TargetSettings):
     """How a model is scored against targets."""
 

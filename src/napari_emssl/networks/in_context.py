@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from .attention import class_logits, unit_vectors
 
-_PIECE = 2**16
+SHARPNESS = "sharpness"
+"""Name of the tensor that scales the similarities; a generator trained by episodes brings its own."""
+_PIECE = 2**14
 """Pixels compared at a time: the table of similarities has a row for each painted pixel, and would fill the memory."""
 
 
@@ -44,7 +46,8 @@ class InContextNetwork(nn.Module):
 
     def _logits(self, pixels: Tensor) -> Tensor:
         painted = [nn.functional.normalize(vectors, dim=0) for vectors in self.context]
-        logits = torch.cat(
-            [class_logits(piece, painted, self.sharpness) for piece in torch.split(pixels, _PIECE, 1)], 1
-        )
+        # products of like unit vectors are all close to 1: with the 8 bits of bf16 they could not be told apart
+        with torch.autocast(pixels.device.type, enabled=False):
+            pieces = torch.split(pixels, _PIECE, 1)
+            logits = torch.cat([class_logits(piece, painted, self.sharpness) for piece in pieces], 1)
         return logits if len(painted) > 2 else logits[1:] - logits[:1]

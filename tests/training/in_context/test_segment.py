@@ -1,13 +1,18 @@
 """Painted pixels become a model at once, and it is a model like any other."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from grey_vectors import grey_generator, painted, scene
 
 from napari_emssl.errors import UserError
 from napari_emssl.inference.apply import apply
-from napari_emssl.jobs.settings import ApplySettings, ContextSettings, FinetuneSettings
-from napari_emssl.models.model_file import Card, Model, NetworkSpec, read_model, save_model
-from napari_emssl.models.weights import network_of, to_numpy
+from napari_emssl.jobs.context_settings import ContextSettings
+from napari_emssl.jobs.events import Preview
+from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
+from napari_emssl.models.heads import with_classes
+from napari_emssl.models.model_file import Model, NetworkSpec, read_model, save_model
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.in_context.segment import in_context
 
@@ -15,54 +20,21 @@ PLAIN = ApplySettings(device="cpu", precision="fp32")
 SETTINGS = ContextSettings(device="cpu", precision="fp32")
 
 
-def generator() -> Model:
-    """A generator whose pixels have vectors (grey value, 1 - grey value): everything but the skip is switched off."""
-    spec = NetworkSpec(name="unet-2-44", width=4, out_channels=3, vector_channels=2)
-    weights = {name: np.zeros_like(array) for name, array in to_numpy(network_of(spec).state_dict()).items()}
-    for name, array in weights.items():
-        if name.endswith(("running_var", "norm1.weight", "norm2.weight")):
-            array[...] = 1
-        elif name.endswith("shortcut.weight"):
-            array[0, 0] = 1
-    head = next(name for name in weights if name.startswith("head") and name.endswith("weight"))
-    weights[head][:2, 0, 0, 0] = 1, -1
-    weights[head.replace("weight", "bias")][1] = 1
-    return Model(Card(name="vectors", task="reconstruct", network=spec), weights)
-
-
-def scene(seed: int = 0, size: int = 96) -> tuple[np.ndarray, np.ndarray]:
-    """Bright squares on dark ground: the image and which pixels are square."""
-    rng = np.random.default_rng(seed)
-    truth = np.zeros((size, size), bool)
-    for row in range(8, size - 16, 28):
-        for column in range(8, size - 16, 28):
-            truth[row : row + 14, column : column + 14] = True
-    return (100 + 100 * truth + 5 * rng.standard_normal(truth.shape)).astype(np.float32), truth
-
-
 def dice(labels: np.ndarray, truth: np.ndarray) -> float:
     return 2 * ((labels > 0) & truth).sum() / ((labels > 0).sum() + truth.sum())
 
 
-def painted(truth: np.ndarray) -> np.ndarray:
-    painting = np.zeros(truth.shape, np.uint8)
-    painting[8:22, 8:22] = 2
-    painting[24:34, 8:34] = 1
-    painting[:4], painting[-3:], painting[:, :3], painting[:, -3:] = 1, 1, 1, 1  # networks see the border of an image
-    return painting
-
-
 def test_pixels_like_the_painted_ones_are_found_without_training() -> None:
     image, truth = scene()
-    model = in_context([image], [painted(truth)], SETTINGS, generator(), class_names=["square"])
+    model = in_context([image], [painted(truth)], SETTINGS, grey_generator(), class_names=["square"])
     labels = apply(model, image, PLAIN)
     assert [info.name for info in model.card.classes] == ["background", "square"]
     assert dice(labels, truth) > 0.9
 
 
-def test_it_is_saved_and_applied_to_other_images_in_tiles(tmp_path) -> None:
+def test_it_is_saved_and_applied_to_other_images_in_tiles(tmp_path: Path) -> None:
     image, truth = scene()
-    model = in_context([image], [painted(truth)], SETTINGS, generator())
+    model = in_context([image], [painted(truth)], SETTINGS, grey_generator())
     again = read_model(save_model(model, tmp_path / "squares.safetensors"))
     other = scene(1, 160)[0]
     whole = apply(model, other, PLAIN)
@@ -74,7 +46,7 @@ def test_what_is_not_painted_changes_nothing() -> None:
     image, truth = scene()
     far = image.copy()
     far[60:90, 60:90] = image[60:90, 60:90][::-1]
-    one, other = (in_context([each], [painted(truth)], SETTINGS, generator()) for each in (image, far))
+    one, other = (in_context([each], [painted(truth)], SETTINGS, grey_generator()) for each in (image, far))
     for name, weights in one.weights.items():
         np.testing.assert_allclose(weights, other.weights[name], atol=1e-5)
 
@@ -84,7 +56,7 @@ def test_paint_on_several_images_is_one_context() -> None:
     nothing = np.zeros_like(painted(truth))
     ground, square = nothing.copy(), nothing.copy()
     ground[painted(truth) == 1], square[painted(truth) == 2] = 1, 2
-    model = in_context([first, second], [ground, square], SETTINGS, generator())
+    model = in_context([first, second], [ground, square], SETTINGS, grey_generator())
     assert (
         2 * (apply(model, second, PLAIN).astype(bool) & truth).sum() / (apply(model, second, PLAIN).sum() + truth.sum())
         > 0.9
@@ -96,17 +68,78 @@ def test_several_classes() -> None:
     painting = painted(truth)
     image[8:22, 36:50] = 400
     painting[8:22, 36:50] = 3
-    labels = apply(in_context([image], [painting], SETTINGS, generator()), image, PLAIN)
+    labels = apply(in_context([image], [painting], SETTINGS, grey_generator()), image, PLAIN)
     assert set(np.unique(labels)) == {0, 1, 2}
     assert (labels[10:20, 38:48] == 2).mean() > 0.9
 
 
-def test_fine_tuning_begins_from_it() -> None:
-    image, truth = scene()
-    model = in_context([image], [painted(truth)], SETTINGS, generator())
+def tuned(start: Model, painting: np.ndarray, **names: object) -> tuple[Model, np.ndarray]:
+    """A fine-tuning of two steps: its model, and what it shows before the first step."""
     settings = FinetuneSettings(steps=2, batch_size=1, patch=32, device="cpu", precision="fp32", learning_rate=1e-5)
-    tuned = finetune([image], [painted(truth)], settings, start=model).result()
-    assert (apply(tuned, image, PLAIN) == apply(model, image, PLAIN)).mean() > 0.99
+    events = list(finetune([scene()[0]], [painting], settings, start=start, **names))
+    return events[-1].result, next(event for event in events if isinstance(event, Preview)).images["prediction"]
+
+
+def test_fine_tuning_begins_exactly_where_the_model_was() -> None:
+    image, truth = scene()
+    model = in_context([image], [painted(truth)], SETTINGS, grey_generator(), class_names=["square"])
+    result, first = tuned(model, painted(truth), class_names=["square"])
+    before = apply(model, image, PLAIN)
+    assert np.array_equal(first, before)
+    assert (apply(result, image, PLAIN) == before).mean() > 0.99
+    assert result.card.network.painted == model.card.network.painted
+    assert any((result.weights[name] != model.weights[name]).any() for name in model.weights if "context" in name)
+
+
+def test_classes_keep_their_painted_pixels_in_another_order() -> None:
+    image, truth = scene()
+    painting = painted(truth)
+    image[8:22, 36:50] = 400
+    painting[8:22, 36:50] = 3
+    model = in_context([image], [painting], SETTINGS, grey_generator(), class_names=["square", "bright"])
+    turned = with_classes(model, ["bright", "square"])
+    swap = np.array([0, 2, 1])
+    assert np.array_equal(apply(turned, image, PLAIN), swap[apply(model, image, PLAIN)])
+
+
+def test_other_classes_begin_from_the_grey_generator() -> None:
+    image, truth = scene()
+    model = in_context([image], [painted(truth)], SETTINGS, grey_generator(), class_names=["square"])
+    base = with_classes(model, ["rod"])
+    assert base.weights.keys() == grey_generator().weights.keys()
+    assert all(np.array_equal(array, grey_generator().weights[name]) for name, array in base.weights.items())
+    result, _ = tuned(model, painted(truth), class_names=["rod"])
+    assert result.card.network == NetworkSpec(name="unet-2-44", width=4)
+
+
+def test_a_copy_in_16_bits_segments_alike(tmp_path: Path) -> None:
+    image, truth = scene()
+    model = in_context([image], [painted(truth)], SETTINGS, grey_generator())
+    copy = read_model(save_model(model, tmp_path / "half.safetensors", storage="float16"))
+    assert (apply(copy, image, PLAIN) == apply(model, image, PLAIN)).mean() > 0.999
+
+
+def test_the_sharpness_of_the_generator_is_taken() -> None:
+    image, truth = scene()
+    base = grey_generator()
+    sharp = Model(base.card, {**base.weights, "sharpness": np.array(25.0, np.float32)})
+    assert in_context([image], [painted(truth)], SETTINGS, sharp).weights["sharpness"] == 25
+    assert in_context([image], [painted(truth)], SETTINGS, base).weights["sharpness"] == 10
+
+
+def test_the_card_says_what_was_painted_and_with_which_grey_generator() -> None:
+    image, truth = scene()
+    card = in_context([image], [painted(truth)], SETTINGS, grey_generator()).card
+    stage = card.history[-1]
+    assert (stage.job, stage.start, card.network.painted) == ("in_context", "vectors", (400, 196))
+    assert f"{np.count_nonzero(painted(truth))} painted pixels" in stage.data["summary"]
+
+
+def test_a_model_in_context_is_no_grey_generator() -> None:
+    image, truth = scene()
+    model = in_context([image], [painted(truth)], SETTINGS, grey_generator())
+    with pytest.raises(UserError, match="made in context already"):
+        in_context([image], [painted(truth)], SETTINGS, model)
 
 
 def test_classes_without_background_are_refused() -> None:
@@ -114,7 +147,7 @@ def test_classes_without_background_are_refused() -> None:
     painting = painted(truth)
     painting[painting == 1] = 3
     with pytest.raises(UserError, match=r"No background is painted\. Paint some"):
-        in_context([image], [painting], SETTINGS, generator())
+        in_context([image], [painting], SETTINGS, grey_generator())
 
 
 def test_a_generator_without_vectors_is_refused() -> None:

@@ -1,12 +1,13 @@
 """Images with their targets, given as arrays, files or folders: opened, paired and checked."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, cast
 
 from ...errors import UserError
-from ..images.image import Image, ImageSource, as_image
-from .pairing import find_pairs, find_task_pairs
+from ..images.image import Image, ImageSource, as_image, find_images
+from .pairing import find_pairs, find_task_pairs, pair_files
 
 ImageSources = ImageSource | Sequence[ImageSource]
 """One image, many, or a folder of them."""
@@ -57,6 +58,42 @@ def open_pairs(
     return opened
 
 
+def painted_pairs(images: Sequence[Path], paintings: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Pair paintings with some of many images by name, as `find_pairs` does; one with one, whatever their names.
+
+    Parameters
+    ----------
+    images, paintings
+        Files and folders.
+
+    Returns
+    -------
+    list of tuple
+        Each painting with its image.
+
+    Raises
+    ------
+    UserError
+        If there is no image, a file is given as both, or a painting has no image of its name.
+    """
+    files = [find_images(side) for side in (images, paintings)]
+    given = {path.resolve() for path in files[0]}
+    for path in files[1]:
+        if path.resolve() in given:
+            raise UserError(
+                f"'{path}' is given as an image and as a painting. Keep paintings in a folder of their own."
+            )
+    found = pair_files(files, (_shared_folder(files[0]), _shared_folder(files[1])))
+    if found.unpaired_targets:
+        raise UserError(f"No image has the name of '{found.unpaired_targets[0]}'. Add its image, or leave it out.")
+    return list(found.pairs)
+
+
+def _shared_folder(files: Sequence[Path]) -> Path:
+    """Return the deepest folder that holds all files; they are absolute, or relative to one folder."""
+    return Path(os.path.commonpath([path.parent for path in files])) if files else Path()
+
+
 def resolve_zero(zero: str, target: Image) -> Literal["background", "unpainted"]:
     """Return what 0 in a target means: as asked for, or with ``auto`` background in files and unpainted in arrays."""
     if zero == "background" or (zero == "auto" and target.path is not None):
@@ -81,6 +118,11 @@ def _check_shapes(image: Image, target: Image, factors: Sequence[int]) -> None:
     sizes = [(len(one), *one.plane_shape) for one in (image, target)]
     count, height, width = sizes[0]
     if sizes[1] not in [(count, height * fine, width * fine) for fine in factors]:
+        if sizes[1][0] == 1 < count and sizes[1][1:] == (height, width):
+            raise UserError(
+                f"Target '{target.name}' is one plane, but image '{image.name}' has {count}. Give a stack of as many "
+                "planes, or that plane alone as the image."
+            )
         shown = [" x ".join(map(str, size)) for size in sizes]
         raise UserError(
             f"Image '{image.name}' ({shown[0]}) and its target '{target.name}' ({shown[1]}) differ in size "

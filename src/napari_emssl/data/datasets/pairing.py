@@ -76,7 +76,11 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
         if roots[0].is_dir() and (pairs := hdf5_pairs(find_images(roots[0]))):
             return Pairing(tuple(pairs), (), ())
         raise UserError(f"Images and targets are both {images}. Put the targets into a folder of their own.")
-    files = [find_images([root]) for root in roots]
+    return pair_files([find_images([root]) for root in roots], roots)
+
+
+def pair_files(files: list[list[Path]], roots: tuple[Path, Path]) -> Pairing:
+    """Pair the files of two sides, each below its root, as `find_pairs` does; raises `UserError` as it does."""
     if len(files[0]) == len(files[1]) == 1:
         return Pairing(((files[0][0], files[1][0]),), (), ())
     attempts = [_match(*keys) for keys in _keys(files, roots)]

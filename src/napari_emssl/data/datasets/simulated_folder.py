@@ -45,7 +45,7 @@ def write_record(
     folder
         The folder of the simulation.
     kind
-        ``hrtem`` or ``stem``.
+        ``hrtem``, ``stem`` or ``collage``.
     count
         Number of images.
     settings

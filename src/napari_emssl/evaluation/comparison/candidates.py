@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import UserError
+from ...models.heads import without_context
 from ...models.model_file import Model, NetworkSpec
 from ...models.zoo import SUFFIX, resolve_model
 
@@ -85,10 +86,11 @@ def network_label(network: NetworkSpec) -> str:
 def _candidate(start: Start) -> Candidate:
     if isinstance(start, str) and start.partition(":")[0] == SCRATCH:
         return random_of(_network_named(start))
-    model = resolve_model(start)
+    model = without_context(resolve_model(start))
     given = None if isinstance(start, Model) else Path(start)
     label = given.stem if given and given.suffix == SUFFIX else str(given or model.name)
-    return Candidate(label, model.card.network.model_copy(update={"out_channels": 1}), model)
+    network = model.card.network.model_copy(update={"out_channels": 1, "vector_channels": 0})
+    return Candidate(label, network, model)
 
 
 def _network_named(start: str) -> NetworkSpec:

@@ -1,1 +1,1 @@
-"""Collages: drawn objects on real micrographs, with their truth; training, the simulation job and cli may import it."""
+"""Collages: objects drawn on micrographs, with their truth; training, cli and gui may import it."""

@@ -1,24 +1,35 @@
 """Collages written to a folder, each with its truth under the same name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.datasets.simulated_folder import clear_folder, write_record
+from ...data.datasets.sources import open_sources
 from ...data.images.writers import write_image
 from .collage import CollageMaker
 from .settings import CollageSettings
-from .textures import Textures
+from .textures import Textures, random_textures
 
 _FOLDERS = ("images", "targets", "instances")
+_MOST_MICROGRAPHS = 512
+"""Of more planes, some spread evenly over all are read: they are held in memory."""
+
+
+def read_micrographs(paths: Sequence[Path | str]) -> Iterator[NDArray[np.generic]]:
+    """Yield planes ``(h, w)`` of files and folders, 512 at most; raises `UserError` when no image can be read."""
+    catalog = open_sources(paths)
+    total = int(catalog.counts.sum())
+    for number in np.unique(np.linspace(0, total - 1, min(total, _MOST_MICROGRAPHS)).round().astype(int)):
+        yield catalog.store.read(int(number))
 
 
 def write_collages(
     folder: Path | str,
     count: int,
-    micrographs: Sequence[NDArray[np.generic]],
+    micrographs: Iterable[NDArray[np.generic]] | None = None,
     settings: CollageSettings | None = None,
     seed: int = 0,
     overwrite: bool = False,
@@ -36,7 +47,7 @@ def write_collages(
     count
         Number of collages.
     micrographs
-        Planes ``(h, w)`` to cut from, any real dtype.
+        Planes ``(h, w)`` to cut from, any real dtype; None: `random_textures`.
     settings
         What is drawn.
     seed
@@ -57,7 +68,8 @@ def write_collages(
 
     """
     settings, folder = settings or CollageSettings(), Path(folder)
-    maker = CollageMaker(Textures(micrographs), settings, seed)
+    textures = Textures(random_textures(seed=seed) if micrographs is None else micrographs)
+    maker = CollageMaker(textures, settings, seed)
     clear_folder(folder, _FOLDERS, r"\d{5}\.tif", overwrite)
     write_record(folder, "collage", count, settings.record(), seed, overwrite)
     for number in range(count):

@@ -1,6 +1,6 @@
-"""Crops of real micrographs, from which the ground and the skins of objects are made."""
+"""Crops of micrographs, from which the ground and the skins of objects are made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -72,6 +72,36 @@ class Textures:
         turned = torch.rot90(piece, int(rng.integers(4)))
         turned = turned.flip(0) if rng.random() < 0.5 else turned
         return (turned - turned.mean()) / max(float(turned.std()), _LEAST_SPREAD)
+
+
+def random_textures(count: int = 32, size: int = 512, seed: int = 0) -> Iterator[NDArray[np.float32]]:
+    """Yield textures that take the place of micrographs: smooth random fields of many scales, and noise.
+
+    Parameters
+    ----------
+    count
+        Number of textures.
+    size
+        Edge in pixels.
+    seed
+        Of everything random.
+
+    Yields
+    ------
+    numpy.ndarray
+        ``(size, size)``. The coarser a field is the stronger, by a power drawn for each texture: some are like carbon
+        films, some like clouds.
+
+    """
+    device = torch.device("cpu")
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        scales = 2.0 ** np.arange(1, np.log2(size / 2))
+        roughness, ridged = rng.uniform(0.0, 1.2), rng.random() < 0.3
+        fields = [scale**roughness * smooth_field(size, scale, rng, device) for scale in scales]
+        mixed = torch.stack([field.abs() if ridged else field for field in fields]).sum(0).numpy()
+        grain = rng.uniform(0.05, 1.0) * rng.standard_normal((size, size))
+        yield (mixed / mixed.std() + grain).astype(np.float32)
 
 
 def smooth_field(size: int, scale_px: float, rng: np.random.Generator, device: torch.device) -> Tensor:

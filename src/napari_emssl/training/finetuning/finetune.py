@@ -202,10 +202,16 @@ def _load_start(start: str | Path | Model | None, settings: FinetuneSettings) ->
 
 
 def _network_spec(start: Model | None, settings: FinetuneSettings, data: TrainingData) -> NetworkSpec:
-    """Return the network of the start, or the one asked for, with the output channels of the task."""
+    """Return the network of the start, or the one asked for, with the output channels of the task.
+
+    A start made in context remembers the classes that are learnt (`TaskTraining.adapted`): it has no last layer.
+    """
     channels = task_of(settings.task).out_channels(data.classes, data.upscale)
     if start is not None:
-        refine = settings.refine or start.card.network.refine
-        return start.card.network.model_copy(update={"out_channels": channels, "refine": refine})
+        own = start.card.network
+        if own.painted:
+            return own
+        changed = {"out_channels": channels, "refine": settings.refine or own.refine, "vector_channels": 0}
+        return own.model_copy(update=changed)
     name = settings.generator or DEFAULT_GENERATOR
     return NetworkSpec(name=name, width=settings.width, out_channels=channels, refine=settings.refine)

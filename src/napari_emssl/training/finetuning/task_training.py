@@ -13,7 +13,7 @@ from ...data.patches.masked_pixels import HiddenPatches
 from ...data.patches.painted_patches import PaintedPatches
 from ...data.patches.paired_patches import PairPatches
 from ...jobs.settings import FinetuneSettings
-from ...models.heads import new_classes, with_classes
+from ...models.heads import new_classes, with_classes, without_context
 from ...models.model_file import ClassInfo, Model
 from ...models.tasks import task_of
 from .base_learner import FinetuneContext, FineTuner
@@ -63,7 +63,7 @@ class TaskTraining(ABC):
 
     def adapted(self, start: Model, names: Sequence[str]) -> Model:
         """Return a start as it is learnt from, for foreground classes of these names."""
-        return start
+        return without_context(start)
 
     def new_classes(self, start: Model, names: Sequence[str]) -> list[str]:
         """Return the classes that are new to a start which knows others of them."""
@@ -101,7 +101,7 @@ class SupervisedSegmentation(TaskTraining):
         return settings.warm_rate if task_of(start.card.task).gives_labels else 1.0
 
     def adapted(self, start: Model, names: Sequence[str]) -> Model:
-        """Bring the last layer of the start to these classes."""
+        """Bring the start to these classes."""
         return with_classes(start, names)
 
     def new_classes(self, start: Model, names: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...data.patches.patches import LabelledPlane
+from ...data.patches.labelled import LabelledPlane
 from ...jobs.devices import Device
 from ...networks.in_context import InContextNetwork
 

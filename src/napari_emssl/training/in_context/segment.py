@@ -1,31 +1,34 @@
 """From painted pixels to a segmentation model at once: nothing is trained, painted pixels are remembered."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ...data.images.image import ImageSource
+from ...data.datasets.image_pairs import ImageSources
 from ...errors import UserError
+from ...jobs.context_settings import ContextSettings
 from ...jobs.devices import choose_device, place
-from ...jobs.settings import ContextSettings, FinetuneSettings
+from ...jobs.settings import FinetuneSettings
 from ...models.model_file import Card, ClassInfo, Model, NetworkSpec, Stage
 from ...models.recommended import recommended_context_generator
-from ...models.weights import network_of, to_numpy, transfer
+from ...models.weights import build_network, network_of, to_numpy
 from ...models.zoo import resolve_model
-from ...networks.in_context import InContextNetwork
+from ...networks.in_context import SHARPNESS, InContextNetwork
 from ..finetuning.labelled_data import TrainingData, gather
 from ..provenance import versions
 from .context import painted_vectors
 
 
 def in_context(
-    images: ImageSource | Sequence[ImageSource],
-    paintings: ImageSource | Sequence[ImageSource],
+    images: ImageSources,
+    paintings: ImageSources,
     settings: ContextSettings | None = None,
     generator: str | Path | Model | None = None,
     *,
@@ -69,33 +72,70 @@ def in_context(
 
     """
     chosen = settings or ContextSettings()
-    base = _generator(generator)
-    data = gather(images, paintings, _as_gathered(chosen), base.card.scaling)
-    names = list(class_names or (f"class {value}" for value in data.class_values))
-    if len(names) != len(data.class_values):
-        raise UserError(f"{len(names)} class names were given for {len(data.class_values)} painted classes.")
-    _check_background(data)
-    spec, weights = _with_context(base, data, chosen)
-    card = Card(
-        name=name or f"segment-in-context-{base.name}",
-        task="segment",
-        network=spec,
-        scaling=base.card.scaling,
-        classes=(
-            ClassInfo(name="background"),
-            *(ClassInfo(name=n, target_value=v) for n, v in zip(names, data.class_values, strict=True)),
-        ),
-        pixel_size_nm=data.pixel_size_nm,
-        history=(*base.card.history, _stage(chosen, data, base, command)),
-        licence=licence,
-    )
-    return Model(card, weights)
+    return _ContextRequest(images, paintings, chosen, generator, name, class_names, licence, command).model()
+
+
+@dataclass(frozen=True)
+class _ContextRequest:
+    """What a model in context was asked for; see `in_context`."""
+
+    images: ImageSources
+    paintings: ImageSources
+    settings: ContextSettings
+    generator: str | Path | Model | None
+    name: str | None
+    class_names: Sequence[str] | None
+    licence: str
+    command: str
+
+    def model(self) -> Model:
+        """Gather what is painted, and remember it."""
+        base = _generator(self.generator)
+        data = gather(self.images, self.paintings, _as_gathered(self.settings), base.card.scaling)
+        classes = self._classes(data)
+        _check_background(data)
+        spec, weights = _with_context(base, data, self.settings)
+        card = Card(
+            name=self.name or f"in-context-{base.name}",
+            task="segment",
+            network=spec,
+            scaling=base.card.scaling,
+            classes=classes,
+            pixel_size_nm=data.pixel_size_nm,
+            history=(*base.card.history, self._stage(data, base)),
+            licence=self.licence,
+        )
+        return Model(card, weights)
+
+    def _classes(self, data: TrainingData) -> tuple[ClassInfo, ...]:
+        """Return the classes on the card, background first."""
+        names = list(self.class_names or (f"class {value}" for value in data.class_values))
+        if len(names) != len(data.class_values):
+            raise UserError(
+                f"{len(names)} class names were given for {len(data.class_values)} painted classes. "
+                "Give one name for each."
+            )
+        painted = zip(names, data.class_values, strict=True)
+        return (ClassInfo(name="background"), *(ClassInfo(name=name, target_value=value) for name, value in painted))
+
+    def _stage(self, data: TrainingData, base: Model) -> Stage:
+        return Stage(
+            job="in_context",
+            settings=self.settings.model_dump(mode="json"),
+            data={"summary": data.summary},
+            start=base.name,
+            versions=versions(),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=self.command,
+        )
 
 
 def _generator(given: str | Path | Model | None) -> Model:
     """Return the generator that is asked; one whose pixels have no vectors is refused."""
     model = resolve_model(given or recommended_context_generator())
-    if not model.card.network.vector_channels or model.card.network.painted:
+    if model.card.network.painted:
+        raise UserError(f"'{model.name}' was made in context already. Choose the generator that it was made with.")
+    if not model.card.network.vector_channels:
         raise UserError(
             f"'{model.name}' gives pixels no vectors to compare. Choose a generator pretrained with "
             "'pretrain --pretext episodes'."
@@ -121,21 +161,11 @@ def _with_context(
     device = choose_device(settings)
     bare = base.card.network.model_copy(update={"painted": (1,) * data.classes})
     network = cast(InContextNetwork, network_of(bare))
-    transfer(base.weights, network.trunk)
+    network.trunk.load_state_dict(build_network(base).state_dict())
+    if SHARPNESS in base.weights:
+        network.sharpness.data = torch.tensor(float(base.weights[SHARPNESS].item()))
     place(network.eval(), device)
     vectors = painted_vectors(network, data.training, data.classes, settings.most_painted, settings.seed, device)
     network.context = nn.ParameterList(nn.Parameter(part) for part in vectors)
     spec = bare.model_copy(update={"painted": tuple(part.shape[1] for part in vectors)})
     return spec, to_numpy(network.state_dict())
-
-
-def _stage(settings: ContextSettings, data: TrainingData, base: Model, command: str) -> Stage:
-    return Stage(
-        job="in_context",
-        settings=settings.model_dump(mode="json"),
-        data={"summary": data.summary},
-        start=base.name,
-        versions=versions(),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=command,
-    )

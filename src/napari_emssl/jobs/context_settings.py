@@ -1,0 +1,26 @@
+"""Settings of segmentation in context."""
+
+from pydantic import Field
+
+from .settings import ApplySettings, DeviceSettings, TargetSettings
+
+
+class ContextSettings(DeviceSettings, TargetSettings):
+    """How painted pixels become a model without training."""
+
+    most_painted: int = Field(
+        400,
+        ge=1,
+        le=10_000,
+        description="Painted pixels of each class that the model remembers, drawn at random.",
+    )
+    seed: int = Field(0, ge=0, description="Seed that decides which painted pixels are remembered.")
+
+
+class SegmentInContextSettings(ContextSettings, ApplySettings):
+    """How painted pixels become a model, and how that model runs over images."""
+
+    @property
+    def context(self) -> ContextSettings:
+        """The part that makes the model, which its card records."""
+        return ContextSettings.model_validate(self.model_dump(include=set(ContextSettings.model_fields)))
