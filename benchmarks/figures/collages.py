@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.segmentation import find_boundaries
 
 from napari_emssl.simulation.collage.collage import Collage, CollageMaker
 from napari_emssl.simulation.collage.settings import CollageSettings
@@ -28,8 +27,17 @@ def panel(made: Collage) -> NDArray[np.uint8]:
     """Palette indices ``(2 size, size)``: a collage above its truth, in which a line parts objects that touch."""
     grey = (made.image.clamp(0, 1).numpy() * (GREYS - 1)).astype(np.uint8)
     truth = (GREYS + made.kinds.numpy()).astype(np.uint8)
-    truth[find_boundaries(made.numbers.numpy(), mode="inner") & (made.kinds.numpy() > 0)] = GREYS
+    truth[_contacts(made.numbers.numpy())] = GREYS
     return np.pad(np.vstack([grey, truth]), GAP_PX, constant_values=WHITE)
+
+
+def _contacts(numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Pixels of an object whose left or upper neighbour belongs to another one."""
+    found = np.zeros(numbers.shape, bool)
+    for axis in (0, 1):
+        before = np.roll(numbers, 1, axis)
+        found |= (numbers != before) & (numbers > 0) & (before > 0)
+    return found
 
 
 def main() -> None:

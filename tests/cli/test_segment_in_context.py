@@ -63,5 +63,6 @@ def test_bad_input_is_a_sentence_and_leaves_nothing(tell: Tell, files: Path) -> 
     ]:
         told = tell(*[painting if word == files / "paintings" / "film_1.npy" else word for word in words(files)])
         refused(told, sentence)
-    refused(tell(*words(files), "--generator", "unet-2-44"), "gives pixels no vectors")
+    other = ["unet-2-44" if word == files / "vectors.safetensors" else word for word in words(files)]
+    refused(tell(*other), "gives pixels no vectors")
     assert not (files / "out").exists()

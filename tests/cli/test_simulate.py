@@ -91,10 +91,8 @@ def test_simulate_collage_cuts_from_micrographs(tell: Tell, tmp_path: Path, imag
         assert told.status == 0, told.err
     one, other = (np.asarray(Image.open(tmp_path / str(n) / "images" / "00000.tif")) for n in range(2))
     assert np.array_equal(one, other)
-    for words, sentence in [
-        (["nowhere"], "There is no file"),
-        (["--radius-min-px", "50", "--radius-max-px", "20"], "above"),
-    ]:
+    contradiction = ["--radius-min-px", "50", "--radius-max-px", "20"]
+    for words, sentence in [(["nowhere"], "There is no file"), (contradiction, "above")]:
         told = tell("simulate", "collage", *words, "-o", tmp_path / "bad", *flags)
         assert (told.status, sentence in told.err) == (2, True)
         assert not (tmp_path / "bad").exists()
