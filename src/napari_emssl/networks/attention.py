@@ -33,5 +33,5 @@ def class_logits(pixels: Tensor, painted: Sequence[Tensor], sharpness: Tensor | 
 
     """
     return torch.stack(
-        [torch.logsumexp(sharpness * (vectors.T @ pixels), 0) - math.log(vectors.shape[1]) for vectors in painted]
+        [torch.logsumexp((sharpness * vectors.T) @ pixels, 0) - math.log(vectors.shape[1]) for vectors in painted]
     )
