@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from napari_emssl.jobs import settings as module
+from napari_emssl.jobs.context_settings import SegmentInContextSettings
 from napari_emssl.jobs.settings import (
     ApplySettings,
     CompareSettings,
@@ -30,6 +31,7 @@ JOBS = [
     PretrainSettings,
     FinetuneSettings,
     ApplySettings,
+    SegmentInContextSettings,
     EvaluateSettings,
     CompareSettings,
     MeasureSettings,
