@@ -103,7 +103,7 @@ def card_lines(card: Card, path: Path) -> list[str]:
     if card.classes:
         lines.append(f"  classes       {', '.join(item.name for item in card.classes)}")
     if card.network.painted:
-        lines.append(f"  context       made from painted pixels without training; remembers {_remembered(card)}")
+        lines.append(f"  context       made in context; remembers {_remembered(card)}")
     if card.pixel_size_nm:
         lines.append(f"  pixel size    {card.pixel_size_nm[0]:.3g} to {card.pixel_size_nm[1]:.3g} nm")
     if card.description:
