@@ -57,6 +57,13 @@ def test_docks_open_within_a_third_of_a_second_and_load_nothing_slow(tmp_path):
     assert not set(loaded) & set(SLOW)
 
 
+@pytest.mark.parametrize("dock", ["apply", "finetune", "models", "pretrain", "simulate"])
+def test_docks_load_the_curves_later(dock):
+    code = f"import sys, napari_emssl.gui.{dock}.dock; print('pyqtgraph' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "False"
+
+
 @pytest.mark.xfail(PYSIDE6, reason="PySide6 keeps some closed docks until the viewer ends", strict=False)
 @pytest.mark.parametrize("name", DOCKS)
 def test_a_closed_dock_is_garbage(make_napari_viewer, monkeypatch, qtbot, name):

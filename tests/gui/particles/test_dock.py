@@ -10,7 +10,7 @@ from napari_emssl.gui.layers.layers import METADATA_KEY, pixel_at, point_of, sna
 from napari_emssl.gui.particles.layer import camera_of
 from napari_emssl.gui.particles.table import ParticleModel, cell_text, column_title
 from napari_emssl.gui.plugin.pixel_size import set_pixel_size
-from napari_emssl.gui.widgets.plotting import theme_colours
+from napari_emssl.gui.widgets.theme import theme_colours
 
 pytestmark = pytest.mark.gui
 

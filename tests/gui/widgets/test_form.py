@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from magicgui.widgets import create_widget
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QValidator, QWheelEvent
-from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QSlider, QSpinBox
+from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit, QSlider, QSpinBox, QWidget
 from superqt import QLabeledDoubleSlider, QLargeIntSpinBox, QSearchableComboBox
 
 from napari_emssl.errors import UserError
@@ -197,6 +197,18 @@ def test_a_name_is_found_by_a_part_of_it_and_what_names_nothing_goes(qtbot):
         box.lineEdit().editingFinished.emit()
         assert form.settings().generator == found
         assert box.currentText() == (found or "automatic")
+
+
+def test_what_is_found_is_listed_in_the_theme_of_the_window(qtbot):
+    window = QWidget()
+    window.setStyleSheet("QWidget { background-color: #262930 }")
+    qtbot.addWidget(window)
+    form = SettingsForm(FinetuneSettings(), ["generator"], QWidget(window))
+    box = form.rows["generator"].widget
+    box.lineEdit().selectAll()
+    qtbot.keyClicks(box.lineEdit(), "4-")
+    assert box.completer().popup().styleSheet() == window.styleSheet()
+    assert box.completer().completionCount() == sum("4-" in name for name in generator_names())
 
 
 @pytest.mark.parametrize("field", ["seed", "steps", "learning_rate", "validation", "precision", "generator"])

@@ -20,7 +20,7 @@ from ...errors import UserError
 from ...formatting import duration
 from ...jobs.events import Event, Finished, Job, Notice, Preview, Progress, Started
 from ..widgets.message import MessageLabel
-from ..widgets.plotting import theme_colours
+from ..widgets.theme import theme_colours
 from .curve_record import CurveRecord
 from .runner import Runner
 

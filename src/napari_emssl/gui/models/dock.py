@@ -26,7 +26,7 @@ from ..job.dock import APPLY, FINETUNE, PRETRAIN, Column, hbox, open_dock
 from ..job.job_panel import JobPanel
 from ..job.request import RunOptions
 from ..widgets.fields import combo_box
-from ..widgets.plotting import theme_colours
+from ..widgets.theme import theme_colours
 from .actions import delete, export, import_files, rename
 from .card import CardView
 from .picker import ZooWatch, zoo_news

@@ -18,7 +18,7 @@ from ..threads.newest import NewestWins
 from ..widgets.fields import combo_box
 from ..widgets.message import MessageLabel
 from ..widgets.pickers import layer_picker
-from ..widgets.plotting import theme_colours
+from ..widgets.theme import theme_colours
 from .form import ParticleForm
 from .histogram import SizeHistogram
 from .layer import ParticleLayer, is_particle_layer

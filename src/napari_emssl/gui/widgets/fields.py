@@ -92,6 +92,7 @@ class SearchBox(QSearchableComboBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.lineEdit().textEdited.connect(self._dress_list)
         self.lineEdit().editingFinished.connect(self._settle)
         self.currentIndexChanged.connect(self._show_beginning)
         fit_into_dock(self)
@@ -103,6 +104,15 @@ class SearchBox(QSearchableComboBox):
             self.setCurrentIndex(found[0] if len(found) == 1 else self.currentIndex())
             self.setEditText(self.itemText(self.currentIndex()))
         self._show_beginning()
+
+    def _dress_list(self, _: str = "") -> None:
+        """Give the list of what was found the theme of the viewer: Qt shows it outside of any window."""
+        top: QWidget = self
+        while top.parentWidget() is not None:
+            top = top.parentWidget()
+        found = self.completer().popup()
+        if found.styleSheet() != top.styleSheet():
+            found.setStyleSheet(top.styleSheet())
 
     def _show_beginning(self, _: int = 0) -> None:
         """Cut a long name at its end."""

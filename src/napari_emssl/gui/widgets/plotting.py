@@ -1,14 +1,10 @@
-"""What the plots share: an axis with few, readable labels, also where it is logarithmic, and the theme's colours."""
+"""What the plots share: an axis with few, readable labels, also where it is logarithmic, and the room they take."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
-
-if TYPE_CHECKING:
-    from napari.viewer import Viewer
 
 _LABEL_PX = 22
 """Room that a label takes along the axis."""
@@ -104,24 +100,3 @@ def fill(widget: QWidget, plot: QWidget) -> QVBoxLayout:
     plot.setMinimumSize(0, 0)
     plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
     return layout
-
-
-def theme_colours(viewer: "Viewer") -> tuple[str, str]:
-    """Return background and text colour of the viewer's theme as ``#rrggbb``."""
-    from napari.utils.theme import get_theme
-
-    theme = get_theme(viewer.theme)
-    return _hex(theme.background), _hex(theme.text)
-
-
-class _Colour(Protocol):
-    """A colour of a theme, whichever class this napari uses for it."""
-
-    def as_rgb_tuple(self) -> tuple[int, ...]:
-        """Return red, green and blue from 0 to 255, possibly followed by alpha."""
-
-
-def _hex(colour: _Colour) -> str:
-    """Write a colour as ``#rrggbb``."""
-    red, green, blue = colour.as_rgb_tuple()[:3]
-    return f"#{red:02x}{green:02x}{blue:02x}"
