@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QLabel, QLineEdit, QPushButton, QTabBar, QWidget
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
 from ...jobs.settings import ApplySettings, FinetuneSettings
-from ...models.recommended import recommended_start
 from ...models.zoo import free_name
 from ..apply.request import apply_request, select
 from ..apply.start import start_applying
@@ -88,7 +87,7 @@ class FinetuneDock(Dock):
         self.start_facts = QLabel()
         self.start_facts.setWordWrap(True)
         self.start.told.connect(self.start_facts.setText)
-        self.start.pick(recommended_start())
+        self.start.pick(self.start.recommended)
         self.device = DevicePicker()
         self.basic = SettingsForm(FinetuneSettings(task="segment", max_seconds=_SECONDS), ["max_seconds"])
         self.name = QLineEdit()

@@ -93,6 +93,8 @@ class ModelPicker(SearchBox):
         self._starts = starts
         self._known: list[StartFacts] = []
         """The zoo as it was read last."""
+        self._recommended: dict[TaskName, str] = {}
+        """What it recommends, as far as it was asked."""
         self._files: list[str] = []
         self._pixel_size_nm: float | None = None
         self._task: TaskName = "segment"
@@ -106,6 +108,7 @@ class ModelPicker(SearchBox):
     def refresh(self) -> None:
         """Read the zoo again; what is picked stays picked."""
         self._known = [facts_of(entry) for entry in list_models() if self._lists(entry)]
+        self._recommended = {}
         self._fill()
 
     def _fill(self) -> None:
@@ -113,7 +116,7 @@ class ModelPicker(SearchBox):
         picked = self.picked()
         self.blockSignals(True)
         self.clear()
-        recommended, size = recommended_start(self._task) if self._starts else "", self._pixel_size_nm
+        recommended, size = self.recommended if self._starts else "", self._pixel_size_nm
         for known in self._known:
             name = known.card.name
             facts = replace(known, recommended=why_recommended(self._task)) if name == recommended else known
@@ -156,11 +159,18 @@ class ModelPicker(SearchBox):
         """Recommend a start for this task, and pick it unless the user has picked one that was not recommended."""
         if task == self._task:
             return
-        untouched = self.picked() == recommended_start(self._task)
+        untouched = self.picked() == self.recommended
         self._task = task
         self._fill()
         if untouched:
-            self.pick(recommended_start(task))
+            self.pick(self.recommended)
+
+    @property
+    def recommended(self) -> str:
+        """The recommended start for the task."""
+        if self._task not in self._recommended:
+            self._recommended[self._task] = recommended_start(self._task)
+        return self._recommended[self._task]
 
     def _add(self, text: str, value: str, tooltip: Sequence[str], facts: str = "", short: str = "") -> None:
         self.addItem(text, value)

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QLineEdit, QPushButton
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
 from ...jobs.settings import PretrainSettings
-from ...models.recommended import recommended_start
 from ...models.zoo import free_name
 from ..job.dock import FINETUNE, Dock, open_dock
 from ..job.job_panel import JobPanel
@@ -69,7 +68,7 @@ class PretrainDock(Dock):
         self.sources = SourcePicker(self.viewer)
         self.sources.changed.connect(self._on_sources)
         self.start = GeneratorPicker()
-        self.start.pick(recommended_start())
+        self.start.pick(self.start.recommended)
         self.start.currentIndexChanged.connect(self._on_start)
         self.device = DevicePicker()
         self.basic = SettingsForm(DEFAULTS, ["max_seconds"])
