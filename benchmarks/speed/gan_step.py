@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from napari_emssl.jobs.devices import choose_device
-from napari_emssl.jobs.settings import PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
 from napari_emssl.models.model_file import Card
 from napari_emssl.networks.norm import BatchNorm
 from napari_emssl.training.pretraining.pix2pix import Pix2Pix

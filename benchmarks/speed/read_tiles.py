@@ -35,7 +35,7 @@ from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.patches.loader import BatchLoader
 from napari_emssl.data.patches.unlabelled_patches import UnlabelledPatches
 from napari_emssl.jobs.devices import choose_device
-from napari_emssl.jobs.settings import PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
 from napari_emssl.training.pretraining.pix2pix import Pix2Pix
 
 EDGE, SOURCES, BATCH = 224, 50, 128

@@ -24,7 +24,7 @@ _HOMES = {
     "MeasureSettings": "jobs.settings",
     "Model": "models.model_file",
     "ParticleTable": "particles.table",
-    "PretrainSettings": "jobs.settings",
+    "PretrainSettings": "jobs.pretrain_settings",
     "Notice": "jobs.events",
     "Preview": "jobs.events",
     "Progress": "jobs.events",
@@ -58,13 +58,13 @@ if TYPE_CHECKING:
     from .inference.apply import apply
     from .jobs.context_settings import ContextSettings
     from .jobs.events import Finished, Job, Notice, Preview, Progress, Started
+    from .jobs.pretrain_settings import PretrainSettings
     from .jobs.settings import (
         ApplySettings,
         CompareSettings,
         EvaluateSettings,
         FinetuneSettings,
         MeasureSettings,
-        PretrainSettings,
     )
     from .models.model_file import Card, Model, save_model
     from .models.zoo import load_model

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from napari_emssl.jobs import pretrain_settings
 from napari_emssl.jobs import settings as module
 from napari_emssl.jobs.context_settings import SegmentInContextSettings
+from napari_emssl.jobs.pretrain_settings import PRETEXTS, PretrainSettings
 from napari_emssl.jobs.settings import (
     ApplySettings,
     CompareSettings,
@@ -22,7 +24,6 @@ from napari_emssl.jobs.settings import (
     EvaluateSettings,
     FinetuneSettings,
     MeasureSettings,
-    PretrainSettings,
     Settings,
     SimulateSettings,
 )
@@ -69,7 +70,7 @@ def test_every_field_says_what_it_is_and_what_it_takes(job: type[Settings], name
     if kind in (int, float):
         assert {"ge", "gt"} & bounds_of(field).keys(), "a number needs a lower bound"
     if kind is str:
-        assert "pattern" in bounds_of(field) or name == "generator"
+        assert "pattern" in bounds_of(field) or name in ("generator", "pretext")
 
 
 @pytest.mark.parametrize(("job", "name"), FIELDS)
@@ -126,8 +127,27 @@ def valid(job: type[Settings]) -> st.SearchStrategy[Settings]:
         return job.model_validate(values)
 
     fields = {name: values_of(field) for name, field in job.model_fields.items()}
+    if "pretext" in fields:
+        fields["pretext"] = st.permutations(PRETEXTS).flatmap(
+            lambda names: st.integers(1, len(names)).map(lambda count: "+".join(names[:count]))
+        )
     ends = {name: fields.pop(name) for name in list(fields) if name.endswith(("_min", "_max"))}
     return st.fixed_dictionaries(ends, optional=fields).map(ascending)
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ("", "there is no pretext task ''"),
+        ("restore+jigsaw", "there is no pretext task 'jigsaw'. Choose from restore, collage, episodes"),
+        ("episodes+restore+episodes", "episodes is named twice"),
+    ],
+)
+def test_pretext_tasks_are_named_once_each(asked: str, complaint: str) -> None:
+    assert PretrainSettings(pretext="episodes+restore").pretexts == ("restore", "episodes")
+    with pytest.raises(ValidationError) as refusal:
+        PretrainSettings(pretext=asked)
+    assert complaint in str(refusal.value)
 
 
 @pytest.mark.parametrize("kind", ["noise", "blur"])
@@ -173,7 +193,8 @@ def test_docs_show_the_settings_as_they_are() -> None:
 def test_all_settings_are_tested() -> None:
     leaves = {
         kind
-        for _, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, Settings) and kind.__module__ == module.__name__ and not kind.__subclasses__()
+        for part in (module, pretrain_settings)
+        for _, kind in inspect.getmembers(part, inspect.isclass)
+        if issubclass(kind, Settings) and kind.__module__ == part.__name__ and not kind.__subclasses__()
     }
     assert leaves <= set(JOBS) | {kind for kind in leaves if kind.__name__.startswith("_")}

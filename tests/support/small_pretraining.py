@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_emssl.jobs.events import Event, Finished, Progress
-from napari_emssl.jobs.settings import PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
 from napari_emssl.models.model_file import Model
 
 

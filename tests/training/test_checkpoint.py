@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from napari_emssl.errors import UserError
-from napari_emssl.jobs.settings import FinetuneSettings, PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
+from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.training.checkpoint import (
     AUTOSAVE_FORMAT,
     MAY_CHANGE,

@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 from cyclopts import Parameter
 
-from ..jobs.settings import PretrainSettings
+from ..jobs.pretrain_settings import PretrainSettings
 from ..training.pretraining.torchrun_env import rank
 from .path_checks import check_distinct, require_existing, require_no_folder, require_writable_file
 from .run_files import TrainingOutput

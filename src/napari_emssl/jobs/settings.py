@@ -72,62 +72,6 @@ class PackSettings(Settings):
     )
 
 
-class PretrainSettings(TrainingSettings, PackSettings):
-    """The GAN stage: a generator learns to restore corrupted images, without labels.
-
-    Defaults are the paper's where it states them; strengths of the corruption are our choice.
-    """
-
-    generator: Generator[str] = "unet-2-44"
-    width: Width = None
-    refine: Refine = False
-    images: int | None = Field(None, ge=1, description="Use this many training images, drawn by the seed; default all.")
-    validation: int | None = Field(
-        None, ge=0, description="Images held out for validation; by default a tenth, 5000 at most."
-    )
-    hold_out: Literal["images", "parts"] = Field(
-        "images",
-        description="Hold out whole images, or, where there are few, a part of each: the last tenth of the planes of a "
-        "stack, the lowest rows of a single plane.",
-    )
-    test: int = Field(
-        0, ge=0, description="Images held out for the test: neither learnt from nor validated on, scored at the end."
-    )
-    epochs: Epochs = 60
-    batch_size: BatchSize = 128
-    patch: int = Field(224, ge=64, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
-    learning_rate_decay: float = Field(
-        0.0, ge=0, le=1, description="Last share of the run in which the learning rate falls evenly to 0; 0 keeps it."
-    )
-    frozen_norm: FrozenNorm = True
-    l1_weight: float = Field(100.0, ge=0, description="Weight of the L1 loss beside the adversarial loss.")
-    noise_min: float = Field(
-        0.02, ge=0, le=1, description="Least Gaussian noise, sigma, in units of the image's range."
-    )
-    noise_max: float = Field(0.20, ge=0, le=1, description="Most Gaussian noise, sigma, in units of the image's range.")
-    blur_min: float = Field(0.0, ge=0, le=8, description="Least Gaussian blur, sigma in pixels.")
-    blur_max: float = Field(2.0, ge=0, le=8, description="Most Gaussian blur, sigma in pixels.")
-    discriminator_width: int = Field(64, ge=4, le=256, description="Filters of the discriminator's first layer.")
-    autosave_seconds: AutosaveSeconds = 300.0
-
-    @property
-    def noise(self) -> tuple[float, float]:
-        """Least and most noise, see `corruption.corrupt`."""
-        return self.noise_min, self.noise_max
-
-    @property
-    def blur(self) -> tuple[float, float]:
-        """Least and most blur, pixels."""
-        return self.blur_min, self.blur_max
-
-    @model_validator(mode="after")
-    def _ranges_ascend(self) -> "PretrainSettings":
-        for kind in ("noise", "blur"):
-            if getattr(self, f"{kind}_min") > getattr(self, f"{kind}_max"):
-                raise ValueError(f"{kind}_min is greater than {kind}_max. Swap them.")
-        return self
-
-
 class TargetSettings(Settings):
     """What the numbers in segmentation targets mean."""
 

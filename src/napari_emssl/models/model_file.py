@@ -24,6 +24,8 @@ _KEY = "napari_emssl"
 """Where the card stands in the file's metadata."""
 _USUAL = {"storage": "float32", "upscale": 1}
 """Fields that are written only where they differ from this."""
+_LATER_OF_NETWORK = ("vector_channels", "painted", "heads")
+"""Fields of the network that are written only where they differ from their defaults."""
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """How the names of a batch norm's statistics end, which are no trained parameters."""
 
@@ -46,6 +48,17 @@ class NetworkSpec(_Record):
     """How many of the first channels are a vector by which pixels are compared; 0 where there is none."""
     painted: tuple[int, ...] = ()
     """For each class, background first, how many painted pixels the network remembers; none where it was trained."""
+    heads: tuple[str, ...] = ("restore",)
+    """Of a generator: what the channels after the vector are, one each: the restored image, or the logit of objects."""
+
+    def for_output(self, channels: int) -> "NetworkSpec":
+        """Return the network of a generator with so many output channels, for another task: its heads go."""
+        usual = {name: type(self).model_fields[name].default for name in ("vector_channels", "heads")}
+        return self.model_copy(update=usual | {"out_channels": channels})
+
+    def channel_of(self, head: str) -> int | None:
+        """Return the output channel of a generator's head, or None where it has no such head."""
+        return self.vector_channels + self.heads.index(head) if head in self.heads else None
 
 
 class ClassInfo(_Record):
@@ -162,8 +175,8 @@ def _content_of(card: Card, weights: Mapping[str, NDArray[np.generic]]) -> bytes
     # fields of later versions are written only where they matter, so that other files stay readable by older programs,
     # which forbid fields they do not know
     unsaid: dict[str, bool | set[str]] = {name: True for name, usual in _USUAL.items() if getattr(card, name) == usual}
-    if not card.network.vector_channels:
-        unsaid["network"] = {"vector_channels", "painted"}
+    usual = {name: NetworkSpec.model_fields[name].default for name in _LATER_OF_NETWORK}
+    unsaid["network"] = {name for name, value in usual.items() if getattr(card.network, name) == value}
     return save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)})
 
 

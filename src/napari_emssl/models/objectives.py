@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..errors import UserError
 from .model_file import Card
 from .tasks import task_of
 
@@ -71,6 +72,25 @@ class RestorationObjective:
         return functional.pixel_shuffle(output.float(), self.upscale)
 
 
+class PretextObjective(RestorationObjective):
+    """The restored image of a generator that has other heads, too.
+
+    Parameters
+    ----------
+    channel
+        The output channel of the restored image.
+
+    """
+
+    def __init__(self, channel: int) -> None:
+        super().__init__()
+        self.channel = channel
+
+    def decode(self, output: Tensor) -> Tensor:
+        """Return scaled intensities ``(b, 1, h, w)``."""
+        return output[:, self.channel : self.channel + 1].float()
+
+
 class NoisyTargetObjective(RestorationObjective):
     """The clean intensity of every pixel, learnt from noisy ones.
 
@@ -96,5 +116,25 @@ def log_probabilities(output: Tensor) -> Tensor:
 
 
 def objective_of(card: Card) -> Objective:
-    """Return the objective of a model."""
-    return SegmentationObjective() if task_of(card.task).gives_labels else RestorationObjective(card.upscale)
+    """Return the objective of a model.
+
+    Raises
+    ------
+    UserError
+        When it is a generator that gives no images.
+
+    """
+    task = task_of(card.task)
+    if task.is_pretext:
+        return _pretext_objective(card)
+    return SegmentationObjective() if task.gives_labels else RestorationObjective(card.upscale)
+
+
+def _pretext_objective(card: Card) -> Objective:
+    channel = card.network.channel_of("restore")
+    if channel is None:
+        raise UserError(
+            f"'{card.name}' gives no images: it was not pretrained to restore. Segment with it in context, or "
+            "fine-tune it."
+        )
+    return PretextObjective(channel)

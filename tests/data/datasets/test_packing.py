@@ -18,7 +18,8 @@ from napari_emssl.data.datasets.pack_file import PackedPlanes
 from napari_emssl.data.datasets.packing import PackResult, pack
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Finished, Notice, Progress
-from napari_emssl.jobs.settings import PackSettings, PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
+from napari_emssl.jobs.settings import PackSettings
 from napari_emssl.training.pretraining.pretrain import pretrain
 
 

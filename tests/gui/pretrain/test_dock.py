@@ -13,7 +13,7 @@ from napari_emssl.errors import UserError
 from napari_emssl.gui.job.curve_record import kept_curves
 from napari_emssl.gui.job.dock import FINETUNE, MODELS, PRETRAIN, open_dock
 from napari_emssl.gui.pretrain.request import DEFAULTS, pretrain_request
-from napari_emssl.jobs.settings import PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
 from napari_emssl.jobs.worker import client
 from napari_emssl.models.model_file import read_card
 from napari_emssl.models.zoo import own_folder

@@ -12,12 +12,13 @@ from superqt import QLabeledDoubleSlider, QLargeIntSpinBox, QSearchableComboBox
 from napari_emssl.errors import UserError
 from napari_emssl.gui.widgets.fields import NumberBox, SearchBox
 from napari_emssl.gui.widgets.form import SettingsForm, bounds_of
+from napari_emssl.jobs import pretrain_settings
 from napari_emssl.jobs import settings as all_settings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
 from napari_emssl.jobs.settings import (
     ApplySettings,
     FinetuneSettings,
     MeasureSettings,
-    PretrainSettings,
     Settings,
     SimulateSettings,
 )
@@ -25,12 +26,15 @@ from napari_emssl.networks.catalog import generator_names
 from napari_emssl.simulation.stem.settings import STEMSettings
 
 pytestmark = pytest.mark.gui
-SETTINGS = [kind for kind in vars(all_settings).values() if isinstance(kind, type) and issubclass(kind, Settings)]
+EVERYTHING = (vars(all_settings) | vars(pretrain_settings)).values()
+SETTINGS = [kind for kind in EVERYTHING if isinstance(kind, type) and issubclass(kind, Settings)]
 
 
 def _texts(name, info):
     if name == "generator":
         return generator_names()
+    if name == "pretext":
+        return ["restore", "restore+episodes"]
     return ["cpu", "cuda:1"] if info.metadata else ["fcc", "Au"]
 
 

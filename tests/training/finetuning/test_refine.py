@@ -5,7 +5,8 @@ import pytest
 
 from napari_emssl.errors import UserError
 from napari_emssl.inference.apply import apply
-from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings, PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
+from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.pretraining.pretrain import pretrain
 

@@ -17,7 +17,7 @@ from napari_emssl.data.images.writers import write_image
 from napari_emssl.data.patches.corruption import corrupt
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Progress
-from napari_emssl.jobs.settings import PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
 from napari_emssl.models.model_file import read_model
 from napari_emssl.training.pretraining.distributed import ProcessGroup
 from napari_emssl.training.pretraining.pretrain import pretrain

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_emssl.jobs.devices import choose_device
-from napari_emssl.jobs.settings import PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
 from napari_emssl.models.model_file import Card, NetworkSpec
 from napari_emssl.training.pretraining.pix2pix import Pix2Pix
 

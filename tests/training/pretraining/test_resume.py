@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Event, Finished, Job, Notice, Progress
-from napari_emssl.jobs.settings import FinetuneSettings, PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
+from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.training.checkpoint import read_autosave
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.pretraining.pix2pix import Pix2Pix

@@ -10,7 +10,7 @@ from napari_emssl.cli import main
 from napari_emssl.data.images.image import Image, as_image
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Preview, Progress, Started
-from napari_emssl.jobs.settings import PretrainSettings
+from napari_emssl.jobs.pretrain_settings import PretrainSettings
 from napari_emssl.models.model_file import Model, read_card, save_model
 from napari_emssl.training.pretraining.pretrain import pretrain
 

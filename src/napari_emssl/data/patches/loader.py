@@ -108,7 +108,7 @@ class BatchLoader:
         self.close()
         positions = Positions(first, self._batch_size, self._share)
         self._stream = (
-            _by_processes(self._patches, positions, self._workers)
+            by_processes(_Batches(self._patches), positions, self._workers)
             if self._workers
             else _by_thread(self._patches, positions)
         )
@@ -149,10 +149,31 @@ def _as_it_is(batch: T) -> T:
     return batch
 
 
-def _by_processes(patches: UnlabelledPatches, positions: Positions, workers: int) -> Iterator[Batch]:
-    """Let processes read; they end when the iterator is closed."""
+def by_processes(batches_at: Dataset[T], positions: Positions, workers: int) -> Iterator[T]:
+    """Let processes make batches, in order; they end when the iterator is closed.
+
+    Parameters
+    ----------
+    batches_at
+        Gives the batch of a list of positions; it is pickled once for each process.
+    positions
+        Those of each batch.
+    workers
+        Number of processes.
+
+    Yields
+    ------
+    T
+        The batches, pinned where there is CUDA.
+
+    Raises
+    ------
+    UserError
+        When a process died.
+
+    """
     loader = DataLoader(
-        _Batches(patches),
+        batches_at,
         batch_size=None,
         sampler=positions,
         num_workers=workers,

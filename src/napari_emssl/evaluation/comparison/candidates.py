@@ -89,8 +89,7 @@ def _candidate(start: Start) -> Candidate:
     model = without_context(resolve_model(start))
     given = None if isinstance(start, Model) else Path(start)
     label = given.stem if given and given.suffix == SUFFIX else str(given or model.name)
-    network = model.card.network.model_copy(update={"out_channels": 1, "vector_channels": 0})
-    return Candidate(label, network, model)
+    return Candidate(label, model.card.network.for_output(1), model)
 
 
 def _network_named(start: str) -> NetworkSpec:

@@ -144,7 +144,7 @@ class PreparedComparison:
         sample = self.data.sample(run.seed, start.card.scaling if start else IntensityScaling())
         recipe = _recipe(self.settings, run.seed)
         channels = task_of(recipe.task).out_channels(sample.training.classes)
-        network = run.candidate.network.model_copy(update={"out_channels": channels})
+        network = run.candidate.network.for_output(channels)
 
         def card(_summary: TrainingSummary) -> Card:
             return Card(name=run.candidate.label, task=recipe.task, network=network)

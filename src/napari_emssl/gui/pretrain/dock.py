@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QLineEdit, QPushButton
 
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
-from ...jobs.settings import PretrainSettings
+from ...jobs.pretrain_settings import PretrainSettings
 from ...models.zoo import free_name
 from ..job.dock import FINETUNE, Dock, open_dock
 from ..job.job_panel import JobPanel

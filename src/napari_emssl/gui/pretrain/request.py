@@ -9,7 +9,7 @@ from ... import worker_jobs
 from ...data.images.image import Image
 from ...errors import UserError
 from ...jobs.events import Job
-from ...jobs.settings import PretrainSettings
+from ...jobs.pretrain_settings import PretrainSettings
 from ...jobs.worker import client
 from ...models.model_file import Model
 from ..job.request import RunOptions

@@ -10,7 +10,7 @@ class CollageSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    size_px: int = Field(192, ge=64, le=1024, multiple_of=32, description="Edge of a collage in pixels.")
+    size_px: int = Field(192, ge=64, le=2048, multiple_of=32, description="Edge of a collage in pixels.")
     radius_min_px: float = Field(1.0, gt=0, le=64, description="Least mean radius of a kind of objects, in pixels.")
     radius_max_px: float = Field(
         90.0, gt=1, le=512, description="Greatest mean radius of a kind of objects, in pixels; objects may be cut off."

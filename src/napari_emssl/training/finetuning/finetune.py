@@ -211,7 +211,6 @@ def _network_spec(start: Model | None, settings: FinetuneSettings, data: Trainin
         own = start.card.network
         if own.painted:
             return own
-        changed = {"out_channels": channels, "refine": settings.refine or own.refine, "vector_channels": 0}
-        return own.model_copy(update=changed)
+        return own.for_output(channels).model_copy(update={"refine": settings.refine or own.refine})
     name = settings.generator or DEFAULT_GENERATOR
     return NetworkSpec(name=name, width=settings.width, out_channels=channels, refine=settings.refine)

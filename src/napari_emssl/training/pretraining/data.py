@@ -17,7 +17,7 @@ from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.unlabelled_patches import UnlabelledPatches
 from ...errors import UserError
 from ...formatting import counted
-from ...jobs.settings import PretrainSettings
+from ...jobs.pretrain_settings import PretrainSettings
 
 VALIDATION_LIMIT = 5000
 

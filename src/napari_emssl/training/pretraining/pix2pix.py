@@ -8,25 +8,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...data.patches.corruption import corrupt
 from ...errors import UserError
 from ...jobs.devices import Device, place
-from ...jobs.settings import PretrainSettings
+from ...jobs.pretrain_settings import PretrainSettings
 from ...models.model_file import Card, Model
-from ...models.weights import to_numpy, transfer
-from ...networks.generators import build_generator
+from ...models.weights import to_numpy
 from ...networks.patchgan import PatchGAN
 from ..learner import Monitor, State, TrainingSummary
 from .distributed import ProcessGroup
+from .gan import Judgement, adversarial_gradient, judge, set_discriminator_gradients
+from .gan import corrupted as corrupted_at
+from .heads import keep_norms, started_generator
 
 
 class Pix2Pix:
     """Learner of the GAN stage.
 
-    The discriminator minimises 1/2 (mean (D(x, y) - 1)^2 + mean D(x, G(x))^2), the generator
-    mean (D(x, G(x)) - 1)^2 + l1_weight * mean |y - G(x)|, with x the corrupted and y the clean patch (LSGAN, Mao et al.
-    2017; L1 and its weight 100 after Isola et al. 2017). Both networks learn from one judgement of G(x), that of the
-    discriminator before its step, as in the first code of pix2pix: one pass of the discriminator of eight is saved.
+    Beside what `gan` says of both networks, the generator minimises l1_weight * mean |y - G(x)|, with x the corrupted
+    and y the clean patch (L1 and its weight 100 after Isola et al. 2017).
 
     Parameters
     ----------
@@ -60,13 +59,12 @@ class Pix2Pix:
         self.settings, self.device, self._card, self.group = settings, device, card, group or ProcessGroup()
         torch.manual_seed(settings.seed)
         self.start = start.name if start else None
-        self.generator = self._place(_generator(settings, start))
+        self.generator = self._place(started_generator(settings, start))
         self.discriminator = self._place(PatchGAN(width=settings.discriminator_width))
         self.optimisers = [
             torch.optim.Adam(network.parameters(), settings.learning_rate, (0.5, 0.999), fused=True)
             for network in (self.generator, self.discriminator)
         ]
-        self.share = self.group.share_of(settings.batch_size)
         self.group.sync_weights((self.generator, self.discriminator))
         self._to_train_mode()
         self.step = 0
@@ -83,12 +81,9 @@ class Pix2Pix:
         corrupted = self._corrupt(clean, self.step)
         with self.device.autocast():
             restored = self.generator(corrupted)
-            # The discriminator sees a leaf of its own instead of `restored`: its graph then ends there, both losses can
-            # be differentiated through this one pass, and the generator's graph is walked once, with both its losses.
-            seen = restored.detach().requires_grad_()
-            real, fake = self.discriminator(corrupted, clean), self.discriminator(corrupted, seen)
-        losses = self._set_discriminator_gradients(real.float(), fake.float())
-        losses |= self._set_generator_gradients(restored, clean, fake.float(), seen)
+            judged = judge(self.discriminator, corrupted, clean, restored)
+        losses = {"discriminator": set_discriminator_gradients(self.discriminator, judged)}
+        losses |= self._set_generator_gradients(restored, clean, judged)
         averaged = self.group.average((self.generator, self.discriminator), losses)
         self._update_weights(progress)
         self.step += 1
@@ -148,27 +143,13 @@ class Pix2Pix:
         """Return the generator as a model."""
         return Model(self._card(summary), to_numpy(weights))
 
-    def _set_discriminator_gradients(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Set the discriminator's gradients from its logits ``(b, 1, h, w)``; those of its input are not computed."""
-        loss = 0.5 * ((real - 1).square().mean() + fake.square().mean())
-        weights = list(self.discriminator.parameters())
-        # the graph is kept, since the generator's loss is differentiated through it next, before any weight changes
-        gradients = torch.autograd.grad(loss, weights, retain_graph=True)
-        for weight, gradient in zip(weights, gradients, strict=True):
-            weight.grad = gradient
-        return {"discriminator": loss.detach()}
-
-    def _set_generator_gradients(
-        self, restored: Tensor, clean: Tensor, fake: Tensor, seen: Tensor
-    ) -> dict[str, Tensor]:
-        """Set the generator's gradients; `fake` are the logits of `seen`, the detached `restored`."""
-        adversarial = (fake - 1).square().mean()
-        # with respect to the image alone: the discriminator keeps the gradients of its own loss
-        (image_gradient,) = torch.autograd.grad(adversarial, seen)
+    def _set_generator_gradients(self, restored: Tensor, clean: Tensor, judged: Judgement) -> dict[str, Tensor]:
+        """Set the generator's gradients from its output and what the discriminator makes of it."""
+        adversarial, image_gradient = adversarial_gradient(judged)
         l1 = functional.l1_loss(restored.float(), clean)
         self.optimisers[0].zero_grad(set_to_none=True)
         torch.autograd.backward((restored, self.settings.l1_weight * l1), (image_gradient, None))
-        return {"adversarial": adversarial.detach(), "l1": l1.detach()}
+        return {"adversarial": adversarial, "l1": l1.detach()}
 
     def _update_weights(self, progress: float) -> None:
         decay = self.settings.learning_rate_decay
@@ -187,28 +168,14 @@ class Pix2Pix:
         return restored.float().cpu()
 
     def _corrupt(self, clean: Tensor, step: int) -> Tensor:
-        source = torch.Generator(clean.device).manual_seed(self.settings.seed * 1_000_003 + step + 1)
-        part = (self.share.start, self.settings.batch_size) if step >= 0 and self.group.size > 1 else None
-        return corrupt(clean, self.settings.noise, self.settings.blur, source, part)
+        return corrupted_at(clean, step, self.settings, self.group)
 
     def _to_train_mode(self) -> None:
         """Norm statistics that came with a start stay as they are, if asked for."""
         # Those of random weights follow the batches. The discriminator's always do: it is never in evaluation mode.
         self.generator.train()
-        if self.start is None or not self.settings.frozen_norm:
-            return
-        for module in self.generator.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+        if self.start is not None and self.settings.frozen_norm:
+            keep_norms(self.generator)
 
     def _place(self, network: nn.Module) -> nn.Module:
         return place(network, self.device).train()
-
-
-def _generator(settings: PretrainSettings, start: Model | None) -> nn.Module:
-    """Build the generator, with the weights of a start or with random ones."""
-    network = build_generator(settings.generator, settings.width, refine=settings.refine)
-    left = transfer(start.weights, network) if start else []
-    if start and left:
-        raise UserError(f"Start '{start.name}' lacks the tensor '{left[0]}': its file is damaged. Fetch it again.")
-    return network

@@ -1,36 +1,34 @@
-"""Pretraining: a generator learns to restore corrupted micrographs, with a PatchGAN looking on."""
+"""Pretraining: a generator learns pretext tasks on micrographs without labels, by default to restore them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from torch import Tensor
-
 from ...data.images.image import ImageSource
 from ...data.patches.loader import BatchLoader
 from ...errors import UserError
-from ...formatting import counted
 from ...jobs.devices import Device, choose_device
-from ...jobs.events import Control, Event, Finished, Job, Notice, Progress, Started, Update
-from ...jobs.settings import PretrainSettings
-from ...models.model_file import Card, Model, NetworkSpec
+from ...jobs.events import Control, Finished, Job, Notice, Started, Update
+from ...jobs.pretrain_settings import PretrainSettings
+from ...models.model_file import Card, Model
 from ...models.tasks import task_of
 from ...models.zoo import resolve_model
-from ..learner import TrainingSchedule, TrainingSummary
+from ..learner import BatchT, Learner, TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage
 from ..steps import follow_training
+from .collage_batches import held_out_collages, training_collages
 from .data import PretrainingData, gather_unlabelled
 from .distributed import ProcessGroup, process_group, with_own_device
+from .heads import network_spec
+from .joint import JointLearner
 from .pix2pix import Pix2Pix
+from .reading import JointLoader, Reader, ReadingMonitor
 from .test_error import restoration_l1
 from .torchrun_env import rank, size
 
-_KNOWN_BATCHES, _KNOWN_SECONDS = 20, 30.0
-"""Before that nothing is reported about waiting: reading processes take seconds to start."""
-_LONG_WAIT = 0.2
 _EVERY = 50
 """Steps between two validations at most, where nobody knows how many steps there will be."""
 _PREVIEW_SECONDS = 5.0
@@ -159,46 +157,23 @@ class _PretrainingRun:
         chosen = self.settings
         data = gather_unlabelled(self.sources, chosen, self.split)
         # only the leader validates: the others need not read and keep thousands of patches
-        validation, damaged = data.validation_patches() if group.leads else data.no_patches()
+        validates = group.leads and "restore" in chosen.pretexts
+        validation, damaged = data.validation_patches() if validates else data.no_patches()
         share = group.share_of(chosen.batch_size)
         loader = BatchLoader(data.training_patches(), chosen.batch_size, chosen.workers, share)
         loader.damaged.update(damaged)
-        summary = data.summary(loader.patches_per_epoch)
         facts = data.describe(loader.patches_per_epoch) | ({"processes": group.size} if group.size > 1 else {})
-        learner = Pix2Pix(chosen, device, validation, partial(self._card, facts, loader), group, self.start)
+        card = partial(self._card, facts, loader)
         with closing(loader):
-            if not group.leads:
-                return follow_training(learner, loader.batches, group.announced(), self.resume)
-            yield Started(f"{group.prefix}{device.label}", device.reason, summary)
-            yield from map(Notice, data.remarks())
-            reading, schedule = ReadingMonitor(loader, data), self._schedule(loader, summary)
-            with group.released():
-                for number, event in enumerate(run_training(learner, schedule, control, self.resume)):
-                    if number == 0 and self.keep_split is not None:
-                        data.write_split(self.keep_split)
-                    yield from reading.warnings(event)
-                    yield _tested(event, data, device, control) if isinstance(event, Finished) else event
-
-    def _schedule(self, loader: BatchLoader, data: str) -> TrainingSchedule[Tensor]:
-        settings = self.settings
-        epoch_steps = loader.patches_per_epoch / settings.batch_size
-        epochs = settings.epochs or (None if settings.max_seconds else 1)
-        total = settings.steps or (max(1, int(epoch_steps * epochs)) if epochs else None)
-        often = _EVERY if total is None else total // 20
-        return TrainingSchedule(
-            batches=loader.batches,
-            batch_size=settings.batch_size,
-            total=total,
-            max_seconds=settings.max_seconds,
-            validation_interval=settings.validation_interval or max(1, min(int(epoch_steps), often)),
-            preview_seconds=_PREVIEW_SECONDS,
-            autosave=self.autosave,
-            autosave_seconds=settings.autosave_seconds,
-            patience=settings.patience,
-            epoch_steps=epoch_steps,
-            data=data,
-            caption="a held-out patch, the same throughout",
-        )
+            run = _PretrainRun(self, data, device, group, control, loader)
+            if not chosen.makes_collages:
+                learner = Pix2Pix(chosen, device, validation, card, group, self.start)
+                yield from run.events(learner, loader.batches, loader)
+                return
+            held_out = held_out_collages(data) if group.leads else None
+            joint = JointLearner(chosen, device, validation, held_out, card, group, self.start)
+            with closing(JointLoader(loader, training_collages(data), chosen, share)) as both:
+                yield from run.events(joint, both.batches, both)
 
     def _card(self, facts: dict[str, object], loader: BatchLoader, summary: TrainingSummary) -> Card:
         chosen, start = self.settings, self.start
@@ -207,7 +182,7 @@ class _PretrainingRun:
         return Card(
             name=self.name,
             task="reconstruct",
-            network=NetworkSpec(name=chosen.generator, width=chosen.width, refine=chosen.refine),
+            network=network_spec(chosen),
             history=(*(start.card.history if start else ()), record),
             licence=self._licence(),
         )
@@ -219,47 +194,72 @@ class _PretrainingRun:
         return f"{self.licence}; start '{self.start.name}': {self.start.card.licence}"
 
 
-class ReadingMonitor:
-    """Says which images turn out to be damaged, and when reading holds up the training.
+@dataclass(frozen=True)
+class _PretrainRun:
+    """A pretraining whose images are gathered, in one of its processes."""
 
-    Parameters
-    ----------
-    loader
-        Reads the batches of the training.
-    data
-        Knows the names of the images.
+    request: _PretrainRequest
+    data: PretrainingData
+    device: Device
+    group: ProcessGroup
+    control: Control
+    loader: BatchLoader
 
-    """
+    def events(
+        self, learner: Learner[BatchT], batches: Callable[[int], Iterator[BatchT]], reader: Reader
+    ) -> Iterator[Update | Finished[Model]]:
+        """Train; the process that leads yields the events of the job, the others none.
 
-    def __init__(self, loader: BatchLoader, data: PretrainingData) -> None:
-        self._loader, self._data = loader, data
-        self._report_at, self._waits_reported = 1, False
+        Parameters
+        ----------
+        learner
+            What is trained.
+        batches
+            As in `TrainingSchedule`.
+        reader
+            Knows how reading goes.
 
-    def warnings(self, event: Event) -> Iterator[Update]:
-        """Yield the warnings due after an event of the training."""
-        damaged = self._loader.damaged
-        if len(damaged) >= self._report_at:
-            self._report_at = 10 ** len(str(len(damaged)))
-            name = self._data.name_of(min(damaged))
-            planes = counted(len(damaged), "damaged plane")
-            yield Notice(f"So far {planes} passed over, for example of {name}. Others are shown in their place.")
-        if isinstance(event, Progress) and self._waits(event.seconds):
-            self._waits_reported = True
-            share = self._loader.waited_seconds / event.seconds
-            yield Notice(
-                f"The training waits for images in {share:.0%} of its time. More --workers, or a pack "
-                "('napari-emssl pack'), make it faster."
-            )
+        """
+        group, data, request = self.group, self.data, self.request
+        if not group.leads:
+            follow_training(learner, batches, group.announced(), request.resume)
+            return
+        summary = data.summary(self.loader.patches_per_epoch)
+        yield Started(f"{group.prefix}{self.device.label}", self.device.reason, summary)
+        yield from map(Notice, data.remarks())
+        reading, schedule = ReadingMonitor(reader, data), self._schedule(batches, summary)
+        with group.released():
+            for number, event in enumerate(run_training(learner, schedule, self.control, request.resume)):
+                if number == 0 and request.keep_split is not None:
+                    data.write_split(request.keep_split)
+                yield from reading.warnings(event)
+                yield _tested(event, data, self.device, self.control) if isinstance(event, Finished) else event
 
-    def _waits(self, seconds: float) -> bool:
-        """Whether enough is known, and too much time is spent waiting."""
-        known = self._loader.batches_read > _KNOWN_BATCHES and seconds > _KNOWN_SECONDS
-        return known and not self._waits_reported and self._loader.waited_seconds > _LONG_WAIT * seconds
+    def _schedule(self, batches: Callable[[int], Iterator[BatchT]], data: str) -> TrainingSchedule[BatchT]:
+        settings = self.request.settings
+        epoch_steps = self.loader.patches_per_epoch / settings.batch_size
+        epochs = settings.epochs or (None if settings.max_seconds else 1)
+        total = settings.steps or (max(1, int(epoch_steps * epochs)) if epochs else None)
+        often = _EVERY if total is None else total // 20
+        return TrainingSchedule(
+            batches=batches,
+            batch_size=settings.batch_size,
+            total=total,
+            max_seconds=settings.max_seconds,
+            validation_interval=settings.validation_interval or max(1, min(int(epoch_steps), often)),
+            preview_seconds=_PREVIEW_SECONDS,
+            autosave=self.request.autosave,
+            autosave_seconds=settings.autosave_seconds,
+            patience=settings.patience,
+            epoch_steps=epoch_steps,
+            data=data,
+            caption="a held-out patch, the same throughout",
+        )
 
 
 def _tested(event: Finished[Model], data: PretrainingData, device: Device, control: Control) -> Finished[Model]:
     """Add the result on the test images to the card of the model, unless the run was stopped."""
-    if event.stopped or not data.split.test:
+    if event.stopped or not data.split.test or "restore" not in data.settings.pretexts:
         return event
     model = event.result
     l1 = restoration_l1(model, data.test_patches(), data.settings, device, lambda: control.stopped)

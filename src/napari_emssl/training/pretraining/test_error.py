@@ -7,8 +7,9 @@ import torch
 from ...data.patches.corruption import corrupt
 from ...data.patches.unlabelled_patches import UnlabelledPatches
 from ...jobs.devices import Device, place
-from ...jobs.settings import PretrainSettings
+from ...jobs.pretrain_settings import PretrainSettings
 from ...models.model_file import Model
+from ...models.objectives import objective_of
 from ...models.weights import network_of, transfer
 
 
@@ -26,7 +27,7 @@ def restoration_l1(
     Parameters
     ----------
     model
-        A pretrained generator.
+        A pretrained generator that restores.
     patches
         The test patches.
     settings
@@ -45,6 +46,7 @@ def restoration_l1(
     network = network_of(model.card.network)
     transfer(model.weights, network)
     network = place(network, device).eval()
+    decode = objective_of(model.card).decode
     source = torch.Generator(device.torch_device).manual_seed(settings.seed)
     total, count = 0.0, len(patches)
     for start in range(0, count, settings.batch_size):
@@ -53,6 +55,6 @@ def restoration_l1(
         positions = range(start, min(start + settings.batch_size, count))
         clean = torch.stack([patches[position] for position in positions]).to(device.torch_device)
         with torch.inference_mode(), device.autocast():
-            restored = network(corrupt(clean, settings.noise, settings.blur, source))
-        total += float((restored.float() - clean).abs().mean()) * len(positions)
+            restored = decode(network(corrupt(clean, settings.noise, settings.blur, source)))
+        total += float((restored - clean).abs().mean()) * len(positions)
     return total / count if count else None

@@ -1,0 +1,198 @@
+"""How a generator learns from pretext tasks beside or instead of restoring: one network, several heads, one step."""
+
+import copy
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ...errors import UserError
+from ...jobs.devices import Device, place
+from ...jobs.pretrain_settings import PretrainSettings
+from ...models.model_file import Card, Model
+from ...models.weights import to_numpy
+from ..learner import Monitor, State, TrainingSummary
+from .collage_batches import CollageBatch
+from .distributed import ProcessGroup
+from .heads import keep_norms, network_spec, started_generator
+from .pretext_tasks import Collages, PretextBatch, PretextTask, Restoring, Verdict
+
+_WARM_UP_STEPS = 100
+_WEIGHT_DECAY = 1e-4
+_LARGEST_GRADIENT = 1.0
+"""Norm to which the generator's gradient is clipped."""
+_AVERAGING = 0.998
+
+
+class JointLearner:
+    """Learner of several pretext tasks, or of one on collages.
+
+    All tasks share one pass of the generator over their images together, so that its norms see what they will see in
+    use. It is trained with AdamW, its gradient clipped, after a short warm-up; what is validated and handed over is the
+    exponential moving average of its weights, and the factor by which episodes sharpen similarities ("sharpness").
+
+    The best weights are those of the greatest ``episode_dice`` where episodes are learnt, whatever else is; else those
+    of the least ``l1`` where restoring is learnt; else those of the greatest ``objects_dice``.
+
+    Parameters
+    ----------
+    settings
+        Pretext tasks, generator, losses and seed.
+    device
+        Where the networks run.
+    validation
+        Clean patches ``(n, 1, patch, patch)``, scaled; none of them, and restoring is not validated.
+    collages
+        Collages of held-out images; None, and they are not validated on.
+    card
+        Writes the card of the model when training is over.
+    group
+        The processes of a distributed run.
+    start
+        Generator to begin with, of the network that the settings name; heads it lacks begin with random weights.
+
+    """
+
+    kind = "pretrain"
+
+    def __init__(
+        self,
+        settings: PretrainSettings,
+        device: Device,
+        validation: Tensor,
+        collages: CollageBatch | None,
+        card: Callable[[TrainingSummary], Card],
+        group: ProcessGroup | None = None,
+        start: Model | None = None,
+    ) -> None:
+        self.settings, self.device, self._card, self.group = settings, device, card, group or ProcessGroup()
+        torch.manual_seed(settings.seed)
+        self.start = start.name if start else None
+        self.generator = place(started_generator(settings, start), device)
+        spec = network_spec(settings)
+        begun = float(start.weights["sharpness"]) if start and "sharpness" in start.weights else 10.0
+        self.collages = Collages(settings, spec, device, collages, begun)
+        self.tasks: list[PretextTask] = [self.collages]
+        if "restore" in settings.pretexts:
+            self.tasks.insert(0, Restoring(settings, spec, device, self.group, validation))
+        self.networks = [self.generator, *(network for task in self.tasks for network in task.networks)]
+        self.group.sync_weights(self.networks)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self.optimisers = [self._optimiser(network) for network in self.networks]
+        self.step = 0
+        self._to_train_mode()
+
+    @property
+    def monitor(self) -> Monitor:
+        """What decides the best weights."""
+        if "episodes" in self.settings.pretexts:
+            return Monitor("episode_dice", "max")
+        return Monitor("l1", "min") if "restore" in self.settings.pretexts else Monitor("objects_dice", "max")
+
+    def train_step(self, batch: PretextBatch, progress: float) -> Mapping[str, Tensor]:
+        """Take one step of all networks; of several processes each gets its share of the batch."""
+        self.group.announce(progress)
+        shown = [task.images(batch, self.step) for task in self.tasks]
+        with self.device.autocast():
+            output = self.generator(torch.cat(shown).contiguous(memory_format=torch.channels_last))
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        parts = torch.split(output, [len(images) for images in shown])
+        verdicts = [
+            task.judge(part, images, batch) for task, part, images in zip(self.tasks, parts, shown, strict=True)
+        ]
+        _backward(verdicts)
+        losses = {name: loss for verdict in verdicts for name, loss in verdict.losses.items()}
+        averaged = self.group.average(self.networks, losses)
+        self._update_weights(progress)
+        return averaged
+
+    def validate(self) -> dict[str, float]:
+        """Measure every task on held-out images."""
+        return {name: value for task in self.tasks for name, value in task.validate(self._answer).items()}
+
+    def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
+        """Return held-out images and what the generator makes of them."""
+        return {name: picture for task in self.tasks for name, picture in task.preview(self._answer).items()}
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return a copy of the averaged weights, and of the sharpness where episodes are learnt."""
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.state_dict().items()}
+        if "episodes" in self.settings.pretexts:
+            weights["sharpness"] = self.collages.sharpness().detach().cpu().clone()
+        return weights
+
+    def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
+        """Return the generator as a model."""
+        return Model(self._card(summary), to_numpy(weights))
+
+    def state(self) -> State:
+        """Return all networks, their optimisers and the step."""
+        return {
+            "networks": [network.state_dict() for network in self.networks],
+            "average": self.average.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "step": self.step,
+            "start": self.start,
+        }
+
+    def load_state(self, state: State) -> None:
+        """Resume from `state`; raises `UserError` when its run began from another start."""
+        if state["start"] != self.start:
+            then, now = (name or "random weights" for name in (state["start"], self.start))
+            raise UserError(f"The run of the autosave began from {then}, not from {now}. Name the same start.")
+        for network, saved in zip(self.networks, state["networks"], strict=True):
+            network.load_state_dict(saved)
+        self.average.load_state_dict(state["average"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.step = state["step"]
+
+    def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
+        """AdamW for the generator; the discriminator learns as in `pix2pix`, and the sharpness does not decay."""
+        rate = self.settings.learning_rate
+        if network is self.generator:
+            return torch.optim.AdamW(network.parameters(), rate, weight_decay=_WEIGHT_DECAY, fused=True)
+        betas = (0.9, 0.999) if network is self.collages.sharpness else (0.5, 0.999)
+        return torch.optim.Adam(network.parameters(), rate, betas, fused=True)
+
+    def _update_weights(self, progress: float) -> None:
+        decay = self.settings.learning_rate_decay
+        rate = self.settings.learning_rate * (min(1.0, (1.0 - progress) / decay) if decay else 1.0)
+        rate *= min(1.0, (self.step + 1) / _WARM_UP_STEPS)
+        nn.utils.clip_grad_norm_(self.generator.parameters(), _LARGEST_GRADIENT)
+        for optimiser in self.optimisers:
+            optimiser.param_groups[0]["lr"] = rate
+            optimiser.step()
+        self.step += 1
+        self._update_average()
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Exponential moving average of weights and norm statistics, faster at the beginning."""
+        rate = 1 - min(_AVERAGING, (1 + self.step) / (10 + self.step))
+        for mean, value in zip(self.average.state_dict().values(), self.generator.state_dict().values(), strict=True):
+            if mean.is_floating_point():  # the counter of batches in a norm is an integer and has no mean
+                mean.lerp_(value, rate)
+
+    @torch.inference_mode()
+    def _answer(self, images: Tensor) -> Tensor:
+        shown = images.to(self.device.torch_device, memory_format=torch.channels_last)
+        with self.device.autocast():
+            output: Tensor = self.average(shown)
+        return output.float().cpu()
+
+    def _to_train_mode(self) -> None:
+        """Norm statistics that came with a start stay as they are, if asked for."""
+        self.generator.train()
+        if self.start is not None and self.settings.frozen_norm:
+            keep_norms(self.generator)
+
+
+def _backward(verdicts: list[Verdict]) -> None:
+    """Walk the generator's graph once, with the losses of all tasks and the gradients known already."""
+    known = [(verdict.output, verdict.gradient) for verdict in verdicts if verdict.output is not None]
+    loss = torch.stack([verdict.loss for verdict in verdicts]).sum()
+    torch.autograd.backward((loss, *(output for output, _ in known)), (None, *(gradient for _, gradient in known)))

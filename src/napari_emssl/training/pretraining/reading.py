@@ -1,0 +1,125 @@
+"""Reading of a pretraining: patches and collages side by side, and what is to be said of it while it runs."""
+
+import time
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Protocol
+
+from torch import Tensor
+
+from ...data.patches.loader import BatchLoader
+from ...formatting import counted
+from ...jobs.events import Event, Notice, Progress, Update
+from ...jobs.pretrain_settings import PretrainSettings
+from .collage_batches import CollageBatch, CollageBatches
+from .data import PretrainingData
+from .pretext_tasks import PretextBatch
+
+_KNOWN_BATCHES, _KNOWN_SECONDS = 20, 30.0
+"""Before that nothing is reported about waiting: reading processes take seconds to start."""
+_LONG_WAIT = 0.2
+
+
+class Reader(Protocol):
+    """What is known of reading."""
+
+    @property
+    def damaged(self) -> set[int]:
+        """Numbers of the planes that could not be read so far."""
+
+    @property
+    def waited_seconds(self) -> float:
+        """Time that the training waited for batches, the first left out."""
+
+    @property
+    def batches_read(self) -> int:
+        """Batches read so far."""
+
+
+class JointLoader:
+    """Makes collages ahead, and reads patches beside them where a task restores.
+
+    Parameters
+    ----------
+    patches
+        Reads the patches.
+    collages
+        Makes the collages.
+    settings
+        Pretext tasks, batch size and the number of processes.
+    share
+        Which of each batch are this process's.
+
+    """
+
+    def __init__(
+        self, patches: BatchLoader, collages: CollageBatches, settings: PretrainSettings, share: slice
+    ) -> None:
+        self._patches, self._collages, self._settings, self._share = patches, collages, settings, share
+        self._made: Iterator[CollageBatch] | None = None
+        self.waited_seconds, self.batches_read = 0.0, 0
+
+    @property
+    def damaged(self) -> set[int]:
+        """Numbers of the planes that could not be read so far."""
+        return self._patches.damaged
+
+    def batches(self, first: int) -> Iterator[PretextBatch]:
+        """Yield what each step from `first` on learns from."""
+        self.close()
+        settings = self._settings
+        self._made = self._collages.stream(first, settings.batch_size, self._share, settings.workers)
+        clean: Iterator[Tensor | None] = (
+            self._patches.batches(first) if "restore" in settings.pretexts else repeat(None)
+        )
+        while True:
+            mark = time.monotonic()
+            batch = PretextBatch(next(clean), next(self._made))
+            if self.batches_read:
+                self.waited_seconds += time.monotonic() - mark
+            self.batches_read += 1
+            yield batch
+
+    def close(self) -> None:
+        """End the thread or the processes that make collages; `batches` can be called again."""
+        made, self._made = self._made, None
+        if made is not None:
+            made.close()  # type: ignore[attr-defined]
+
+
+class ReadingMonitor:
+    """Says which images turn out to be damaged, and when reading holds up the training.
+
+    Parameters
+    ----------
+    reader
+        Reads the batches of the training.
+    data
+        Knows the names of the images.
+
+    """
+
+    def __init__(self, reader: Reader, data: PretrainingData) -> None:
+        self._reader, self._data = reader, data
+        self._report_at, self._waits_reported = 1, False
+
+    def warnings(self, event: Event) -> Iterator[Update]:
+        """Yield the warnings due after an event of the training."""
+        damaged = self._reader.damaged
+        if len(damaged) >= self._report_at:
+            self._report_at = 10 ** len(str(len(damaged)))
+            name = self._data.name_of(min(damaged))
+            planes = counted(len(damaged), "damaged plane")
+            yield Notice(f"So far {planes} passed over, for example of {name}. Others are shown in their place.")
+        if isinstance(event, Progress) and self._waits(event.seconds):
+            self._waits_reported = True
+            share = self._reader.waited_seconds / event.seconds
+            yield Notice(
+                f"The training waits for images in {share:.0%} of its time. More --workers, or a pack "
+                "('napari-emssl pack'), make it faster."
+            )
+
+    def _waits(self, seconds: float) -> bool:
+        """Whether enough is known, and too much time is spent waiting."""
+        known = self._reader.batches_read > _KNOWN_BATCHES and seconds > _KNOWN_SECONDS
+        return known and not self._waits_reported and self._reader.waited_seconds > _LONG_WAIT * seconds
