@@ -46,3 +46,13 @@ def test_pretrain_end_to_end(tell: Tell, images: Path, tmp_path: Path) -> None:
     assert not output.with_name(output.name + ".autosave").exists()
     refused(tell("pretrain", images, "-o", output, "--steps", "3", *PRETRAIN), "--overwrite")
     assert tell("pretrain", images, "-o", output, "--steps", "1", "--overwrite", *PRETRAIN).status == 0
+
+
+def test_pretext_tasks_are_asked_for_by_a_flag(tell: Tell, images: Path, tmp_path: Path) -> None:
+    output = tmp_path / "gen.safetensors"
+    refused(tell("pretrain", images, "-o", output, "--pretext", "restore+puzzle", *PRETRAIN), "'puzzle'")
+    told = tell("pretrain", images, "-o", output, "--steps", "1", "--pretext", "episodes", *PRETRAIN)
+    assert told.status == 0, told.err
+    assert "episode_dice" in told.out
+    spec = read_card(output).network
+    assert (spec.vector_channels, spec.heads) == (16, ())

@@ -103,7 +103,7 @@ class JointLearner:
         verdicts = [
             task.judge(part, images, batch) for task, part, images in zip(self.tasks, parts, shown, strict=True)
         ]
-        _backward(verdicts)
+        backward(verdicts)
         losses = {name: loss for verdict in verdicts for name, loss in verdict.losses.items()}
         averaged = self.group.average(self.networks, losses)
         self._update_weights(progress)
@@ -191,7 +191,7 @@ class JointLearner:
             keep_norms(self.generator)
 
 
-def _backward(verdicts: list[Verdict]) -> None:
+def backward(verdicts: list[Verdict]) -> None:
     """Walk the generator's graph once, with the losses of all tasks and the gradients known already."""
     known = [(verdict.output, verdict.gradient) for verdict in verdicts if verdict.output is not None]
     loss = torch.stack([verdict.loss for verdict in verdicts]).sum()
