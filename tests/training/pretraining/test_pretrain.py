@@ -189,7 +189,7 @@ def test_slow_reading_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     quickly = UnlabelledPatches._cut
     monkeypatch.setattr(UnlabelledPatches, "_cut", slowly)
     monkeypatch.setattr("napari_emssl.training.pretraining.reading._KNOWN_SECONDS", 0.1)
-    monkeypatch.setattr("napari_emssl.training.pretraining.pretrain._KNOWN_BATCHES", 3)
+    monkeypatch.setattr("napari_emssl.training.pretraining.reading._KNOWN_BATCHES", 3)
     events = list(pretrain(blobs(), small(steps=10, validation_interval=1, validation=0, batch_size=2)))
     warnings = [event.text for event in events if isinstance(event, Notice)]
     assert len(warnings) == 1

@@ -198,7 +198,7 @@ class _PretrainingRun:
 class _PretrainRun:
     """A pretraining whose images are gathered, in one of its processes."""
 
-    request: _PretrainRequest
+    request: _PretrainingRun
     data: PretrainingData
     device: Device
     group: ProcessGroup
