@@ -165,7 +165,7 @@ class _PretrainingRun:
         facts = data.describe(loader.patches_per_epoch) | ({"processes": group.size} if group.size > 1 else {})
         card = partial(self._card, facts, loader)
         with closing(loader):
-            run = _PretrainRun(self, data, device, group, control, loader)
+            run = _GatheredRun(self, data, device, group, control, loader)
             if not chosen.makes_collages:
                 learner = Pix2Pix(chosen, device, validation, card, group, self.start)
                 yield from run.events(learner, loader.batches, loader)
@@ -195,7 +195,7 @@ class _PretrainingRun:
 
 
 @dataclass(frozen=True)
-class _PretrainRun:
+class _GatheredRun:
     """A pretraining whose images are gathered, in one of its processes."""
 
     request: _PretrainingRun
