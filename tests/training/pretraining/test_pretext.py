@@ -10,10 +10,11 @@ from small_pretraining import blobs, result, small
 
 from napari_emssl.errors import UserError
 from napari_emssl.inference.apply import apply
+from napari_emssl.jobs.context_settings import ContextSettings
 from napari_emssl.jobs.devices import choose_device
 from napari_emssl.jobs.events import Preview, Progress
 from napari_emssl.jobs.pretrain_settings import PretrainSettings
-from napari_emssl.jobs.settings import ApplySettings, ContextSettings, FinetuneSettings
+from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
 from napari_emssl.models.model_file import Card, Model, read_model, save_model
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.in_context.segment import in_context
