@@ -1,4 +1,4 @@
-"""Files and folders that are complete or not there: written under another name, then renamed."""
+"""Files and folders that are either complete or absent: written under another name, then renamed."""
 
 import shutil
 import uuid
@@ -31,7 +31,7 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
         _rename(temporary, path)
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror or error}). What was there before is unchanged. "
+            f"{path} cannot be written ({error.strerror or error}). Whatever was there before is unchanged. "
             "Make room or choose another folder."
         ) from error
     finally:
@@ -39,7 +39,7 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
 
 
 def check_free(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where something is there that may not be replaced."""
+    """Raise `UserError` where something exists that may not be replaced."""
     if path.exists() and not overwrite:
         raise UserError(f"{path} exists already. Choose another name, or allow overwriting.")
 

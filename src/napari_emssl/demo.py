@@ -1,4 +1,4 @@
-"""The main job on simulated data without a window: paint, fine-tune, apply, judge; files and pictures to look at."""
+"""The main job on simulated data without a window: paint, fine-tune, apply, judge; files and pictures to inspect."""
 
 import time
 from collections.abc import Iterator

@@ -17,13 +17,13 @@ DONE = 0
 BUG = 1
 BAD_INPUT = 2
 DIVERGED = 3
-"""Exit status of a training that ended itself; what it wrote are the best weights from before."""
+"""Exit status of a training that ended early on its own; it wrote the best weights so far."""
 
 _COMMANDS = {
     "pretrain": "Train a generator on unlabelled images (GAN): no labels are needed.\n\n"
     "Pictures of corrupted, restored and clean patches and the curves are written to the folder OUTPUT-pictures, "
     "unless --pictures names another. Ctrl-C saves the best weights so far; --resume continues.",
-    "pack": "Put very many images into one file, from which 'pretrain' reads much faster.\n\n"
+    "pack": "Pack a large number of images into one file that 'pretrain' reads much faster.\n\n"
     "Images, their names, sources and intensity levels are kept, so the same seed gives the same training as from the "
     "folders. Ctrl-C leaves nothing behind.",
     "finetune": "Train a model on few labels, starting from a pretrained generator.\n\n"
@@ -36,9 +36,9 @@ _COMMANDS = {
     "evaluate": "Score a model against targets.",
     "compare": "Compare pretrained starts with random weights: the same recipe, images and seeds.\n\n"
     "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
-    "that are complete; the same command continues.",
+    "that are complete; run the same command again to continue.",
     "measure": "Measure the particles in masks or numbered labels: sizes, shapes, statistics.\n\n"
-    "Touching particles of a mask are separated. Writes a CSV table, one row a particle, in nm where the pixel size is "
+    "Touching particles of a mask are separated. Writes a CSV table, one row per particle, in nm where the pixel size is "
     "known, and prints mean, median, standard deviation and a log-normal fit of the equivalent diameters.",
     "simulate": "Make images whose truth is known.",
     "models": "List, describe, download, import and export models.",
@@ -59,18 +59,18 @@ _SUBCOMMANDS = {
         "textures.",
         "stem": "ADF-STEM images of crystals, with their truth, in the folders of TEM-ImageNet.\n\n"
         "Writes OUTPUT/image and, under the same names, labels for denoising, background removal, super-resolution and "
-        "masks, and the positions of the columns. What is not given varies from image to image.",
+        "masks, and the positions of the columns. Anything not given varies from image to image.",
     },
     "models": {
         "list": "List the models that can be picked by name, the recommended start first, then those to download.",
         "info": "Show the card of a model: what it is and how it was made.",
-        "pull": "Download a model, check it, and put it into the own models.\n\n"
-        "Ctrl-C stops and leaves nothing. Proxies are those of HTTPS_PROXY and HTTP_PROXY.",
-        "import": "Copy a model file to the own models, so that it can be picked by name.",
+        "pull": "Download a model, check it, and add it to your own models.\n\n"
+        "Ctrl-C stops and leaves nothing behind. Proxies are taken from HTTPS_PROXY and HTTP_PROXY.",
+        "import": "Copy a model file to your own models, so that it can be picked by name.",
         "export": "Write a copy of a model to a file, for another computer or to publish it.",
-        "rename": "Give an own model another name.",
-        "remove": "Delete an own model.",
-        "entry": "Print the entry of a model file for a registry: name, size, SHA-256, addresses.",
+        "rename": "Rename one of your own models.",
+        "remove": "Delete one of your own models.",
+        "entry": "Print a model file's entry for a registry: name, size, SHA-256, addresses.",
     },
 }
 """Help of the commands below a command."""

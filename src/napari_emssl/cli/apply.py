@@ -27,12 +27,12 @@ class ApplyOutput:
 
     folder: Annotated[Path, Parameter(name=("--output", "-o"), help="The folder to write to.")]
     file_format: Annotated[Format, Parameter(name="--format", help="Kind of file to write.")] = "tiff"
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace files that are there.")] = False
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace existing files.")] = False
     quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False
 
 
 def apply(
-    model: Annotated[str, Parameter(help="A model: a name of 'models list' or a file.")],
+    model: Annotated[str, Parameter(help="A model: a name from 'models list' or a file.")],
     paths: Images,
     /,
     *,
@@ -68,7 +68,7 @@ def segment_in_context(
     ],
     generator: Annotated[
         str | None,
-        Parameter(help="Generator that compares pixels: a name of 'models list' or a file. Default: the recommended."),
+        Parameter(help="Generator that compares pixels: a name from 'models list' or a file. Default: the recommended."),
     ] = None,
     model: Annotated[
         str | None, Parameter(group="Output", help="Keep the model among the own models, under this name.")

@@ -20,7 +20,7 @@ def compare(
         Parameter(
             consume_multiple=True,
             negative="",
-            help="Starts to compare: names of 'models list', files, or scratch:NETWORK for random weights "
+            help="Starts to compare: names from 'models list', files, or scratch:NETWORK for random weights "
             "(scratch:unet-3-96:8 for another width, scratch:hrnet-w18:refine).",
         ),
     ],
@@ -33,7 +33,7 @@ def compare(
         ),
     ],
     overwrite: Annotated[
-        bool, Parameter(negative="", group="Output", help="Start again where there is a comparison already.")
+        bool, Parameter(negative="", group="Output", help="Start again even if there is already a comparison.")
     ] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[CompareSettings, Parameter(name="*", group="Settings")] = CompareSettings(),
@@ -67,5 +67,5 @@ def compare(
         print(f"All scores, their means and curves are in {output}.")
     if ending.stopped:
         kept = "complete runs are kept" if ending.result.rows else "no run was complete"
-        print(f"Stopped early: {kept}. To continue: the same command.")
+        print(f"Stopped early: {kept}. To continue, run the same command again.")
     return ending.status

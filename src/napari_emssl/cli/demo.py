@@ -18,7 +18,7 @@ _WAY_OUT = "Use 'napari-emssl demo --headless DIR': the same work without a wind
 def demo(
     *,
     headless: Annotated[Path | None, Parameter(help="Work without a window and write the results here.")] = None,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace existing files.")] = False,
     quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False,
 ) -> int:
     """Try everything on simulated data: in napari, or without a window.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, Parameter(help="A model: a name of 'models list' or a file.")],
+    model: Annotated[str, Parameter(help="A model: a name from 'models list' or a file.")],
     /,
     *,
     images: Annotated[Path, Parameter(help="A folder of images, or one image or stack.")],
@@ -21,7 +21,7 @@ def evaluate(
     json: Annotated[
         Path | None, Parameter(group="Output", allow_leading_hyphen=True, help="Write all scores here; - for stdout.")
     ] = None,
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[EvaluateSettings, Parameter(name="*", group="Settings")] = EvaluateSettings(),
 ) -> int:

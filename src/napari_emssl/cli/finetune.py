@@ -23,7 +23,7 @@ def finetune(
     ] = None,
     start: Annotated[
         str | None,
-        Parameter(help="Model to start from: a name of 'models list', a file, or scratch. Default: the recommended."),
+        Parameter(help="Model to start from: a name from 'models list', a file, or scratch. Default: the recommended."),
     ] = None,
     output: TrainingOutput,
     settings: Annotated[FinetuneSettings, Parameter(name="*", group="Settings")] = FinetuneSettings(),

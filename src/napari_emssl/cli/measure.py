@@ -25,7 +25,7 @@ def measure(
     histogram: Annotated[
         Path | None, Parameter(group="Output", help="Draw a histogram of the diameters to this file (.png).")
     ] = None,
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[MeasureSettings, Parameter(name="*", group="Settings")] = MeasureSettings(),
 ) -> int:

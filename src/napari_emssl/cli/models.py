@@ -46,7 +46,7 @@ def list_(
 
 
 def info_(
-    model: Annotated[str, Parameter(help="A name of 'models list', or a model file.")],
+    model: Annotated[str, Parameter(help="A name from 'models list', or a model file.")],
     /,
     *,
     json: Annotated[bool, Parameter(negative="", help="Print the card as JSON.")] = False,
@@ -65,16 +65,20 @@ def info_(
 
 
 def pull_(
-    model: Annotated[str, Parameter(help="A name of 'models list', or an address (https://...).")],
+    model: Annotated[str, Parameter(help="A name from 'models list', or an address (https://...).")],
     /,
     *,
-    sha256: Annotated[str | None, Parameter(help="What the SHA-256 of the file must be; an address needs it.")] = None,
-    name: Annotated[str | None, Parameter(help="Name to pick it by; by default that of the list or card.")] = None,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace an own model of that name.")] = False,
+    sha256: Annotated[str | None, Parameter(help="Expected SHA-256 of the file; required for an address.")] = None,
+    name: Annotated[
+        str | None, Parameter(help="Name to pick it by; by default the one in the list or on the card.")
+    ] = None,
+    overwrite: Annotated[
+        bool, Parameter(negative="", help="Replace one of your own models that has that name.")
+    ] = False,
     quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False,
     settings: Annotated[DownloadSettings, Parameter(name="*", group="Settings")] = DownloadSettings(),
 ) -> int:
-    """Download a model, check it, and put it into the own models.
+    """Download a model, check it, and add it to your own models.
 
     Returns
     -------
@@ -124,10 +128,12 @@ def import_(
     /,
     *,
     name: Annotated[str | None, Parameter(help="Name to pick it by; by default the name on its card.")] = None,
-    sha256: Annotated[str | None, Parameter(help="What the SHA-256 of the file must be.")] = None,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace an own model of that name.")] = False,
+    sha256: Annotated[str | None, Parameter(help="Expected SHA-256 of the file.")] = None,
+    overwrite: Annotated[
+        bool, Parameter(negative="", help="Replace one of your own models that has that name.")
+    ] = False,
 ) -> None:
-    """Copy a model file to the own models, so that it can be picked by name.
+    """Copy a model file to your own models, so that it can be picked by name.
 
     Raises
     ------
@@ -136,21 +142,21 @@ def import_(
     """
     model = read_model(file)
     if sha256 is not None and (found := checksum(file)) != check_sha256(sha256):
-        raise UserError(f"'{file}' is not the file that was promised: its SHA-256 is {found}. Fetch it again.")
+        raise UserError(f"'{file}' is not the expected file: its SHA-256 is {found}. Fetch it again.")
     model = model if name is None else model.renamed(name)
     path = add_model(model, overwrite)
     print(f"Imported '{model.name}' to {path}.")
 
 
 def export_(
-    model: Annotated[str, Parameter(help="A name of 'models list', or a model file.")],
+    model: Annotated[str, Parameter(help="A name from 'models list', or a model file.")],
     file: Annotated[Path, Parameter(help="The model file to write (.safetensors).")],
     /,
     *,
     float16: Annotated[
-        bool, Parameter(negative="", help="Store the weights of convolutions in 16 bits: about half the bytes.")
+        bool, Parameter(negative="", help="Store the weights of convolutions in 16 bits: about half the size.")
     ] = False,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace a file that is there.")] = False,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
 ) -> None:
     """Write a copy of a model to a file, for another computer or to publish it.
 
@@ -164,19 +170,21 @@ def export_(
 
 
 def rename_(
-    old: Annotated[str, Parameter(help="The own model.")], new: Annotated[str, Parameter(help="Its new name.")], /
+    old: Annotated[str, Parameter(help="The model, one of your own.")],
+    new: Annotated[str, Parameter(help="Its new name.")],
+    /,
 ) -> None:
-    """Give an own model another name."""
-    print(f"'{old}' is '{new}' now: {rename_model(old, new)}.")
+    """Rename one of your own models."""
+    print(f"'{old}' is now '{new}': {rename_model(old, new)}.")
 
 
 def remove_(
-    model: Annotated[str, Parameter(help="The own model.")],
+    model: Annotated[str, Parameter(help="The model, one of your own.")],
     /,
     *,
     yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
 ) -> None:
-    """Delete an own model."""
+    """Delete one of your own models."""
     path = own_file(model)
     if yes or _agreed(f"Delete '{model}' ({path})? It cannot be restored. [y/N] "):
         remove_model(model)
@@ -192,10 +200,10 @@ def _agreed(question: str) -> bool:
 
 
 def entry_(
-    file: Annotated[Path, Parameter(help="The model file that is offered.")],
-    urls: Annotated[list[str], Parameter(help="Addresses where the very same file can be fetched.")],
+    file: Annotated[Path, Parameter(help="The model file to offer.")],
+    urls: Annotated[list[str], Parameter(help="Addresses from which exactly this file can be downloaded.")],
     /,
 ) -> None:
-    """Print the entry of a model file for a registry: name, size, SHA-256, addresses."""
+    """Print a model file's entry for a registry: name, size, SHA-256, addresses."""
     require_existing([file])
     write_json(Path("-"), registry_entry(file, tuple(urls)).model_dump(mode="json"))

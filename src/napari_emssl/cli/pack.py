@@ -15,7 +15,7 @@ def pack(
     /,
     *,
     output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The file to write (.pack).")],
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     settings: Annotated[PackSettings, Parameter(name="*", group="Settings")] = PackSettings(),
 ) -> int:

@@ -21,7 +21,7 @@ def pretrain(
     output: TrainingOutput,
     start: Annotated[
         str | None,
-        Parameter(help="Generator to continue from: a name of 'models list' or a file. It brings its network."),
+        Parameter(help="Generator to continue from: a name from 'models list' or a file. Its network is used."),
     ] = None,
     split: Annotated[
         Path | None, Parameter(help="Use the images of this split, a file that another run wrote beside its model.")

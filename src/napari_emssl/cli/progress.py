@@ -34,9 +34,9 @@ class Ending(Generic[T]):
     result: T
     stopped: bool
     status: int
-    """Exit status: 0, 128 plus the number of the signal that stopped the job, or 3 when it ended itself."""
+    """Exit status: 0, 128 plus the number of the signal that stopped the job, or 3 when it ended early on its own."""
     failure: str = ""
-    """Why the job ended itself before its time; empty when it did not."""
+    """Why the job ended early on its own; empty if it did not."""
 
 
 def run_with_progress(
@@ -77,7 +77,7 @@ def run_with_progress(
             if isinstance(event, Finished):
                 finished = event
     if finished is None:
-        raise UserError("The job ended without a result. Start it again; with --resume where there is an autosave.")
+        raise UserError("The job ended without a result. Start it again, with --resume if there is an autosave.")
     status = 128 + signals.received if finished.stopped and signals.received else 0
     return Ending(finished.result, finished.stopped, DIVERGED if finished.failure else status, finished.failure)
 

@@ -32,11 +32,11 @@ class TrainingOutput:
     """Where a training run writes."""
 
     output: Annotated[Path, Parameter(name=("--output", "-o"), help="The model file to write (.safetensors).")]
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace files that are there.")] = False
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace existing files.")] = False
     log: Annotated[Path | None, Parameter(help="Write a log of JSON lines to this file.")] = None
     pictures: Annotated[Path | None, Parameter(help="Write pictures and curves to this folder.")] = None
     resume: Annotated[
-        Path | None, Parameter(help="Continue from this autosave of a run that was stopped or that died.")
+        Path | None, Parameter(help="Continue from this autosave of a run that was stopped or crashed.")
     ] = None
     licence: Annotated[str, Parameter(help="Licence of the training images, for the model's card.")] = "unknown"
     quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False

@@ -36,7 +36,7 @@ class Recorder(ABC):
         except (OSError, UserError) as error:
             self.broken = True
             reason = getattr(error, "strerror", None) or error
-            text = f"Warning: {self.what} cannot be written any more ({reason}). Training continues."
+            text = f"Warning: {self.what} can no longer be written ({reason}). Training continues."
             print(text, file=sys.stderr, flush=True)
 
     @abstractmethod

@@ -80,4 +80,4 @@ def _report(ending: Ending[Model], output: TrainingOutput) -> None:
     elif ending.failure and output.autosave.exists():
         print(f"The autosave '{output.autosave}' is from before the training diverged.")
     elif output.autosave.exists():
-        print(f"Stopped early. To continue: the same command with --resume '{output.autosave}' --overwrite.")
+        print(f"Stopped early. To continue, run the same command with --resume '{output.autosave}' --overwrite.")

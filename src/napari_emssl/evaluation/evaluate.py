@@ -65,7 +65,7 @@ def evaluate_job(
     Returns
     -------
     Job
-        Tells `Started`, `Progress` in planes, `Preview` ("image", "prediction", "target") and `Finished` with `Scores`;
+        Yields `Started`, `Progress` in planes, `Preview` ("image", "prediction", "target") and `Finished` with `Scores`;
         stopped early, of the planes done so far.
 
     Raises

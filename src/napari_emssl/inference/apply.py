@@ -78,7 +78,7 @@ def apply_job(
     Returns
     -------
     Job
-        Tells `Started`, `Progress` in tiles, `Preview` of the last plane ("image" and "prediction"), and `Finished`
+        Yields `Started`, `Progress` in tiles, `Preview` of the last plane ("image" and "prediction"), and `Finished`
         with the array. Stopped early, planes not done stay 0.
 
     Raises

@@ -25,7 +25,7 @@ def apply_images(
     """Apply a model to several images, as a job.
 
     The network is kept while planes keep their size. An image that cannot be read to its end does not hold up the
-    others; what was done of it is handed over.
+    others; what was done of it is returned.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def apply_images(
     Returns
     -------
     Job
-        Tells `Started`, `Progress` over all planes, and `Finished` with a tuple of one `ApplyResult` for each task;
+        Yields `Started`, `Progress` over all planes, and `Finished` with a tuple of one `ApplyResult` for each task;
         stopped early, those that were not begun have no result.
 
     Raises

@@ -20,7 +20,7 @@ _PHRASES = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: 
 
 
 class _Grid(Protocol):
-    """What every generator says of itself, in pixels."""
+    """What every generator reports about itself, in pixels."""
 
     stride: int
     receptive_field: int
@@ -30,7 +30,7 @@ class _LiveTensors:
     """Forward hook that records the most bytes of seen tensors alive at one time."""
 
     def __init__(self) -> None:
-        # weak references, as a tensor that nobody holds any more has given its memory back
+        # weak references, as a tensor that nothing refers to any more has freed its memory
         self._seen: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self.peak = 0
 

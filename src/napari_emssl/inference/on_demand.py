@@ -1,4 +1,4 @@
-"""Apply a model to single planes as they are looked at: a job without an end, for results computed on demand."""
+"""Apply a model to single planes as they are viewed: a job without an end, for results computed on demand."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 0.02
 def on_demand(
     model: Model | str | Path, size: tuple[int, int], settings: ApplySettings = _DEFAULTS, levels: Levels | None = None
 ) -> Job[None]:
-    """Apply a model to every plane it is shown, as a job that goes on until it is stopped.
+    """Apply a model to every plane it is shown, as a job that continues until it is stopped.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def on_demand(
     Returns
     -------
     Job
-        Tells `Started`, then for each plane given to `Job.show` one `Preview` with the image ``prediction``, counted by
+        Yields `Started`, then for each plane given to `Job.show` one `Preview` with the image ``prediction``, counted by
         its `step`. A plane that is shown while another is computed waits; of several that wait only the last is done.
 
     """

@@ -258,12 +258,12 @@ class Predictor:
 
 def _shrunk_sentence(plan: TilePlan) -> str:
     if plan.batch > 1:
-        return f"The device ran out of memory; going on with {plan.batch} tiles in one pass."
-    return f"The device ran out of memory; going on with one tile of {plan.tile} px at a time."
+        return f"The device ran out of memory; continuing with {plan.batch} tiles in one pass."
+    return f"The device ran out of memory; continuing with one tile of {plan.tile} px at a time."
 
 
 class _PassAbandonedError(Exception):
-    """Leaves a pass through the network that nobody waits for any more."""
+    """Leaves a pass through the network that is no longer needed."""
 
 
 class _StopHook:

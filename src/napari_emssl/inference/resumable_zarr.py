@@ -81,7 +81,7 @@ def progress_of(card: Card, image: str, shape: tuple[int, ...], augmented: bool)
 
 
 def read_progress(path: Path) -> ZarrProgress | None:
-    """Return what a result on disk says of itself; None where there is none, or another program made it."""
+    """Return what a result on disk records about itself; None where there is none, or another program made it."""
     try:
         written = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"][_KEY]
         return ZarrProgress(**{**written, "shape": tuple(written["shape"])})
@@ -181,7 +181,7 @@ class ResumableZarr:
 
     path: Path
     progress: ZarrProgress
-    """What it will say of itself, none of it done."""
+    """What it will record about itself, none of it done."""
     grid: ZarrGrid | None = None
     overwrite: bool = False
     """Whether a result of this program may be replaced."""
@@ -237,7 +237,7 @@ def check_free(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
     path
         The OME-Zarr to write or to resume.
     wanted
-        What it will say of itself.
+        What it will record about itself.
     overwrite
         Whether a result of this program may be replaced.
 
@@ -250,7 +250,7 @@ def check_free(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
     if len(wanted.shape) > MOST_AXES:
         raise UserError(
             f"OME-Zarr holds at most {MOST_AXES} axes here, '{wanted.image}' has {len(wanted.shape)}. "
-            "Keep the result in memory, or let it be computed when it is looked at."
+            "Keep the result in memory, or have it computed when you look at it."
         )
     if path.suffix.lower() != ".zarr":
         raise UserError(f"A result on disk is a folder whose name ends in .zarr, not '{path.name}'.")
@@ -260,7 +260,7 @@ def check_free(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
     if overwrite and there is None:
         raise UserError(f"'{path}' was not made by this program, so it is not replaced. Choose another folder.")
     if not overwrite and (there is None or not there.continues(wanted)):
-        raise UserError(f"'{path}' exists already. Choose another folder, or let it be replaced.")
+        raise UserError(f"'{path}' exists already. Choose another folder, or allow it to be replaced.")
 
 
 def check_not_done(results: Sequence[tuple[Path, ZarrProgress, bool]]) -> None:
@@ -272,7 +272,7 @@ def check_not_done(results: Sequence[tuple[Path, ZarrProgress, bool]]) -> None:
     if done and all(done):
         more = f" and {len(results) - 1} more are" if len(results) > 1 else " is"
         raise AlreadyDoneError(
-            f"'{results[0][0].name}'{more} complete already. Let it be replaced to compute it again."
+            f"'{results[0][0].name}'{more} complete already. Allow it to be replaced to compute it again."
         )
 
 

@@ -49,7 +49,7 @@ def place_of(index: int, shape: tuple[int, ...]) -> tuple[int, ...] | EllipsisTy
 class ArrayWriter:
     """Writes planes into an array ``(..., h, w)``: numpy, a memory map or zarr.
 
-    It holds the only reference to the array that the writing needs, so that `close` can let go of it.
+    It holds the only reference to the array that the writing needs, so that `close` can release it.
     """
 
     def __init__(self, array: NDArray[np.generic]) -> None:
@@ -63,7 +63,7 @@ class ArrayWriter:
         self.done = index + 1
 
     def close(self) -> None:
-        """Write out a memory map and let go of it: Windows neither renames nor removes a file that is mapped."""
+        """Write out a memory map and release it: Windows neither renames nor removes a file that is mapped."""
         if isinstance(self._array, np.memmap):
             self._array.flush()
         self._array = None

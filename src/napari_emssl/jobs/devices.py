@@ -59,7 +59,7 @@ def _pick(name: str) -> tuple[torch.device, str]:
         _require_cuda(name)
     if name == "mps" and not torch.backends.mps.is_available():
         raise UserError("Device 'mps' (Apple GPU) is not available here. Choose --device auto.")
-    return torch.device(name), "The CPU was asked for." if name == "cpu" else ""
+    return torch.device(name), "The CPU was requested." if name == "cpu" else ""
 
 
 def _require_cuda(name: str) -> None:

@@ -82,7 +82,7 @@ class Finished(Generic[T_co]):
     result: T_co
     stopped: bool = False
     failure: str = ""
-    """Why the job ended itself before its time, as a sentence; empty when it was done or was asked to stop."""
+    """Why the job ended early on its own, as a sentence; empty when it finished or was asked to stop."""
 
 
 Update = Started | Progress | Preview | Notice
@@ -99,7 +99,7 @@ class Control:
     """The commands for one job, from any thread, and the one place where they wait for it.
 
     A control can be made before its job: the job finds in it all that was asked meanwhile. A running job looks at it
-    now and then; a job in another process is told at once, see `forward`.
+    now and then; a job in another process is notified at once, see `forward`.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Control:
         self._question: object = None
 
     def stop(self) -> None:
-        """Ask the job to finish its step, save and hand over what it has."""
+        """Ask the job to finish its step, save, and return what it has."""
         with self._changed:
             self._stopped, self._paused = True, False
             self._tell("stop")
@@ -195,7 +195,7 @@ class Control:
             yield "pause"
 
     def questions(self, kind: type[T]) -> Iterator[T]:
-        """Wait for questions of a kind and yield each, the newest where several came; ends when the job shall stop.
+        """Wait for questions of a kind and yield each, the newest where several came; ends when the job should stop.
 
         Raises
         ------
@@ -225,7 +225,7 @@ class Control:
 
     @property
     def closed(self) -> bool:
-        """Whether nobody wants the result any more."""
+        """Whether the result is no longer wanted."""
         return self._closed
 
     @property

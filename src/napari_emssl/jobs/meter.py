@@ -8,7 +8,7 @@ from .events import EVENT_SECONDS, Progress
 
 
 class Interval:
-    """Whether so many seconds have passed since the last `restart`; over from the beginning until the first one."""
+    """Whether this many seconds have passed since the last `restart`; over from the start until the first one."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._begun = seconds, -math.inf
@@ -29,7 +29,7 @@ class Meter:
     Parameters
     ----------
     parts
-        `Progress` counts in so many parts of a step: 1000 where a step takes long and parts of it are known.
+        `Progress` counts in this many parts of a step: 1000 where a step takes long and parts of it are known.
     max_seconds
         Working time after which the job ends, whatever is left to do; None when only the steps decide.
 
@@ -113,7 +113,7 @@ class Meter:
         )
 
     def _seconds_left(self, step: float, total: float | None, seconds: float, rate: float) -> float | None:
-        """Return what is left of the steps or of the time, whichever ends first; None where neither can be told."""
+        """Return what is left of the steps or of the time, whichever ends first; None where neither is known."""
         bounds = []
         if total is not None and rate > 0 and step <= total:
             bounds.append((total - step) / rate)

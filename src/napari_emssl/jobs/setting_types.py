@@ -17,8 +17,8 @@ Width = Annotated[
 Refine = Annotated[
     bool,
     Field(
-        description="Give an HRNet a part at full resolution, so that it draws detail finer than 4 px; one that the "
-        "start has is kept.",
+        description="Give an HRNet a part at full resolution, so that it draws detail finer than 4 px; if the start "
+        "has one, it is kept.",
     ),
 ]
 FrozenNorm = Annotated[

@@ -26,10 +26,10 @@ class DeviceSettings(Settings):
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
-        description="Device: auto, cpu, cuda, cuda:1, mps. auto takes a GPU where there is one.",
+        description="Device: auto, cpu, cuda, cuda:1, mps. auto uses a GPU if there is one.",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Arithmetic of the network; auto takes bf16 where the hardware has it."
+        "auto", description="Arithmetic of the network; auto uses bf16 if the hardware supports it."
     )
 
 
@@ -45,7 +45,7 @@ class LearningSettings(DeviceSettings):
 class TrainingSettings(LearningSettings):
     """What all training has in common."""
 
-    steps: int | None = Field(None, ge=1, description="Number of training steps; wins over epochs.")
+    steps: int | None = Field(None, ge=1, description="Number of training steps; takes precedence over epochs.")
     epochs: Epochs = None
     max_seconds: float | None = Field(None, gt=0, description="Stop training after this many seconds.")
     workers: int = Field(0, ge=0, le=256, description="Extra processes that read images; 0 reads in the job itself.")
@@ -53,7 +53,9 @@ class TrainingSettings(LearningSettings):
         None, ge=1, description="Steps between two validations; by default chosen by the job."
     )
     patience: int | None = Field(
-        None, ge=1, description="End when so many validations in a row found no better weights; by default never."
+        None,
+        ge=1,
+        description="End once this many validations in a row have found no better weights; by default never.",
     )
     autosave_seconds: AutosaveSeconds = 60.0
 
@@ -62,7 +64,7 @@ class PackSettings(Settings):
     """How unlabelled images are found and prepared."""
 
     layout: Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"] = Field(
-        "auto", description="How the images lie on disk, see docs/reference/data-formats.md; auto finds out."
+        "auto", description="How the images are laid out on disk, see docs/reference/data-formats.md; auto finds out."
     )
     hot_pixels: float | None = Field(
         None,
@@ -88,14 +90,14 @@ class TargetSettings(Settings):
 class RecipeSettings(LearningSettings, TargetSettings):
     """How a network learns from few labels."""
 
-    task: TrainTask = Field("segment", description="What the model shall do.")
+    task: TrainTask = Field("segment", description="What the model should do.")
     target_levels: Literal["image", "own"] = Field(
         "image",
         description="Restoration: grey values of the clean targets are in the units of their images (image), or were "
         "scaled for each target on its own (own), as those of TEM-ImageNet were.",
     )
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Highest learning rate of Adam.")
-    augment: bool = Field(True, description="Flip, turn, resize patches and change their contrast and noise.")
+    augment: bool = Field(True, description="Flip, rotate and resize patches, and change their contrast and noise.")
     frozen_norm: FrozenNorm = True
 
 
@@ -109,8 +111,8 @@ class FinetuneSettings(RecipeSettings, TrainingSettings):
         0.25,
         gt=0,
         le=1,
-        description="Share of the learning rate taken when the start already segments: training goes on gently and "
-        "loses nothing at first.",
+        description="Share of the learning rate used when the start already segments, so that training continues gently "
+        "and loses nothing at first.",
     )
     validation: float = Field(
         0.2, ge=0, le=0.5, description="Share of the images or painted objects held out to choose the best weights."
@@ -119,7 +121,7 @@ class FinetuneSettings(RecipeSettings, TrainingSettings):
         0.0,
         ge=0,
         le=0.5,
-        description="Restoration: share of the images held out before all else, scored at the end.",
+        description="Restoration: share of the images held out first of all and scored at the end.",
     )
     supervision: Literal["auto", "frames", "blind-spot"] = Field(
         "auto",
@@ -137,7 +139,10 @@ class CompareSettings(RecipeSettings):
         7, ge=2, le=100, description="Most steps at which a run is scored: 0, the last, and 1, 2, 5, 10, ... before it."
     )
     train_count: int | None = Field(
-        None, ge=1, description="Training images of a run, drawn by its seed, fewer being among more; default all."
+        None,
+        ge=1,
+        description="Training images of a run, drawn by its seed; a larger number contains the images of "
+        "a smaller one; default all.",
     )
     test_count: int | None = Field(None, ge=1, description="Test images, drawn once for all runs; default all.")
     test_share: float = Field(
@@ -147,8 +152,8 @@ class CompareSettings(RecipeSettings):
         0,
         ge=0,
         le=1000,
-        description="Learn from so many whole objects of each class on every training image, the ring around them and "
-        "three dabs of background; 0 learns from whole targets.",
+        description="Learn from this many whole objects of each class on every training image, the ring around them "
+        "and three dabs of background; 0 learns from whole targets.",
     )
     least_objects: int = Field(10, ge=1, description="With --paint: leave out images that show fewer objects.")
     score_on: Literal["images", "unpainted"] = Field(
@@ -172,7 +177,7 @@ class ApplySettings(DeviceSettings):
     )
     batch_size: int = Field(1, ge=1, le=256, description="Tiles in one pass.")
     test_time_augmentation: bool = Field(
-        False, description="Average over the 8 flips and turns: slower, often a little better."
+        False, description="Average over the 8 flips and rotations: slower, often a little better."
     )
 
 
@@ -181,12 +186,12 @@ class EvaluateSettings(ApplySettings, TargetSettings):
 
 
 class MeasureSettings(Settings):
-    """How particles are told apart and which of them count."""
+    """How particles are separated and which of them count."""
 
     labels: Literal["auto", "mask", "numbered"] = Field(
         "auto",
         description="What the values mean: one class each (mask) or one particle each (numbered). "
-        "auto: a mask where there is a single value beside 0.",
+        "auto: a mask if there is only one value besides 0.",
     )
     split: float = Field(
         0.9,
@@ -198,18 +203,18 @@ class MeasureSettings(Settings):
     min_diameter: float = Field(
         0.0,
         ge=0,
-        description="Leave out particles of a smaller equivalent diameter, in nm where the pixel size is known, "
-        "else in pixels.",
+        description="Leave out particles with a smaller equivalent diameter, in nm if the pixel size is known, "
+        "otherwise in pixels.",
     )
     max_diameter: float | None = Field(
-        None, gt=0, description="Leave out particles of a larger equivalent diameter, in the same unit."
+        None, gt=0, description="Leave out particles with a larger equivalent diameter, in the same unit."
     )
     exclude_border: bool = Field(False, description="Leave out particles that touch the edge of the image.")
     pixel_size: float | None = Field(
         None, gt=0, le=1e5, description="Pixel size in nm, for images that carry none; calibrated ones keep theirs."
     )
     correct_pixel_size: bool = Field(
-        False, description="Use the pixel size given also for images that carry another one."
+        False, description="Use the given pixel size even for images that carry another one."
     )
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from .zoo import adopt_file, new_model_file, own_folder
 _POLL_SECONDS = 0.05
 _STALE_SECONDS = 86400.0
 """Age after which a temporary file is one that a killed run left."""
-WAY_OUT = "Or fetch the file on any computer: 'napari-emssl models import FILE' takes it, without a network."
+WAY_OUT = "Or download the file on any computer: 'napari-emssl models import FILE' imports it without a network."
 
 _Messages = queue.SimpleQueue[Update | Card | Exception]
 

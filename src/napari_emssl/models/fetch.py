@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 15
 _MOST_BYTES = 1 << 32
-"""Limit on a model whose size nobody has promised: a server might never stop sending."""
+"""Limit on a model of unknown size: a server might never stop sending."""
 _DOCUMENT_BYTES = 1 << 24
 """Limit on a registry."""
 _HERE = ("localhost", "127.0.0.1", "::1")
 """Hosts whose answers nobody on the network can change."""
 
 OnBytes = Callable[[int, int | None], None]
-"""Called with the bytes so far and in all (None: unknown); what it raises ends the download."""
+"""Called with the bytes so far and in all (None: unknown); an exception that it raises ends the download."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,18 @@ def fetch_model(url: str, path: Path, wanted: Download, timeout_seconds: float, 
         sink = _Sink(file, wanted.bytes or _MOST_BYTES, wanted.bytes, on_bytes, host)
         _get(url, sink, timeout_seconds)
     if wanted.bytes is not None and sink.done != wanted.bytes:
-        raise UserError(f"{host} gave a file that is cut short: {sink.done} of {wanted.bytes} bytes.")
+        raise UserError(f"{host} sent a file that is cut short: {sink.done} of {wanted.bytes} bytes.")
     if sink.sha256.hexdigest() != wanted.sha256:
         raise UserError(
-            f"{host} gave a file that is not what was promised: its SHA-256 is {sink.sha256.hexdigest()}, "
+            f"{host} sent a file that is not the expected one: its SHA-256 is {sink.sha256.hexdigest()}, "
             f"not {wanted.sha256}. It was deleted."
         )
     try:
         return read_model(path).card
     except UserError as error:
-        raise UserError(f"{host} gave the file with the right SHA-256, but it is no model of napari-emssl.") from error
+        raise UserError(
+            f"{host} sent the file with the right SHA-256, but it is not a model of napari-emssl."
+        ) from error
 
 
 def read_document(url: str, timeout_seconds: float) -> bytes:
@@ -113,7 +115,7 @@ def check_url(url: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise UserError(f"'{url}' is no address to download from. It must begin with https:// or http://.")
+        raise UserError(f"'{url}' is not an address to download from. It must begin with https:// or http://.")
     return url
 
 
@@ -121,7 +123,7 @@ def check_sha256(text: str) -> str:
     """Return a SHA-256 in lower case; raises `UserError` unless it has 64 hexadecimal digits."""
     digits = text.strip().lower().removeprefix("sha256:")
     if len(digits) != 64 or set(digits) - set("0123456789abcdef"):
-        raise UserError(f"'{text}' is no SHA-256: it has 64 digits of 0-9 and a-f.")
+        raise UserError(f"'{text}' is not a SHA-256: that has 64 digits of 0-9 and a-f.")
     return digits
 
 
@@ -208,9 +210,9 @@ def _describe(error: Exception, host: str, timeout_seconds: float, sink: _Sink) 
     if isinstance(error, exceptions.ChunkedEncodingError) or sink.done:
         return f"{host} stopped sending after {sink.done} bytes" + (f" of {sink.total}." if sink.total else ".")
     if isinstance(error, exceptions.SSLError):
-        return f"The certificate of {host} is not to be trusted, so nothing was fetched."
+        return f"The certificate of {host} cannot be trusted, so nothing was downloaded."
     if isinstance(error, exceptions.ProxyError):
-        return f"The proxy on the way to {host} cannot be reached. HTTPS_PROXY and HTTP_PROXY name it."
+        return f"The proxy on the way to {host} cannot be reached. Check HTTPS_PROXY and HTTP_PROXY."
     if isinstance(error, exceptions.ConnectionError):
         return f"{host} cannot be reached{_reason(error)}."
     return f"{host} gave nothing ({type(error).__name__})."

@@ -251,7 +251,7 @@ def _parse_card(metadata: Mapping[str, str], path: Path) -> Card:
     """Card in a file's metadata; the version is checked first, since a newer card may have fields unknown here."""
     if _KEY not in metadata:
         raise UserError(
-            f"'{path}' is a safetensors file but no napari-emssl model: it has no card. "
+            f"'{path}' is a safetensors file but not a napari-emssl model: it has no card. "
             "Give a file that napari-emssl wrote."
         )
     try:

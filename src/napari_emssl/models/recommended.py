@@ -11,7 +11,7 @@ _RESTORERS = {
 }
 _WHY = {"segment": "of those that ship, level with the best on small particles and ahead on large ones"}
 """By task; measured in docs/measurements/few-labels.md."""
-_WHY_RESTORER = "it does the task already, and goes on from there"
+_WHY_RESTORER = "it already does the task, and training continues from there"
 """For the other tasks; measured in docs/measurements/restoration.md."""
 
 

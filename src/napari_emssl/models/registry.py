@@ -121,7 +121,7 @@ def read_registry(place: str, timeout_seconds: float = 5.0) -> Registry:
     except (ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"Registry '{place}' is no JSON document of a registry. Check its name.") from error
+        raise UserError(f"Registry '{place}' is not a JSON document of a registry. Check its name.") from error
 
 
 def registry_entry(path: Path, urls: tuple[str, ...]) -> RemoteModel:

@@ -25,9 +25,9 @@ class Task(ABC):
     keeps_background: bool = True
     """Whether 0 means the same in image and result; otherwise targets hold the signal alone, and 0 is no signal."""
     target_factors: tuple[int, ...] = (1,)
-    """How many times finer than its image's the grid of a target may be."""
+    """How many times finer than the image's grid the grid of a target may be."""
     learns_without_targets: bool = False
-    """Whether noisy images alone can teach it."""
+    """Whether it can be learnt from noisy images only."""
     gives_labels: ClassVar[bool]
     """Whether results are labels of classes; otherwise they are intensities."""
 

@@ -227,7 +227,7 @@ def own_file(name: str) -> Path:
     if path.is_file():
         return path
     if name in _shipped_names():
-        raise UserError(f"'{name}' came with the program and stays as it is. Only own models can be changed.")
+        raise UserError(f"'{name}' came with the program and cannot be changed. Only your own models can.")
     own = ", ".join(entry.name for entry in _entries(own_folder(), "own")) or "none yet"
     raise UserError(f"There is no own model '{name}'. Own models: {own}.")
 
@@ -247,7 +247,7 @@ def checksum(path: Path) -> str:
 def check_name(name: str) -> str:
     """Return `name`; raises `UserError` when it cannot be the name of a model."""
     if not re.fullmatch(r"[\w][\w .+()-]*", name):
-        raise UserError(f"'{name}' is no name for a model. Use letters, digits, spaces, '-', '_' and '.'.")
+        raise UserError(f"'{name}' is not a valid name for a model. Use letters, digits, spaces, '-', '_' and '.'.")
     return name
 
 

@@ -67,7 +67,7 @@ class _Fusion(nn.Module):
 
 
 class _Exchange(nn.Module):
-    """Residual blocks on every branch, then each branch takes in all others."""
+    """Residual blocks on every branch, then each branch receives all others."""
 
     def __init__(self, channels: Sequence[int], blocks: int) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ T = TypeVar("T", bound=np.generic)
 _SMOOTH_PX = 1.0
 """Blur of the distance to the background, so that a border that is rough by a pixel makes no necks."""
 _PINHOLE_PX = 4
-"""Holes of so many pixels or fewer do not count as background when necks are looked for; they stay holes."""
+"""Holes of this many pixels or fewer do not count as background when necks are looked for; they stay holes."""
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 

@@ -43,7 +43,7 @@ def read_autosave(path: Path, kind: str) -> State:
         saved: State = torch.load(path, map_location="cpu", weights_only=True)
         found, version = saved["kind"], saved["format"]
     except Exception as error:  # the safe unpickler lets errors of many kinds through when a file is damaged
-        raise UserError(f"'{path}' is no autosave or is damaged ({type(error).__name__}). {_RESTART}") from error
+        raise UserError(f"'{path}' is not an autosave or is damaged ({type(error).__name__}). {_RESTART}") from error
     if found != kind:
         raise UserError(f"'{path}' is the autosave of another kind of job ({found}, not {kind}). {_RESTART}")
     if version != AUTOSAVE_FORMAT:

@@ -45,7 +45,7 @@ def _lock(path: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"Another run is writing '{path}'{_holder(beside)}. Wait for its end, or choose another name."
+            f"Another run is writing '{path}'{_holder(beside)}. Wait for it to finish, or choose another name."
         ) from None
     except OSError as error:
         reason = error.strerror or error

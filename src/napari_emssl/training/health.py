@@ -24,7 +24,7 @@ WINDOW = 300
 """Steps over which the discriminator is watched."""
 _WON, _UNDECIDED = 0.005, 0.245
 _SHARE, _STEPS = 0.25, 1000
-"""After this share of a run, and so many steps, the generator has to be of use."""
+"""After this share of a run, and this many steps, the generator must be useful."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class HealthMonitor:
     """
 
     failure: str = ""
-    """Why the run has to end; empty while it may continue."""
+    """Why the run must end; empty while it may continue."""
     _waiting: list[tuple[int, list[str], Tensor]] = field(default_factory=list)
     _bad: list[int] = field(default_factory=list)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
@@ -108,13 +108,13 @@ class HealthMonitor:
         self._bad.append(step)
         yield from self._once(
             "diverged",
-            f"Training diverges: since step {self._bad[0]} a loss is not finite or beyond all measure "
-            f"({', '.join(bad)}). The run ends by itself after {PATIENCE} such steps. Start again with a lower "
-            "learning rate, or in fp32 where it was bf16.",
+            f"Training diverges: since step {self._bad[0]} a loss is not finite or far too large "
+            f"({', '.join(bad)}). The run ends on its own after {PATIENCE} such steps. Start again with a lower "
+            "learning rate, or in fp32 if it was in bf16.",
         )
         if len(self._bad) >= PATIENCE:
             self.failure = (
-                f"Training has diverged: from step {self._bad[0]} on the losses were not finite or beyond all measure."
+                f"Training has diverged: from step {self._bad[0]} on the losses were not finite or far too large."
             )
 
     def _check_discriminator(self, losses: Mapping[str, float]) -> Iterator[str]:

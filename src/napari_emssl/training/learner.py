@@ -23,12 +23,12 @@ State = dict[str, Any]
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """What the loop knows when it hands over the model."""
+    """What the loop knows when it returns the model."""
 
     steps: int
     seconds: float
     metrics: dict[str, float]
-    """Validation results of the weights handed over, by name; empty when there was no validation."""
+    """Validation results of the returned weights, by name; empty when there was no validation."""
     best_step: int
     stopped: bool
 
@@ -54,7 +54,7 @@ class Learner(Protocol[BatchT_contra]):
 
     @property
     def monitor(self) -> Monitor | None:
-        """What decides the best weights; None hands over the last ones, whatever validation says."""
+        """What decides the best weights; None returns the last ones, whatever the validation results."""
 
     def train_step(self, batch: BatchT_contra, progress: float) -> Losses:
         """Take one step; `progress` is the share of the run that is over, in [0, 1)."""
@@ -66,7 +66,7 @@ class Learner(Protocol[BatchT_contra]):
         """Return pictures ``(h, w)`` by name, of the plane `view` where that is asked for."""
 
     def weights(self) -> dict[str, Tensor]:
-        """Return a copy, in main memory, of the weights that would be handed over now."""
+        """Return a copy, in main memory, of the weights that would be returned now."""
 
     def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the model with these weights."""
@@ -96,7 +96,7 @@ class TrainingSchedule(Generic[BatchT]):
     """Validations in a row without better weights after which training ends; None never ends it for that."""
     preview_seconds: float = 2.0
     autosave: Path | None = None
-    """Written now and then and at the end; whoever has put the model in its place deletes it."""
+    """Written from time to time and at the end; whoever has saved the model deletes it."""
     autosave_seconds: float = 60.0
     epoch_steps: float | None = None
     """Steps in one pass over the training images, where passes are counted."""

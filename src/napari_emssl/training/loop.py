@@ -215,7 +215,7 @@ class _TrainingRun(Generic[BatchT]):
         return Finished(self._model(best, stopped), stopped)
 
     def _fail(self) -> Generator[Update, None, Finished[Model]]:
-        """Hand over the best weights from before the losses were lost."""
+        """Return the best weights from before the losses went wrong."""
         best = self.best
         if best is None or best.step == 0:
             raise UserError(

@@ -29,7 +29,7 @@ def open_pairs(
     task
         What is to be learnt; it decides the targets of a data set that has several kinds.
     factors
-        How many times finer than its image's the grid of a target may be.
+        How many times finer than the image's grid the grid of a target may be.
 
     Returns
     -------

@@ -202,7 +202,7 @@ def _read_header(path: Path) -> PackHeader:
     with path.open("rb") as file:
         start = file.read(_HEADER_BYTES)
         if not start.startswith(_MARK):
-            raise UserError(f"{path} is no pack of napari-emssl. Give images, or make one with 'napari-emssl pack'.")
+            raise UserError(f"{path} is not a pack of napari-emssl. Give images, or make one with 'napari-emssl pack'.")
         try:
             header: PackHeader = json.loads(start[len(_MARK) :])
             version, expected, tables = header["version"], header["bytes"], header["tables"]

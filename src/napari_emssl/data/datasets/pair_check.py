@@ -269,7 +269,7 @@ def _judged(found: PairCheck, noise: float, target_noise: float) -> PairCheck:
     doubts = {
         "The clean image is noisier than the image: are the two swapped?": target_noise > max(_NOISIER * noise, 0.05),
         f"Contrast is inverted {alike}: the model will learn to invert.": found.correlation < 0,
-        f"They are shifted by {far:.1f} px: better register them first.": far >= _SHIFTED_PX,
+        f"They are shifted by {far:.1f} px: it is better to register them first.": far >= _SHIFTED_PX,
         f"They are hardly alike {alike}: do they belong together?": abs(found.correlation) < _HARDLY_ALIKE,
         f"The image is {found.gain:.3g} times as strong as the clean image: has one been rescaled?": not (
             1 / _OTHER_INTENSITIES < abs(found.gain) < _OTHER_INTENSITIES

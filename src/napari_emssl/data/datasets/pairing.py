@@ -144,7 +144,7 @@ def _relative_stem(path: Path, root: Path) -> str:
 
 
 def _check_twins(names: list[dict[Path, str]]) -> None:
-    """Raise `UserError` where two files of one side have one name, so that nobody can say which is meant."""
+    """Raise `UserError` where two files of one side have one name, so that it is unclear which is meant."""
     wanted = set(names[0].values()) & set(names[1].values())
     for side in names:
         for name, twins in _grouped(side, str).items():

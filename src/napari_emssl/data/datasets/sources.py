@@ -100,7 +100,7 @@ def _check_overlap(sources: Sequence[ImageSource]) -> None:
     for path in paths:
         outer = next((parent for parent in path.resolve().parents if parent in seen), None)
         if outer is not None:
-            raise UserError(f"{path} lies in {outer}, which is given too. Give one of them.")
+            raise UserError(f"{path} lies in {outer}, which is also given. Give only one of them.")
 
 
 def _open(source: ImageSource, prefix: str, layout: LayoutName, hot_pixels: float | None) -> ImageCatalog:
@@ -128,7 +128,7 @@ def _open_path(path: Path, prefix: str, wanted: LayoutName) -> ImageCatalog:
     if not path.exists():
         raise UserError(f"{path} does not exist. Check the path.")
     if not path.is_dir() and not is_image_name(path.name):
-        raise UserError(f"{path} is of no known image format. Formats that can be read: {FORMATS}.")
+        raise UserError(f"{path} is not in a known image format. Formats that can be read: {FORMATS}.")
     index = scan(path)
     if not len(index):
         raise UserError(f"There is no image in the folder {path}. Formats that can be read: {FORMATS}.")

@@ -158,7 +158,7 @@ def _read_parts(path: Path) -> dict[str, list[str]]:
     except OSError as error:
         raise UserError(f"The split {path} cannot be read ({error.strerror}). Check the name.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no split of napari-emssl, or is damaged. {_TAKE_ANOTHER}") from error
+        raise UserError(f"{path} is not a split of napari-emssl, or is damaged. {_TAKE_ANOTHER}") from error
     if version != FORMAT:
         raise UserError(f"{path} is a split of format {version}; this program reads {FORMAT}. {_TAKE_ANOTHER}")
     if not all(isinstance(name, str) for part in parts.values() for name in part):

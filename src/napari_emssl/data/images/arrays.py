@@ -1,4 +1,4 @@
-"""Names for the types of arrays: numbers that are computed with, and whatever an image may be held in."""
+"""Names for the types of arrays: numbers for computing, and whatever may hold an image."""
 
 from typing import Any, Protocol
 

@@ -174,7 +174,7 @@ def _reader_suffix(path: Path) -> str:
     """Key into the readers for a path, or an error that lists the formats."""
     suffix = ".zarr" if _is_zarr(path) else path.suffix.lower()
     if suffix not in READERS:
-        raise UserError(f"{path} is of no known image format. Formats that can be read: {FORMATS}.")
+        raise UserError(f"{path} is not in a known image format. Formats that can be read: {FORMATS}.")
     return suffix
 
 
@@ -244,7 +244,7 @@ ImageSource = Path | str | Image | DuckArray
 
 
 def as_image(source: ImageSource | ArrayLike, name: str = "image") -> Image:
-    """Return an `Image` of a path, an array or an `Image` (given back as it is).
+    """Return an `Image` of a path, an array or an `Image` (returned unchanged).
 
     Arrays are ``(h, w)``, ``(n, h, w)``, ``(t, z, h, w)`` or, in uint8 only, ``(..., h, w, 3 | 4)`` for RGB(A),
     which becomes grey; numpy, memmap, dask and zarr are all taken as they are, without copying.
@@ -263,7 +263,9 @@ def as_image(source: ImageSource | ArrayLike, name: str = "image") -> Image:
         try:
             array = np.asarray(source)
         except (ValueError, TypeError) as error:
-            raise UserError(f"{name} is no array of numbers ({error}). Give an array (h, w) or (n, h, w).") from error
+            raise UserError(
+                f"{name} is not an array of numbers ({error}). Give an array (h, w) or (n, h, w)."
+            ) from error
     return _to_image(RawImage(array, colour=is_colour(array)), name, None)
 
 
@@ -289,7 +291,7 @@ def _check_array(array: DuckArray, where: str, colour: bool) -> None:
     if dtype.kind == "c":
         raise UserError(f"{where} holds complex numbers. Save its modulus or phase as an image, then try again.")
     if dtype.kind not in "biuf":
-        raise UserError(f"{where} holds no grey values but data of type {dtype}. Save it as a grey image.")
+        raise UserError(f"{where} holds data of type {dtype}, not grey values. Save it as a grey image.")
     if len(shape) < (3 if colour else 2):
         raise UserError(f"{where} is no image but has the shape {shape} (a spectrum?). An image has two axes.")
     if 0 in shape:

@@ -133,7 +133,7 @@ def _read_npy(path: Path) -> RawImage:
     except ValueError as error:
         if "bject" not in str(error):
             raise
-        raise ValueError("it is no plain array of numbers, and Python objects are never loaded") from error
+        raise ValueError("it is not a plain array of numbers, and Python objects are never loaded") from error
     return RawImage(array, colour=is_colour(array))
 
 

@@ -129,7 +129,7 @@ def _integers(plane: NDArray[np.generic], name: str) -> NDArray[np.generic]:
     if labels.dtype.kind == "b":
         labels = labels.astype(np.uint8)
     if labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
-        raise UserError(f"There are values in {name} that are no labels. Labels are whole numbers from 0 on.")
+        raise UserError(f"There are values in {name} that are not labels. Labels are whole numbers of 0 or more.")
     return labels
 
 
@@ -158,7 +158,7 @@ def _class_values(values: Sequence[int], merge_classes: bool, name: str) -> tupl
     if len(values) > MOST_CLASSES and not merge_classes:
         raise UserError(
             f"There are {len(values)} different values in {name}. If they number the objects, treat them as one class "
-            f"(--merge-classes); if they are classes, {MOST_CLASSES} are the most."
+            f"(--merge-classes); if they are classes, give at most {MOST_CLASSES}."
         )
     return tuple(values[:1] if merge_classes else values)
 

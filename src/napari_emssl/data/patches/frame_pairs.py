@@ -24,7 +24,7 @@ _SURROUNDINGS = 6
 _NOISE_SIGMA_PX = 1.5
 """Smoothing of a correlation in which a shift is sought."""
 _NEAR_PX, _CLEARLY, _MOST_SHIFT = 8, 1.2, 0.3
-"""A shift beyond so many pixels has to stand out by a factor: lattices fit themselves at many places. The largest, in
+"""A shift beyond this many pixels must stand out by a factor: lattices fit themselves at many places. The largest, in
 parts of an edge."""
 _FADED = 0.25
 """Part of an edge over which frames fade out before they are compared."""
@@ -39,7 +39,8 @@ _SAME_PX = 2
 _UNMOVED_PX = 0.15
 _WINDOW_PX, _MOVED_SIGMA_PX = 25, 2.0
 _MOVED = 6.0
-"""Frames differ by more than noise explains where the coarse of their difference is so many times stronger than usual.
+"""Frames differ by more than noise explains where the coarse of their difference is this many times stronger than
+usual.
 """
 _SAMPLED = 5
 _LEVELS_PX = 9

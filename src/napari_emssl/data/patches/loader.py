@@ -195,7 +195,7 @@ def by_processes(batches_at: Dataset[T], positions: Positions, workers: int) -> 
     finally:
         positions.over = True
         with suppress(RuntimeError):
-            for _ in batches:  # a process that ends while it hands over a batch aborts
+            for _ in batches:  # a process that ends while it passes on a batch aborts
                 continue
 
 
@@ -227,7 +227,7 @@ def _read(
     ready: "queue.Queue[Batch | BaseException]",
     over: threading.Event,
 ) -> None:
-    """Fill the queue until it is over; what goes wrong is handed on to the training."""
+    """Fill the queue until the batches end; errors are passed on to the training."""
     reader, pinned = _Batches(patches), torch.cuda.is_available()
     for batch in positions:
         try:

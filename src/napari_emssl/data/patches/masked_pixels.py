@@ -25,7 +25,7 @@ _CORRELATED = 0.1
 _NO_SMOOTH = (1.0, -4.0, 6.0, -4.0, 1.0)
 """Fourth difference: next to nothing of a structure wider than some pixels is left."""
 _SPACING_PX = 4
-"""Pixels hidden along an axis, on average one of so many, beside those of the reach."""
+"""Pixels hidden along an axis, on average one out of this many, besides those within reach."""
 _AROUND_PX = 2
 _ATTEMPTS = 8
 _ALONG_AXES = (0, 2, 4, 6)
@@ -61,7 +61,7 @@ def hide(plane: Floats, target: Floats, reach_px: tuple[int, int], rng: np.rando
     Parameters
     ----------
     plane
-        ``(h, w)``: what the network shall see.
+        ``(h, w)``: what the network should see.
     target
         ``(h, w)``: the same with the values that are asked for.
     reach_px

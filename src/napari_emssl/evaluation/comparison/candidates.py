@@ -33,7 +33,7 @@ class Candidate:
 
     @property
     def digest(self) -> str:
-        """Tells apart starts of one label; of random weights their network."""
+        """Distinguishes starts of one label; for random weights, their network."""
         if self.start is None:
             return self.label
         found = blake2b(digest_size=16)
@@ -62,7 +62,9 @@ def candidates_of(starts: Sequence[Start], random_twins: bool) -> list[Candidate
     for start in starts:
         candidate = _candidate(start)
         if candidate.label in found and (candidate.start or found[candidate.label].start):
-            raise UserError(f"Two starts are called '{candidate.label}'. Give each once, and files different names.")
+            raise UserError(
+                f"Two starts are called '{candidate.label}'. Give each start only once, and give files different names."
+            )
         found[candidate.label] = candidate
         if random_twins and candidate.start is not None:
             twin = random_of(candidate.network)

@@ -42,7 +42,7 @@ def compare(
     """Fine-tune every start with every seed by one recipe, and score all at the same steps.
 
     Runs of one seed see the same training images, painting and patches whatever their start; the weights that are
-    scored are the averaged ones that fine-tuning hands over, and no score decides anything. Complete runs are kept in
+    scored are the averaged ones that fine-tuning returns, and no score influences the run. Complete runs are kept in
     `folder`: the same call resumes where it was stopped, and adds the runs of further starts and seeds.
 
     Parameters
@@ -122,7 +122,7 @@ class PreparedComparison:
         yield Finished(self.results.comparison, control.stopped)
 
     def _do(self, runs: Sequence[CandidateRun], device: Device, control: Control) -> Iterator[Update]:
-        """Do one run after the other; one that is stopped leaves nothing behind."""
+        """Do one run after another; one that is stopped leaves nothing behind."""
         steps = self.settings.steps
         meter, total = Meter(), len(runs) * steps
         for number, run in enumerate(runs):
@@ -186,7 +186,7 @@ def _record(
 
 
 def _digest(data: ComparisonData) -> str:
-    """Tell apart targets of the same names."""
+    """Distinguish targets of the same names."""
     found = blake2b(digest_size=16)
     for plane in (*data.pool, *data.test):
         found.update(plane.target.tobytes())

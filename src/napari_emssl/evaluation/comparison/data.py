@@ -172,7 +172,7 @@ def gather_comparison_data(
     if settings.test_count is not None:
         held = draw_subset(held, settings.test_count, settings.seed, lambda plane: plane.name)
     if settings.score_on == "images" and not held:
-        raise UserError("No image is left for testing. Give more images, or test images of their own (--test-images).")
+        raise UserError("No image is left for testing. Give more images, or separate test images (--test-images).")
     class_values = values if zero == "background" else tuple(value - 1 for value in values)
     return ComparisonData(pool, held, class_values, settings)
 

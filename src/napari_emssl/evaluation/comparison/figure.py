@@ -79,7 +79,7 @@ def _draw_leads(axes: "Axes", found: Comparison, start: str, score: str, color: 
 
 
 def _dress(axes: "Axes", found: Comparison, title: str) -> None:
-    """Dress axes; the scale of steps has room for 0 and for every decade."""
+    """Style the axes; the scale of steps has room for 0 and for every decade."""
     first, last = (found.steps[1], found.steps[-1]) if len(found.steps) > 1 else (1, 1)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xscale("symlog", linthresh=first, linscale=0.4)

@@ -1,4 +1,4 @@
-"""What came of a comparison: scores against steps, and what each pretrained start gives against random weights."""
+"""The results of a comparison: scores against steps, and what each pretrained start gives against random weights."""
 
 import math
 from collections.abc import Iterable

@@ -161,7 +161,7 @@ def _read_record(folder: Path) -> ComparisonRecord:
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"'{path}' is damaged, so the comparison cannot be resumed. {_RESTART}") from error
     if not complete:
-        raise UserError(f"'{path}' is of another version of the program. {_RESTART}")
+        raise UserError(f"'{path}' was written by another version of the program. {_RESTART}")
     return record
 
 

@@ -80,7 +80,7 @@ def train_and_score(
 
 
 class ScoredLearner:
-    """A segmenter whose validation scores test images; the last weights are handed over, whatever the scores.
+    """A segmenter whose validation scores test images; the last weights are returned, whatever the scores.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class ScoredLearner:
         return {_LOSS: loss} | self._test_set.score(self._segmenter)
 
     def preview(self, view: NDArray[np.generic] | None) -> dict[str, NDArray[np.generic]]:
-        """Return nothing: nobody watches."""
+        """Return nothing, since no preview is shown."""
         return {}
 
     def weights(self) -> dict[str, Tensor]:

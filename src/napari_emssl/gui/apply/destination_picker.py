@@ -14,13 +14,13 @@ _PLACES: dict[str, DestinationKind | None] = {
     "automatic": None,
     "in memory": "memory",
     "on disk (OME-Zarr)": "disk",
-    "when looked at": "lazy",
+    "when viewed": "lazy",
 }
 _HINTS = {
     "automatic": "Small results stay in memory, large ones go to disk; the line above Apply says which.",
     "in memory": "Fast, and can be painted on; lost when the viewer is closed unless it is saved.",
     "on disk (OME-Zarr)": "Written plane by plane into a folder; a run that was stopped can be resumed.",
-    "when looked at": "The layer appears at once; its planes are computed when you move to them. For large stacks.",
+    "when viewed": "The layer appears at once; its planes are computed when you move to them. For large stacks.",
 }
 
 

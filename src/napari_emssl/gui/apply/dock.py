@@ -38,7 +38,7 @@ _SCOPES: dict[str, Scope] = {"whole layer": "layer", "plane in view": "plane", "
 
 
 class ApplyDock(Dock):
-    """Applies a model to open images, stacks or lazily read layers, and says beforehand what that takes.
+    """Applies a model to open images, stacks or lazily read layers, and says beforehand what it needs.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class ApplyDock(Dock):
         self.add_row("Model", hbox(self.model, self.open_button))
         self.add_row("Apply to", self.scope, "The plane in view takes a moment; a stack is processed plane by plane.")
         self.add_row("Image", self.image.native, "The image or stack; dask, zarr and multiscale layers too.")
-        self.add_row("Images", self.layers, "The model is applied to those that are ticked.")
+        self.add_row("Images", self.layers, "The model is applied to the ticked images.")
         self.add_row("Result", self.place, "Where the result goes.")
 
     def _make_settings(self) -> None:
@@ -181,7 +181,7 @@ class ApplyDock(Dock):
         if scope == "several":
             images = self.layers.picked()
             if not images:
-                raise UserError("No image is ticked. Tick those that the model shall be applied to.")
+                raise UserError("No image is ticked. Tick the images to apply the model to.")
             return [select(image) for image in images]
         image = self.image.value
         at_plane = scope == "plane" and image is not None
@@ -199,7 +199,7 @@ class ApplyDock(Dock):
             self.panel.show_error(error)
 
     def _look(self, request: ApplyRequest) -> None:
-        """Add layers that are computed when they are looked at."""
+        """Add layers that are computed when they are viewed."""
         for selection in request.selections:
             LazyResult(self.viewer, request, selection, self._say)
         names = ", ".join(f"'{selection.source.name}'" for selection in request.selections)
@@ -211,6 +211,6 @@ class ApplyDock(Dock):
             self.panel.say(text, trouble)
 
     def on_close(self) -> None:
-        """End the job; layers that are computed when they are looked at stay alive."""
+        """End the job; layers that are computed when they are viewed stay alive."""
         self.gone = True
         super().on_close()

@@ -1,4 +1,4 @@
-"""The result of a model as a layer whose planes are computed, in a process of their own, when they are looked at."""
+"""The result of a model as a layer whose planes are computed, in a process of their own, when they are viewed."""
 
 import threading
 from collections.abc import Callable
@@ -65,11 +65,11 @@ class OnDemandPredictor:
 
 
 _ALIVE: set["LazyResult"] = set()
-"""Nobody else holds them: they live until their layer is gone, or shows something else."""
+"""Nothing else refers to them: they live until their layer is gone, or shows something else."""
 
 
 class LazyResult(QObject):
-    """A layer whose results are computed when they are looked at; lives as long as the layer shows them."""
+    """A layer whose results are computed when they are viewed; lives as long as the layer shows them."""
 
     def __init__(
         self, viewer: "Viewer", request: ApplyRequest, selection: Selection, say: Callable[[str, bool], None]
@@ -112,7 +112,7 @@ class LazyResult(QObject):
             self.close()
 
     def close(self) -> None:
-        """Compute nothing any more."""
+        """Stop computing."""
         if self in _ALIVE:
             _ALIVE.discard(self)
             self._planes.close()

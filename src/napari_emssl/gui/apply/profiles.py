@@ -22,11 +22,11 @@ class _Key(NamedTuple):
 
 
 _KNOWN: dict[_Key, NetworkProfile | None] = {}
-"""For all docks; None where measuring failed, which the run itself will tell."""
+"""For all docks; None where measuring failed, which the run itself will report."""
 
 
 class _ProfileNews(QObject):
-    """Tells all docks that a network was measured; lives as long as the program."""
+    """Notifies all docks that a network was measured; lives as long as the program."""
 
     changed = Signal()
 

@@ -111,7 +111,7 @@ class ApplyRequest:
         )
 
     def progress_of(self, selection: Selection) -> ZarrProgress:
-        """Return what a result on disk says of itself before its first plane is done."""
+        """Return what a result on disk records about itself before its first plane is done."""
         augmented = self.settings.test_time_augmentation
         return progress_of(self.card, selection.source.name, selection.shape, augmented)
 
@@ -148,7 +148,7 @@ class ApplyRequest:
 def select(image: "ImageLayer | None", index: tuple[int, ...] | None = None) -> Selection:
     """Read an image layer off the viewer, and which plane of it (None: all); its pixels are not read."""
     if image is None:
-        raise UserError("There is no image layer. Open an image, or take File > Open Sample > napari-emssl.")
+        raise UserError("There is no image layer. Open an image, or choose File > Open Sample > napari-emssl.")
     return Selection(snapshot_of(image), index or None, appearance_of(image))
 
 

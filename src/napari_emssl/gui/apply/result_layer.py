@@ -68,7 +68,7 @@ def show_result(viewer: "Viewer", request: ApplyRequest, selection: Selection, a
 
 
 def _identity(request: ApplyRequest, selection: Selection) -> dict[str, Any]:
-    """Tell which model made a layer, in plain values."""
+    """Return which model made a layer, in plain values."""
     card = request.card
     last = card.history[-1] if card.history else None
     return {

@@ -60,7 +60,7 @@ def start_applying(
     Raises
     ------
     UserError
-        When the results do not fit where they shall go.
+        When the results do not fit their destination.
 
     """
     check_fits(request)

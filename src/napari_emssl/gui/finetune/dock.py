@@ -1,4 +1,4 @@
-"""The dock "EM SSL Fine-tune": show what you want, train, look, apply."""
+"""The dock "EM SSL Fine-tune": show what you want, train, check, apply."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -91,7 +91,7 @@ class FinetuneDock(Dock):
         self.device = DevicePicker()
         self.basic = SettingsForm(FinetuneSettings(task="segment", max_seconds=_SECONDS), ["max_seconds"])
         self.name = QLineEdit()
-        self.name.setToolTip("The model is put into the zoo under this name.")
+        self.name.setToolTip("The model is saved in the zoo under this name.")
         self.name.textEdited.connect(lambda text: self.name.setModified(bool(text)))
         self.add_row("Start from", self.start)
         self.form.addRow(self.start_facts)
@@ -116,7 +116,7 @@ class FinetuneDock(Dock):
         self.resume_button.hide()
         self.panel.runner.failed.connect(self._on_failure)
         self.more_button = QPushButton("Train more")
-        self.more_button.setToolTip("Train the new model further, with everything that is painted or paired by now.")
+        self.more_button.setToolTip("Train the new model further, with everything painted or paired so far.")
         self.more_button.clicked.connect(self.train_more)
         self.panel.extra.addWidget(self.resume_button)
         self.offers = hbox(self.more_button, self.apply_button)
@@ -140,7 +140,7 @@ class FinetuneDock(Dock):
         super().showEvent(event)
 
     def on_close(self) -> None:
-        """End the job, and listen to no layer any more."""
+        """End the job, and stop listening to layers."""
         super().on_close()
         for page in self.pages:
             page.on_close()
@@ -233,7 +233,7 @@ class FinetuneDock(Dock):
         name = free_name(wanted) if wanted else ""
         request = self.page.request(self.settings(), start_from)
         if not name:
-            raise UserError("The model has no name. Write one into 'Save as'.")
+            raise UserError("The model has no name. Enter one in 'Save as'.")
         self._set_name(name)
         return request, RunOptions(name, autosave_path(name))
 

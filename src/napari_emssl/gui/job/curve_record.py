@@ -9,14 +9,14 @@ _MOST, _MOST_KEPT = 4000, 1000
 
 
 class CurveRecord:
-    """What a training told; when it becomes too much, every second row goes, validations last. Memory stays flat."""
+    """What a training reported; when it grows too large, every second row is dropped, validations last."""
 
     def __init__(self) -> None:
         self.rows: list[Progress] = []
         self._stride, self._seen = 1, 0
 
     def add(self, event: Progress) -> None:
-        """Take a row in; one without numbers, as a resumed run begins, is none."""
+        """Add a row; one without numbers, as at the start of a resumed run, is ignored."""
         self._seen += 1
         if event.metrics or (event.losses and self._seen % self._stride == 0):
             self.rows.append(event)

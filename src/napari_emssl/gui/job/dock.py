@@ -65,7 +65,7 @@ class Column(QScrollArea):
         self.form.add_row(label, widget, tooltip)
 
     def on_close(self) -> None:
-        """End what runs, since the dock is gone; a column by itself runs nothing."""
+        """End what is running, since the dock is gone; a column on its own runs nothing."""
 
     def event(self, event: QEvent) -> bool:
         """Notice when napari takes the dock out of its window."""

@@ -180,15 +180,15 @@ class JobPanel(QWidget):
     def stop(self) -> None:
         """Ask the job for a clean end."""
         self.runner.control.stop()
-        self.say("Stopping after the step at hand …")
+        self.say("Stopping after the current step …")
         self._refresh()
 
     def toggle_pause(self) -> None:
-        """Pause the job, or let it go on."""
+        """Pause the job, or let it continue."""
         control = self.runner.control
         paused = not control.paused
         (control.pause if paused else control.resume)()
-        self.say("Paused. Memory is kept; press Resume to go on." if paused else "Running.")
+        self.say("Paused. Memory is kept; press Resume to continue." if paused else "Running.")
         self._refresh()
 
     def say(self, text: str, trouble: bool = False) -> None:
@@ -245,7 +245,7 @@ class JobPanel(QWidget):
             self.plot.add(event.step, event.losses, event.metrics)
 
     def _announce(self) -> None:
-        """Tell in the viewer what the panel says, where nobody can see the panel: it is closed, or behind another."""
+        """Show in the viewer what the panel says, when the panel is hidden: it is closed, or behind another."""
         if self.visibleRegion().isEmpty() and self.message.text:
             show_info(self.message.text)
 

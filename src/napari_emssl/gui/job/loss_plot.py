@@ -1,4 +1,4 @@
-"""Live curves: losses above, validation results below, with what one needs to read them and to take them along."""
+"""Live curves: losses above, validation results below, with what is needed to read and to export them."""
 
 import math
 import time
@@ -19,11 +19,11 @@ _LOW, _HIGH = 180, 270
 """Least height in pixels, of the losses alone and with the validation below."""
 _MOST_POINTS = 4000
 _FEW = 200
-"""Up to so many points are drawn thick and marked; more cost time (thick lines ten times that of thin ones)."""
+"""Up to this many points are drawn thick and marked; more cost time (thick lines ten times that of thin ones)."""
 _SMALLEST_LOSS = 1e-12
 _REDRAW_SECONDS = 0.1
 _SHARE = 8
-"""Drawing may take a share of the time: after it, it rests at least so many times as long."""
+"""Drawing may take a share of the time: afterwards it rests for at least this many times as long."""
 _ERRORS = {"loss": "loss", "l1": "L1", "l2": "L2"}
 """Validation results that share the axis of the losses; the least is the best. Of all others it is the greatest."""
 _HELP = "Drag to move, click and turn the wheel to zoom, drag with the right button to stretch."
@@ -45,7 +45,7 @@ class Curve:
         self._stride, self._seen = 1, 0
 
     def add(self, step: float, value: float) -> None:
-        """Take a point in, to be drawn by the next `draw`."""
+        """Add a point, to be drawn by the next `draw`."""
         self._seen += 1
         if not math.isfinite(value) or self._seen % self._stride:
             return
@@ -130,10 +130,10 @@ class LossPlot(QWidget):
         self.log.setChecked(True)
         self.log.toggled.connect(self._set_log)
         self.all_button = QPushButton("View all")
-        self.all_button.setToolTip(f"Show the whole curves again, also as they grow. {_HELP}")
+        self.all_button.setToolTip(f"Show the whole curves again, and follow them as they grow. {_HELP}")
         self.all_button.clicked.connect(self.view_all)
         self.csv_button = QPushButton("CSV …")
-        self.csv_button.setToolTip("Save the numbers of the curves as a table, one row a step.")
+        self.csv_button.setToolTip("Save the numbers of the curves as a table, one row per step.")
         self.csv_button.clicked.connect(self._ask_for_file)
         self.csv_button.hide()
         self.score = QLabel()
@@ -196,7 +196,7 @@ class LossPlot(QWidget):
         self.losses.setLogMode(y=on)
 
     def draw(self) -> None:
-        """Draw what was added since the last time; it is called by itself soon after `add`."""
+        """Draw what was added since the last time; it runs automatically soon after `add`."""
         begin = time.perf_counter()
         for curve in self.curves.values():
             curve.draw()
@@ -237,14 +237,14 @@ class LossPlot(QWidget):
         self.losses.getAxis("bottom").setStyle(showValues=False)
 
     def _tell(self, metrics: Mapping[str, float]) -> None:
-        """Write the last and the best result of the validation out."""
+        """Write out the last and the best result of the validation."""
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         if not finite:
             return
         name, value = next(((n, v) for n, v in finite.items() if n not in _ERRORS), next(iter(finite.items())))
         best = self._best[name] = (min if name in _ERRORS else max)(value, self._best.get(name, value))
         self.score.setText(f"{_ERRORS.get(name, name.capitalize())} {value:.3g}, best {best:.3g}")
-        self.score.setToolTip("On data held out of the training.")
+        self.score.setToolTip("On data held out from training.")
 
     def _curve(self, plot: pg.PlotItem, name: str) -> Curve:
         key = f"{'loss' if plot is self.losses else 'validation'} {name}"

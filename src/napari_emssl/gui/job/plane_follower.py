@@ -60,11 +60,11 @@ class PlaneFollower(QObject):
         Parameters
         ----------
         layer
-            The layer whose planes are looked at.
+            The layer whose planes are viewed.
         source
             That layer as it was, from which planes are read.
         control
-            The commands of the job that is told of them.
+            The commands of the job that is notified of them.
 
         """
         self._layer, self._source, self._control = layer, source, control
@@ -74,7 +74,7 @@ class PlaneFollower(QObject):
             self._sender.ask(plane)
 
     def forget(self) -> None:
-        """Let go of the layer."""
+        """Release the layer."""
         self._layer = self._source = None
         self._sender.drop()
 

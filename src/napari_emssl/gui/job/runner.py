@@ -25,7 +25,7 @@ def drain(
     make_job
         Makes the job.
     finish
-        Turns its result into what `Finished` shall carry.
+        Turns its result into what `Finished` should carry.
 
     Yields
     ------
@@ -59,7 +59,7 @@ class Runner(QObject):
     failed(object)
         The exception that ended the job.
     ended()
-        The job is over, in whatever way.
+        The job is over, for whatever reason.
 
     """
 
@@ -93,7 +93,7 @@ class Runner(QObject):
         ----------
         make_job, finish
             Called in the worker thread: the first makes the job, the second turns its result into what
-            `Finished` shall carry.
+            `Finished` should carry.
 
         """
         control = Control()

@@ -1,4 +1,4 @@
-"""An array whose planes are computed when they are looked at, and remembered while there is room."""
+"""An array whose planes are computed when they are viewed, and kept while there is room."""
 
 import threading
 from collections import OrderedDict
@@ -39,7 +39,7 @@ class LazyPlanes:
     compute
         Returns the plane at an index; called in a thread, one call at a time. Without it planes stay 0 unless `put`.
     room_bytes
-        Planes of so many bytes are remembered, at least one; the ones longest unused are forgotten.
+        Planes of up to this many bytes are kept, at least one; the least recently used are dropped.
     changed
         Called in the main thread when a plane came that was asked for there.
     failed
@@ -102,7 +102,7 @@ class LazyPlanes:
         return len(self._known)
 
     def close(self) -> None:
-        """Compute nothing any more; called in the main thread."""
+        """Stop computing; called in the main thread."""
         self.closed, newest = True, self._newest
         if newest is not None:
             newest.close()
@@ -151,7 +151,7 @@ class LazyPlanes:
             self._failed(error)
 
     def _computed(self, numbers: Sequence[int]) -> Iterator[_Answer]:
-        """Compute one plane after the other and tell how that went; in the thread."""
+        """Compute one plane after another and report how it went; in the thread."""
         for number in numbers:
             try:
                 self._waited_for(number)

@@ -30,7 +30,7 @@ class _PreviewBase:
         self._dismissed = False
 
     def remove(self) -> None:
-        """Take the layer away."""
+        """Remove the layer."""
         self._take_away()
 
     def _begin(self, source: LayerSnapshot) -> None:
@@ -54,7 +54,7 @@ class _PreviewBase:
             self._layer.data = np.zeros_like(self._layer.data)
 
     def _insert(self, layer: Image | Labels, position: int) -> None:
-        """Add the layer without taking the brush out of the user's hand."""
+        """Add the layer and leave the brush selected."""
         layers = self._viewer.layers
         active = layers.selection.active
         self._layer = layer
@@ -137,7 +137,7 @@ class UncertaintyLayer(_PreviewBase):
         self._blank()
 
     def remove(self) -> None:
-        """Take the layer away and forget what it showed."""
+        """Remove the layer and forget what it showed."""
         self._latest = None
         self._take_away()
 
@@ -196,7 +196,7 @@ class RestoredPreview(_PreviewBase):
             self._layer.visible, self._hidden = False, True
 
     def remove(self) -> None:
-        """Take the layer away."""
+        """Remove the layer."""
         self._take_away()
         self._hidden = False
 

@@ -1,4 +1,4 @@
-"""What a model says of itself, as a page to read and to copy."""
+"""What a model's card says, as a page to read and to copy."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -97,7 +97,7 @@ def _facts_of_card(card: Card) -> dict[str, str]:
 
 
 def _range_of(sizes: tuple[float, float] | None) -> str:
-    """What a model has seen; whether it is good for others, too, is the user's to find out."""
+    """What a model has seen; whether it is good for other data as well is for the user to find out."""
     if sizes is None:
         return "not known"
     low, high = (f"{size:.3g}" for size in sizes)

@@ -273,7 +273,7 @@ class ModelsDock(Column):
         """Give the chosen model another name."""
         row = self.row
         if row is not None:
-            words = f"'{row.name}' is '{name}' now."
+            words = f"'{row.name}' is now '{name}'."
             self._do(lambda: rename(row, name), "Renaming …", lambda path: self._arrived(path, words))
 
     def _ask_whether(self) -> None:
@@ -289,7 +289,7 @@ class ModelsDock(Column):
             self._do(lambda: delete(row), "Deleting …", lambda _: self._changed(f"Deleted '{row.name}'."))
 
     def _do(self, work: Callable[[], T], title: str, show: Callable[[T], None]) -> None:
-        """Do in a thread what touches files of any size; errors are shown by the panel."""
+        """Work in a thread on files of any size; errors are shown by the panel."""
         request = FileRequest(work)
         self.panel.run(
             lambda: request.start(RunOptions()), lambda result: result, lambda result, _: show(result), title=title

@@ -1,4 +1,4 @@
-"""What is said of a model that a training can start from: reach, size, what it has learnt from. No Qt."""
+"""What is shown about a model that a training can start from: reach, size, what it has learnt from. No Qt."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class StartFacts:
         return " · ".join(filter(None, parts))
 
     def line(self, pixel_size_nm: float | None) -> str:
-        """Return what tells the starts apart."""
+        """Return what distinguishes the starts."""
         parameters = f"{counted_parameters(self.parameters)} parameters" if self.parameters else ""
         return " · ".join(filter(None, (self.short_line(pixel_size_nm), parameters, f"{self.megabytes:.2g} MB")))
 

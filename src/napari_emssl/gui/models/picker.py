@@ -22,7 +22,7 @@ SCRATCH = "scratch"
 
 
 class ZooNews(QObject):
-    """Tells every dock that lists models that the zoo has changed."""
+    """Notifies every dock that lists models when the zoo has changed."""
 
     changed = Signal()
 
@@ -31,7 +31,7 @@ zoo_news = ZooNews()
 
 
 class ZooWatch(QObject):
-    """Tells that files were added to the own models or removed, be it by another dock, the terminal or by hand.
+    """Notifies of files added to or removed from your own models, whether by another dock, the terminal or the user.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class ZooWatch(QObject):
 
 
 class _WithFacts(QStyledItemDelegate):
-    """Writes behind each name in the open list what tells the models apart; the closed box shows the name alone."""
+    """Writes behind each name in the open list what distinguishes the models; the closed box shows the name alone."""
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         super().initStyleOption(option, index)
@@ -112,7 +112,7 @@ class ModelPicker(SearchBox):
         self._fill()
 
     def _fill(self) -> None:
-        """List what is known, as it matters for the task and the image at hand."""
+        """List what is known, ordered by relevance for the current task and image."""
         picked = self.picked()
         self.blockSignals(True)
         self.clear()
@@ -131,7 +131,7 @@ class ModelPicker(SearchBox):
         self.pick(picked)
 
     def _lists(self, entry: ZooEntry) -> bool:
-        """Whether a model belongs into the list."""
+        """Whether a model belongs in the list."""
         return self._starts or not task_of(entry.card.task).is_pretext
 
     def _on_files(self) -> None:
@@ -150,7 +150,7 @@ class ModelPicker(SearchBox):
         super().showPopup()
 
     def describe_for(self, pixel_size_nm: float | None) -> None:
-        """Tell the reach of the models in images with this pixel size."""
+        """Show the reach of the models in images with this pixel size."""
         if pixel_size_nm != self._pixel_size_nm:
             self._pixel_size_nm = pixel_size_nm
             self._fill()

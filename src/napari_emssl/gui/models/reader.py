@@ -49,7 +49,7 @@ class ZooReader(QObject):
         self._newest.ask(None)
 
     def close(self) -> None:
-        """Read nothing any more."""
+        """Stop reading."""
         self._newest.close()
 
     def _on_read(self, view: ZooView) -> None:

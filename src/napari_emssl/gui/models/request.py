@@ -1,4 +1,4 @@
-"""What the models dock asks for: a download, or work on files that takes longer than a blink. No Qt."""
+"""What the models dock asks for: a download, or slow work on files. No Qt."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ _HERE: dict[Action, str] = {
     "export": "Write a copy to a file, for another computer or to publish it.",
     "rename": "Give it another name.",
     "delete": "Delete it, after asking.",
-    "download": "Fetch it, check it and put it into your own models.",
+    "download": "Download it, check it and add it to your own models.",
 }
 
 
@@ -80,9 +80,9 @@ class ZooRow:
     def _refusal_here(self, action: Action) -> str:
         generator = self.card is not None and task_of(self.card.task).is_pretext
         reasons: dict[Action, tuple[bool, str]] = {
-            "download": (True, "It is on this computer already."),
-            "rename": (self.origin == "shipped", "It came with the program and stays as it is."),
-            "delete": (self.origin == "shipped", "It came with the program and stays as it is."),
+            "download": (True, "It is already on this computer."),
+            "rename": (self.origin == "shipped", "It came with the program and cannot be changed."),
+            "delete": (self.origin == "shipped", "It came with the program and cannot be changed."),
             "apply": (generator, "A generator is a start for fine-tuning, not a finished model: fine-tune it first."),
             "adapt": (not generator, "Only generators are pretrained further. Fine-tune this model instead."),
         }

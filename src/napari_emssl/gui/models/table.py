@@ -36,7 +36,7 @@ def _count(value: Cell) -> str:
 
 
 COLUMNS = (
-    _Column("name", "Name to pick it by; \u2193 is to be downloaded.", lambda row: row.name),
+    _Column("name", "Name to pick it by; \u2193 has yet to be downloaded.", lambda row: row.name),
     _Column("task", "What it does; a generator has learnt to reconstruct, and is a start for fine-tuning.",
             lambda row: row.task),
     _Column("from", "shipped with the program, own, remote (to be downloaded), or damaged.", lambda row: row.origin),

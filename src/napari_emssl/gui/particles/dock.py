@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 _EDITS = ("data", "paint", "labels_update")
 _PLACES = ("scale", "units")
 _CALM_MS, _REDRAW_MS = 60, 150
-_HINT = "Press Measure. Then every change is followed, and a click on a row or on a particle finds the other."
+_HINT = (
+    "Press Measure. After that the table follows every change, and a click on a row or a particle selects the other."
+)
 
 
 class ParticlesDock(Column):
@@ -69,8 +71,8 @@ class ParticlesDock(Column):
         self.image = layer_picker(self.viewer, "Image", none="none", leave_out=is_particle_layer)
         self.scope = combo_box({"plane in view": False, "whole layer": True})
         self.measure_button = QPushButton("Measure")
-        self.measure_button.setToolTip("Measure now; afterwards every change is followed.")
-        self.add_row("Labels", self.labels.native, "A mask, or particles that are numbered already.")
+        self.measure_button.setToolTip("Measure now; after that the table follows every change.")
+        self.add_row("Labels", self.labels.native, "A mask, or particles that are already numbered.")
         self.add_row("Intensity", self.image.native, "Image for the mean intensity of each particle.")
         self.add_row("Measure", hbox(self.scope, self.measure_button), "A stack is measured plane by plane.")
         self.form_of_settings = ParticleForm(self.form, self.body)

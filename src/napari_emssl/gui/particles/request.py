@@ -47,7 +47,7 @@ class MeasureRequest:
     settings: MeasureSettings
     pixel_size_nm: float | None
     mask: bool | None = None
-    """Whether the values are classes; None finds out."""
+    """Whether the values are classes; None detects it."""
 
     def measure(self, cuts: Cuts) -> Iterator[FoundPlane]:
         """Measure plane after plane; called in a thread, and closed at the next plane when it is no longer wanted.

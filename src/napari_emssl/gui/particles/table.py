@@ -1,4 +1,4 @@
-"""The table of particles on screen: sorts by any column, and a click on a row asks for the particle."""
+"""The table of particles on screen: sorts by any column, and a click on a row selects the particle."""
 
 from collections.abc import Callable
 

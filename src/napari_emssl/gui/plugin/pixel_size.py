@@ -53,7 +53,7 @@ def set_pixel_size(viewer: "Viewer", layer: "Layer", pixel_size_nm: float) -> li
 def take_pixel_size() -> None:
     """Write the pixel size stored in the active layer's file into the layer and all others on its grid.
 
-    For TIFF and other files that napari reads by itself, without their calibration. Shows in the viewer what was done.
+    For TIFF and other files that napari reads itself, without their calibration. Shows in the viewer what was done.
     """
     from napari.utils.notifications import show_error, show_info
     from napari.viewer import current_viewer
@@ -72,7 +72,7 @@ def _pixel_size_taken(viewer: "Viewer | None") -> str:
         raise UserError("No layer of a file is selected. Select a layer that was opened from a file, then try again.")
     size = read_image(path).pixel_size_nm
     if size is None:
-        raise UserError(f"'{path}' has no pixel size. Type it into the field of EM SSL Particles.")
+        raise UserError(f"'{path}' has no pixel size. Enter it in the field of EM SSL Particles.")
     names = ", ".join(f"'{name}'" for name in set_pixel_size(viewer, layer, size))
     return f"The pixel size of {names} is {size:.4g} nm now."
 

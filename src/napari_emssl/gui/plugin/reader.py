@@ -1,4 +1,4 @@
-"""Files of microscopes into layers that lie in nm: what napari does not read by itself. No Qt."""
+"""Files of microscopes into layers that lie in nm: what napari does not read itself. No Qt."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
@@ -34,7 +34,7 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerData] | list[Nothing]
 def read_layers(path: Paths) -> list[LayerData] | list[Nothing]:
     """Return one image layer, of one file or of several that are stacked.
 
-    Stacks stay on disk: their planes are read when they are looked at. What cannot be read is said in the viewer that
+    Stacks stay on disk: their planes are read when they are viewed. What cannot be read is reported in the viewer that
     is open.
 
     Raises
@@ -52,7 +52,7 @@ def read_layers(path: Paths) -> list[LayerData] | list[Nothing]:
 
 
 def _show(error: UserError) -> list[Nothing]:
-    """Show an error in the viewer: napari's own message would keep the reason to itself."""
+    """Show an error in the viewer: napari's own message would hide the reason."""
     from napari.utils.notifications import show_error
     from napari.viewer import current_viewer
 

@@ -1,4 +1,4 @@
-"""The dock "EM SSL Pretrain": adapt a generator to one's own microscope, without any painting."""
+"""The dock "EM SSL Pretrain": adapt a generator to your own microscope, without any painting."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,7 +38,7 @@ _ADVANCED = (
 _NETWORK = ("generator", "width", "refine")
 _HINT = "Adapts the generator to these images: it learns to restore what is corrupted. No painting is needed."
 _UNCHANGED = " No step improved on the initial weights, so these are kept. Give it more time."
-_BROUGHT = "The start brings its network. Choose 'scratch' in 'Start from' to set it."
+_BROUGHT = "The start already has a network. Choose 'scratch' in 'Start from' to set it."
 
 
 class PretrainDock(Dock):
@@ -79,7 +79,7 @@ class PretrainDock(Dock):
         self.add_row("Start from", self.start)
         self.add_row("Device", self.device)
         self.add_row("Time budget (s)", self.basic.rows["max_seconds"].widget)
-        self.add_row("Save as", self.name, "The generator is put into the zoo under this name.")
+        self.add_row("Save as", self.name, "The generator is saved in the zoo under this name.")
         self.add_row(
             "Licence",
             self.licence,
@@ -199,7 +199,7 @@ class PretrainDock(Dock):
             sources.picked_layers, sources.paths, self.settings(), self.start.picked(), licence
         )  # fmt: skip
         if not name:
-            raise UserError("The generator has no name. Write one into 'Save as'.")
+            raise UserError("The generator has no name. Enter one in 'Save as'.")
         return request, RunOptions(name, autosave_path(name))
 
     def _run(self, request: PretrainRequest, options: RunOptions) -> None:

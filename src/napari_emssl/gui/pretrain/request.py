@@ -84,7 +84,7 @@ def pretrain_request(
         raise UserError("There is nothing to learn from. Tick an image, or choose a folder or files.")
     for path in paths:
         if not path.exists():
-            raise UserError(f"'{path}' does not exist any more. Choose another one.")
+            raise UserError(f"'{path}' no longer exists. Choose another one.")
     chosen = start or SCRATCH
     if chosen != SCRATCH:
         fields = PretrainSettings.model_fields

@@ -1,4 +1,4 @@
-"""The dock "EM SSL Simulate": STEM images of one's own crystal, and a model learnt from them."""
+"""The dock "EM SSL Simulate": STEM images of your own crystal, and a model trained on them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
@@ -164,7 +164,7 @@ class SimulateDock(Dock):
             self.made = layers
             self._offer_teaching()
         size = made.pixel_size_nm
-        scale = f" with pixels of {size:.4g} nm" if size else "; pixel sizes differ, so that the layers carry none"
+        scale = f" with pixels of {size:.4g} nm" if size else "; pixel sizes differ, so the layers carry none"
         self.panel.say(f"{text}{scale}.")
 
     def teach(self) -> None:

@@ -76,7 +76,7 @@ class SimulateForm(QWidget):
 
     def _make_buttons(self, viewer: "Viewer") -> None:
         self.cif_button = QPushButton("CIF …")
-        self.cif_button.setToolTip("Take the crystal from a CIF file.")
+        self.cif_button.setToolTip("Read the crystal from a CIF file.")
         self.cif_button.clicked.connect(self._ask_for_cif)
         self.like = layer_picker(viewer, "Image")
         self.like.native.setMinimumContentsLength(_LIKE_CHARACTERS)
@@ -122,7 +122,7 @@ class SimulateForm(QWidget):
         """Use the pixel size of the picked layer, or say why that is not possible."""
         layer = self.like.value
         if layer is None:
-            self.said.emit("There is no image layer whose pixel size could be taken.", True)
+            self.said.emit("There is no image layer whose pixel size could be used.", True)
             return
         size, bounds = pixel_size_nm(layer), bounds_of(STEMSettings.model_fields["pixel_size_nm"])
         if size is None:

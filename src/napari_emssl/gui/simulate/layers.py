@@ -63,7 +63,7 @@ class SimulatedLayers:
             self._viewer.reset_view()
 
     def hide(self) -> None:
-        """Make room for others to be looked at."""
+        """Hide these so that other layers can be seen."""
         for layer in self.by_kind.values():
             layer.visible = False
 

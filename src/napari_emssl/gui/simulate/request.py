@@ -29,7 +29,7 @@ class SimulateRequest:
     folder: Path | None = None
     """Where files go; None for layers."""
     preview: bool = False
-    """Whether only the first image is made, to be looked at."""
+    """Whether only the first image is made, as a preview."""
 
     @property
     def name(self) -> str:

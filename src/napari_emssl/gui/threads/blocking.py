@@ -21,7 +21,7 @@ def run_blocking(work: Callable[[Callable[[], None]], T], title: str, steps: int
     Parameters
     ----------
     work
-        Called with what it shall call after each step.
+        Called with the function it must call after each step.
     title
         What the activity dock says.
     steps

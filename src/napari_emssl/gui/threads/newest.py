@@ -130,7 +130,7 @@ class _Thread(Generic[Q, A]):
         self._lock = threading.Lock()
         self._waiting: list[Q] = []
         self._turn = 0
-        """Number of the newest question, or of the last `drop`: only what belongs to it is told."""
+        """Number of the newest question, or of the last `drop`: only its answers are reported."""
         self.working = False
 
     def put(self, question: Q) -> None:
@@ -165,7 +165,7 @@ class _Thread(Generic[Q, A]):
         try:
             for answer in self._work(question):
                 if turn != self._turn:
-                    return  # the generator is closed, as nobody holds it any more
+                    return  # the generator is closed, as nothing refers to it any more
                 self._send(turn, partial(_tell_answer, answer))
         except Exception as error:  # whatever it is, the owner says it, and the next question finds a thread
             self._send(turn, partial(_tell_failure, error))

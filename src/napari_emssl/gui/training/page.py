@@ -113,7 +113,7 @@ class TrainingPage(QWidget, Generic[R]):
         self.image.reset_choices(event)
 
     def on_image(self) -> None:
-        """Take in that another image was picked; overriding methods call this one last."""
+        """Respond to the choice of another image; overriding methods call this one last."""
         self.changed.emit()
 
     def on_close(self) -> None:
@@ -173,4 +173,4 @@ class TrainingPage(QWidget, Generic[R]):
         """Take the layers of the preview away."""
 
     def on_idle(self, idle: bool) -> None:
-        """Take in that a job of the dock begins, or has ended."""
+        """Respond to the start or end of one of the dock's jobs."""

@@ -28,7 +28,7 @@ class _WheelGuard(QObject):
     """
 
     def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
-        """Let the event go on to the scroll area."""
+        """Pass the event on to the scroll area."""
         if event.type() != QEvent.Type.Wheel or watched.hasFocus():
             return False
         event.ignore()

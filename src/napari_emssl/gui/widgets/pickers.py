@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _DEVICES = {
-    "auto": "A GPU where there is one, else the CPU.",
+    "auto": "A GPU if there is one, otherwise the CPU.",
     "cpu": "The processor.",
     "cuda": "The first NVIDIA (or ROCm) GPU.",
     "cuda:1": "The second NVIDIA GPU.",
@@ -87,7 +87,7 @@ def is_preview(layer: "Layer") -> bool:
 
 
 class DevicePicker(QComboBox):
-    """Where a job shall run."""
+    """Where a job should run."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

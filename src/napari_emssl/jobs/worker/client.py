@@ -24,7 +24,7 @@ T = TypeVar("T")
 class WorkerJob(Job[T_co]):
     """A job in another process: iterate over it in one thread, give commands and `close` it from any.
 
-    When nobody holds it any more, or this process ends in whatever way, the other process ends too.
+    When nothing refers to it any more, or this process ends in any way, the other process ends too.
     """
 
     def __init__(self, session: WorkerSession[T_co]) -> None:
@@ -52,7 +52,7 @@ class WorkerJob(Job[T_co]):
         Parameters
         ----------
         wait_seconds
-            How long the job may take to end by itself (an autosave, say) before it is ended by force.
+            How long the job may take to end on its own (to write an autosave, say) before it is terminated.
 
         """
         self._session.close(wait_seconds)

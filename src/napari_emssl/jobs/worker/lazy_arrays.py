@@ -52,7 +52,7 @@ class LazyArrayServer:
             ) from error
 
     def clear(self) -> None:
-        """Let go of all arrays."""
+        """Release all arrays."""
         self._arrays.clear()
 
 

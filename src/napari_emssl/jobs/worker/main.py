@@ -28,10 +28,10 @@ from .pickling import Message, Token
 from .target import JobRequest
 
 _LAST_SECONDS = 10.0
-"""How long a job may take to finish its step once nobody waits for it any more."""
+"""How long a job may take to finish its step once nobody is waiting for it."""
 _POLL_SECONDS = 0.2
 MOST_EVENTS_UNDER_WAY = 4
-"""Events that the parent has not taken yet; after so many the job waits.
+"""Events that the parent has not taken yet; after this many the job waits.
 
 A job yields at most ten events a second, and a parent that iterates takes them at once. One that does not (a viewer
 that is suspended, a loop that draws for seconds) must not make memory grow: the pipe by itself would hold hundreds of

@@ -209,7 +209,7 @@ def _place_in_file(array: NDArray[np.generic]) -> _Place | None:
     map_start = owner.offset - owner.offset % mmap.ALLOCATIONGRANULARITY
     base = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
     start = map_start + array.__array_interface__["data"][0] - base
-    path = Path(owner.filename).absolute()  # not resolved: the other process shall open it under the same name
+    path = Path(owner.filename).absolute()  # not resolved: the other process must open it under the same name
     return str(path), start, array.shape, array.strides, array.dtype, owner.mode != "r"
 
 

@@ -25,7 +25,7 @@ from .lazy_arrays import LazyArrayServer
 _PREFIX = "napari-emssl-job-"
 _LOG = "log.txt"
 _PATIENCE_SECONDS = 12.0
-"""A little more than a worker gives itself to end once nobody listens."""
+"""A little more than a worker allows itself to end once nobody is listening."""
 
 
 class Process:
@@ -117,7 +117,7 @@ class Process:
             self.channel.send(kind, content)
 
     def release(self) -> None:
-        """Let the process end soon, by itself or by force, and its traces go; returns at once."""
+        """Let the process end soon, on its own or by force, and remove what it left behind; returns at once."""
         self.lazy_arrays.clear()
         if not self.is_mine:
             return
@@ -191,7 +191,9 @@ def find_python() -> str:
     for place in (root / "python.exe", root / "bin" / "python3", root / "bin" / "python"):
         if place.is_file():
             return str(place)
-    raise UserError("This program brings no Python that could run a job. Install napari-emssl with pip or conda.")
+    raise UserError(
+        "This program does not come with a Python that could run a job. Install napari-emssl with pip or conda."
+    )
 
 
 def _new_folder() -> Path:

@@ -19,7 +19,7 @@ _CLOSE_SECONDS = 2.0
 _NEVER = float("inf")
 _KILLED = 9
 _SMALLER = "Start again with smaller patches, tiles or batches."
-_AGAIN = "Start again; the details show what it said last."
+_AGAIN = "Start again; the details show its last output."
 
 
 class WorkerDiedError(UserError):
@@ -195,7 +195,7 @@ class WorkerSession(Iterator[Update | Finished[T_co]], Generic[T_co]):
             self._reading.release()
 
     def release(self) -> None:
-        """Let the process go: nobody wants anything of it any more. Returns at once."""
+        """Release the process, which is no longer needed. Returns at once."""
         if not self._over:
             self._over, self._request = True, None
             self._control.forward(None)

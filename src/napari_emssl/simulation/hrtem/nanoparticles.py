@@ -174,7 +174,7 @@ def crystal(habit: Habit, diameter_nm: float, roughness_nm: float, rng: np.rando
 
 
 def _twinned(sites: NDArray[np.floating], plane: float, count: int) -> NDArray[np.float64]:
-    """Mirror the first of the sites below a (111) plane across it, so many that the twin has `count` atoms."""
+    """Mirror the first sites below a (111) plane across it, enough of them for the twin to have `count` atoms."""
     height = sites @ _TWIN_NORMAL - plane
     sites, height = sites[height < 1e-6], height[height < 1e-6]
     mirrored = height < -1e-6

@@ -14,7 +14,7 @@ class HRTEMSettings(BaseModel):
     pixel_size_nm: float = Field(0.06, ge=0.01, le=0.5, description="Pixel size in nm.")
     particles_min: int = Field(8, ge=0, le=1000, description="Fewest particles in an image.")
     particles_max: int = Field(15, ge=0, le=1000, description="Most particles in an image.")
-    diameter_min_nm: float = Field(2.0, ge=0.8, le=50, description="Least diameter of a particle in nm.")
+    diameter_min_nm: float = Field(2.0, ge=0.8, le=50, description="Smallest diameter of a particle in nm.")
     diameter_max_nm: float = Field(
         20.0,
         ge=0.8,
@@ -22,7 +22,9 @@ class HRTEMSettings(BaseModel):
         description="Largest diameter of a particle in nm; less where the image is too small.",
     )
     sizes: Literal["lognormal", "uniform"] = Field("lognormal", description="Distribution of the diameters.")
-    overlap: float = Field(0.2, ge=0, le=1, description="How far two particles may cover each other: 0 not, 1 wholly.")
+    overlap: float = Field(
+        0.2, ge=0, le=1, description="How far two particles may overlap: 0 not at all, 1 completely."
+    )
     zone_axis_share: float = Field(
         0.5,
         ge=0,
@@ -39,9 +41,13 @@ class HRTEMSettings(BaseModel):
     carbon_density: float = Field(2.0, ge=1, le=3.5, description="Density of the carbon film in g/cm^3.")
     voltage_kv: float = Field(300.0, ge=60, le=400, description="Accelerating voltage in kV.")
     cs_mm: float = Field(1.2, ge=-0.1, le=5, description="Spherical aberration in mm.")
-    defocus_min_nm: float = Field(55.0, ge=-1000, le=1000, description="Least defocus in nm; underfocus is positive.")
-    defocus_max_nm: float = Field(150.0, ge=-1000, le=1000, description="Most defocus in nm; underfocus is positive.")
-    astigmatism_max_nm: float = Field(3.0, ge=0, le=200, description="Most twofold astigmatism in nm.")
+    defocus_min_nm: float = Field(
+        55.0, ge=-1000, le=1000, description="Smallest defocus in nm; underfocus is positive."
+    )
+    defocus_max_nm: float = Field(
+        150.0, ge=-1000, le=1000, description="Largest defocus in nm; underfocus is positive."
+    )
+    astigmatism_max_nm: float = Field(3.0, ge=0, le=200, description="Largest twofold astigmatism in nm.")
     focal_spread_nm: float = Field(3.5, ge=0, le=50, description="Spread of the focus (temporal coherence) in nm.")
     convergence_mrad: float = Field(
         0.15, ge=0, le=2, description="Half angle of the illumination (spatial coherence) in mrad."
@@ -68,7 +74,7 @@ class HRTEMSettings(BaseModel):
         0.04,
         ge=0.005,
         le=0.1,
-        description="Coarsest step of the simulated wave in nm; finer is slower and truer.",
+        description="Coarsest step of the simulated wave in nm; finer is slower and more accurate.",
     )
 
     @model_validator(mode="after")

@@ -42,7 +42,7 @@ class Cell:
     numbers: NDArray[np.int64]
     """Their atomic numbers ``(m,)``."""
     zone_axes: tuple[ZoneAxis, ...] = ((0, 0, 1), (1, 1, 0), (1, 1, 1))
-    """Directions [uvw] along which it is usually looked at."""
+    """Directions [uvw] along which it is usually viewed."""
     occupancies: Floats | None = None
     """Share of each site that is filled, ``(m,)``; None: all."""
     layer_nm: float | None = None
@@ -120,7 +120,7 @@ def parse_axis(text: str) -> ZoneAxis:
     axis = [int(word) for word in words] if all(re.fullmatch(r"-?\d+", word) for word in words) else []
     if len(axis) != 3 or not any(axis) or max(map(abs, axis)) > _LARGEST_INDEX:
         raise UserError(
-            f"'{text}' is no zone axis. Write three whole numbers from -{_LARGEST_INDEX} to {_LARGEST_INDEX}, "
+            f"'{text}' is not a zone axis. Write three whole numbers from -{_LARGEST_INDEX} to {_LARGEST_INDEX}, "
             "not all 0, for example 110 or 1,-1,2."
         )
     divisor = gcd(*axis)

@@ -257,7 +257,7 @@ def nearest_squared(points_px: NDArray[np.floating], reach_px: float, size_px: i
     points_px
         Points (y, x) ``(m, 2)``.
     reach_px
-        Pixels farther away than this are not looked at.
+        Pixels farther away than this are not examined.
     size_px
         Edge of the result.
 

@@ -71,7 +71,7 @@ class STEMSettings(BaseModel):
         None,
         gt=0,
         le=1e12,
-        description="Electrons per nm^2; none: so many that columns stand out of the shot noise by 4 to 80 of its "
+        description="Electrons per nm^2; none: enough for columns to stand out from the shot noise by 4 to 80 of its "
         "standard deviations, drawn for each image.",
     )
     background: float | None = _drawn(

@@ -201,7 +201,7 @@ def _draw_path(settings: STEMSettings, drawn: Conditions, rng: np.random.Generat
 
 
 def _dose(settings: STEMSettings, view: _View, peak: float, rng: np.random.Generator) -> float:
-    """Electrons per nm^2: as asked, or so many that columns stand out of the shot noise as drawn.
+    """Electrons per nm^2: as asked, or enough for columns to stand out from the shot noise as drawn.
 
     A column's signal is its height above its surroundings times the area of the probe, its noise the root of all
     electrons there (the criterion of A. Rose, *J. Opt. Soc. Am.* 38 (1948) 196, doi:10.1364/JOSA.38.000196).

@@ -46,7 +46,7 @@ class FinetuneContext:
 class FineTuner(ABC):
     """Learner of one task, from painted or paired patches; `Segmenter` and `Restorer` know how to validate theirs.
 
-    All weights are trained with Adam under a short warm-up and a cosine decay; what is validated and handed over is
+    All weights are trained with Adam under a short warm-up and a cosine decay; what is validated and returned is
     the exponential moving average of the weights.
 
     Parameters
@@ -136,7 +136,7 @@ class FineTuner(ABC):
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
         except RuntimeError as error:
-            raise UserError("The autosave is of another network. Choose the same start to resume it.") from error
+            raise UserError("The autosave belongs to another network. Choose the same start to resume it.") from error
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
 

@@ -1,4 +1,4 @@
-"""What denoising learns from where there is no clean image: how a stack is looked at, and what is made of it.
+"""What denoising learns from where there is no clean image: how a stack is examined, and what is made of it.
 
 Frames that show the same scene are targets of one another (`data.patches.frame_pairs`); else pixels are hidden and
 learnt from those around them (`data.patches.masked_pixels`). Either way the targets are noisy; NaN: not asked.
@@ -29,7 +29,7 @@ from .paired_data import Reader, split_rows
 
 _T = TypeVar("_T")
 _ALIKE = 0.5
-"""Least share of the structure that neighbours have to have in common."""
+"""Smallest share of the structure that neighbours must have in common."""
 _SAME_NOISE = 0.2
 """Neighbours whose noise is the same by more than this teach a network to keep it."""
 _GAPS = (1, 2, 3, 4)
@@ -210,7 +210,7 @@ def _blind_spot(films: Sequence[Film], because: str) -> Supervision:
 
 
 def _spread(items: Sequence[_T], most: int) -> list[_T]:
-    """At most so many of some items, evenly spread."""
+    """At most this many of some items, evenly spread."""
     return [items[int(at)] for at in np.unique(np.linspace(0, len(items) - 1, most).round())] if items else []
 
 

@@ -93,7 +93,7 @@ def _common_factor(pairs: Sequence[tuple[Image, Image]]) -> int:
 def _read(
     image: Image, target: Image, index: int, settings: FinetuneSettings, scaling: IntensityScaling
 ) -> LabelledPlane:
-    """Scale a pair: the image as it will be in use, the target to what the network shall return for it."""
+    """Scale a pair: the image as it will be in use, the target to what the network should return for it."""
     plane, clean = image.plane(index), target.plane(index)
     levels, own = scaling.fit(plane), scaling.fit(clean)
     wanted = own if settings.target_levels == "own" else task_of(settings.task).target_levels(levels, own)

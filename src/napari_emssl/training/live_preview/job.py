@@ -25,7 +25,7 @@ T = TypeVar("T", bound=np.generic)
 MOST_PLANES = 4
 """Planes whose features are kept, those used last."""
 _MOST_PX = 3 * 2**19
-"""Larger planes are looked at on a coarser grid, so that an answer still comes within about two seconds."""
+"""Larger planes are analysed on a coarser grid, so that an answer still comes within about two seconds."""
 _LEARNT_PX = 4000
 """Painted pixels learnt from: more change little."""
 

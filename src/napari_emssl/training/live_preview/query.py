@@ -16,7 +16,7 @@ class PreviewQuery:
     painting: tuple[NDArray[np.generic], ...]
     """Labels ``(h, w)`` of each, 0 where nothing is painted."""
     view: int = 0
-    """Which of the planes is asked about."""
+    """Which of the planes the question is about."""
     unpainted: Literal["near", "ignored", "background"] = "near"
     background: tuple[int, ...] = ()
     """Labels that stand for background."""

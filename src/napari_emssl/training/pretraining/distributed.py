@@ -56,7 +56,7 @@ class ProcessGroup:
         if batch_size % self.size:
             raise UserError(
                 f"--batch-size {batch_size} counts all processes and cannot be divided evenly among {self.size}. "
-                f"Take a multiple of {self.size}."
+                f"Use a multiple of {self.size}."
             )
         own = batch_size // self.size
         return slice(self.rank * own, (self.rank + 1) * own)
@@ -147,7 +147,7 @@ def _meet(backend: str) -> None:
     except (ValueError, distributed.DistError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(
-            f"The {size()} processes of the run cannot meet ({reason}). Start them with torchrun; "
+            f"The {size()} processes of the run cannot connect to each other ({reason}). Start them with torchrun; "
             "for a single process unset WORLD_SIZE."
         ) from error
 

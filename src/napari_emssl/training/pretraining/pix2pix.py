@@ -128,7 +128,7 @@ class Pix2Pix:
         name, width = state["network"]
         if (name, width) != (self.settings.generator, self.settings.width):
             raise UserError(
-                f"The autosave is of generator '{name}' (width {width}). Ask for the same one to resume it."
+                f"The autosave belongs to generator '{name}' (width {width}). Ask for the same one to resume it."
             )
         if state.get("start") != self.start:
             then, now = (name or "random weights" for name in (state.get("start"), self.start))

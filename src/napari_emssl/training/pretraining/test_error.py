@@ -1,4 +1,4 @@
-"""The last word on a pretrained generator: how well it restores images that nobody saw before."""
+"""The test of a pretrained generator: how well it restores images that it has never seen."""
 
 from collections.abc import Callable
 

@@ -24,5 +24,5 @@ def _number(name: str, alone: int) -> int:
     """Return what the environment says, or `alone` where it says nothing."""
     text = os.environ.get(name) or str(alone)
     if not text.isascii() or not text.isdigit():
-        raise UserError(f"The environment says {name}={text}, which is no number. Unset it, or start with torchrun.")
+        raise UserError(f"The environment says {name}={text}, which is not a number. Unset it, or start with torchrun.")
     return int(text)

@@ -30,7 +30,7 @@ TASKS: dict[RestoreTask, str] = {
 }
 """What the tasks are called on screen."""
 _HINTS: dict[RestoreTask, str] = {
-    "denoise": "Clean images show the same without noise: a slow scan, an average of many frames, a simulation.",
+    "denoise": "Clean images show the same field without noise: a slow scan, an average of many frames, a simulation.",
     "remove-background": "Clean images show the specimen alone, without noise and background.",
     "super-resolve": "Clean images are sharper, on the same grid or on one twice as fine.",
 }
@@ -51,7 +51,7 @@ class RestorePage(TrainingPage[RestoreRequest]):
     """
 
     title = "Restore"
-    hint = "Show noisy images with their clean ones; the model cleans all others."
+    hint = "Pair noisy images with clean ones; the model cleans all the others."
     apply_hint = "Restore every plane of the image with the new model."
 
     def __init__(self, viewer: "Viewer") -> None:
@@ -80,7 +80,7 @@ class RestorePage(TrainingPage[RestoreRequest]):
         self._offer_text, self._offered = QLabel(), ""
         self._offer_text.setWordWrap(True)
         self.offer_button = QPushButton("Apply as it is")
-        self.offer_button.setToolTip("Open the dock that applies models, with this model and this image picked.")
+        self.offer_button.setToolTip("Open the dock that applies models, with this model and this image selected.")
         self.offer_button.clicked.connect(self.apply_shipped)
         layout = QHBoxLayout(self.offer)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -88,7 +88,7 @@ class RestorePage(TrainingPage[RestoreRequest]):
         layout.addWidget(self.offer_button)
 
     def _lay_out(self) -> None:
-        self.add_row("Task", self.task, "What the model shall do.")
+        self.add_row("Task", self.task, "What the model should do.")
         self.add_row("Learn from", self.teacher)
         self.teacher.setToolTip(
             "Without clean images the model learns from the noise itself: each frame of a stack from its neighbours, "
@@ -99,7 +99,7 @@ class RestorePage(TrainingPage[RestoreRequest]):
         self.column.addWidget(self.offer)
 
     def on_close(self) -> None:
-        """Look at no pair any more."""
+        """Stop checking pairs."""
         self.table.on_close()
 
     @property
@@ -185,5 +185,5 @@ class RestorePage(TrainingPage[RestoreRequest]):
         self.preview.blank()
 
     def remove_preview(self) -> None:
-        """Take the layer of the prediction away."""
+        """Remove the layer of the prediction."""
         self.preview.remove()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _CALM_MS = 150
 _MARKS = {"good": "✓", "odd": "!", "bad": "✗", "asked": "…", "": ""}
-_CHECKING = "Looking at the pair …"
+_CHECKING = "Checking the pair …"
 
 
 class PairRow(QObject):
@@ -56,9 +56,9 @@ class PairRow(QObject):
         self.remove.setAutoRaise(True)
         self.remove.setToolTip("Take this pair out of the list.")
         self.check: PairCheck | None = None
-        """What is known of the pair; None while it is looked at, and where there is none."""
+        """What is known about the pair; None while it is being checked, and where there is none."""
         self.asked = False
-        """Whether the pair is being looked at."""
+        """Whether the pair is being checked."""
         self.image.changed.connect(lambda _: self._on_image())
         self.clean.changed.connect(lambda _: self._on_clean())
 
@@ -114,7 +114,7 @@ def _name(layer: "ImageLayer | None") -> str:
 
 
 class PairTable(QWidget):
-    """Rows of pairs, looked at as soon as they are picked.
+    """Rows of pairs, checked as soon as they are picked.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ class PairTable(QWidget):
 
     @property
     def busy(self) -> bool:
-        """Whether a pair is still to be looked at."""
+        """Whether a pair is still to be checked."""
         return self._checks.busy
 
     def _show_columns(self) -> None:
@@ -254,7 +254,7 @@ class PairTable(QWidget):
         self._grid.setColumnStretch(1, 0 if self._alone else 1)
 
     def _on_layers(self) -> None:
-        """What was known no longer holds; look again when the user has come to rest."""
+        """What was known no longer holds; check again once the user has paused."""
         for row in self.rows:
             row.check, row.asked = None, False
         self._checks.drop()
@@ -262,7 +262,7 @@ class PairTable(QWidget):
         self.changed.emit()
 
     def _question(self) -> list[tuple[int, Pair]] | None:
-        """Say at once what the shapes tell; return the pairs whose pixels are to be looked at, by row."""
+        """Report at once what the shapes show; return the pairs whose pixels are to be checked, by row."""
         pairs = []
         for number, row in enumerate(self.rows):
             pair = None if self._alone or None in row.layers else self._pair_of(row)
@@ -288,7 +288,7 @@ class PairTable(QWidget):
         self._show_message()
 
     def on_close(self) -> None:
-        """Look at nothing any more."""
+        """Stop checking."""
         self._checks.drop()
 
     def _show_message(self) -> None:

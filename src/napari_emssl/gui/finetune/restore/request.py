@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RestoreTask = Literal["denoise", "remove-background", "super-resolve"]
 LayerPair = tuple["ImageLayer | None", "ImageLayer | None"]
 """An image layer and its clean image, as they are picked."""
-_NO_IMAGE = "There is no image layer. Open an image, or take File > Open Sample > napari-emssl."
+_NO_IMAGE = "There is no image layer. Open an image, or choose File > Open Sample > napari-emssl."
 
 _SAME_SCALE = 0.02
 
@@ -39,7 +39,7 @@ class Pair:
     separate: bool = False
     """Whether its planes are images in their own right, not frames or slices of one object."""
     doubt: str = ""
-    """What is odd about how the layers lie in the viewer."""
+    """What is odd about how the layers are placed in the viewer."""
 
     @property
     def factor(self) -> int:
@@ -52,7 +52,7 @@ class Pair:
         return f"'{self.image.name}'" + (f" and '{self.target.name}'" if self.target is not None else "")
 
     def check(self) -> PairCheck:
-        """Look at the pixels; what the layers' placement tells is added. Takes up to seconds."""
+        """Check the pixels and add what the layers' placement shows. Takes up to a few seconds."""
         if self.target is None:
             return PairCheck()
         found = check_images(self.image.image(), self.target.image())
@@ -71,7 +71,7 @@ class RestoreRequest:
     """The first image, whose predictions are shown; to be found again, not to be read."""
     pairs: tuple[Pair, ...]
     unchecked: tuple[Pair, ...] = ()
-    """Pairs whose pixels nobody has looked at yet."""
+    """Pairs whose pixels have not been checked yet."""
     notes: tuple[str, ...] = ()
     """What is odd about pairs, which stays on screen for the whole run."""
 
@@ -90,7 +90,7 @@ class RestoreRequest:
         return found or None
 
     def start(self, options: RunOptions) -> Job[Model]:
-        """Look at the pairs that nobody has looked at, and make the job in its process; called in a worker thread.
+        """Check the pairs that have not been checked, and make the job in its process; called in a worker thread.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ def restore_request(
     alone
         Whether the images teach themselves; clean images are passed over then.
     checks
-        What is known of each pair, None where nobody has looked at it; by default nothing of any.
+        What is known about each pair, None where it has not been checked; by default nothing about any.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def pair_of(task: TrainTask, image: "ImageLayer | None", clean: "ImageLayer | No
     Parameters
     ----------
     task
-        What the model shall do.
+        What the model should do.
     image, clean
         The layers; either may be missing.
     alone
@@ -188,12 +188,12 @@ def pair_of(task: TrainTask, image: "ImageLayer | None", clean: "ImageLayer | No
     if alone:
         return Pair(source, None, separate)
     if clean is None or clean == image:
-        raise UserError(f"Choose the clean image of '{image.name}': a layer that shows the same without noise.")
+        raise UserError(f"Choose the clean image of '{image.name}': a layer that shows the same field without noise.")
     target = snapshot_of(clean)
     if _without_ones(source.leading) != _without_ones(target.leading):
         raise UserError(
             f"'{source.name}' is {_size(source)} and '{target.name}' is {_size(target)}: "
-            "each plane needs a clean one. Choose stacks of as many planes."
+            "each plane needs a clean one. Choose stacks with the same number of planes."
         )
     trouble = size_trouble(source.shape, target.shape, task_of(task).target_factors)
     if trouble:
@@ -206,7 +206,7 @@ def checks_of(pairs: Iterable[tuple[int, Pair]]) -> Iterator[tuple[int, PairChec
     for number, pair in pairs:
         try:
             yield number, pair.check()
-        except Exception as error:  # whatever is wrong with a lazy layer is said, and the others are looked at
+        except Exception as error:  # whatever is wrong with a lazy layer is reported, and the others are checked
             yield number, PairCheck(trouble=f"The pair cannot be read: {error}")
 
 
@@ -219,8 +219,8 @@ def _placement_doubt(image: LayerSnapshot, target: LayerSnapshot) -> str:
     if (image.pixel_size_nm is None) != (target.pixel_size_nm is None):
         return ""  # one of them has no unit: nothing to compare
     return (
-        f"Pixel sizes {sizes[0]:.4g} and {sizes[1]:.4g} do not go with the numbers of pixels: the layers do not lie on "
-        "each other, but are taken to show the same field."
+        f"Pixel sizes {sizes[0]:.4g} and {sizes[1]:.4g} do not match the numbers of pixels: the layers do not cover "
+        "each other, but are assumed to show the same field."
     )
 
 

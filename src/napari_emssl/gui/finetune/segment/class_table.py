@@ -32,7 +32,7 @@ _ROLE_HINTS = {
 class ClassTable(QTableWidget):
     """One row for each label that occurs in some Labels layers; names and roles are written into the layers.
 
-    A click on a row takes the brush of that label.
+    A click on a row selects the brush for that label.
 
     Signals
     -------
@@ -98,7 +98,7 @@ class ClassTable(QTableWidget):
         for row, painted in enumerate(self.classes()):
             self.setItem(row, _LABEL, self._label_item(painted.value))
             name = QTableWidgetItem(painted.name)
-            name.setToolTip(f"{painted.name}\nDouble-click to rename; the name goes onto the model's card.")
+            name.setToolTip(f"{painted.name}\nDouble-click to rename; the name is recorded on the model's card.")
             self.setItem(row, _NAME, name)
             self.setCellWidget(row, _ROLE, self._role_box(painted))
         self.blockSignals(False)
@@ -148,7 +148,7 @@ class ClassTable(QTableWidget):
         return shown_classes(self._layers, [value])[0]
 
     def _on_click(self, row: int, column: int) -> None:
-        """Take the brush of a label."""
+        """Select the brush for a label."""
         if column == _LABEL and row < len(self._values):
             self._layers[0].selected_label = self._values[row]
 

@@ -52,7 +52,7 @@ def _all_among(plane: NDArray[np.generic], known: set[int]) -> bool:
 
 
 def given_classes(layer: "Labels") -> dict[int, PaintedClass]:
-    """Return what the user has said of the labels of a layer, by label; entries that make no sense are left out."""
+    """Return what the user has said about the labels of a layer, by label; entries that make no sense are left out."""
     notes = layer.metadata.get(METADATA_KEY, {}).get(_KEY, {})
     return {
         int(value): PaintedClass(int(value), str(note["name"]), note["role"])
@@ -62,7 +62,7 @@ def given_classes(layer: "Labels") -> dict[int, PaintedClass]:
 
 
 def default_class(layer: "Labels", value: int) -> PaintedClass:
-    """Return what a label is before anybody said so; in the result of a model, what the model calls it."""
+    """Return what a label is before the user has said so; in the result of a model, what the model calls it."""
     known = layer.metadata.get(METADATA_KEY, {}).get("classes", ())
     return PaintedClass(value, str(known[value]) if 0 < value < len(known) else f"label {value}")
 
@@ -100,7 +100,7 @@ def agreed_classes(layers: "Sequence[Labels]", values: Iterable[int]) -> tuple[P
             (one, here), (other, there), *_ = meanings.items()
             raise UserError(
                 f"Label {value} is {_quoted(one)} in '{here}' but {_quoted(other)} in '{there}'. "
-                "Write its name or choose its role in the table again: that holds for all paintings."
+                "Write its name or choose its role in the table again; this applies to all paintings."
             )
     classes = shown_classes(layers, values)
     _check_names([painted for painted in classes if painted.role == "class"])

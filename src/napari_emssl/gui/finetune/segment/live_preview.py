@@ -81,8 +81,8 @@ class LivePreview(QWidget):
     def _make_widgets(self) -> None:
         self.box = QCheckBox("Live first look")
         self.box.setToolTip(
-            "Show, about a second after each stroke, what the painting says of the plane in view. A trained model is "
-            "better, so this ends when a training starts."
+            "Show a prediction for the plane in view about a second after each stroke. A trained model is "
+            "better, so this ends when training starts."
         )
         self.box.setChecked(True)
         self.box.toggled.connect(self._on_box)
@@ -102,7 +102,7 @@ class LivePreview(QWidget):
         column.addWidget(self.message)
 
     def watch(self, painting: "Labels | None") -> None:
-        """Listen to the edits of this painting, and of no other any more."""
+        """Listen to the edits of this painting only."""
         if painting is self._painting:
             return
         if self._painting is not None:
@@ -120,7 +120,7 @@ class LivePreview(QWidget):
             self.box.setChecked(False)
 
     def close_job(self) -> None:
-        """End the job without a word."""
+        """End the job without a message."""
         self._sender.drop()
         self._asked = None
         self.runner.close()
@@ -224,7 +224,7 @@ class LivePreview(QWidget):
 
     def _on_failure(self, error: BaseException) -> None:
         self.box.setChecked(False)
-        self._say(f"{error} Tick the box to look again.")
+        self._say(f"{error} Tick the box to try again.")
 
     def _say(self, text: str) -> None:
         self.message.setText(text)

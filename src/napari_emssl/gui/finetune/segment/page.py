@@ -51,7 +51,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     """
 
     title = "Segment"
-    hint = "Paint a few particles; the model finds all others."
+    hint = "Paint a few particles; the model finds all the others."
     apply_hint = "Segment every plane of the image with the new model."
 
     def __init__(self, viewer: "Viewer") -> None:
@@ -81,7 +81,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.add_image_button.setToolTip("Learn from one more image of the viewer, and from the painting on it.")
         self.add_image_button.clicked.connect(self.add_image)
         self.new_painting_button, self.new_regions_button = QPushButton("New"), QPushButton("New")
-        self.new_painting_button.setToolTip("Make an empty Labels layer on the image's grid and take the brush.")
+        self.new_painting_button.setToolTip("Make an empty Labels layer on the image's grid and select the brush.")
         self.new_painting_button.clicked.connect(self.add_painting)
         self.new_regions_button.setToolTip("Make an empty Shapes layer on the image's grid, to draw rectangles in.")
         self.new_regions_button.clicked.connect(self.add_regions)
@@ -93,12 +93,12 @@ class SegmentPage(TrainingPage[SegmentRequest]):
                      "The Labels layer that holds the painted particles.")  # fmt: skip
         self.add_row("and", self.more_images)
         self.form.addRow(self.classes)
-        self.add_row("Unpainted", self.unpainted, "What the training takes unpainted pixels for.")
+        self.add_row("Unpainted", self.unpainted, "How training treats unpainted pixels.")
         self.add_row(
             "All painted in",
             hbox(self.regions.native, self.new_regions_button),
-            "Rectangles, ellipses and polygons of a Shapes layer in which everything is painted: what is "
-            "unpainted there is background. For images that were added, the layers named after them.",
+            "Rectangles, ellipses and polygons of a Shapes layer in which everything is painted: unpainted "
+            "pixels there are background. For added images, the layers named after them are used.",
         )
         self._on_paintings()
         self._on_classes(0)
@@ -113,7 +113,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.unpainted.currentIndexChanged.connect(lambda _: self.live.ask_soon())
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Make the buttons beside the pickers equally wide, now that they wear the viewer's style."""
+        """Make the buttons beside the pickers equally wide, now that they have the viewer's style."""
         buttons = (self.add_image_button, self.new_painting_button, self.new_regions_button)
         width = max(button.sizeHint().width() for button in buttons)
         for button in buttons:
@@ -128,7 +128,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self._on_paintings()
 
     def on_close(self) -> None:
-        """Listen to no painting any more, and end the live preview."""
+        """Stop listening to paintings, and end the live preview."""
         self.classes.watch(())
         self.live.watch(None)
         self.live.close_job()
@@ -142,7 +142,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         super().on_image()
 
     def _pick_regions(self) -> None:
-        """Pick the regions named after the image; those named after another one are let go."""
+        """Pick the regions named after the image; those named after another one are deselected."""
         own = regions_of_image(self.image.value, self._drawn())
         picked = self.regions.value
         if own is not None or (picked is not None and ALL_PAINTED in picked.name):
@@ -166,7 +166,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.classes.setVisible(count > 0)
 
     def add_painting(self) -> None:
-        """Make an empty painting on the image's grid, pick it, and put the brush into the user's hand."""
+        """Make an empty painting on the image's grid, pick it, and select the brush."""
         image = self.image.value
         if image is None:
             self.told.emit("There is no image layer to paint on. Open an image first.", True)
@@ -240,7 +240,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.unsure.blank()
 
     def remove_preview(self) -> None:
-        """Take the layers of the prediction away."""
+        """Remove the layers of the prediction."""
         self.preview.remove()
         self.unsure.remove()
 

@@ -81,7 +81,7 @@ def _on_grid(painting: "Labels", source: LayerSnapshot) -> "Mapping[Index, Array
     if tuple(data.shape) != source.shape:
         raise UserError(
             f"'{painting.name}' is {_size(data.shape)} but '{source.name}' is {_size(source.shape)}: "
-            "they are not on one grid. Press 'New' beside Painting to make one that is."
+            "they are not on the same grid. Press 'New' beside Painting to make one that is."
         )
     return data  # type: ignore[no-any-return]
 
@@ -90,7 +90,7 @@ def _annotated(
     painting: "Mapping[Index, ArrayLike]", source: LayerSnapshot, regions: Sequence[AnnotatedRegion]
 ) -> dict[Index, NDArray[np.generic]]:
     """Copy each plane with paint on it or with regions of its own."""
-    # outlines that lie on every plane of a stack say nothing of planes that nobody has painted on
+    # outlines that lie on every plane of a stack say nothing about planes without paint
     bound = [region for region in regions if region.at or not source.leading]
     planes: dict[Index, NDArray[np.generic]] = {}
     for index in source.indices():
@@ -123,7 +123,7 @@ class PreviewSnapshot:
     index: Index
     """Of the plane in view."""
     given: Mapping[int, PaintedClass]
-    """What the user has said of labels."""
+    """What the user has said about labels."""
     unpainted: Unpainted
 
     def values(self) -> tuple[int, ...]:
@@ -149,7 +149,7 @@ class PreviewSnapshot:
 
 
 def alike(one: PreviewSnapshot, other: PreviewSnapshot | None) -> bool:
-    """Whether two questions have the same answer: edits of layers are told of more often than they happen."""
+    """Whether two questions have the same answer: edits of layers are reported more often than they happen."""
     if other is None or one.index != other.index or one.painted.source.data is not other.painted.source.data:
         return False
     words = [(each.given, each.unpainted, each.painted.labels.keys(), _corners(each)) for each in (one, other)]

@@ -46,13 +46,13 @@ class PaintedValues(QObject):
         super().__init__(parent)
         self._layers: tuple[Labels, ...] = ()
         self._edited = False
-        """Whether there was an edit since the layers were last looked at."""
+        """Whether there was an edit since the layers were last read."""
         self._read = NewestWins[_Grids, _Reading](_labels_of, _CALM_MS, self)
         self._read.answered.connect(self._on_read)
         self._read.busy_changed.connect(lambda busy: None if busy else self._catch_up())
 
     def watch(self, layers: "Sequence[Labels]") -> None:
-        """Watch these layers, and no others any more."""
+        """Watch these layers only."""
         for layer in self._layers:
             for event in edit_events(layer):
                 event.disconnect(self._on_edit)
@@ -63,7 +63,7 @@ class PaintedValues(QObject):
         self._read.ask(self._grids())
 
     def _on_edit(self, event: "Event | None" = None) -> None:
-        """Read soon, also while the user goes on painting; never give up a reading, so that each comes to its end."""
+        """Read soon, even while the user continues to paint; never abandon a reading, so that each one finishes."""
         self._edited = True
         if not self._read.busy:
             self._catch_up()

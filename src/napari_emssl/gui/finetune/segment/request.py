@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Pair = tuple["ImageLayer | None", "Labels | None"]
 """An image layer and the Labels layer painted on it; None where none is picked."""
-_NO_IMAGE = "There is no image layer. Open an image, or take File > Open Sample > napari-emssl."
+_NO_IMAGE = "There is no image layer. Open an image, or choose File > Open Sample > napari-emssl."
 _NO_PAINTING = "There is no painting. Press 'New' beside Painting and paint a few particles."
 
 
@@ -71,7 +71,7 @@ class SegmentRequest:
             *(f"The painting is kept in {path}" for path in self.files),
             *(
                 f"'{painted.name}' does not cover '{painted.source.name}' in the viewer; "
-                "their pixels are taken to match."
+                "their pixels are assumed to match."
                 for painted in elsewhere
             ),
         )
@@ -159,7 +159,7 @@ def _checked(pairs: Sequence[Pair]) -> "list[tuple[ImageLayer, Labels]]":
     for kind in zip(*complete, strict=True):
         twice = next((layer for layer in kind if kind.count(layer) > 1), None)
         if twice is not None:
-            raise UserError(f"'{twice.name}' is picked twice. Take each image and each painting once.")
+            raise UserError(f"'{twice.name}' is picked twice. Pick each image and each painting only once.")
     return complete
 
 
