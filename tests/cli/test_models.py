@@ -86,7 +86,7 @@ def test_pull_takes_an_address_with_its_checksum(tell: Tell, model: Path, server
     refused(tell("models", "pull", url, "--sha256", "12"), "64 digits")
     refused(tell("models", "pull", "ftp://x/y", "--sha256", sum_of(model)), "https://")
     assert server.asked == []
-    refused(tell("models", "pull", url, "--sha256", "0" * 64, "--quiet"), "not what was promised", "models import FILE")
+    refused(tell("models", "pull", url, "--sha256", "0" * 64, "--quiet"), "not the expected one", "models import FILE")
     assert not list((home / "models").iterdir())
     assert tell("models", "pull", url, "--sha256", sum_of(model).upper(), "--name", "mine").status == 0
     assert read_card(home / "models" / "mine.safetensors").name == "far"
@@ -138,7 +138,7 @@ def test_ctrl_c_stops_a_stalled_download_and_leaves_nothing(model: Path, server:
 
 
 def test_import_can_check_the_checksum(tell: Tell, model: Path) -> None:
-    refused(tell("models", "import", model, "--sha256", "0" * 64), "not the file that was promised", sum_of(model))
+    refused(tell("models", "import", model, "--sha256", "0" * 64), "not the expected file", sum_of(model))
     assert tell("models", "import", model, "--sha256", sum_of(model)).status == 0
 
 
@@ -164,7 +164,7 @@ def test_rename_and_remove(tell: Tell, model: Path, home: Path, monkeypatch: pyt
     assert "near" in rows(tell)
     assert "far" not in rows(tell)
     for words in (("rename", "far", "x"), ("remove", "far", "--yes")):
-        refused(tell("models", *words), "no own model 'far'", "near")
+        refused(tell("models", *words), "no model of your own called 'far'", "near")
     refused(tell("models", "remove", "unet-3-96", "--yes"), "came with the program")
     refused(tell("models", "rename", "unet-3-96", "x"), "came with the program")
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)

@@ -32,7 +32,7 @@ def test_simulate_stem_writes_the_folders(tmp_path: Path, tell: Tell) -> None:
     [
         (["--crystal", "Kryptonite"], "There is no crystal 'Kryptonite'"),
         (["--crystal", "missing.cif"], "missing.cif"),
-        (["--zone-axis", "up"], "'up' is no zone axis"),
+        (["--zone-axis", "up"], "'up' is not a zone axis"),
         (["--count", "0"], "--count must be at least 1"),
         (["--workers", "0"], "--workers must be at least 1"),
         (["--pixel-size-nm", "7"], "--pixel-size-nm"),

@@ -77,7 +77,7 @@ def test_progress_counts_bytes_up_to_the_end(server: ModelServer) -> None:
 
 
 WRONG = {
-    "lie": "not what was promised",
+    "lie": "not the expected one",
     "truncate": "stopped sending after",
     "short": "cut short",
     "stall": "sent nothing for 0.5 s",
@@ -113,7 +113,7 @@ def test_the_next_mirror_helps(server: ModelServer, home: Path, manner: str) -> 
 
 @pytest.mark.parametrize("manner", ["lie", "short"])
 def test_a_wrong_file_is_known_without_its_size(server: ModelServer, home: Path, manner: str) -> None:
-    with pytest.raises(UserError, match="not what was promised"):
+    with pytest.raises(UserError, match="not the expected one"):
         download(order(server, manner, size=False), PATIENCE).result()
     assert files(home) == []
 
@@ -157,7 +157,7 @@ def test_a_name_that_is_taken_is_said_before_anything_is_fetched(server: ModelSe
 
 def test_a_failed_replacement_keeps_the_old_model(server: ModelServer, home: Path) -> None:
     download(order(server, "good", name="mine"), PATIENCE).result()
-    with pytest.raises(UserError, match="promised"):
+    with pytest.raises(UserError, match="expected"):
         download(order(server, "lie", name="mine"), PATIENCE, overwrite=True).result()
     assert zoo.own_file("mine").read_bytes() == server.content
 

@@ -83,11 +83,11 @@ def test_a_damaged_registry_does_not_hide_the_others(write: Write, entry: dict[s
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"sha256": "123"}, "no SHA-256"),
+        ({"sha256": "123"}, "not a SHA-256"),
         ({"urls": []}, "urls"),
         ({"urls": ["ftp://models.example/x"]}, "https://"),
         ({"urls": ["file:///etc/passwd"]}, "https://"),
-        ({"name": "../up"}, "no name"),
+        ({"name": "../up"}, "not a valid name"),
         ({"bytes": -1}, "bytes"),
         ({"task": "dance"}, "task"),
         ({"fnord": 1}, "fnord"),
@@ -103,10 +103,10 @@ def test_a_bad_entry_is_named(write: Write, entry: dict[str, Any], change: dict[
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[]", "no JSON document"),
-        ("nothing", "no JSON document"),
-        ("[" * 99999, "no JSON"),
-        ("\xff", "no JSON"),
+        ("[]", "not a JSON document"),
+        ("nothing", "not a JSON document"),
+        ("[" * 99999, "not a JSON"),
+        ("\xff", "not a JSON"),
         ('{"models": []}', "version"),
     ],
 )
@@ -146,14 +146,14 @@ def test_an_address_without_tls_is_not_trusted_with_checksums() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://a/b", "https://", "file:///x", "javascript:x", "http://[", "x"])
 def test_bad_addresses(url: str) -> None:
-    with pytest.raises(UserError, match="no address"):
+    with pytest.raises(UserError, match="not an address"):
         check_url(url)
 
 
 def test_checksums_and_addresses() -> None:
     assert check_sha256(" SHA256:" + "AB" * 32 + "\n") == "ab" * 32
     for wrong in ("", "ab" * 31, "xy" * 32):
-        with pytest.raises(UserError, match="no SHA-256"):
+        with pytest.raises(UserError, match="not a SHA-256"):
             check_sha256(wrong)
     assert is_url(URL)
     assert not is_url("C:\\models\\a.safetensors")

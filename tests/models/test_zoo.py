@@ -34,7 +34,7 @@ def test_an_own_model_is_not_overwritten_unasked() -> None:
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "x\\y"])
 def test_a_name_that_is_no_file_name_is_refused(name: str, home: Path) -> None:
-    with pytest.raises(UserError, match="no name"):
+    with pytest.raises(UserError, match="not a valid name"):
         zoo.add_model(named(name))
     assert not list(home.rglob("*.safetensors"))
 
@@ -84,7 +84,7 @@ def test_rename_keeps_everything_but_the_name(home: Path) -> None:
 def test_rename_replaces_nothing() -> None:
     for name in ("a", "b"):
         zoo.add_model(named(name))
-    for new, words in (("b", "already"), ("../c", "no name"), (recommended.recommended_start(), "shipped")):
+    for new, words in (("b", "already"), ("../c", "not a valid name"), (recommended.recommended_start(), "shipped")):
         with pytest.raises(UserError, match=words):
             zoo.rename_model("a", new)
     assert {"a", "b"} <= {entry.name for entry in zoo.list_models()}
@@ -95,7 +95,11 @@ def test_remove_takes_own_models_only_and_damaged_ones_too(home: Path) -> None:
     path.write_bytes(b"junk")
     assert zoo.remove_model("a") == path
     assert not path.exists()
-    for name, words in ((recommended.recommended_start(), "came with"), ("a", "no own model"), ("../a", "no name")):
+    for name, words in (
+        (recommended.recommended_start(), "came with"),
+        ("a", "no model of your own"),
+        ("../a", "not a valid name"),
+    ):
         with pytest.raises(UserError, match=words):
             zoo.remove_model(name)
 

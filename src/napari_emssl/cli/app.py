@@ -38,8 +38,8 @@ _COMMANDS = {
     "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
     "that are complete; run the same command again to continue.",
     "measure": "Measure the particles in masks or numbered labels: sizes, shapes, statistics.\n\n"
-    "Touching particles of a mask are separated. Writes a CSV table, one row per particle, in nm where the pixel size is "
-    "known, and prints mean, median, standard deviation and a log-normal fit of the equivalent diameters.",
+    "Touching particles of a mask are separated. Writes a CSV table, one row per particle, in nm where the pixel size "
+    "is known, and prints mean, median, standard deviation and a log-normal fit of the equivalent diameters.",
     "simulate": "Make images whose truth is known.",
     "models": "List, describe, download, import and export models.",
     "demo": "Try everything on simulated data.",

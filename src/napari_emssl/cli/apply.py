@@ -39,7 +39,7 @@ def apply(
     output: ApplyOutput,
     settings: Annotated[ApplySettings, Parameter(name="*", group="Settings")] = ApplySettings(),
 ) -> int:
-    """Run a model over images, folders and stacks, and print the files written, one a line.
+    """Run a model over images, folders and stacks, and print the files written, one per line.
 
     Returns
     -------

@@ -45,7 +45,7 @@ class Recorder(ABC):
 
 
 class RunLog(Recorder):
-    """The log: one JSON object a line, flushed, so that it can be followed while training runs.
+    """The log: one JSON object per line, flushed, so that it can be followed while training runs.
 
     A resumed run first drops the lines of later steps than the one it continues from: that work was lost and is done
     again.
@@ -150,7 +150,7 @@ class Pictures(Recorder):
 
 
 class Due:
-    """Whether a `Progress` is recorded: all of the first minute, then one a second, and every validation.
+    """Whether a `Progress` is recorded: all of the first minute, then one per second, and every validation.
 
     One without losses and metrics, as at the start of a resumed run, is not.
     """

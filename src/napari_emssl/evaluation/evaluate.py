@@ -65,8 +65,8 @@ def evaluate_job(
     Returns
     -------
     Job
-        Yields `Started`, `Progress` in planes, `Preview` ("image", "prediction", "target") and `Finished` with `Scores`;
-        stopped early, of the planes done so far.
+        Yields `Started`, `Progress` in planes, `Preview` ("image", "prediction", "target") and `Finished` with
+        `Scores`; stopped early, of the planes done so far.
 
     Raises
     ------

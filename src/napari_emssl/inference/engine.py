@@ -58,7 +58,7 @@ class Engine:
     skip_on
         Errors after which the next image has its turn; all others end the job.
     previews
-        Whether planes are shown: the first of each image, its last, and one a second.
+        Whether planes are shown: the first of each image, its last, and one per second.
 
     """
 

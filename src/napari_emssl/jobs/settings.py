@@ -152,8 +152,8 @@ class CompareSettings(RecipeSettings):
         0,
         ge=0,
         le=1000,
-        description="Learn from this many whole objects of each class on every training image, the ring around them "
-        "and three dabs of background; 0 learns from whole targets.",
+        description="Learn from this many whole objects of each class on every training image, the ring around "
+        "them and three dabs of background; 0 learns from whole targets.",
     )
     least_objects: int = Field(10, ge=1, description="With --paint: leave out images that show fewer objects.")
     score_on: Literal["images", "unpainted"] = Field(

@@ -144,7 +144,7 @@ class _Sink:
         """Take the next bytes; raises `UserError` beyond the limit."""
         self.done += len(chunk)
         if self.done > self.limit:
-            raise UserError(f"{self.host} gave more than the {self.limit} bytes that were promised.")
+            raise UserError(f"{self.host} gave more than the {self.limit} bytes that were expected.")
         self.sha256.update(chunk)
         self.on_bytes(self.done, self.expected or max(self.total, 0) or None)
         return self.file.write(chunk)

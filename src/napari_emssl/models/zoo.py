@@ -229,7 +229,7 @@ def own_file(name: str) -> Path:
     if name in _shipped_names():
         raise UserError(f"'{name}' came with the program and cannot be changed. Only your own models can.")
     own = ", ".join(entry.name for entry in _entries(own_folder(), "own")) or "none yet"
-    raise UserError(f"There is no own model '{name}'. Own models: {own}.")
+    raise UserError(f"You have no model of your own called '{name}'. Your own models: {own}.")
 
 
 def own_with_checksum(sha256: str, name: str | None = None) -> Path | None:

@@ -35,7 +35,7 @@ def measure_particles(
     Returns
     -------
     ParticleTable
-        One row a particle; see ``docs/reference/particle-table.md`` for the columns.
+        One row per particle; see ``docs/reference/particle-table.md`` for the columns.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def properties_of(instances: NDArray[np.integer], intensity: NDArray[np.number] 
     Returns
     -------
     dict
-        Columns of equal length, one row a particle in ascending order of the numbers; lengths in pixels, ``x`` and
+        Columns of equal length, one row per particle in ascending order of the numbers; lengths in pixels, ``x`` and
         ``y`` counted from the centre of the first pixel.
 
     """

@@ -29,7 +29,7 @@ Series = dict[str, tuple[list[float], list[float]]]
 
 
 class CurveTable:
-    """A CSV file with one row a step, complete after every `add`.
+    """A CSV file with one row per step, complete after every `add`.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def write_curves(picture: Path, table: Path, records: Sequence[Progress]) -> Non
     picture
         The PNG to write.
     table
-        The CSV to write, with one row a step.
+        The CSV to write, with one row per step.
     records
         Events of the training, in their order.
 

@@ -160,7 +160,7 @@ def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         open_sources([tmp_path / "nope"])
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(UserError, match="no known image format"):
+    with pytest.raises(UserError, match="not in a known image format"):
         open_sources([tmp_path / "notes.txt"])
     (tmp_path / "bad.tif").write_bytes(b"II*\x00")
     with pytest.raises(UserError, match=r"bad\.tif"):

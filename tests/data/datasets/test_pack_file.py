@@ -98,7 +98,7 @@ def test_foreign_newer_and_damaged_packs_are_refused(pack: Path, tmp_path: Path)
     header = json.loads(content[8:8192])
     foreign = tmp_path / "other.pack"
     foreign.write_bytes(b"PK" + content)
-    with pytest.raises(UserError, match="no pack of napari-emssl"):
+    with pytest.raises(UserError, match="not a pack of napari-emssl"):
         open_sources([foreign])
     newer = content[:8] + json.dumps(header | {"version": 2}).encode().ljust(8184) + content[8192:]
     at = header["tables"]["offset"] + 3

@@ -92,8 +92,8 @@ def test_a_split_comes_back_from_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("no JSON", "no split"),
-        ("[]", "no split"),
+        ("no JSON", "not a split"),
+        ("[]", "not a split"),
         ('{"format": 1}', "none to learn from"),
         ('{"format": 2}', "format 2"),
         ('{"format": 1, "training": ["a", "x"], "validation": [], "test": []}', "1 of 2.*'x'"),

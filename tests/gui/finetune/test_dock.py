@@ -91,7 +91,7 @@ def test_wrong_grid_and_empty_painting_are_said(ready, viewer):
     assert "No pixel is painted in 'film | painting'" in ready.panel.message.text
     ready.page.painting.value = viewer.add_labels(np.ones((5, 5), int))
     ready.begin()
-    assert "not on one grid" in ready.panel.message.text
+    assert "not on the same grid" in ready.panel.message.text
     assert ready.panel.start_button.isEnabled()
 
 

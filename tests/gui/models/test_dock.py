@@ -268,7 +268,7 @@ def test_download(qtbot, viewer, home, serve, tmp_path):
 
 @pytest.mark.parametrize(
     ("manner", "words"),
-    [("lie", "not what was promised"), ("missing", "answered 404"), ("truncate", "stopped sending")],
+    [("lie", "not the expected one"), ("missing", "answered 404"), ("truncate", "stopped sending")],
 )
 def test_a_bad_download_is_said_and_leaves_nothing(qtbot, viewer, home, serve, tmp_path, manner, words):
     path = save_model(small_jobs.model("theirs"), tmp_path / "theirs.safetensors")
@@ -310,7 +310,7 @@ def test_a_registry_that_cannot_be_read_is_said(qtbot, viewer, home):
     (home / "registries").mkdir(parents=True)
     (home / "registries" / "lab.json").write_text("{", "utf-8")
     widget = opened(qtbot, viewer)
-    qtbot.waitUntil(lambda: "is no JSON document" in widget.panel.message.text, timeout=10000)
+    qtbot.waitUntil(lambda: "is not a JSON document" in widget.panel.message.text, timeout=10000)
     assert "unet-4-200" in names(widget)
 
 

@@ -630,5 +630,5 @@ def test_the_interpreter_in_a_bundle(tmp_path, monkeypatch, frozen):
     assert process.find_python() == str(tmp_path / ("python.exe" if frozen else "viewer"))
     (tmp_path / "python.exe").unlink()
     monkeypatch.setattr(multiprocessing.spawn, "get_executable", lambda: "")
-    with pytest.raises(UserError, match="brings no Python"):
+    with pytest.raises(UserError, match="does not come with a Python"):
         process.find_python()

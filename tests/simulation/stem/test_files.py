@@ -140,7 +140,7 @@ def test_what_was_there_is_kept_unless_asked(folder: Path, tmp_path: Path) -> No
     ("wrong", "sentence"),
     [
         ({"crystal": "Kryptonite"}, "There is no crystal"),
-        ({"zone_axis": "upwards"}, "is no zone axis"),
+        ({"zone_axis": "upwards"}, "is not a zone axis"),
         ({"crystal": "fcc", "elements": "Au"}, "needs elements and a_nm"),
         ({"pixel_size_nm": 0.1, "probe_fwhm_nm": 0.06}, "too narrow for pixels"),
     ],

@@ -63,5 +63,5 @@ def test_zone_axes_are_read(text: str, axis: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("text", ["", "11", "1100", "abc", "000", "1 2 9", "1.5 0 0", "--1 0 0"])
 def test_what_is_no_zone_axis_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="is no zone axis"):
+    with pytest.raises(UserError, match="is not a zone axis"):
         parse_axis(text)

@@ -29,7 +29,7 @@ class Imported:
 
 
 def import_files(paths: Sequence[Path]) -> Imported:
-    """Copy model files into the own models, under a name that is free, with the curves that lie beside them.
+    """Copy model files into your own models, under a name that is free, with the curves that lie beside them.
 
     Raises
     ------
@@ -84,12 +84,12 @@ def export(row: ZooRow, path: Path, storage: Storage) -> str:
 
 
 def rename(row: ZooRow, name: str) -> Path:
-    """Give an own model another name; raises `UserError` when the name is taken or invalid."""
+    """Rename one of your own models; raises `UserError` when the name is taken or invalid."""
     return rename_model(row.name, name)
 
 
 def delete(row: ZooRow) -> None:
-    """Delete an own model; a damaged file may have a name that no model can have."""
+    """Delete one of your own models; a damaged file may have a name that no model can have."""
     if row.origin != "damaged":
         remove_model(row.name)
         return

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DownloadRequest:
-    """A model of a registry that is to be put into the own models."""
+    """A model of a registry that is to be added to your own models."""
 
     model: RemoteModel
 

@@ -114,7 +114,7 @@ def _stacked(images: list[Image], dtype: np.dtype[np.generic]) -> "da.Array":
 
 
 def _lazy(image: Image, dtype: np.dtype[np.generic]) -> "da.Array":
-    """Return the planes as a dask array ``(n, h, w)`` with one plane a chunk."""
+    """Return the planes as a dask array ``(n, h, w)`` with one plane per chunk."""
     import dask.array as da
 
     def read(block_id: tuple[int, ...]) -> NDArray[np.generic]:

@@ -175,7 +175,7 @@ def _write_one(folder: Path, number: int, made: STEMImage, file_format: FileForm
 
 
 def _table(made: STEMImage) -> str:
-    """Columns of atoms, one a line."""
+    """Columns of atoms, one per line."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(_COLUMNS)

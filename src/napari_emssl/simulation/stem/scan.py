@@ -72,7 +72,7 @@ def lag_transfer(cycles_per_px: NDArray[np.floating], lag: float) -> NDArray[np.
 
 
 def line_noise(lines: int, rng: np.random.Generator) -> Floats:
-    """Random numbers of mean 0 and standard deviation 1, one a line; partly new, partly a fading memory."""
+    """Random numbers of mean 0 and standard deviation 1, one per line; partly new, partly a fading memory."""
     from scipy.signal import lfilter
 
     fresh, old = rng.standard_normal((2, lines + _WARM_UP))

@@ -192,7 +192,7 @@ def test_a_painting_on_another_grid_is_refused_and_one_on_it_is_found(qtbot, vie
     viewer.add_image(STACK, name="film")
     widget = dock()
     widget.begin()
-    assert "not on one grid" in widget.panel.message.text
+    assert "not on the same grid" in widget.panel.message.text
     own = viewer.add_labels(painted(STACK.shape, (0,)), name="masks")
     widget.page.on_image()
     assert widget.page.painting.value == own

@@ -94,7 +94,7 @@ def test_multiscale_layers_are_taken_at_full_resolution(stack, painted):
         (None, None, "no image layer"),
         (Image(np.zeros((8, 8))), None, "no painting"),
         (Image(np.zeros((8, 8))), Labels(np.zeros((8, 8), int), name="P"), "No pixel is painted in 'P'"),
-        (Image(np.zeros((8, 8))), Labels(np.ones((9, 8), int)), "9 x 8 .* 8 x 8.*not on one grid"),
+        (Image(np.zeros((8, 8))), Labels(np.ones((9, 8), int)), "9 x 8 .* 8 x 8.*not on the same grid"),
     ],
 )
 def test_what_is_missing_is_said_in_a_sentence(image, labels, text):

@@ -1,4 +1,4 @@
-"""Pairs of layers, one a row: the noisy image, its clean image, whether they fit, and what is wrong where not."""
+"""Pairs of layers, one per row: the noisy image, its clean image, whether they fit, and what is wrong where not."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

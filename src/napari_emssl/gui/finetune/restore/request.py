@@ -112,7 +112,7 @@ class RestoreRequest:
 
 
 def _images(source: LayerSnapshot, separate: bool) -> list[Image]:
-    """A stack as one image, or as one image a plane, so that whole planes can be held out."""
+    """A stack as one image, or as one image per plane, so that whole planes can be held out."""
     if not separate:
         return [source.image()]
     return [replace(source.image(index), name=f"{source.name} {list(index)}") for index in source.indices()]
