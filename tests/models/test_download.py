@@ -125,7 +125,7 @@ def test_all_mirrors_that_failed_are_named(server: ModelServer) -> None:
 
 def test_a_file_that_is_no_model_is_refused_though_its_checksum_is_right(serve: Serve, home: Path) -> None:
     server = serve(b"\x80\x04cposix\nsystem\n." * 100)
-    with pytest.raises(UserError, match="no model"):
+    with pytest.raises(UserError, match="not a model"):
         download(order(server, "good"), PATIENCE).result()
     assert files(home) == []
 

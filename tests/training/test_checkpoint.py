@@ -22,7 +22,7 @@ HEAD = {"kind": "count", "format": AUTOSAVE_FORMAT}
 
 
 def test_what_is_no_autosave_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not an autosave"):
+    with pytest.raises(UserError, match="no autosave"):
         read_autosave(tmp_path / "none", "count")
     (tmp_path / "junk").write_bytes(b"junk")
     with pytest.raises(UserError, match="damaged"):

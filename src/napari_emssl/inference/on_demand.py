@@ -40,7 +40,8 @@ def on_demand(
     -------
     Job
         Yields `Started`, then for each plane given to `Job.show` one `Preview` with the image ``prediction``, counted
-        by its `step`. A plane that is shown while another is computed waits; of several that wait only the last is done.
+        by its `step`. A plane that is shown while another is computed waits; of several that wait only the last
+        is done.
 
     """
     return Job(lambda control: _events(control, model, size, settings, levels))

@@ -111,8 +111,8 @@ class FinetuneSettings(RecipeSettings, TrainingSettings):
         0.25,
         gt=0,
         le=1,
-        description="Share of the learning rate used when the start already segments, so that training continues gently "
-        "and loses nothing at first.",
+        description="Share of the learning rate used when the start already segments, so that training continues "
+        "gently and loses nothing at first.",
     )
     validation: float = Field(
         0.2, ge=0, le=0.5, description="Share of the images or painted objects held out to choose the best weights."
