@@ -68,7 +68,9 @@ def segment_in_context(
     ],
     generator: Annotated[
         str | None,
-        Parameter(help="Generator that compares pixels: a name from 'models list' or a file. Default: the recommended."),
+        Parameter(
+            help="Generator that compares pixels: a name from 'models list' or a file. Default: the recommended."
+        ),
     ] = None,
     model: Annotated[
         str | None, Parameter(group="Output", help="Keep the model among the own models, under this name.")
