@@ -2,11 +2,17 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from napari_emssl import worker_jobs
+from napari_emssl.jobs.events import Job
+from napari_emssl.jobs.worker import client
+from napari_emssl.jobs.worker.target import reference_to
 
 HERE = Path(__file__).parent
 _DISPLAY = sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
@@ -20,6 +26,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and item.get_closest_marker("gui") and not _DISPLAY:
             item.add_marker(pytest.mark.skip(reason="no display; run under xvfb-run"))
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    """A viewer with a window, which is closed when the test is over."""
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def no_warm_up(monkeypatch) -> None:
+    """Docks that open prepare no spare process, which would import torch."""
+    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
+
+
+@pytest.fixture
+def substitute(monkeypatch, no_warm_up) -> Callable[..., None]:
+    """Let the worker process run other jobs, which need no torch: ``substitute(finetune=small_jobs.crash)``."""
+
+    def put(**functions: Callable[..., Job[object]]) -> None:
+        for name, function in functions.items():
+            other = reference_to(function)
+            reference = replace(getattr(worker_jobs, name), module=other.module, name=other.name)
+            monkeypatch.setattr(worker_jobs, name, reference)
+
+    return put
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import small_jobs
 from napari.components import ViewerModel
 from npe2 import PluginManifest
 from qtpy import PYSIDE6
-from workers import substitute
 
 from napari_emssl import worker_jobs
 from napari_emssl.gui.job.job_panel import JobPanel
@@ -66,8 +65,7 @@ def test_docks_load_the_curves_later(dock):
 
 @pytest.mark.xfail(PYSIDE6, reason="PySide6 keeps some closed docks until the viewer ends", strict=False)
 @pytest.mark.parametrize("name", DOCKS)
-def test_a_closed_dock_is_garbage(make_napari_viewer, monkeypatch, qtbot, name):
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
+def test_a_closed_dock_is_garbage(make_napari_viewer, no_warm_up, qtbot, name):
     viewer = make_napari_viewer()
     widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)[1]
     left = weakref.ref(widget)
@@ -81,8 +79,8 @@ def test_a_closed_dock_is_garbage(make_napari_viewer, monkeypatch, qtbot, name):
     qtbot.waitUntil(collected, timeout=5000)
 
 
-def test_stop_answers_at_once_and_hands_over_within_a_second(qtbot, monkeypatch):
-    substitute(monkeypatch, finetune=small_jobs.long_training)
+def test_stop_answers_at_once_and_hands_over_within_a_second(qtbot, substitute):
+    substitute(finetune=small_jobs.long_training)
     panel = JobPanel(ViewerModel(), plot=True)
     qtbot.addWidget(panel)
     shown = []

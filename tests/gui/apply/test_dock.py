@@ -8,13 +8,12 @@ import pytest
 import small_jobs
 import zarr
 from napari.layers import Labels
-from workers import substitute, worker_pid
+from workers import worker_pid
 
 from napari_emssl.data.images.image import read_image
 from napari_emssl.gui.apply import on_demand, profiles
 from napari_emssl.gui.models.picker import zoo_news
 from napari_emssl.inference.resumable_zarr import read_progress
-from napari_emssl.jobs.worker import client
 from napari_emssl.models import zoo
 from napari_emssl.models.model_file import save_model
 from napari_emssl.models.zoo import add_model, free_name
@@ -23,16 +22,8 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
-def widget(viewer, monkeypatch, tmp_path):
-    substitute(
-        monkeypatch, apply_images=small_jobs.threshold, on_demand=small_jobs.looking, profile=small_jobs.measured
-    )
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
+def widget(viewer, substitute, monkeypatch, tmp_path):
+    substitute(apply_images=small_jobs.threshold, on_demand=small_jobs.looking, profile=small_jobs.measured)
     monkeypatch.setattr(profiles, "_KNOWN", {})
     monkeypatch.setattr(zoo, "SHIPPED", tmp_path / "nothing ships")
     add_model(small_jobs.model("bright"))

@@ -6,10 +6,9 @@ import psutil
 import pytest
 import small_jobs
 from napari.layers import Labels
-from workers import substitute, worker_pid
+from workers import worker_pid
 
 from napari_emssl.gui.layers.layers import METADATA_KEY
-from napari_emssl.jobs.worker import client
 from napari_emssl.models.zoo import add_model, list_models
 
 pytestmark = pytest.mark.gui
@@ -17,15 +16,9 @@ PLUGIN = "napari-emssl"
 
 
 @pytest.fixture
-def no_torch(monkeypatch):
+def no_torch(substitute):
     """Small jobs in a real child process, which need not import torch."""
-    substitute(monkeypatch, finetune=small_jobs.long_training, apply_images=small_jobs.threshold)
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
+    substitute(finetune=small_jobs.long_training, apply_images=small_jobs.threshold)
 
 
 @pytest.fixture
@@ -157,16 +150,16 @@ def test_a_killed_child_leaves_viewer_and_dock_alive(qtbot, ready, viewer):
     wait_for_end(qtbot, ready)
 
 
-def test_a_crash_in_the_job_is_said(qtbot, ready, monkeypatch):
-    substitute(monkeypatch, finetune=small_jobs.crash)
+def test_a_crash_in_the_job_is_said(qtbot, ready, substitute):
+    substitute(finetune=small_jobs.crash)
     ready.begin()
     wait_for_end(qtbot, ready)
     assert "stopped unexpectedly" in ready.panel.message.text
     assert not ready.resume_button.isVisibleTo(ready), "there is no autosave"
 
 
-def test_a_training_that_died_is_resumed_from_its_autosave(qtbot, ready, viewer, monkeypatch, home):
-    substitute(monkeypatch, finetune=small_jobs.resumable)
+def test_a_training_that_died_is_resumed_from_its_autosave(qtbot, ready, viewer, substitute, home):
+    substitute(finetune=small_jobs.resumable)
     ready.begin()
     qtbot.waitUntil(lambda: "loss loss" in ready.panel.plot.curves, timeout=90000)
     psutil.Process(pid_of(ready)).kill()
@@ -183,8 +176,8 @@ def test_a_training_that_died_is_resumed_from_its_autosave(qtbot, ready, viewer,
     assert not ready.resume_button.isVisibleTo(ready)
 
 
-def test_train_more_goes_on_from_the_new_model_and_start_again_from_the_start(qtbot, ready, monkeypatch):
-    substitute(monkeypatch, finetune=small_jobs.tells_its_input)
+def test_train_more_goes_on_from_the_new_model_and_start_again_from_the_start(qtbot, ready, substitute):
+    substitute(finetune=small_jobs.tells_its_input)
     assert not ready.more_button.isVisibleTo(ready)
     ready.begin()
     wait_for_end(qtbot, ready)

@@ -3,15 +3,12 @@ import small_jobs
 
 from napari_emssl.gui.apply.dock import ApplyDock
 from napari_emssl.gui.job.dock import APPLY, FINETUNE, open_dock
-from napari_emssl.jobs.worker import client
 from napari_emssl.models.zoo import add_model
 
 pytestmark = pytest.mark.gui
 
 
-def test_a_dock_is_opened_once_and_brought_to_the_front(make_napari_viewer_proxy, monkeypatch):
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
-    viewer = make_napari_viewer_proxy()
+def test_a_dock_is_opened_once_and_brought_to_the_front(viewer, no_warm_up):
     widget = open_dock(viewer, APPLY)
     assert isinstance(widget, ApplyDock)
     other = open_dock(viewer, FINETUNE)
@@ -24,9 +21,7 @@ def test_a_dock_is_opened_once_and_brought_to_the_front(make_napari_viewer_proxy
     assert open_dock(viewer, FINETUNE) is other
 
 
-def test_a_dock_that_is_opened_picks_a_model_that_has_only_just_come(make_napari_viewer_proxy, monkeypatch):
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
-    viewer = make_napari_viewer_proxy()
+def test_a_dock_that_is_opened_picks_a_model_that_has_only_just_come(viewer, no_warm_up):
     apply, finetune = open_dock(viewer, APPLY), open_dock(viewer, FINETUNE)
     for name in ("new", "newer"):
         add_model(small_jobs.model(name))

@@ -16,18 +16,11 @@ from napari_emssl.gui.models.card import page_of
 from napari_emssl.gui.models.rows import local_rows
 from napari_emssl.gui.models.table import COLUMNS
 from napari_emssl.jobs.events import Progress
-from napari_emssl.jobs.worker import client
 from napari_emssl.models.model_file import Model, read_card, read_model, save_model
 from napari_emssl.models.registry import registry_entry
 from napari_emssl.models.zoo import add_model, list_models, own_folder, remove_model
 
-pytestmark = pytest.mark.gui
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy, monkeypatch):
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
-    return make_napari_viewer_proxy()
+pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("no_warm_up")]
 
 
 @pytest.fixture

@@ -36,11 +36,6 @@ def stack(mask):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
 def widget(viewer):
     return viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Particles")[1]
 

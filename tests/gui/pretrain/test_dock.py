@@ -7,14 +7,13 @@ import pytest
 import small_jobs
 import tifffile
 from qtpy.QtWidgets import QFileDialog
-from workers import substitute, worker_pid
+from workers import worker_pid
 
 from napari_emssl.errors import UserError
 from napari_emssl.gui.job.curve_record import kept_curves
 from napari_emssl.gui.job.dock import FINETUNE, MODELS, PRETRAIN, open_dock
 from napari_emssl.gui.pretrain.request import DEFAULTS, pretrain_request
 from napari_emssl.jobs.pretrain_settings import PretrainSettings
-from napari_emssl.jobs.worker import client
 from napari_emssl.models.model_file import read_card
 from napari_emssl.models.zoo import own_folder
 from napari_emssl.worker_jobs import pretrain
@@ -23,10 +22,9 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy, monkeypatch):
-    substitute(monkeypatch, pretrain=small_jobs.long_pretraining)
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
-    return make_napari_viewer_proxy()
+def viewer(viewer, substitute):
+    substitute(pretrain=small_jobs.long_pretraining)
+    return viewer
 
 
 @pytest.fixture
@@ -268,9 +266,9 @@ def test_a_request_is_frozen(viewer, stack):
         pretrain_request([], [], PretrainSettings(), None, "")
 
 
-def test_a_dock_in_a_viewer_goes_on_from_a_generator(qtbot, viewer, monkeypatch):
+def test_a_dock_in_a_viewer_goes_on_from_a_generator(qtbot, viewer, substitute):
     """The real thing: a lazy stack, networks, a child process."""
-    substitute(monkeypatch, pretrain=pretrain)
+    substitute(pretrain=pretrain)
     images = np.random.default_rng(0).integers(0, 255, (12, 96, 96), np.uint8)
     viewer.add_image(da.from_array(images, chunks=(1, 96, 96)), name="film", contrast_limits=(0, 255))
     widget = opened(viewer)

@@ -12,7 +12,6 @@ from napari_emssl.gui.job.dock import FINETUNE, SIMULATE, open_dock
 from napari_emssl.gui.simulate.form import BASIC, GROUPS, SimulateForm
 from napari_emssl.gui.simulate.request import simulate_request
 from napari_emssl.jobs.settings import SimulateSettings
-from napari_emssl.jobs.worker import client
 from napari_emssl.simulation.stem.settings import STEMSettings
 
 pytestmark = pytest.mark.gui
@@ -20,13 +19,7 @@ GOLD = STEMSettings(crystal="Au", specimen="crystal", size_px=64, pixel_size_nm=
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy, monkeypatch):
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
-def dock(viewer):
+def dock(viewer, no_warm_up):
     dock = open_dock(viewer, SIMULATE)
     dock.simulated.set_settings(GOLD)
     dock.options.rows["count"].set(3)
@@ -163,8 +156,8 @@ def test_pixel_size_of_a_layer(dock, viewer):
     assert dock.simulated.settings().pixel_size_nm == 0.015
 
 
-def test_every_setting_is_on_screen_once_and_comes_back(qtbot, make_napari_viewer_proxy):
-    form = SimulateForm(make_napari_viewer_proxy())
+def test_every_setting_is_on_screen_once_and_comes_back(qtbot, viewer):
+    form = SimulateForm(viewer)
     qtbot.addWidget(form)
     shown = [*BASIC, *(name for names in GROUPS.values() for name in names)]
     assert sorted(shown) == sorted(STEMSettings.model_fields)

@@ -11,7 +11,6 @@ from napari.components import ViewerModel
 
 from napari_emssl.gui.models.picker import ModelPicker
 from napari_emssl.gui.widgets.pickers import layer_picker
-from napari_emssl.jobs.worker import client
 from napari_emssl.models.model_file import save_model
 from napari_emssl.models.recommended import recommended_start
 from napari_emssl.models.zoo import add_model, list_models, remove_model, rename_model
@@ -88,12 +87,8 @@ def test_a_folder_that_cannot_be_made_does_not_stop_the_dock(qtbot, home):
     assert names(picker)[-1] == "scratch"
 
 
-def test_a_model_imported_in_the_terminal_appears_in_the_open_docks(
-    qtbot, make_napari_viewer_proxy, monkeypatch, tmp_path
-):
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
+def test_a_model_imported_in_the_terminal_appears_in_the_open_docks(qtbot, viewer, no_warm_up, tmp_path):
     path = save_model(small_jobs.model("from the terminal"), tmp_path / "friend.safetensors")
-    viewer = make_napari_viewer_proxy()
     docks = [
         viewer.window.add_plugin_dock_widget("napari-emssl", title)[1]
         for title in ("EM SSL Fine-tune", "EM SSL Apply model")

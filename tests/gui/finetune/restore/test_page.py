@@ -4,12 +4,11 @@ import pytest
 import small_jobs
 from napari.layers import Image
 from scipy import ndimage
-from workers import substitute, worker_pid
+from workers import worker_pid
 
 from napari_emssl.gui.job.dock import APPLY, FINETUNE, open_dock
 from napari_emssl.gui.layers.layers import METADATA_KEY
 from napari_emssl.gui.layers.matching import TARGET_KINDS
-from napari_emssl.jobs.worker import client
 from napari_emssl.models import zoo
 from napari_emssl.models.zoo import list_models
 from napari_emssl.worker_jobs import apply_images, finetune
@@ -19,11 +18,10 @@ NM = {"scale": (1, 0.5, 0.5), "units": ("pixel", "nm", "nm")}
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy, monkeypatch):
+def viewer(viewer, substitute):
     """A viewer whose docks run small jobs in a real child process, which need not import torch."""
-    substitute(monkeypatch, finetune=small_jobs.restoring, apply_images=small_jobs.brighter)
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
-    return make_napari_viewer_proxy()
+    substitute(finetune=small_jobs.restoring, apply_images=small_jobs.brighter)
+    return viewer
 
 
 @pytest.fixture
@@ -317,9 +315,9 @@ def test_settings_on_screen_are_the_settings_of_the_job(dock):
 
 
 @pytest.mark.parametrize("way", ["noisy images alone", "finer grid"])
-def test_the_real_thing(qtbot, dock, viewer, clean, monkeypatch, way):
+def test_the_real_thing(qtbot, dock, viewer, clean, substitute, way):
     """Networks, child processes and all, for the ways that have no targets or a finer grid."""
-    substitute(monkeypatch, finetune=finetune, apply_images=apply_images)
+    substitute(finetune=finetune, apply_images=apply_images)
     page, factor = page_of(dock), 1
     if way == "finer grid":
         fine = viewer.add_image(np.kron(clean, np.ones((2, 2))), name="film | fine", scale=(1, 0.25, 0.25))

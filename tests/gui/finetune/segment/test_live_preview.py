@@ -7,19 +7,13 @@ import psutil
 import pytest
 import small_jobs
 from napari.layers import Image, Labels
-from workers import substitute, worker_pid
+from workers import worker_pid
 
 from napari_emssl.gui.layers.layers import snapshot_of
 from napari_emssl.gui.layers.previews import UncertaintyLayer
-from napari_emssl.jobs.worker import client
 
 pytestmark = pytest.mark.gui
 PREVIEW, UNSURE = "film | preview", "film | where to paint next"
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
 
 
 @pytest.fixture
@@ -33,10 +27,9 @@ def stack():
 
 
 @pytest.fixture
-def page(viewer, stack, monkeypatch):
+def page(viewer, stack, substitute):
     """The page Segment with an image and an empty painting on it, at plane 0."""
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
-    substitute(monkeypatch, finetune=small_jobs.long_training)
+    substitute(finetune=small_jobs.long_training)
     viewer.add_image(stack[0], name="film", scale=(1, 0.5, 0.5), units=("s", "nm", "nm"))
     _, dock = viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Fine-tune")
     viewer.dims.set_current_step(0, 0)

@@ -16,14 +16,8 @@ pytestmark = pytest.mark.gui
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
-def dock(viewer, monkeypatch):
+def dock(viewer, no_warm_up, monkeypatch):
     """The dock, whose trainings are over at once and tell what they were given."""
-    monkeypatch.setattr(client, "warm_up", lambda *modules: None)
     monkeypatch.setattr(client, "run", lambda verb, *args, **more: small_jobs.tells_its_input(*args, **more))
 
     def open_dock():
