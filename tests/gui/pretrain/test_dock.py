@@ -84,7 +84,7 @@ def test_nothing_to_learn_from_is_said(viewer):
     widget.name.setText("")
     widget.sources.choose("files", [own_folder() / "gone.tif"])
     widget.begin()
-    assert "does not exist any more" in widget.panel.message.text
+    assert "no longer exists" in widget.panel.message.text
 
 
 def test_stop_puts_the_generator_into_the_zoo_and_into_every_list(qtbot, widget, viewer):
