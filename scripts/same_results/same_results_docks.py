@@ -46,7 +46,7 @@ DOCKS = {
     "simulate": "EM SSL Simulate",
 }
 WORDS = {
-    "advanced": r"(advanced|more) settings",
+    "advanced": r"([▸▾] )?(advanced|more) settings",
     "apply": r"apply( model)?",
     "apply to layer": r"apply to (this|the) layer",
     "batch": r"batch( size)?",
