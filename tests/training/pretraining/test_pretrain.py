@@ -183,14 +183,14 @@ def test_a_stopped_or_dropped_run_leaves_no_thread(tmp_path: Path) -> None:
 
 def test_slow_reading_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def slowly(self: UnlabelledPatches, number: int, rng: np.random.Generator) -> torch.Tensor:
-        time.sleep(0.1)
+        time.sleep(0.4)  # far longer than a step takes, also on a busy computer
         return quickly(self, number, rng)
 
     quickly = UnlabelledPatches._cut
     monkeypatch.setattr(UnlabelledPatches, "_cut", slowly)
     monkeypatch.setattr("napari_emssl.training.pretraining.reading._KNOWN_SECONDS", 0.1)
     monkeypatch.setattr("napari_emssl.training.pretraining.reading._KNOWN_BATCHES", 3)
-    events = list(pretrain(blobs(), small(steps=10, validation_interval=1, validation=0, batch_size=2)))
+    events = list(pretrain(blobs(), small(steps=6, validation_interval=1, validation=0, batch_size=2)))
     warnings = [event.text for event in events if isinstance(event, Notice)]
     assert len(warnings) == 1
     assert "waits for images" in warnings[0]
