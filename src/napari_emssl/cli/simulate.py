@@ -15,7 +15,7 @@ from .path_checks import require_empty_folder, require_existing
 Output = Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")]
 Count = Annotated[int, Parameter(group="Output", help="Number of images.")]
 Seed = Annotated[int, Parameter(group="Output", help="Seed of everything random.")]
-Overwrite = Annotated[bool, Parameter(negative="", group="Output", help="Replace files that are there.")]
+Overwrite = Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")]
 Quiet = Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")]
 Size = Annotated[int, Parameter(name=("--size", "--size-px"))]
 if TYPE_CHECKING:

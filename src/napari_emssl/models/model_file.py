@@ -52,7 +52,7 @@ class NetworkSpec(_Record):
     """Of a generator: what the channels after the vector are, one each: the restored image, or the logit of objects."""
 
     def for_output(self, channels: int) -> "NetworkSpec":
-        """Return the network of a generator with so many output channels, for another task: its heads go."""
+        """Return the network of a generator with this many output channels, for another task; its heads are dropped."""
         usual = {name: type(self).model_fields[name].default for name in ("vector_channels", "heads")}
         return self.model_copy(update=usual | {"out_channels": channels})
 

@@ -46,7 +46,7 @@ class Task(ABC):
 
     @abstractmethod
     def result_dtype(self, classes: int) -> np.dtype[np.generic]:
-        """Return the type of results of a model that knows so many `classes`, background included."""
+        """Return the type of results of a model that knows this many `classes`, background included."""
 
     def output_levels(self, levels: Levels) -> Levels:
         """Return what 0 and 1 of a network's output mean, for an image scaled by `levels`.
