@@ -15,7 +15,18 @@ _FONT_PX = (9, 12, 16, 22, 30)
 
 
 def spoil(picture: Tensor, settings: CollageSettings, rng: np.random.Generator) -> Tensor:
-    """Return a picture ``(size, size)`` with uneven light, blur, noise and the artefacts of scanning."""
+    """Return a picture with uneven light, blur, noise and the artefacts of scanning.
+
+    Parameters
+    ----------
+    picture
+        ``(size, size)``, about 0.5 on average.
+    settings
+        How strong blur and noise are, and how often artefacts occur.
+    rng
+        Decides which there are.
+
+    """
     size, device = len(picture), picture.device
     if rng.random() < 0.5:
         picture = picture * (1 + rng.uniform(0, 0.25) * smooth_field(size, 200, rng, device))

@@ -105,7 +105,22 @@ def _apart(centres: NDArray[np.float32], radii: NDArray[np.float32], gap: float)
 
 
 def footprint(placed: Placed, outline: Outline, size: int, rng: np.random.Generator, device: torch.device) -> Footprint:
-    """Return the pixels at or near the objects; windows of like size are computed together."""
+    """Return the pixels at or near the objects; windows of like size are computed together.
+
+    Parameters
+    ----------
+    placed
+        The objects.
+    outline
+        Of their kind.
+    size
+        Edge of the collage in pixels.
+    rng
+        Decides how wavy each outline is.
+    device
+        Where the pixels are computed.
+
+    """
     amplitude, phase = waves_of(outline, len(placed), rng)
     half = np.ceil(np.minimum(placed.radii_px * outline.reach() + _HALO_PX, 2 * size)).astype(int)
     classes = 2 ** np.ceil(np.log2(np.maximum(half, 4))).astype(int)

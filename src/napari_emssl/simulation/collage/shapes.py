@@ -45,7 +45,23 @@ def draw_outline(rng: np.random.Generator) -> Outline:
 
 
 def waves_of(outline: Outline, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw amplitudes and phases ``(count, harmonics)`` of the waviness of `count` objects."""
+    """Draw how wavy the outline of each object is.
+
+    Parameters
+    ----------
+    outline
+        Of the kind.
+    count
+        Number of objects.
+    rng
+        Draws them.
+
+    Returns
+    -------
+    amplitudes, phases
+        ``(count, harmonics)``; amplitudes in units of the radius.
+
+    """
     falling = outline.irregular * 2 / np.asarray(_HARMONICS)
     amplitude = rng.uniform(-1, 1, (count, len(_HARMONICS))) * falling
     return amplitude.astype(np.float32), rng.uniform(0, 2 * math.pi, amplitude.shape).astype(np.float32)

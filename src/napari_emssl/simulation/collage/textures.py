@@ -105,7 +105,20 @@ def random_textures(count: int = 32, size: int = 512, seed: int = 0) -> Iterator
 
 
 def smooth_field(size: int, scale_px: float, rng: np.random.Generator, device: torch.device) -> Tensor:
-    """Return a random field ``(size, size)``, about standard normal, that varies over `scale_px` pixels."""
+    """Return a random field ``(size, size)``, about standard normal.
+
+    Parameters
+    ----------
+    size
+        Edge in pixels.
+    scale_px
+        Distance in pixels over which it varies.
+    rng
+        Draws it.
+    device
+        Where it is wanted.
+
+    """
     knots = max(2, int(size / scale_px)) + 2
     grid = torch.from_numpy(rng.standard_normal((1, 1, knots, knots)).astype(np.float32)).to(device)
     return functional.interpolate(grid, (size, size), mode="bicubic", align_corners=True)[0, 0]
