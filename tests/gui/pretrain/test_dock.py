@@ -163,7 +163,7 @@ def test_folder_and_files(qtbot, widget, tmp_path, monkeypatch):
 
 def test_the_network_is_free_from_random_weights_only(widget):
     assert not widget.advanced.rows["generator"].widget.isEnabled()
-    assert "brings its network" in widget.advanced.rows["width"].widget.toolTip()
+    assert "already has a network" in widget.advanced.rows["width"].widget.toolTip()
     widget.start.pick("scratch")
     assert widget.advanced.rows["generator"].widget.isEnabled()
     widget.advanced.rows["generator"].set("hrnet-w18-small")
