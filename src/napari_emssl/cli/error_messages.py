@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterator
 
 from cyclopts import (
     CoercionError,
@@ -11,10 +12,9 @@ from cyclopts import (
     UnusedCliTokensError,
     ValidationError,
 )
+from pydantic import BaseModel
 from pydantic import ValidationError as SettingsError
 from pydantic_core import ErrorDetails
-
-from ..jobs import settings
 
 _RULES = {
     "greater_than_equal": "must be at least {ge:g}",
@@ -74,10 +74,17 @@ def _about_setting(title: str, detail: ErrorDetails) -> str:
 def _description(title: str, field: str) -> str | None:
     """What a field is for; the title of the error names the settings' class, perhaps inside ``function-after[...]``."""
     for name in re.findall(r"\w+", title):
-        fields = getattr(getattr(settings, name, None), "model_fields", {})
-        if field in fields:
-            return str(fields[field].description)
+        for kind in _kinds_of(BaseModel):
+            if kind.__name__ == name and field in kind.model_fields:
+                return str(kind.model_fields[field].description)
     return None
+
+
+def _kinds_of(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Settings of every command, in whatever module: those that are wrong have been imported."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds_of(kind)
 
 
 def _nearest(detail: ErrorDetails) -> str:
