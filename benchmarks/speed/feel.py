@@ -117,7 +117,7 @@ def figures(values):
 def measure_pan():
     """Gaps of the event loop while panning, without and with a training, in turn."""
     spent = []
-    clocked(Runner, "_tell", spent)
+    clocked(Runner, "_emit", spent)
     clocked(LossPlot, "draw", spent)
     viewer, widget = opened()
     watch = Gaps(viewer)
@@ -132,7 +132,7 @@ def measure_pan():
             spent.clear()
             gaps = watch.during(PAN_SECONDS)
             row(what, *figures(gaps[:, 0]), *figures(gaps[:, 1]), *figures(spent), psutil.getloadavg()[0])
-            widget.panel.runner.handle.stop()
+            widget.panel.runner.control.stop()
             ended(widget)
             live(2)
     viewer.close()
@@ -250,6 +250,7 @@ known, wall, own = len(sys.modules), time.perf_counter(), time.thread_time()
 viewer.window.add_plugin_dock_widget("napari-emssl", sys.argv[1])
 QApplication.processEvents()
 print("figures", time.thread_time() - own, time.perf_counter() - wall, len(sys.modules) - known)
+viewer.close()
 """
 
 
