@@ -13,7 +13,7 @@ from ..models.zoo import resolve_model
 from .engine import Engine, ImageDone, plane_name
 from .plan import ApplyResult, ApplyTask
 from .reading import open_image
-from .resumable_zarr import ResumableZarr, check_free, check_not_done, progress_of
+from .resumable_zarr import ResumableZarr, check_not_done, check_place, progress_of
 from .sinks import Memory
 
 _DEFAULTS = ApplySettings()
@@ -83,7 +83,7 @@ def _check_places(sinks: Sequence[Memory | ResumableZarr]) -> None:
     """Raise `UserError` where a result cannot go to its place, or where all are there already."""
     places = [(sink.path, sink.progress, sink.overwrite) for sink in sinks if isinstance(sink, ResumableZarr)]
     for place in places:
-        check_free(*place)
+        check_place(*place)
     check_not_done(places)
 
 

@@ -197,7 +197,7 @@ class ResumableZarr:
             full.
 
         """
-        check_free(self.path, self.progress, self.overwrite)
+        check_place(self.path, self.progress, self.overwrite)
         try:
             writer = (None if self.overwrite else self._begun()) or self._fresh(layout)
             try:
@@ -229,7 +229,7 @@ class ResumableZarr:
         return writer
 
 
-def check_free(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
+def check_place(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
     """Check that a result can go to `path`.
 
     Parameters
@@ -266,7 +266,7 @@ def check_free(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
 def check_not_done(results: Sequence[tuple[Path, ZarrProgress, bool]]) -> None:
     """Raise `AlreadyDoneError` when all results are complete and none may be replaced: nothing is left to do.
 
-    Each result is given as for `check_free`.
+    Each result is given as for `check_place`.
     """
     done = [not overwrite and _complete(path, wanted) for path, wanted, overwrite in results]
     if done and all(done):

@@ -7,7 +7,7 @@ from ...data.images.user_folder import home
 from ...errors import UserError
 from ...formatting import counted, duration
 from ...inference.plan import NetworkProfile, RunEstimate, estimate_run
-from ...inference.resumable_zarr import check_free, check_not_done, read_progress
+from ...inference.resumable_zarr import check_not_done, check_place, read_progress
 from ...inference.sinks import MOST_AXES
 from ...models.tasks import task_of
 from ...resources import free_disk, free_main_memory
@@ -67,7 +67,7 @@ def check_fits(request: ApplyRequest) -> None:
         path = request.path_of(selection)
         assert path is not None
         places.append((path, request.progress_of(selection), destination.overwrite))
-        check_free(*places[-1])
+        check_place(*places[-1])
         needed = request.bytes_of(selection) // (_LABELS_SHRINK if task_of(request.card.task).gives_labels else 1)
         if needed > free_disk(path):
             raise UserError(

@@ -1,6 +1,5 @@
 """Collages: objects of one or several kinds drawn on crops of real micrographs, and so with a truth that is known."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,11 +48,6 @@ class CollageMaker:
         """Return collage `number`, any whole number from 0."""
         rng = np.random.default_rng((self.seed, number))
         return _Canvas(self.textures, self.settings, rng).finished()
-
-    def batch(self, numbers: Iterator[int] | range) -> Collage:
-        """Return several collages stacked: ``(b, size, size)`` each part."""
-        made = [self(number) for number in numbers]
-        return Collage(*(torch.stack([getattr(one, part) for one in made]) for part in ("image", "kinds", "numbers")))
 
 
 class _Canvas:
