@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.measure import block_reduce
 
-from napari_emssl.data.images.image import find_images, read_image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.images.opening import find_images, read_image
 from napari_emssl.data.images.writers import write_image
 
 TILE, MOST_TILES, LARGE = 256, 9, 1000

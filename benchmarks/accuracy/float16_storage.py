@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_emssl.data.images.image import read_image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.data.patches.corruption import corrupt
 from napari_emssl.models.model_file import Model, read_model
 from napari_emssl.models.weights import build_network

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from napari_emssl.data.datasets.pairing import find_pairs
-from napari_emssl.data.images.image import as_image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.images.opening import as_image
 from napari_emssl.data.labels.sparse_painting import count_objects, paint_few
 from napari_emssl.inference.apply import apply
 from napari_emssl.inference.tiles import padded

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from napari_emssl.data.images.image import find_images, read_image
+from napari_emssl.data.images.opening import find_images, read_image
 from napari_emssl.jobs.settings import MeasureSettings
 from napari_emssl.particles import measure_particles
 from napari_emssl.particles.split_touching import cut_at_necks, join_fragments

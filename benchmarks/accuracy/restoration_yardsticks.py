@@ -25,7 +25,7 @@ from skimage.restoration import denoise_nl_means, denoise_wavelet, estimate_sigm
 
 import napari_emssl as em
 from napari_emssl.data.datasets.pairing import find_pairs
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.metrics import restoration_scores
 from napari_emssl.models.model_file import Model

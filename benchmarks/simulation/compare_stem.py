@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.simulation.stem.files import as_bytes
 from napari_emssl.simulation.stem.simulate import simulate_stem
 

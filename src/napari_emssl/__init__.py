@@ -39,7 +39,7 @@ _HOMES = {
     "load_model": "models.zoo",
     "measure_particles": "particles.measure",
     "pretrain": "training.pretraining.pretrain",
-    "read_image": "data.images.image",
+    "read_image": "data.images.opening",
     "save_model": "models.model_file",
     "simulate_hrtem": "simulation.hrtem.simulate",
 }
@@ -50,7 +50,8 @@ _EARLIER_NAMES = {"Warning": "Notice"}
 __all__ = [*_HOMES, *_EARLIER_NAMES, "__version__"]
 
 if TYPE_CHECKING:
-    from .data.images.image import Image, read_image
+    from .data.images.image import Image
+    from .data.images.opening import read_image
     from .errors import UserError
     from .evaluation.comparison.compare import compare
     from .evaluation.comparison.results import Comparison

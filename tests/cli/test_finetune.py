@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from terminal import Tell
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.data.images.writers import write_image
 from napari_emssl.models.model_file import read_card
 

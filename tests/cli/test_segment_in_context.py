@@ -7,7 +7,7 @@ import pytest
 from grey_vectors import grey_generator, painted, scene
 from terminal import Tell, refused
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.models.model_file import save_model
 from napari_emssl.models.zoo import load_model
 

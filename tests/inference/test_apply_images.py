@@ -8,8 +8,9 @@ import pytest
 import zarr
 from random_models import random_model
 
-from napari_emssl.data.images.image import Image, read_image
+from napari_emssl.data.images.image import Image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.inference import predictor
 from napari_emssl.inference.apply import apply

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.inference.sinks import Memory, NewFile
 from napari_emssl.models.results import ResultLayout

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_emssl.data.images.image import find_images, read_image
+from napari_emssl.data.images.opening import find_images, read_image
 from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.metrics import restoration_scores

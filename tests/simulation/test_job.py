@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_emssl import worker_jobs
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Finished, Progress
 from napari_emssl.jobs.settings import SimulateSettings

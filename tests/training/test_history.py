@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.jobs.events import Progress
 from napari_emssl.training.history import CurveTable, draw_curves, read_table, write_curves
 

@@ -76,7 +76,7 @@ def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwri
 
 def _opened(labels: list[Path], images: Path | None) -> tuple[list["Image"], list["Image | None"]]:
     """Open the labels, and for each its image where images are given."""
-    from ..data.images.image import find_images, read_image
+    from ..data.images.opening import find_images, read_image
 
     files = find_images(labels)
     masks = [read_image(path) for path in files]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ..data.images.image import find_images
+from ..data.images.opening import find_images
 from ..errors import UserError
 
 FileFormat = Literal["tiff", "zarr"]

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.images.image import Image, ImageSource, as_image
+from ..data.images.image import Image, ImageSource
 from ..data.images.intensity_scaling import IntensityScaling, Levels
+from ..data.images.opening import as_image
 from ..errors import UserError
 
 

@@ -7,7 +7,8 @@ from typing import cast
 
 import numpy as np
 
-from ..data.images.image import Image, ImageSource, as_image, find_images, read_image
+from ..data.images.image import Image, ImageSource
+from ..data.images.opening import as_image, find_images, read_image
 from ..errors import UserError
 from ..jobs.events import Control, Finished, Job, Notice, Progress, Started, Update
 from ..jobs.settings import MeasureSettings

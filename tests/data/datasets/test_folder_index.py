@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from napari_emssl.data.datasets import folder_index
 from napari_emssl.data.datasets.folder_index import index_file, scan
 from napari_emssl.data.images.headers import read_header
-from napari_emssl.data.images.image import find_images, read_image
+from napari_emssl.data.images.opening import find_images, read_image
 from napari_emssl.data.images.writers import write_image
 from napari_emssl.errors import UserError
 

@@ -14,8 +14,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from napari_emssl.data.datasets.pack_file import PackedPlanes, is_pack, write_pack
 from napari_emssl.data.datasets.plane_stores import ImagePlanes
 from napari_emssl.data.datasets.sources import ImageCatalog, open_sources
-from napari_emssl.data.images.image import as_image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.images.opening import as_image
 from napari_emssl.errors import UserError
 
 RNG = np.random.default_rng(0)

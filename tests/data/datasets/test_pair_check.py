@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_emssl.data.datasets.pair_check import check_images, check_planes, factor_of
-from napari_emssl.data.images.image import as_image
+from napari_emssl.data.images.opening import as_image
 from napari_emssl.simulation.stem.simulate import STEMSettings, simulate_stem
 
 

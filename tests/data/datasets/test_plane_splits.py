@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from napari_emssl.data.datasets.plane_splits import split_within_images
 from napari_emssl.data.datasets.sources import open_sources
-from napari_emssl.data.images.image import Image, as_image
+from napari_emssl.data.images.image import Image
+from napari_emssl.data.images.opening import as_image
 
 
 def stack(count: int, height: int, width: int = 40) -> np.ndarray:

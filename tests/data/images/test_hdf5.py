@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from napari_emssl.data.datasets.pairing import check_pairs, find_pairs
 from napari_emssl.data.images.hdf5 import find_dataset, repair, role_of
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.training.finetuning.finetune import finetune

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from image_arrays import random_array, stacked
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.data.images.writers import create_zarr
 from napari_emssl.errors import UserError
 

@@ -6,7 +6,7 @@ import pytest
 import tifffile
 from image_arrays import random_array
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.data.images.writers import write_image
 
 

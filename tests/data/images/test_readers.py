@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from image_arrays import random_array, stacked
 
-from napari_emssl.data.images.image import find_images, read_image
+from napari_emssl.data.images.opening import find_images, read_image
 from napari_emssl.errors import UserError
 
 

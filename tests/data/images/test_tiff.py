@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from image_arrays import random_array, stacked
 
-from napari_emssl.data.images.image import grey, read_image
+from napari_emssl.data.images.image import grey
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from image_arrays import random_array, stacked
 
 from napari_emssl.atomic_files import replacing
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.data.images.writers import write_image
 from napari_emssl.errors import UserError
 

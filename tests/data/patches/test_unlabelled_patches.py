@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_emssl.data.images.image import as_image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.images.opening import as_image
 from napari_emssl.data.patches.unlabelled_patches import UnlabelledPatches
 
 

@@ -10,7 +10,7 @@ import zarr
 from napari.layers import Labels
 from workers import worker_pid
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.gui.apply import on_demand, profiles
 from napari_emssl.gui.models.picker import zoo_news
 from napari_emssl.inference.resumable_zarr import read_progress

@@ -7,7 +7,7 @@ import tifffile
 import zarr
 from napari.layers import Image, Labels
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.gui.plugin.writer import write_image_layer
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from napari_emssl.data.datasets.layouts import TEM_IMAGENET_TARGETS, find_layout
 from napari_emssl.data.datasets.pairing import Pairing, find_task_pairs
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.simulation.stem.files import FOLDERS, as_bytes, as_planes, write_stem
 from napari_emssl.simulation.stem.materials import MATERIALS

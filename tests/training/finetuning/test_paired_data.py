@@ -8,8 +8,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from napari_emssl.data.images.image import Image, read_image
+from napari_emssl.data.images.image import Image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling, Levels
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.data.images.writers import write_image
 from napari_emssl.data.patches.labelled import LabelledPlane
 from napari_emssl.data.patches.paired_patches import PairPatches, PairPlanes

@@ -7,7 +7,8 @@ import pytest
 from small_pretraining import blobs, losses, result, small
 
 from napari_emssl.cli import main
-from napari_emssl.data.images.image import Image, as_image
+from napari_emssl.data.images.image import Image
+from napari_emssl.data.images.opening import as_image
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Preview, Progress, Started
 from napari_emssl.jobs.pretrain_settings import PretrainSettings

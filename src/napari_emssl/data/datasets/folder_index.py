@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...atomic_files import replacing
 from ...errors import UserError
 from ..images.headers import ImageHeader, read_header
-from ..images.image import is_image_name, is_junk, natural_key
+from ..images.opening import is_image_name, is_junk, natural_key
 from ..images.user_folder import home
 
 VERSION = 1
@@ -71,7 +71,7 @@ class FolderIndex:
 def scan(root: Path) -> FolderIndex:
     """Return the image files of a folder, or the one file `root`, and what each holds.
 
-    Folders are searched as by `image.find_images`. Files are opened only where the index does not know them. What was
+    Folders are searched as by `opening.find_images`. Files are opened only where the index does not know them. What was
     read is kept even when the scan is interrupted.
     """
     if not root.is_dir() or is_image_name(root.name):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 from ...errors import UserError
-from ..images.image import Image, ImageSource, as_image, find_images
+from ..images.image import Image, ImageSource
+from ..images.opening import as_image, find_images
 from .pairing import find_pairs, find_task_pairs, pair_files
 
 ImageSources = ImageSource | Sequence[ImageSource]

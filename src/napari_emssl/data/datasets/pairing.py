@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ...errors import UserError
-from ..images.image import Image, find_images, natural_key, read_image
+from ..images.image import Image
+from ..images.opening import find_images, natural_key, read_image
 from .hdf5_sets import hdf5_pairs
 from .layouts import TEM_IMAGENET_TARGETS
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..images.hdf5 import repair
-from ..images.image import Image, read_image
+from ..images.image import Image
 from ..images.intensity_scaling import IntensityScaling, Levels
+from ..images.opening import read_image
 from .folder_index import FolderIndex
 
 _OPEN_FILES = 8

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...formatting import counted
-from ..images.image import FORMATS, Image, ImageSource, as_image, is_image_name
+from ..images.image import Image, ImageSource
+from ..images.opening import FORMATS, as_image, is_image_name
 from .folder_index import FolderIndex, scan
 from .layouts import LayoutName, find_layout
 from .pack_file import PackedPlanes, is_pack

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError
-from .image import read_image
+from .opening import read_image
 from .pixel_size import tiff_pixel_size
 from .tiff import raise_on_lost_pages
 

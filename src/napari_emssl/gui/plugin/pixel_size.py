@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data.images.image import read_image
+from ...data.images.opening import read_image
 from ...errors import UserError
 from ..layers.layers import snapshot_of
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.images.image import Image, read_image
+from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
+from ...data.images.opening import read_image
 from ...errors import UserError
 from ..layers.layers import METADATA_KEY
 from ..threads.blocking import run_blocking

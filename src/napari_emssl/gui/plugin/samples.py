@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
-from ...data.images.image import read_image
 from ...data.images.intensity_scaling import IntensityScaling
+from ...data.images.opening import read_image
 from ...data.images.writers import write_image
 from ...models.zoo import home
 from ...simulation.hrtem.sample_data import PLANES, SEED, SIZE_PX, paint_first, sample_stack

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.datasets.image_pairs import ImageSources, as_list, pixel_sizes
-from ...data.images.image import Image, ImageSource, as_image, find_images
+from ...data.images.image import Image, ImageSource
 from ...data.images.intensity_scaling import IntensityScaling
+from ...data.images.opening import as_image, find_images
 from ...data.patches.frame_pairs import aligned, compare_frames, noisy_target
 from ...data.patches.labelled import LabelledPlane
 from ...data.patches.masked_pixels import hide, noise_reach

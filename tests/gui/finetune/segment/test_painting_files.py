@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_emssl.data.images.image import read_image
+from napari_emssl.data.images.opening import read_image
 from napari_emssl.data.images.user_folder import safe_stem, unused_path
 from napari_emssl.gui.finetune.segment import painting_files
 from napari_emssl.gui.finetune.segment.painting_files import painting_paths, save_paintings
