@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..images.hdf5 import SUFFIXES, role_of
+from ..formats.hdf5 import SUFFIXES, role_of
 
 
 def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:

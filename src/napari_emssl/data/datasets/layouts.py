@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import UserError
-from ..images.hdf5 import SUFFIXES, role_of
+from ..formats.hdf5 import SUFFIXES, role_of
 from .origins import origin_of
 
 LayoutName = Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"]

@@ -7,7 +7,7 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.arrays import Floats32
+from ..arrays import Floats32
 from ..images.image import Image
 
 _SMALLEST_PX, _LARGEST_PX = 8, 1024

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError
+from ..formats.tiff.pages import raise_on_lost_pages
+from ..formats.units import tiff_pixel_size
 from .opening import read_image
-from .pixel_size import tiff_pixel_size
-from .tiff import raise_on_lost_pages
 
 _MODES = {"L": "|u1", "P": "|u1", "RGB": "|u1", "RGBA": "|u1", "LA": "|u1", "I;16": "<u2", "F": "<f4"}
 """Type of the values of a picture, by Pillow's mode; other modes are left to the reader."""

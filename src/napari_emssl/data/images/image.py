@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ...errors import UserError
-from .arrays import DuckArray
+from ..arrays import DuckArray
 
 DAMAGED = "It is damaged, or not what its name says. Save it again as TIFF in the program that made it."
 """What to do about a file that cannot be read, as the end of a message."""

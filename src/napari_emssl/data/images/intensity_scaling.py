@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from .arrays import DuckArray
+from ..arrays import DuckArray
 
 _CLIP = (-0.5, 1.5)
 _SAMPLES = 2_000_000

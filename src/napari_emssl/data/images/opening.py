@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import UserError
-from .arrays import DuckArray
+from ..arrays import DuckArray
 from .image import DAMAGED, GreyPlanes, Image, ImageSource
 from .readers import HINTS, READERS, RawImage, is_colour
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from .arrays import DuckArray
-from .hdf5 import SUFFIXES as HDF5_SUFFIXES
-from .hdf5 import H5Planes, find_dataset
-from .ome_zarr import finest_pixel_size_nm
-from .pixel_size import square_pixel_nm, tiff_pixel_size
-from .tiff import TiffPages, raise_on_lost_pages
+from ..arrays import DuckArray
+from ..formats.hdf5 import SUFFIXES as HDF5_SUFFIXES
+from ..formats.hdf5 import H5Planes, find_dataset
+from ..formats.ome_zarr import finest_pixel_size_nm
+from ..formats.tiff.pages import TiffPages, raise_on_lost_pages
+from ..formats.units import square_pixel_nm, tiff_pixel_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

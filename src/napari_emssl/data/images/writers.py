@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ...atomic_files import check_free, replacing
 from ...errors import UserError
-from .arrays import DuckArray
-from .ome_zarr import AXES, single_level
+from ..arrays import DuckArray
+from ..formats.ome_zarr import AXES, single_level
 
 if TYPE_CHECKING:
     import zarr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...data.images.arrays import DuckArray, Floats
+from ...data.arrays import DuckArray, Floats
 from ...data.images.image import GreyPlanes, Image, grey
 from ...errors import UserError
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ...data.images.pixel_size import square_pixel_nm
+from ...data.formats.units import square_pixel_nm
 from ...data.images.writers import write_image
 from ...errors import UserError
 from ..layers.layers import pixel_size_nm

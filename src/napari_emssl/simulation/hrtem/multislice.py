@@ -15,7 +15,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from ...data.images.arrays import Floats32
+from ...data.arrays import Floats32
 
 Element = Literal["Au", "C"]
 Wave = NDArray[np.complex64]

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from ...data.images.arrays import Floats32
+from ...data.arrays import Floats32
 from .multislice import SamplingGrid, Wave, wavelength_nm
 
 _FOCI = 5

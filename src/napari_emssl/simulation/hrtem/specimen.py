@@ -8,7 +8,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from ...data.images.arrays import Floats32
+from ...data.arrays import Floats32
 from ...errors import UserError
 from . import multislice, nanoparticles
 from .multislice import SamplingGrid, Slice, Species

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ...data.images.arrays import Floats
+from ...data.arrays import Floats
 from .conditions import Conditions
 from .lattice import Projection
 

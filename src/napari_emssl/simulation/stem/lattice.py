@@ -12,7 +12,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.images.arrays import Floats
+from ...data.arrays import Floats
 from ...errors import UserError
 
 ZoneAxis = tuple[int, int, int]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.images.arrays import Floats32
+from ...data.arrays import Floats32
 
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 _TAIL_WIDTHS = ((2.5, 0.7), (5.0, 0.3))

@@ -8,7 +8,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ...data.images.arrays import Floats32
+from ...data.arrays import Floats32
 from ..hrtem.multislice import hard_sphere_structure_factor
 from . import scan
 from .conditions import Conditions

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from ...data.images.arrays import Floats, Floats32
+from ...data.arrays import Floats, Floats32
 
 _SETTLING_SHARE = 0.06
 """Share of a line after which the displacement by the flyback has fallen to 1/e."""

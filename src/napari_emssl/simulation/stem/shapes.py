@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...data.images.arrays import Floats
+from ...data.arrays import Floats
 from ..hrtem.nanoparticles import roughness
 from .columns import Grain, Surfaces
 from .conditions import Conditions

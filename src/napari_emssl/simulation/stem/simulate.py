@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.images.arrays import Floats32
+from ...data.arrays import Floats32
 from . import render
 from .conditions import Conditions, draw_conditions, resolving
 from .probe import FWHM_PER_SIGMA, Probe, gaussian

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...data.images.arrays import Floats
+from ...data.arrays import Floats
 from . import shapes
 from .columns import Columns, Grain, concatenated, kept_apart, mirrored, rotation
 from .conditions import Conditions

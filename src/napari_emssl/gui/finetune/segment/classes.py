@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ....data.images.arrays import DuckArray
+from ....data.arrays import DuckArray
 from ....errors import UserError
 from ...layers.layers import METADATA_KEY
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from ....data.images.arrays import DuckArray
+from ....data.arrays import DuckArray
 from ...layers.matching import shape_of
 from ...threads.newest import NewestWins
 from .classes import labels_in

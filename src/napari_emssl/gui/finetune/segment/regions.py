@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ....data.images.arrays import Floats
+from ....data.arrays import Floats
 from ....errors import UserError
 from ...layers.layers import Index, placement, world_factors
 from ...layers.matching import ALL_PAINTED, shape_of

@@ -2,7 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
-from .pixel_size import square_pixel_nm
+from .units import square_pixel_nm
 
 AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 """Names of the axes of an image, by their number."""

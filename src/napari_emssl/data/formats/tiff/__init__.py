@@ -1,0 +1,4 @@
+"""TIFF: pages read one by one.
+
+Data/images may import it.
+"""
