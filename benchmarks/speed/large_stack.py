@@ -20,7 +20,7 @@ import psutil
 import zarr
 
 from napari_emssl import worker_jobs
-from napari_emssl.inference.plan import ApplyTask
+from napari_emssl.inference.apply_task import ApplyTask
 from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.jobs.worker import client

@@ -1,4 +1,4 @@
-"""Times and counts as people write them: one wording for the terminal, the viewer and the messages of jobs."""
+"""Times, counts and sizes as people write them: one wording for the terminal, the viewer and the messages of jobs."""
 
 
 def duration(seconds: float) -> str:
@@ -25,3 +25,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
     """
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def bytes_in_words(count: float) -> str:
+    """Return a size as a person would say it: ``12 MB``, ``3.4 GB``."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{max(round(count / 1e6), 1)} MB"

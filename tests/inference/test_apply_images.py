@@ -8,6 +8,7 @@ import pytest
 import zarr
 from random_models import random_model
 
+from napari_emssl.data.formats.ome_zarr import ZarrGrid
 from napari_emssl.data.images.image import Image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.images.opening import read_image
@@ -15,8 +16,9 @@ from napari_emssl.errors import UserError
 from napari_emssl.inference import predictor
 from napari_emssl.inference.apply import apply
 from napari_emssl.inference.apply_images import apply_images
-from napari_emssl.inference.plan import ApplyTask
-from napari_emssl.inference.resumable_zarr import AlreadyDoneError, ZarrGrid, ZarrWriter, read_progress
+from napari_emssl.inference.apply_task import ApplyTask
+from napari_emssl.inference.resumable_zarr import ZarrWriter
+from napari_emssl.inference.zarr_progress import AlreadyDoneError, read_progress
 from napari_emssl.jobs import meter
 from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import ApplySettings

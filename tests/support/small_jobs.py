@@ -8,9 +8,10 @@ from contextlib import nullcontext
 import numpy as np
 
 from napari_emssl.errors import UserError
-from napari_emssl.inference.plan import ApplyResult, NetworkProfile
-from napari_emssl.inference.resumable_zarr import ResumableZarr, progress_of
-from napari_emssl.inference.tiles import MemoryNeeds
+from napari_emssl.inference.apply_task import ApplyResult
+from napari_emssl.inference.resumable_zarr import ResumableZarr
+from napari_emssl.inference.tiles import MemoryNeeds, NetworkProfile
+from napari_emssl.inference.zarr_progress import progress_of
 from napari_emssl.jobs.events import Finished, Job, Notice, Preview, Progress, Started
 from napari_emssl.models.model_file import Card, ClassInfo, Model, NetworkSpec, Stage
 from napari_emssl.models.results import ResultLayout

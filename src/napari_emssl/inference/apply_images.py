@@ -10,11 +10,12 @@ from ..jobs.events import Control, Finished, Job, Notice, Update
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Card, Model
 from ..models.zoo import resolve_model
+from .apply_task import ApplyResult, ApplyTask
 from .engine import Engine, ImageDone, plane_name
-from .plan import ApplyResult, ApplyTask
 from .reading import open_image
-from .resumable_zarr import ResumableZarr, check_not_done, check_place, progress_of
+from .resumable_zarr import ResumableZarr
 from .sinks import Memory
+from .zarr_progress import check_not_done, check_place, progress_of
 
 _DEFAULTS = ApplySettings()
 

@@ -12,7 +12,7 @@ from ..jobs.settings import DeviceSettings
 from ..models.model_file import NetworkSpec
 from ..models.weights import network_of
 from .memory import needs_of, usable_bytes
-from .plan import NetworkProfile
+from .tiles import NetworkProfile
 
 _TIMED_PX = 256
 

@@ -1,147 +1,30 @@
 """Results on disk that grow plane by plane, keep what is there when a run ends early, and can be resumed.
 
-They are OME-Zarr and have their name from the start; how far they have come stands in their attributes. Imports no
-torch.
+They are OME-Zarr and have their name from the start; how far they have come stands in their attributes, as
+`zarr_progress` reads it. Imports no torch.
 """
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.formats.ome_zarr import ZarrGrid
 from ..data.images.writers import create_zarr
 from ..errors import UserError
 from ..jobs.meter import Interval
-from ..models.model_file import Card
-from ..models.results import ResultLayout, result_shape
-from .sinks import MOST_AXES, place_of
+from ..models.results import ResultLayout
+from .sinks import place_of
+from .zarr_progress import ATTRIBUTE, ZarrProgress, check_place, read_progress
 
 if TYPE_CHECKING:
     import zarr
 
-_KEY = "napari_emssl"
 _SECONDS_BETWEEN_FLUSHES = 1.0
-_LENGTHS = ("angstrom", "picometer", "nanometer", "micrometer", "millimeter", "meter")
-_TIMES = ("nanosecond", "microsecond", "millisecond", "second", "minute", "hour")
-
-
-@dataclass(frozen=True)
-class ZarrProgress:
-    """What a result on disk says of how it was made and how far that has come."""
-
-    model: str
-    card: str
-    """Checksum of the model's card, its name left out."""
-    image: str
-    shape: tuple[int, ...]
-    """Of the result."""
-    augmented: bool
-    done: int = 0
-    """Planes that are written, from the first on; the others are 0."""
-
-    @property
-    def planes(self) -> int:
-        """Planes in all."""
-        return int(np.prod(self.shape[:-2], dtype=int))
-
-    @property
-    def complete(self) -> bool:
-        """Whether every plane is there."""
-        return self.done >= self.planes
-
-    def continues(self, other: "ZarrProgress") -> bool:
-        """Whether `other` is the same work, however far it has come."""
-        return replace(self, done=0) == replace(other, done=0)
-
-
-def progress_of(card: Card, image: str, shape: tuple[int, ...], augmented: bool) -> ZarrProgress:
-    """Describe the work of applying a model to an image, none of it done.
-
-    Parameters
-    ----------
-    card
-        Of the model.
-    image
-        Name of the image.
-    shape
-        Of the image, ``(..., h, w)``.
-    augmented
-        Whether the result is the average over turns and flips.
-
-    """
-    named = card.model_copy(update={"name": ""}).model_dump_json()
-    checksum = hashlib.sha256(named.encode()).hexdigest()
-    return ZarrProgress(card.name, checksum, image, result_shape(shape, card), augmented)
-
-
-def read_progress(path: Path) -> ZarrProgress | None:
-    """Return what a result on disk records about itself; None where there is none, or another program made it."""
-    try:
-        written = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"][_KEY]
-        return ZarrProgress(**{**written, "shape": tuple(written["shape"])})
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-class _Axis(TypedDict):
-    """An axis of an OME-Zarr image."""
-
-    name: str
-    type: str
-    unit: NotRequired[str]
-
-
-class _Level(TypedDict):
-    """An array of an OME-Zarr image and where it lies."""
-
-    path: str
-    coordinateTransformations: list[dict[str, object]]
-
-
-class _Multiscale(TypedDict):
-    """An OME-Zarr image: here always one level."""
-
-    axes: list[_Axis]
-    datasets: list[_Level]
-
-
-class OMEAttributes(TypedDict):
-    """What OME-Zarr 0.5 says of an image."""
-
-    version: str
-    multiscales: list[_Multiscale]
-
-
-@dataclass(frozen=True)
-class ZarrGrid:
-    """Where a result lies, as far as OME-Zarr can tell: one value for each axis; rotation and shear have no place."""
-
-    scale: tuple[float, ...]
-    translate: tuple[float, ...]
-    units: tuple[str, ...]
-    """Full names of units: ``nanometer``, ``second``; what is neither a length nor a time is left out."""
-
-    def ome(self, attributes: OMEAttributes) -> OMEAttributes:
-        """Return the ``ome`` attributes of an image with this grid written into them."""
-        (image,) = attributes["multiscales"]
-        axes = [_axis(axis, unit) for axis, unit in zip(image["axes"], self.units, strict=True)]
-        transformations: list[dict[str, object]] = [
-            {"type": "scale", "scale": list(self.scale)},
-            {"type": "translation", "translation": list(self.translate)},
-        ]
-        level: _Level = {**image["datasets"][0], "coordinateTransformations": transformations}
-        return {**attributes, "multiscales": [{**image, "axes": axes, "datasets": [level]}]}
-
-
-def _axis(axis: _Axis, unit: str) -> _Axis:
-    known = _TIMES if axis["type"] == "time" else _LENGTHS
-    return {**axis, "unit": unit} if unit in known else axis
 
 
 class ZarrWriter:
@@ -168,11 +51,7 @@ class ZarrWriter:
     def flush(self) -> None:
         """Write down how far the result has come: a run that is killed is resumed from here."""
         self._since_flush.restart()
-        self._group.attrs[_KEY] = asdict(self.progress)
-
-
-class AlreadyDoneError(UserError):
-    """All results that are asked for are there already."""
+        self._group.attrs[ATTRIBUTE] = asdict(self.progress)
 
 
 @dataclass(frozen=True)
@@ -227,55 +106,3 @@ class ResumableZarr:
         writer = ZarrWriter(group, self.progress)
         writer.flush()
         return writer
-
-
-def check_place(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
-    """Check that a result can go to `path`.
-
-    Parameters
-    ----------
-    path
-        The OME-Zarr to write or to resume.
-    wanted
-        What it will record about itself.
-    overwrite
-        Whether a result of this program may be replaced.
-
-    Raises
-    ------
-    UserError
-        When something else is there, the name does not end in .zarr, or there are too many axes.
-
-    """
-    if len(wanted.shape) > MOST_AXES:
-        raise UserError(
-            f"OME-Zarr holds at most {MOST_AXES} axes here, '{wanted.image}' has {len(wanted.shape)}. "
-            "Keep the result in memory, or have it computed when you look at it."
-        )
-    if path.suffix.lower() != ".zarr":
-        raise UserError(f"A result on disk is a folder whose name ends in .zarr, not '{path.name}'.")
-    if not path.exists():
-        return
-    there = read_progress(path)
-    if overwrite and there is None:
-        raise UserError(f"'{path}' was not made by this program, so it is not replaced. Choose another folder.")
-    if not overwrite and (there is None or not there.continues(wanted)):
-        raise UserError(f"'{path}' exists already. Choose another folder, or allow it to be replaced.")
-
-
-def check_not_done(results: Sequence[tuple[Path, ZarrProgress, bool]]) -> None:
-    """Raise `AlreadyDoneError` when all results are complete and none may be replaced: nothing is left to do.
-
-    Each result is given as for `check_place`.
-    """
-    done = [not overwrite and _complete(path, wanted) for path, wanted, overwrite in results]
-    if done and all(done):
-        more = f" and {len(results) - 1} more are" if len(results) > 1 else " is"
-        raise AlreadyDoneError(
-            f"'{results[0][0].name}'{more} complete already. Allow it to be replaced to compute it again."
-        )
-
-
-def _complete(path: Path, wanted: ZarrProgress) -> bool:
-    there = read_progress(path)
-    return there is not None and there.complete and there.continues(wanted)

@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic_files import replacing
+from ..data.formats.ome_zarr import MOST_AXES
 from ..data.images.writers import create_zarr, write_image
 from ..errors import UserError
 from ..models.results import ResultLayout
-
-MOST_AXES = 4
-"""OME-Zarr images here are ``(h, w)``, ``(n, h, w)`` or ``(t, z, h, w)``."""
 
 
 class PlaneWriter(Protocol):

@@ -240,3 +240,53 @@ def fitted(plan: TilePlan, usable: int) -> TilePlan:
     while plan.planned_bytes > usable and (plan.batch > 1 or plan.tile > SMALLEST_TILE):
         plan = plan.smaller()
     return plan
+
+
+@dataclass(frozen=True)
+class NetworkProfile:
+    """What was measured of one network on the device that the settings choose."""
+
+    needs: MemoryNeeds
+    usable_bytes: int
+    """How much memory a run may take."""
+    seconds_per_pixel: float
+    """Of one pass over a small tile."""
+    device: str
+    """Human name of the device."""
+
+
+@dataclass(frozen=True)
+class RunEstimate:
+    """How planes of one size will be run."""
+
+    tiles: int
+    """Of one plane."""
+    tile: int
+    """Edge in pixels."""
+    halo: int
+    pass_bytes: int
+    """Memory of the largest pass."""
+    fits: bool
+    """Whether that is there."""
+    plane_seconds: float
+    """Rough time of one plane."""
+
+
+def estimate_run(profile: NetworkProfile, settings: ApplySettings, height: int, width: int) -> RunEstimate:
+    """Estimate how planes of one size will be run; times grow with the pixels that pass through the network.
+
+    Parameters
+    ----------
+    profile
+        What was measured of the network.
+    settings
+        Tile, halo, batch and augmentation.
+    height, width
+        Of the planes, pixels.
+
+    """
+    plan = first_plan(profile.needs, settings, height, width, profile.usable_bytes)
+    passes = 8 if settings.test_time_augmentation else 1
+    seconds = plan.cost(None) * profile.seconds_per_pixel * passes
+    fits = plan.planned_bytes <= profile.usable_bytes
+    return RunEstimate(len(plan.regions), plan.tile, plan.halo, plan.planned_bytes, fits, seconds)

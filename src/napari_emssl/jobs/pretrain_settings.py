@@ -4,8 +4,17 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from .setting_types import AutosaveSeconds, BatchSize, Epochs, FrozenNorm, Generator, Refine, Width
-from .settings import PackSettings, TrainingSettings
+from .settings import (
+    AutosaveSeconds,
+    BatchSize,
+    Epochs,
+    FrozenNorm,
+    Generator,
+    PackSettings,
+    Refine,
+    TrainingSettings,
+    Width,
+)
 
 PRETEXTS = ("restore", "collage", "episodes")
 """Pretext tasks by name; see `PretrainSettings.pretext`."""

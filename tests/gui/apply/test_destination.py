@@ -11,13 +11,11 @@ from napari.layers import Image
 
 from napari_emssl.errors import UserError
 from napari_emssl.gui.apply import destination
-from napari_emssl.gui.apply.destination import (
-    check_fits,
-    choose_destination,
-    describe_run,
-)
-from napari_emssl.gui.apply.request import ApplyRequest, Destination, select
-from napari_emssl.inference.resumable_zarr import AlreadyDoneError, ResumableZarr
+from napari_emssl.gui.apply import request as apply_request
+from napari_emssl.gui.apply.destination import choose_destination, describe_run
+from napari_emssl.gui.apply.request import ApplyRequest, Destination, check_fits, select
+from napari_emssl.inference.resumable_zarr import ResumableZarr
+from napari_emssl.inference.zarr_progress import AlreadyDoneError
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.models.results import ResultLayout
 
@@ -31,8 +29,9 @@ AUGMENTED = ApplySettings(test_time_augmentation=True)
 
 @pytest.fixture(autouse=True)
 def room(monkeypatch):
-    monkeypatch.setattr(destination, "free_main_memory", lambda: 8_000_000_000)
-    monkeypatch.setattr(destination, "free_disk", lambda folder: 50_000_000_000)
+    for module in (destination, apply_request):
+        monkeypatch.setattr(module, "free_main_memory", lambda: 8_000_000_000)
+    monkeypatch.setattr(apply_request, "free_disk", lambda folder: 50_000_000_000)
 
 
 def layer(*shape, index=None, name="film", **more):

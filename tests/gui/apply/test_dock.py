@@ -13,7 +13,7 @@ from workers import worker_pid
 from napari_emssl.data.images.opening import read_image
 from napari_emssl.gui.apply import on_demand, profiles
 from napari_emssl.gui.models.picker import zoo_news
-from napari_emssl.inference.resumable_zarr import read_progress
+from napari_emssl.inference.zarr_progress import read_progress
 from napari_emssl.models import zoo
 from napari_emssl.models.model_file import save_model
 from napari_emssl.models.zoo import add_model, free_name

@@ -1,11 +1,15 @@
 """Metadata of OME-Zarr images (ngff.openmicroscopy.org, versions 0.4 and 0.5), as far as they are read and written."""
 
+from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 from .units import square_pixel_nm
 
 AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 """Names of the axes of an image, by their number."""
+MOST_AXES = max(AXES)
+_LENGTHS = ("angstrom", "picometer", "nanometer", "micrometer", "millimeter", "meter")
+_TIMES = ("nanosecond", "microsecond", "millisecond", "second", "minute", "hour")
 
 
 class Axis(TypedDict):
@@ -21,6 +25,7 @@ class Transformation(TypedDict, total=False):
 
     type: str
     scale: list[float]
+    translation: list[float]
 
 
 class Level(TypedDict, total=False):
@@ -75,3 +80,32 @@ def _axis(name: str, calibrated: bool) -> Axis:
     if calibrated and name in "yx":
         axis["unit"] = "nanometer"
     return axis
+
+
+@dataclass(frozen=True)
+class ZarrGrid:
+    """Where an image lies, as far as OME-Zarr can tell: one value for each axis; rotation and shear have no place."""
+
+    scale: tuple[float, ...]
+    translate: tuple[float, ...]
+    units: tuple[str, ...]
+    """Full names of units: ``nanometer``, ``second``; what is neither a length nor a time is left out."""
+
+    def ome(self, attributes: Attributes) -> Attributes:
+        """Return the attributes of an image with one resolution with this grid written into them."""
+        (image,) = attributes["multiscales"]
+        axes = [_with_unit(axis, unit) for axis, unit in zip(image["axes"], self.units, strict=True)]
+        transformations: list[Transformation] = [
+            {"type": "scale", "scale": list(self.scale)},
+            {"type": "translation", "translation": list(self.translate)},
+        ]
+        level: Level = {**image["datasets"][0], "coordinateTransformations": transformations}
+        return {**attributes, "multiscales": [{**image, "axes": axes, "datasets": [level]}]}
+
+
+def _with_unit(axis: Axis | str, unit: str) -> Axis | str:
+    """One axis with its unit, where that is one that OME-Zarr knows for it."""
+    if isinstance(axis, str):
+        return axis
+    known = _TIMES if axis.get("type") == "time" else _LENGTHS
+    return {**axis, "unit": unit} if unit in known else axis

@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...data.formats.ome_zarr import MOST_AXES
 from ...data.images.user_folder import home
-from ...errors import UserError
-from ...formatting import counted, duration
-from ...inference.plan import NetworkProfile, RunEstimate, estimate_run
-from ...inference.resumable_zarr import check_not_done, check_place, read_progress
-from ...inference.sinks import MOST_AXES
-from ...models.tasks import task_of
-from ...resources import free_disk, free_main_memory
+from ...formatting import bytes_in_words, counted, duration
+from ...inference.tiles import NetworkProfile, RunEstimate, estimate_run
+from ...inference.zarr_progress import read_progress
+from ...resources import free_main_memory
 from ..layers.lazy_array import ROOM_BYTES
 from .request import ApplyRequest, Destination, DestinationKind, Selection
 
 _SMALL_BYTES = 2_000_000_000
-_LABELS_SHRINK = 8
-"""Labels compress to less than this part of their size; intensities hardly at all."""
 
 
 def choose_destination(
@@ -50,31 +46,6 @@ def choose_destination(
 def default_folder() -> Path:
     """Return the folder for results where the user has chosen none."""
     return home() / "results"
-
-
-def check_fits(request: ApplyRequest) -> None:
-    """Raise `UserError` where the results do not fit or would overwrite something, before anything is computed."""
-    destination = request.destination
-    if destination.place == "memory" and request.bytes > free_main_memory() // 2:
-        raise UserError(
-            f"The result would take {bytes_in_words(request.bytes)}, more than half of the free memory "
-            f"({bytes_in_words(free_main_memory())}). Write it to disk, or have it computed when you look at it."
-        )
-    if destination.place != "disk":
-        return
-    places = []
-    for selection in request.selections:
-        path = request.path_of(selection)
-        assert path is not None
-        places.append((path, request.progress_of(selection), destination.overwrite))
-        check_place(*places[-1])
-        needed = request.bytes_of(selection) // (_LABELS_SHRINK if task_of(request.card.task).gives_labels else 1)
-        if needed > free_disk(path):
-            raise UserError(
-                f"The result would take about {bytes_in_words(needed)} of disk, but only "
-                f"{bytes_in_words(free_disk(path))} are free there. Choose another folder, or fewer planes."
-            )
-    check_not_done(places)
 
 
 def describe_run(request: ApplyRequest, profile: NetworkProfile | None) -> str:
@@ -129,11 +100,3 @@ def _begun(request: ApplyRequest, selection: Selection) -> str:
     if there is None or there.complete or not there.continues(request.progress_of(selection)):
         return ""
     return f" {there.done} of its {there.planes} planes are there already; the run resumes from them."
-
-
-def bytes_in_words(count: float) -> str:
-    """Return a size as a person would say it: ``12 MB``, ``3.4 GB``."""
-    for unit, size in (("TB", 1e12), ("GB", 1e9)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{max(round(count / 1e6), 1)} MB"

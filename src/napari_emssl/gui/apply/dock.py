@@ -7,7 +7,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from ...errors import UserError
-from ...inference.resumable_zarr import AlreadyDoneError
+from ...inference.zarr_progress import AlreadyDoneError
 from ...jobs.settings import ApplySettings
 from ...models.model_file import read_card
 from ..job.dock import Dock, hbox
@@ -20,11 +20,11 @@ from ..widgets.form_layout import align_labels, folded
 from ..widgets.layer_list import LayerList
 from ..widgets.message import MessageLabel
 from ..widgets.pickers import DevicePicker, layer_picker
-from .destination import check_fits, choose_destination, describe_run
+from .destination import choose_destination, describe_run
 from .destination_picker import DestinationPicker
 from .on_demand import LazyResult
 from .profiles import profile_news, profile_of
-from .request import ApplyRequest, Selection, apply_request, select
+from .request import ApplyRequest, Selection, apply_request, check_fits, select
 from .start import start_applying
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from qtpy.QtCore import QObject, Signal
 
 from ... import worker_jobs
-from ...inference.plan import NetworkProfile
+from ...inference.tiles import NetworkProfile
 from ...jobs.settings import ApplySettings, DeviceSettings
 from ...jobs.worker import client
 from ...models.model_file import Card, NetworkSpec

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ... import worker_jobs
+from ...data.formats.ome_zarr import ZarrGrid
 from ...data.images.image import Image
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
-from ...inference.plan import ApplyResult, ApplyTask
-from ...inference.resumable_zarr import ZarrGrid, ZarrProgress, progress_of
+from ...formatting import bytes_in_words
+from ...inference.apply_task import ApplyResult, ApplyTask
+from ...inference.zarr_progress import ZarrProgress, check_not_done, check_place, progress_of
 from ...jobs.events import Job
 from ...jobs.settings import ApplySettings
 from ...jobs.worker import client
 from ...models.model_file import Card
 from ...models.results import result_dtype, result_shape
+from ...models.tasks import task_of
 from ...models.zoo import find_model, load_card
+from ...resources import free_disk, free_main_memory
 from ..job.request import RunOptions
 from ..layers.layers import LayerSnapshot, appearance_of, placement_of_finer, placement_of_plane, snapshot_of
 
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
 DestinationKind = Literal["memory", "disk", "lazy"]
+_LABELS_SHRINK = 8
+"""Labels compress to less than this part of their size; intensities hardly at all."""
 
 
 @dataclass(frozen=True)
@@ -173,3 +179,28 @@ def apply_request(selections: Sequence[Selection], model: str | None, settings: 
     if not model:
         raise UserError("There is no model to apply. Fine-tune one first, or open a model file.")
     return ApplyRequest(tuple(selections), model, load_card(model), settings)
+
+
+def check_fits(request: ApplyRequest) -> None:
+    """Raise `UserError` where the results do not fit or would overwrite something, before anything is computed."""
+    destination = request.destination
+    if destination.place == "memory" and request.bytes > free_main_memory() // 2:
+        raise UserError(
+            f"The result would take {bytes_in_words(request.bytes)}, more than half of the free memory "
+            f"({bytes_in_words(free_main_memory())}). Write it to disk, or have it computed when you look at it."
+        )
+    if destination.place != "disk":
+        return
+    places = []
+    for selection in request.selections:
+        path = request.path_of(selection)
+        assert path is not None
+        places.append((path, request.progress_of(selection), destination.overwrite))
+        check_place(*places[-1])
+        needed = request.bytes_of(selection) // (_LABELS_SHRINK if task_of(request.card.task).gives_labels else 1)
+        if needed > free_disk(path):
+            raise UserError(
+                f"The result would take about {bytes_in_words(needed)} of disk, but only "
+                f"{bytes_in_words(free_disk(path))} are free there. Choose another folder, or fewer planes."
+            )
+    check_not_done(places)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 
 from ...formatting import counted
-from ...inference.plan import ApplyResult
+from ...inference.apply_task import ApplyResult
 from ..job.job_panel import JobPanel
 from ..job.request import RunOptions
-from .destination import check_fits
-from .request import ApplyRequest, Selection
+from .request import ApplyRequest, Selection, check_fits
 from .result_layer import LayerArray, show_result
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from ..job.plane_follower import PlaneFollower
 from ..job.request import RunOptions
 from ..layers.layers import pixel_size_nm
 from ..models.picker import ModelPicker, zoo_news
-from ..training.page import TrainingPage
-from ..training.request import TrainingRequest
+from ..training.page import TrainingPage, TrainingRequest
 from ..training.trained import Trained, autosave_path, put_into_zoo
 from ..widgets.form import SettingsForm
 from ..widgets.form_layout import RowForm, align_labels, folded

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +10,41 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...jobs.settings import FinetuneSettings, TrainTask
+from ...models.model_file import Model
+from ..job.request import Request
+from ..layers.layers import LayerSnapshot
 from ..widgets.form import SettingsForm
 from ..widgets.form_layout import RowForm
 from ..widgets.pickers import layer_picker
-from .request import TrainingRequest
 
 if TYPE_CHECKING:
+    from napari.layers import Image
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
 AUTOSAVE_SECONDS = 15.0
 """Trainings in the viewer are short: most of one must not be lost."""
+
+
+class TrainingRequest(Request[Model], Protocol):
+    """A request whose run trains a model and shows, as it runs, what the model makes of the plane in view."""
+
+    @property
+    def settings(self) -> FinetuneSettings:
+        """How the training goes."""
+
+    @property
+    def layer(self) -> "Image":
+        """The image layer that previews and the new model are for; to be found again, not to be read."""
+
+    @property
+    def source(self) -> LayerSnapshot:
+        """That layer as it was, whose planes are previewed."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines that stay on screen for the whole run."""
+
 
 R = TypeVar("R", bound=TrainingRequest)
 _TEXTS = ("title", "hint", "apply_hint")

@@ -11,9 +11,9 @@ from napari_emssl.data.images.intensity_scaling import Levels
 from napari_emssl.inference import memory
 from napari_emssl.inference.apply import apply
 from napari_emssl.inference.on_demand import on_demand
-from napari_emssl.inference.plan import estimate_run
 from napari_emssl.inference.predictor import Predictor
 from napari_emssl.inference.profile import profile
+from napari_emssl.inference.tiles import estimate_run
 from napari_emssl.jobs.events import Preview, Started
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.models.results import result_dtype
@@ -58,7 +58,7 @@ def test_the_type_of_a_result(classes):
 
 
 def test_planning_imports_no_torch():
-    modules = "napari_emssl.inference.plan, napari_emssl.inference.resumable_zarr"
+    modules = "napari_emssl.inference.apply_task, napari_emssl.inference.tiles, napari_emssl.inference.zarr_progress"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

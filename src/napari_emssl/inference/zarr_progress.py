@@ -1,0 +1,134 @@
+"""What a result on disk says about itself: how it was made, how far it has come, whether it can be resumed.
+
+It is read and checked before a run starts, by the viewer too: imports no torch. `resumable_zarr` writes it.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..data.formats.ome_zarr import MOST_AXES
+from ..errors import UserError
+from ..models.model_file import Card
+from ..models.results import result_shape
+
+ATTRIBUTE = "napari_emssl"
+"""Attribute of the Zarr group that holds a `ZarrProgress`."""
+
+
+@dataclass(frozen=True)
+class ZarrProgress:
+    """What a result on disk says of how it was made and how far that has come."""
+
+    model: str
+    card: str
+    """Checksum of the model's card, its name left out."""
+    image: str
+    shape: tuple[int, ...]
+    """Of the result."""
+    augmented: bool
+    done: int = 0
+    """Planes that are written, from the first on; the others are 0."""
+
+    @property
+    def planes(self) -> int:
+        """Planes in all."""
+        return int(np.prod(self.shape[:-2], dtype=int))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every plane is there."""
+        return self.done >= self.planes
+
+    def continues(self, other: "ZarrProgress") -> bool:
+        """Whether `other` is the same work, however far it has come."""
+        return replace(self, done=0) == replace(other, done=0)
+
+
+def progress_of(card: Card, image: str, shape: tuple[int, ...], augmented: bool) -> ZarrProgress:
+    """Describe the work of applying a model to an image, none of it done.
+
+    Parameters
+    ----------
+    card
+        Of the model.
+    image
+        Name of the image.
+    shape
+        Of the image, ``(..., h, w)``.
+    augmented
+        Whether the result is the average over turns and flips.
+
+    """
+    named = card.model_copy(update={"name": ""}).model_dump_json()
+    checksum = hashlib.sha256(named.encode()).hexdigest()
+    return ZarrProgress(card.name, checksum, image, result_shape(shape, card), augmented)
+
+
+def read_progress(path: Path) -> ZarrProgress | None:
+    """Return what a result on disk records about itself; None where there is none, or another program made it."""
+    try:
+        written = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"][ATTRIBUTE]
+        return ZarrProgress(**{**written, "shape": tuple(written["shape"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+class AlreadyDoneError(UserError):
+    """All results that are asked for are there already."""
+
+
+def check_place(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
+    """Check that a result can go to `path`.
+
+    Parameters
+    ----------
+    path
+        The OME-Zarr to write or to resume.
+    wanted
+        What it will record about itself.
+    overwrite
+        Whether a result of this program may be replaced.
+
+    Raises
+    ------
+    UserError
+        When something else is there, the name does not end in .zarr, or there are too many axes.
+
+    """
+    if len(wanted.shape) > MOST_AXES:
+        raise UserError(
+            f"OME-Zarr holds at most {MOST_AXES} axes here, '{wanted.image}' has {len(wanted.shape)}. "
+            "Keep the result in memory, or have it computed when you look at it."
+        )
+    if path.suffix.lower() != ".zarr":
+        raise UserError(f"A result on disk is a folder whose name ends in .zarr, not '{path.name}'.")
+    if not path.exists():
+        return
+    there = read_progress(path)
+    if overwrite and there is None:
+        raise UserError(f"'{path}' was not made by this program, so it is not replaced. Choose another folder.")
+    if not overwrite and (there is None or not there.continues(wanted)):
+        raise UserError(f"'{path}' exists already. Choose another folder, or allow it to be replaced.")
+
+
+def check_not_done(results: Sequence[tuple[Path, ZarrProgress, bool]]) -> None:
+    """Raise `AlreadyDoneError` when all results are complete and none may be replaced: nothing is left to do.
+
+    Each result is given as for `check_place`.
+    """
+    done = [not overwrite and _complete(path, wanted) for path, wanted, overwrite in results]
+    if done and all(done):
+        more = f" and {len(results) - 1} more are" if len(results) > 1 else " is"
+        raise AlreadyDoneError(
+            f"'{results[0][0].name}'{more} complete already. Allow it to be replaced to compute it again."
+        )
+
+
+def _complete(path: Path, wanted: ZarrProgress) -> bool:
+    there = read_progress(path)
+    return there is not None and there.complete and there.continues(wanted)
