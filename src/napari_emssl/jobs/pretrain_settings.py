@@ -38,6 +38,11 @@ class PretrainSettings(TrainingSettings, PackSettings):
     vector_channels: int = Field(
         16, ge=2, le=256, description="Numbers by which episodes compare pixels; they are the first output channels."
     )
+    mask_decoder: str = Field(
+        "none",
+        description="U-Net, as wide as the generator, that learns from episodes to draw masks from similarities; none: "
+        "similarity decides.",
+    )
 
     generator: Generator[str] = "unet-2-44"
     width: Width = None

@@ -24,7 +24,7 @@ _KEY = "napari_emssl"
 """Where the card stands in the file's metadata."""
 _USUAL = {"storage": "float32", "upscale": 1}
 """Fields that are written only where they differ from this."""
-_LATER_OF_NETWORK = ("vector_channels", "painted", "heads")
+_LATER_OF_NETWORK = ("vector_channels", "mask_decoder", "painted", "scale", "heads")
 """Fields of the network that are written only where they differ from their defaults."""
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """How the names of a batch norm's statistics end, which are no trained parameters."""
@@ -46,14 +46,18 @@ class NetworkSpec(_Record):
     """Whether an HRNet has its part at full resolution."""
     vector_channels: int = 0
     """How many of the first channels are a vector by which pixels are compared; 0 where there is none."""
+    mask_decoder: str = ""
+    """Name of the U-Net, as wide as the generator, that draws masks from similarities; empty where there is none."""
     painted: tuple[int, ...] = ()
     """For each class, background first, how many painted pixels the network remembers; none where it was trained."""
+    scale: float = 1.0
+    """By how much a network that remembers painted pixels enlarges images before it looks; a power of two."""
     heads: tuple[str, ...] = ("restore",)
     """Of a generator: what the channels after the vector are, one each: the restored image, or the logit of objects."""
 
     def for_output(self, channels: int) -> "NetworkSpec":
         """Return the network of a generator with this many output channels, for another task; its heads are dropped."""
-        usual = {name: type(self).model_fields[name].default for name in ("vector_channels", "heads")}
+        usual = {name: type(self).model_fields[name].default for name in ("vector_channels", "mask_decoder", "heads")}
         return self.model_copy(update=usual | {"out_channels": channels})
 
     def channel_of(self, head: str) -> int | None:

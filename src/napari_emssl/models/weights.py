@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..networks.generators import build_generator
-from ..networks.in_context import InContextNetwork
+from ..networks.generators import PAPER_UNET_WIDTH, build_generator
+from ..networks.in_context import MASK_DECODER, InContextNetwork
+from ..networks.mask_decoder import MaskDecoder
 from .model_file import Model, NetworkSpec
 
 
@@ -40,7 +41,22 @@ def build_network(model: Model) -> nn.Module:
 def network_of(spec: NetworkSpec) -> nn.Module:
     """Build the network of a card with random weights."""
     generator = build_generator(spec.name, spec.width, spec.out_channels, spec.refine)
-    return InContextNetwork(generator, spec.vector_channels, spec.painted) if spec.painted else generator
+    if not spec.painted:
+        return generator
+    return InContextNetwork(generator, spec.vector_channels, spec.painted, mask_decoder_of(spec), spec.scale)
+
+
+def mask_decoder_of(spec: NetworkSpec) -> MaskDecoder | None:
+    """Build the mask decoder of a card with random weights, or None where it has none."""
+    if not spec.mask_decoder:
+        return None
+    return MaskDecoder(spec.mask_decoder, spec.width or PAPER_UNET_WIDTH, spec.vector_channels)
+
+
+def mask_decoder_weights(weights: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    """Return a generator's weights of its mask decoder, by their names in the decoder."""
+    prefix = f"{MASK_DECODER}."
+    return {name.removeprefix(prefix): array for name, array in weights.items() if name.startswith(prefix)}
 
 
 def transfer(weights: Mapping[str, NDArray[np.generic]], network: nn.Module) -> list[str]:

@@ -35,3 +35,35 @@ def class_logits(pixels: Tensor, painted: Sequence[Tensor], sharpness: Tensor | 
     return torch.stack(
         [torch.logsumexp((sharpness * vectors.T) @ pixels, 0) - math.log(vectors.shape[1]) for vectors in painted]
     )
+
+
+def class_logits_of_batch(pixels: Tensor, painted: Tensor, sharpness: Tensor | float) -> Tensor:
+    """Return the logits of `class_logits` for several images at once, ``(b, classes, n)``.
+
+    Parameters
+    ----------
+    pixels
+        Unit vectors ``(b, c, n)``.
+    painted
+        Unit vectors of painted pixels, of each class as many, ``(b, classes, m, c)``.
+    sharpness
+        As in `class_logits`.
+
+    """
+    batch, classes, count, channels = painted.shape
+    similarity = torch.bmm(sharpness * painted.reshape(batch, classes * count, channels), pixels)
+    return torch.logsumexp(similarity.view(batch, classes, count, -1), 2) - math.log(count)
+
+
+def log_odds(logits: Tensor, dim: int = 0) -> Tensor:
+    """Return, for each class but the first along `dim`, how much likelier than all others together it is.
+
+    The result has one class less along `dim`; its values are natural logarithms of odds.
+    """
+    classes = logits.shape[dim]
+    rows = logits.unbind(dim)
+    odds = [
+        rows[one] - torch.logsumexp(torch.stack([rows[other] for other in range(classes) if other != one]), 0)
+        for one in range(1, classes)
+    ]
+    return torch.stack(odds, dim)

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from .attention import class_logits, unit_vectors
+from .attention import class_logits, log_odds, unit_vectors
+from .mask_decoder import MaskDecoder
 
-SHARPNESS = "sharpness"
-"""Name of the tensor that scales the similarities; a generator trained by episodes brings its own."""
+SHARPNESS, MASK_DECODER = "sharpness", "mask_decoder"
+"""Names of the tensor that scales the similarities, and of the mask decoder: a generator trained by episodes brings
+its own."""
 _PIECE, _PIECE_ON_GPU = 2**11, 2**16
 """Pixels compared at a time. The table of similarities has a row for each painted pixel: of a whole tile it would fill
 the memory, and on a CPU it is twice as quick while it fits the cache."""
@@ -25,30 +28,88 @@ class InContextNetwork(nn.Module):
         How many of the trunk's first channels are the vector; the others belong to its other heads.
     painted
         For each class, background first, how many painted pixels are kept.
+    mask_decoder
+        Draws the mask of each class from the similarities; None, and they decide by themselves.
+    scale
+        By how much images are enlarged before the trunk sees them: a power of two, below 1 to shrink them.
 
     """
 
-    def __init__(self, trunk: nn.Module, dimensions: int, painted: Sequence[int]) -> None:
+    def __init__(
+        self,
+        trunk: nn.Module,
+        dimensions: int,
+        painted: Sequence[int],
+        mask_decoder: MaskDecoder | None = None,
+        scale: float = 1.0,
+    ) -> None:
         super().__init__()
-        self.trunk, self.dimensions = trunk, dimensions
-        self.stride, self.receptive_field = int(trunk.stride), int(trunk.receptive_field)  # type: ignore[arg-type]
+        self.trunk, self.dimensions, self.mask_decoder, self.scale = trunk, dimensions, mask_decoder, scale
+        stride, reach = int(trunk.stride), int(trunk.receptive_field)  # type: ignore[arg-type]
+        if mask_decoder is not None:
+            stride, reach = max(stride, mask_decoder.stride), reach + mask_decoder.receptive_field - 1
+        # both are in pixels of the image as it is given
+        self.stride = max(1, round(stride / scale))
+        self.receptive_field = round(reach / scale) + (0 if scale == 1 else 2 * max(1, round(1 / scale)) + 1)
         self.context = nn.ParameterList(nn.Parameter(torch.zeros(dimensions, count)) for count in painted)
         self.sharpness = nn.Parameter(torch.tensor(10.0))
 
-    def vectors(self, images: Tensor) -> Tensor:
-        """Map ``(b, 1, h, w)`` to unit vectors ``(b, c, h * w)``, float32."""
-        return unit_vectors(self.trunk(images)[:, : self.dimensions])
-
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(b, 1, h, w)`` to logits: ``(b, 1, h, w)`` of the one class, or ``(b, classes, h, w)`` of several."""
-        height, width = images.shape[-2:]
-        found = torch.stack([self._logits(pixels) for pixels in self.vectors(images)])
-        return found.view(len(images), -1, height, width)
+        scaled = self.scaled(images)
+        return self.unscaled(self.logits(scaled, self.vectors(scaled)))
 
-    def _logits(self, pixels: Tensor) -> Tensor:
-        painted = [nn.functional.normalize(vectors, dim=0) for vectors in self.context]
+    def scaled(self, images: Tensor) -> Tensor:
+        """Return images ``(b, 1, h, w)`` as large as the trunk sees them."""
+        if self.scale < 1:
+            return functional.avg_pool2d(images, round(1 / self.scale))
+        return _resized(images, self.scale)
+
+    def unscaled(self, logits: Tensor) -> Tensor:
+        """Return logits ``(b, c, h, w)`` on the grid of the image."""
+        if self.scale > 1:
+            return functional.avg_pool2d(logits, round(self.scale))
+        return _resized(logits, 1 / self.scale)
+
+    def vectors(self, scaled: Tensor) -> Tensor:
+        """Map scaled images ``(b, 1, h, w)`` to unit vectors of their pixels ``(b, c, h, w)``, float32."""
+        features = self.trunk(scaled)[:, : self.dimensions]
+        return unit_vectors(features).view(features.shape)
+
+    def logits(self, scaled: Tensor, vectors: Tensor) -> Tensor:
+        """Compare pixels with the painted ones, and let the decoder draw.
+
+        Parameters
+        ----------
+        scaled
+            Images ``(b, 1, h, w)`` as the trunk saw them.
+        vectors
+            Of their pixels, from `vectors`.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(b, 1, h, w)`` of the one class, or ``(b, classes, h, w)`` of several, float32.
+
+        """
+        compared = torch.stack([self._compared(pixels) for pixels in vectors.flatten(2)])
+        compared = compared.view(len(scaled), -1, *scaled.shape[-2:])
+        if self.mask_decoder is None:
+            return compared if compared.shape[1] > 2 else compared[:, 1:] - compared[:, :1]
+        odds = log_odds(compared, 1)
+        drawn = [self.mask_decoder(scaled, vectors, odds[:, one : one + 1]) for one in range(odds.shape[1])]
+        return torch.cat(drawn if len(drawn) == 1 else [torch.zeros_like(drawn[0]), *drawn], 1)
+
+    def _compared(self, pixels: Tensor) -> Tensor:
+        """Return the logits ``(classes, n)`` of pixels ``(c, n)``."""
+        painted = [functional.normalize(vectors, dim=0) for vectors in self.context]
         # products of like unit vectors are all close to 1: with the 8 bits of bf16 they could not be told apart
         with torch.autocast(pixels.device.type, enabled=False):
             pieces = torch.split(pixels, _PIECE if pixels.device.type == "cpu" else _PIECE_ON_GPU, 1)
-            logits = torch.cat([class_logits(piece, painted, self.sharpness) for piece in pieces], 1)
-        return logits if len(painted) > 2 else logits[1:] - logits[:1]
+            return torch.cat([class_logits(piece, painted, self.sharpness) for piece in pieces], 1)
+
+
+def _resized(images: Tensor, factor: float) -> Tensor:
+    if factor == 1:
+        return images
+    return functional.interpolate(images.float(), scale_factor=factor, mode="bilinear", align_corners=False)

@@ -1,6 +1,7 @@
 """What microscope, detector and software do to a picture: light, blur, noise, stripes, letters."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +13,22 @@ from .textures import smooth_field
 
 _LETTERS = np.array(list("abcdefghmnuxyABCDEM0123456789µ ()=.-"))
 _FONT_PX = (9, 12, 16, 22, 30)
+_MOST_BLUR = 0.6
+"""Times the radius of the smallest objects."""
+_MOST_NOISE = 0.35
+"""Times contrast and radius in pixels: the mean over a disc then stands out by 5 standard deviations (Rose)."""
 
 
-def spoil(picture: Tensor, settings: CollageSettings, rng: np.random.Generator) -> Tensor:
+class Visible(NamedTuple):
+    """What has to stay visible; nothing could be learnt from objects that blur or noise has wiped out."""
+
+    faintest: float
+    """Least contrast times radius in pixels of any kind of objects."""
+    smallest_px: float
+    """Least radius of any kind of objects, pixels."""
+
+
+def spoil(picture: Tensor, settings: CollageSettings, rng: np.random.Generator, visible: Visible) -> Tensor:
     """Return a picture with uneven light, blur, noise and the artefacts of scanning.
 
     Parameters
@@ -25,6 +39,8 @@ def spoil(picture: Tensor, settings: CollageSettings, rng: np.random.Generator) 
         How strong blur and noise are, and how often artefacts occur.
     rng
         Decides which there are.
+    visible
+        Bounds blur and noise.
 
     """
     size, device = len(picture), picture.device
@@ -32,8 +48,9 @@ def spoil(picture: Tensor, settings: CollageSettings, rng: np.random.Generator) 
         picture = picture * (1 + rng.uniform(0, 0.25) * smooth_field(size, 200, rng, device))
     picture = _charged(picture, settings.artefacts, rng)
     if rng.random() < 0.7:
-        picture = blurred(picture, rng.uniform(0, settings.blur_max_px))
-    return picture + _noise(picture, settings.noise_max * rng.uniform(0, 1) ** 2, rng)
+        picture = blurred(picture, min(rng.uniform(0, settings.blur_max_px), _MOST_BLUR * visible.smallest_px))
+    sigma = min(settings.noise_max * rng.uniform(0, 1) ** 4, _MOST_NOISE * visible.faintest)
+    return picture + _noise(picture, sigma, rng)
 
 
 def _charged(picture: Tensor, share: float, rng: np.random.Generator) -> Tensor:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .artefacts import lettering, spoil
+from .arrangement import Arrangement
+from .artefacts import Visible, lettering, spoil
 from .ground import draw_ground
 from .placing import Footprint, footprint, place
 from .settings import CollageSettings
@@ -60,6 +61,7 @@ class _Canvas:
         self.kinds = torch.zeros(self.size**2, dtype=torch.uint8, device=device)
         self.numbers = torch.zeros(self.size**2, dtype=torch.int32, device=device)
         self.count = 0
+        self.faintest = self.smallest_px = float("inf")
 
     def finished(self) -> Collage:
         """Lay all kinds, spoil the picture, write on it, and scale it."""
@@ -68,7 +70,7 @@ class _Canvas:
         cover = self.rng.uniform(0.02, self.settings.cover_max) / count
         for kind in range(1, count + 1):
             self._lay(kind, cover)
-        picture = spoil(self.picture, self.settings, self.rng)
+        picture = spoil(self.picture, self.settings, self.rng, Visible(self.faintest, self.smallest_px))
         if self.rng.random() < self.settings.lettering:
             picture = self._written_on(picture)
         shape = (self.size, self.size)
@@ -84,13 +86,21 @@ class _Canvas:
         outline = draw_outline(rng)
         placed = place(
             self.size, min(radius, 8.0) if nested else radius / outline.elongation**0.5, rng.uniform(0, 0.45), cover,
-            gap, rng, inside if nested else None,
+            gap, rng, inside if nested else None, "strewn" if nested else self._arrangement(),
         )  # fmt: skip
         if not len(placed):
             return
         near = footprint(placed, outline, self.size, rng, self.textures.device)
         contrast = float(rng.uniform(settings.contrast_min, settings.contrast_max) * rng.choice([-1, 1]))
         self._paint(near, kind, len(placed), contrast)
+        typical = float(np.median(placed.radii_px))
+        self.faintest = min(self.faintest, abs(contrast) * typical)
+        self.smallest_px = min(self.smallest_px, typical)
+
+    def _arrangement(self) -> Arrangement:
+        if self.rng.random() < self.settings.packed:
+            return "packed"
+        return "clustered" if self.rng.random() < self.settings.clustered else "strewn"
 
     def _paint(self, near: Footprint, kind: int, count: int, contrast: float) -> None:
         """Put pixels of objects into picture and truth; where several overlap, the last one is seen."""

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .arrangement import Arrangement, clustered_centres, packed_centres
 from .shapes import Outline, distance, waves_of
 
 _MOST_OBJECTS = 320
@@ -52,9 +53,9 @@ class Footprint:
 
 def place(
     size: int, radius_px: float, spread: float, cover: float, gap: float | None, rng: np.random.Generator,
-    allowed: NDArray[np.bool_] | None = None,
+    allowed: NDArray[np.bool_] | None = None, arrangement: Arrangement = "strewn",
 ) -> Placed:  # fmt: skip
-    """Strew objects until they cover enough, or no more find room.
+    """Place objects until they cover enough, or no more find room.
 
     Parameters
     ----------
@@ -67,20 +68,40 @@ def place(
     cover
         Share of the collage to cover.
     gap
-        Least distance of two centres in units of the sum of their radii; None lets objects overlap.
+        Least distance of two strewn centres in units of the sum of their radii; None lets objects overlap.
     rng
         Decides everything.
     allowed
-        Where centres may lie, ``(size, size)``; None: everywhere, also just outside the collage.
+        Where strewn centres may lie, ``(size, size)``; None: everywhere, also just outside the collage.
+    arrangement
+        How objects lie to each other; packed ones are all nearly of one size and mostly of one direction.
 
     """
     wanted = int(np.clip(cover * size**2 / (np.pi * radius_px**2), 1, _MOST_OBJECTS))
-    tries = wanted if gap is None else min(4 * wanted, 2 * _MOST_OBJECTS)
-    radii = np.clip(radius_px * np.exp(spread * rng.standard_normal(tries)), 0.8, size).astype(np.float32)
+    if arrangement == "packed":
+        centres = packed_centres(size, radius_px, max(wanted, 4), rng)
+        radii = _radii(radius_px, min(spread, 0.06), len(centres), size, rng)
+        angle = rng.uniform(0, 2 * np.pi)
+        return Placed(
+            centres, radii, np.full(len(centres), angle, np.float32) if rng.random() < 0.7 else _angles(centres, rng)
+        )
+    tries = wanted if gap is None or arrangement == "clustered" else min(4 * wanted, 2 * _MOST_OBJECTS)
+    radii = _radii(radius_px, spread, tries, size, rng)
+    if arrangement == "clustered":
+        centres = clustered_centres(size, radii, rng)
+        return Placed(centres, radii, _angles(centres, rng))
     centres = _centres(size, radii, rng, allowed)
     kept = np.arange(tries) if gap is None else _apart(centres, radii, gap)
     kept = kept[:wanted]
-    return Placed(centres[kept], radii[kept], rng.uniform(0, 2 * np.pi, len(kept)).astype(np.float32))
+    return Placed(centres[kept], radii[kept], _angles(kept, rng))
+
+
+def _radii(radius_px: float, spread: float, count: int, size: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    return np.clip(radius_px * np.exp(spread * rng.standard_normal(count)), 0.8, size).astype(np.float32)
+
+
+def _angles(objects: NDArray[np.generic], rng: np.random.Generator) -> NDArray[np.float32]:
+    return rng.uniform(0, 2 * np.pi, len(objects)).astype(np.float32)
 
 
 def _centres(

@@ -67,6 +67,6 @@ def _vectors_at(
     window = image[low[0] : high[0], low[1] : high[1]]
     extended = np.pad(window, [(0, -edge % stride) for edge in window.shape], mode="reflect")
     with device.autocast():
-        vectors = network.vectors(torch.from_numpy(extended)[None, None].to(device.torch_device))[0]
+        vectors = network.vectors(torch.from_numpy(extended)[None, None].to(device.torch_device))[0].flatten(1)
     width = extended.shape[1]
     return [vectors[:, torch.from_numpy((part - low) @ np.array([width, 1]))].cpu() for part in pixels]

@@ -18,7 +18,7 @@ from ...jobs.devices import choose_device, place
 from ...jobs.settings import FinetuneSettings
 from ...models.model_file import Card, ClassInfo, Model, NetworkSpec, Stage
 from ...models.recommended import recommended_context_generator
-from ...models.weights import build_network, network_of, to_numpy
+from ...models.weights import build_network, mask_decoder_weights, network_of, to_numpy, transfer
 from ...models.zoo import resolve_model
 from ...networks.in_context import SHARPNESS, InContextNetwork
 from ..finetuning.labelled_data import TrainingData, gather
@@ -164,6 +164,8 @@ def _with_context(
     network.trunk.load_state_dict(build_network(base).state_dict())
     if SHARPNESS in base.weights:
         network.sharpness.data = torch.tensor(float(base.weights[SHARPNESS].item()))
+    if network.mask_decoder is not None:
+        transfer(mask_decoder_weights(base.weights), network.mask_decoder)
     place(network.eval(), device)
     vectors = painted_vectors(network, data.training, data.classes, settings.most_painted, settings.seed, device)
     network.context = nn.ParameterList(nn.Parameter(part) for part in vectors)

@@ -19,7 +19,7 @@ from ...simulation.collage.collage import Collage, CollageMaker
 from ...simulation.collage.settings import CollageSettings
 from ...simulation.collage.textures import Textures
 from .data import PretrainingData
-from .episodes import Episode, draw_episode
+from .episodes import Episode, EpisodeBatch, batch_of, draw_episode
 
 _MOST_TEXTURES = 512
 """Micrographs that collages are cut from; each takes up to 4 MB in every process that makes collages."""
@@ -39,8 +39,8 @@ class CollageBatch(NamedTuple):
     """``(b, 1, h, w)`` float32."""
     objects: Tensor
     """``(b, h, w)`` bool: whether a pixel belongs to an object of any kind."""
-    episodes: tuple[Episode | None, ...]
-    """For each collage what is painted, or None where nothing could be."""
+    episodes: EpisodeBatch
+    """What is painted on each collage."""
 
 
 class CollageBatches(Dataset[CollageBatch]):
@@ -84,7 +84,7 @@ class CollageBatches(Dataset[CollageBatch]):
         return CollageBatch(
             torch.stack([collage.image for collage in made])[:, None],
             torch.stack([collage.kinds > 0 for collage in made]),
-            tuple(self._episode(collage, number) for collage, number in zip(made, numbers, strict=True)),
+            batch_of([self._episode(*one) for one in zip(made, numbers, strict=True)], made[0].image.numel()),
         )
 
     def _readable(self) -> Iterator[NDArray[np.number]]:

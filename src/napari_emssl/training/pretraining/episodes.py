@@ -4,15 +4,15 @@ What a user will do with the generator is what it is trained for: some objects o
 with a little of the ground around them, and every other object of these kinds is to be found.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from ...networks.attention import class_logits
 from ...simulation.collage.collage import Collage
 
 _MOST_PAINTED = 5
@@ -20,20 +20,59 @@ _MOST_PAINTED = 5
 _RING_PX = 3
 _DAB_RADIUS_PX = 6
 _LEAST_PIXELS = 4
+_CARELESS, _SLOPPY, _HASTY = 0.25, 0.3, 0.25
+"""Shares of the rings that run over neighbours, of the objects painted a pixel beside their outline, and of those that
+are painted in part."""
+_LARGE_PX = 60
+"""Mean area from which a pixel more or less around an object leaves it recognisable."""
 _KEYS = 48
 """Painted pixels of each class that attention goes over."""
 
 
 @dataclass(frozen=True)
 class Episode:
-    """A picture, what is painted on it, and the answer."""
+    """What is painted on a picture, and the answer."""
 
-    image: Tensor
-    """``(h, w)`` float32."""
     keys: tuple[Tensor, ...]
     """For each class the flat indices of `_KEYS` painted pixels; class 0 is the ground."""
     target: Tensor
     """``(h * w,)`` int64: the class of each pixel."""
+
+
+class EpisodeBatch(NamedTuple):
+    """Episodes of several pictures, as many classes for all of them."""
+
+    keys: Tensor
+    """``(b, classes, keys)`` int64: flat indices of painted pixels; what a picture has no class for is 0."""
+    counts: Tensor
+    """``(b,)`` int64: classes of each picture, the ground included; 0 where nothing could be painted."""
+    target: Tensor
+    """``(b, h * w)`` uint8: the class of each pixel."""
+
+    def to(self, device: torch.device) -> "EpisodeBatch":
+        """Return the episodes on a device."""
+        return EpisodeBatch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+def batch_of(episodes: Sequence[Episode | None], pixels: int) -> EpisodeBatch:
+    """Return episodes as one batch.
+
+    Parameters
+    ----------
+    episodes
+        One for each picture, or None where nothing could be painted.
+    pixels
+        Of each picture.
+
+    """
+    counts = torch.tensor([0 if one is None else len(one.keys) for one in episodes])
+    keys = torch.zeros(len(episodes), max(2, int(counts.max())), _KEYS, dtype=torch.int64)
+    target = torch.zeros(len(episodes), pixels, dtype=torch.uint8)
+    for number, one in enumerate(episodes):
+        if one is not None:
+            keys[number, : len(one.keys)] = torch.stack(one.keys)
+            target[number] = one.target.to(torch.uint8)
+    return EpisodeBatch(keys, counts, target)
 
 
 def draw_episode(collage: Collage, rng: np.random.Generator) -> Episode | None:
@@ -57,12 +96,12 @@ def draw_episode(collage: Collage, rng: np.random.Generator) -> Episode | None:
     for label, kind in enumerate(meant, 1):
         target[kinds == kind] = label
     painted = [_paint(target == label, numbers, rng) for label in range(1, count + 1)]
-    ground = _ground(painted, target == 0, rng)
+    ground = _ground(painted, target, rng)
     masks = [np.flatnonzero(mask) for mask in (ground, *painted)]
     if min(map(len, masks)) < _LEAST_PIXELS:
         return None
     keys = tuple(torch.from_numpy(rng.choice(mask, _KEYS, replace=len(mask) < _KEYS)) for mask in masks)
-    return Episode(collage.image, keys, torch.from_numpy(target.reshape(-1)))
+    return Episode(keys, torch.from_numpy(target.reshape(-1)))
 
 
 def _paint(mask: NDArray[np.bool_], numbers: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -71,7 +110,9 @@ def _paint(mask: NDArray[np.bool_], numbers: NDArray[np.int32], rng: np.random.G
     large = found[sizes >= min(12, sizes.max())]
     chosen = rng.permutation(large)[: int(rng.integers(1, _MOST_PAINTED + 1))]
     painted = mask & np.isin(numbers, chosen)
-    return _hasty(painted, rng) if rng.random() < 0.25 else painted
+    if painted.sum() >= _LARGE_PX * len(chosen) and rng.random() < _SLOPPY:
+        painted = _sloppy(painted, rng)
+    return _hasty(painted, rng) if rng.random() < _HASTY else painted
 
 
 def _hasty(painted: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -84,36 +125,30 @@ def _hasty(painted: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.b
     return kept & painted
 
 
-def _ground(painted: list[NDArray[np.bool_]], ground: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Paint a ring around the painted objects, and some dabs on the ground."""
+def _ground(painted: list[NDArray[np.bool_]], target: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Paint a ring around the painted objects, and some dabs on the ground.
+
+    A ring that is drawn without looking runs over neighbours; some do here, so that this does no harm in use.
+    """
     from scipy import ndimage
 
-    objects = np.logical_or.reduce(painted)
-    found: NDArray[np.bool_] = ndimage.binary_dilation(objects, iterations=_RING_PX) & ground
+    objects, ground = np.logical_or.reduce(painted), target == 0
+    around = ndimage.binary_dilation(objects, iterations=_RING_PX) & ~objects
+    found: NDArray[np.bool_] = around if rng.random() < _CARELESS else around & ground
     rows, columns = np.nonzero(ground)
     y, x = np.ogrid[: ground.shape[0], : ground.shape[1]]
-    for _ in range(int(rng.integers(0, 5)) if len(rows) else 0):
+    for _ in range(int(rng.integers(0, 6)) if len(rows) else 0):
         place = rng.integers(len(rows))
         found |= ((y - rows[place]) ** 2 + (x - columns[place]) ** 2 <= _DAB_RADIUS_PX**2) & ground
     return found
 
 
-def episode_loss(vectors: Tensor, episode: Episode, sharpness: Tensor) -> Tensor:
-    """Return the cross-entropy of an episode plus one minus the soft Dice of its classes.
+def _sloppy(painted: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Let the paint end a pixel beside the outline: too wide more often than too narrow, as strokes are."""
+    from scipy import ndimage
 
-    Parameters
-    ----------
-    vectors
-        Unit vectors of the picture's pixels, ``(c, h * w)``.
-    episode
-        What is painted, and the answer.
-    sharpness
-        See `networks.attention.class_logits`.
-
-    """
-    target = episode.target.to(vectors.device)
-    logits = class_logits(vectors, [vectors[:, keys.to(vectors.device)] for keys in episode.keys], sharpness)
-    share = logits.softmax(0)[1:]
-    truth = functional.one_hot(target, len(logits)).T[1:].to(share.dtype)
-    dice = (2 * (share * truth).sum(1) + 1) / (share.sum(1) + truth.sum(1) + 1)
-    return functional.cross_entropy(logits.T, target) + 0.5 * (1 - dice.mean())
+    wide = rng.random() < 0.7
+    shifted: NDArray[np.bool_] = (
+        ndimage.binary_dilation(painted) if wide else ndimage.binary_erosion(painted, border_value=1)
+    )
+    return shifted

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ from ...models.model_file import Card, Model
 from ...models.weights import to_numpy
 from ..learner import Monitor, State, TrainingSummary
 from .collage_batches import CollageBatch
+from .context_head import ContextHead
 from .distributed import ProcessGroup
-from .heads import keep_norms, network_spec, started_generator
+from .heads import keep_norms, network_spec, started_generator, started_head
 from .pretext_tasks import Collages, PretextBatch, PretextTask, Restoring, Verdict
 
 _WARM_UP_STEPS = 100
@@ -30,8 +32,8 @@ class JointLearner:
     """Learner of several pretext tasks, or of one on collages.
 
     All tasks share one pass of the generator over their images together, so that its norms see what they will see in
-    use. It is trained with AdamW, its gradient clipped, after a short warm-up; what is validated and handed over is the
-    exponential moving average of its weights, and the factor by which episodes sharpen similarities ("sharpness").
+    use. It is trained with AdamW, its gradient clipped, after a short warm-up, and with it what answers episodes
+    (`ContextHead`); what is validated and handed over is the exponential moving average of both.
 
     The best weights are those of the greatest ``episode_dice`` where episodes are learnt, whatever else is; else those
     of the least ``l1`` where restoring is learnt; else those of the greatest ``objects_dice``.
@@ -72,14 +74,15 @@ class JointLearner:
         self.start = start.name if start else None
         self.generator = place(started_generator(settings, start), device)
         spec = network_spec(settings)
-        begun = float(start.weights["sharpness"]) if start and "sharpness" in start.weights else 10.0
-        self.collages = Collages(settings, spec, device, collages, begun)
-        self.tasks: list[PretextTask] = [self.collages]
+        head = started_head(settings, start)
+        self.head = None if head is None else cast(ContextHead, place(head, device).train())
+        self.tasks: list[PretextTask] = [Collages(settings, spec, device, collages, self.head)]
         if "restore" in settings.pretexts:
             self.tasks.insert(0, Restoring(settings, spec, device, self.group, validation))
-        self.networks = [self.generator, *(network for task in self.tasks for network in task.networks)]
+        self.learnt = nn.ModuleList([self.generator] if self.head is None else [self.generator, self.head])
+        self.networks = [self.learnt, *(network for task in self.tasks for network in task.networks)]
         self.group.sync_weights(self.networks)
-        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self.average = copy.deepcopy(self.learnt).requires_grad_(False).eval()
         self.optimisers = [self._optimiser(network) for network in self.networks]
         self.step = 0
         self._to_train_mode()
@@ -111,18 +114,18 @@ class JointLearner:
 
     def validate(self) -> dict[str, float]:
         """Measure every task on held-out images."""
-        return {name: value for task in self.tasks for name, value in task.validate(self._answer).items()}
+        return {name: value for task in self.tasks for name, value in task.validate(self._answer()).items()}
 
     def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Return held-out images and what the generator makes of them."""
-        return {name: picture for task in self.tasks for name, picture in task.preview(self._answer).items()}
+        return {name: picture for task in self.tasks for name, picture in task.preview(self._answer()).items()}
 
     def weights(self) -> dict[str, Tensor]:
-        """Return a copy of the averaged weights, and of the sharpness where episodes are learnt."""
-        weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.state_dict().items()}
-        if "episodes" in self.settings.pretexts:
-            weights["sharpness"] = self.collages.sharpness().detach().cpu().clone()
-        return weights
+        """Return a copy of the averaged weights, and of what answers episodes where these are learnt."""
+        weights = dict(self.average[0].state_dict())
+        if self.head is not None:
+            weights |= cast(ContextHead, self.average[1]).weights()
+        return {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
 
     def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the generator as a model."""
@@ -151,18 +154,17 @@ class JointLearner:
         self.step = state["step"]
 
     def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
-        """AdamW for the generator; the discriminator learns as in `pix2pix`, and the sharpness does not decay."""
+        """AdamW for what is handed over; the discriminator learns as in `pix2pix`."""
         rate = self.settings.learning_rate
-        if network is self.generator:
+        if network is self.learnt:
             return torch.optim.AdamW(network.parameters(), rate, weight_decay=_WEIGHT_DECAY, fused=True)
-        betas = (0.9, 0.999) if network is self.collages.sharpness else (0.5, 0.999)
-        return torch.optim.Adam(network.parameters(), rate, betas, fused=True)
+        return torch.optim.Adam(network.parameters(), rate, (0.5, 0.999), fused=True)
 
     def _update_weights(self, progress: float) -> None:
         decay = self.settings.learning_rate_decay
         rate = self.settings.learning_rate * (min(1.0, (1.0 - progress) / decay) if decay else 1.0)
         rate *= min(1.0, (self.step + 1) / _WARM_UP_STEPS)
-        nn.utils.clip_grad_norm_(self.generator.parameters(), _LARGEST_GRADIENT)
+        nn.utils.clip_grad_norm_(self.learnt.parameters(), _LARGEST_GRADIENT)
         for optimiser in self.optimisers:
             optimiser.param_groups[0]["lr"] = rate
             optimiser.step()
@@ -173,22 +175,41 @@ class JointLearner:
     def _update_average(self) -> None:
         """Exponential moving average of weights and norm statistics, faster at the beginning."""
         rate = 1 - min(_AVERAGING, (1 + self.step) / (10 + self.step))
-        for mean, value in zip(self.average.state_dict().values(), self.generator.state_dict().values(), strict=True):
-            if mean.is_floating_point():  # the counter of batches in a norm is an integer and has no mean
-                mean.lerp_(value, rate)
+        means, values = (list(module.state_dict().values()) for module in (self.average, self.learnt))
+        pairs = [pair for pair in zip(means, values, strict=True) if pair[0].is_floating_point()]
+        # the counters of batches in the norms are integers and have no mean; one call for all: on a GPU a step is short
+        torch._foreach_lerp_([mean for mean, _ in pairs], [value for _, value in pairs], rate)
 
-    @torch.inference_mode()
-    def _answer(self, images: Tensor) -> Tensor:
-        shown = images.to(self.device.torch_device, memory_format=torch.channels_last)
-        with self.device.autocast():
-            output: Tensor = self.average(shown)
-        return output.float().cpu()
+    def _answer(self) -> "_Averaged":
+        return _Averaged(self.average[0], cast(ContextHead, self.average[1]) if self.head else None, self.device)
 
     def _to_train_mode(self) -> None:
         """Norm statistics that came with a start stay as they are, if asked for."""
         self.generator.train()
         if self.start is not None and self.settings.frozen_norm:
             keep_norms(self.generator)
+
+
+class _Averaged:
+    """The averaged networks at work; see `pretext_tasks.Answer`."""
+
+    def __init__(self, generator: nn.Module, head: ContextHead | None, device: Device) -> None:
+        self._generator, self._head, self._device = generator, head, device
+
+    @torch.inference_mode()
+    def output(self, images: Tensor) -> Tensor:
+        shown = images.to(self._device.torch_device, memory_format=torch.channels_last)
+        with self._device.autocast():
+            output: Tensor = self._generator(shown)
+        return output.float().cpu()
+
+    @torch.inference_mode()
+    def classes(self, output: Tensor, collages: CollageBatch) -> Tensor:
+        assert self._head is not None
+        place = self._device.torch_device
+        features, images = output[:, : self._head.dimensions].to(place), collages.images.to(place)
+        with self._device.autocast():
+            return self._head.classes(features, images, collages.episodes.to(place)).cpu()
 
 
 def backward(verdicts: list[Verdict]) -> None:

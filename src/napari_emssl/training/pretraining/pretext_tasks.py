@@ -1,8 +1,8 @@
 """What each pretext task shows the generator, what it minimises, and how it is measured on held-out images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,15 +13,12 @@ from torch.nn import functional
 from ...jobs.devices import Device, place
 from ...jobs.pretrain_settings import PretrainSettings
 from ...models.model_file import NetworkSpec
-from ...networks.attention import class_logits, unit_vectors
 from ...networks.patchgan import PatchGAN
 from .collage_batches import CollageBatch
+from .context_head import ContextHead
 from .distributed import ProcessGroup
-from .episodes import Episode, episode_loss
+from .episodes import EpisodeBatch
 from .gan import adversarial_gradient, corrupted, judge, set_discriminator_gradients
-
-_SHARPEST = 40.0
-"""Greatest factor of the similarity: beyond it a few painted pixels decide everything, and gradients vanish."""
 
 
 class PretextBatch(NamedTuple):
@@ -44,8 +41,14 @@ class Verdict(NamedTuple):
     gradient: Tensor | None = None
 
 
-Answer = Callable[[Tensor], Tensor]
-"""The averaged generator in evaluation mode: images ``(b, 1, h, w)`` to its output, float32, on the CPU."""
+class Answer(Protocol):
+    """The averaged networks in evaluation mode; all tensors are on the CPU."""
+
+    def output(self, images: Tensor) -> Tensor:
+        """Map images ``(b, 1, h, w)`` to the generator's output, float32."""
+
+    def classes(self, output: Tensor, collages: CollageBatch) -> Tensor:
+        """Return the class of each pixel ``(b, h * w)`` int64, from the generator's output on collages."""
 
 
 class PretextTask(ABC):
@@ -131,14 +134,14 @@ class Restoring(PretextTask):
         total, size = 0.0, self._settings.batch_size
         for start in range(0, len(self._clean), size):
             some = slice(start, start + size)
-            total += float((self._restored(answer(self._corrupted[some])) - self._clean[some]).abs().sum())
+            total += float((self._restored(answer.output(self._corrupted[some])) - self._clean[some]).abs().sum())
         return {"l1": total / self._clean.numel()}
 
     def preview(self, answer: Answer) -> Mapping[str, NDArray[np.generic]]:
         """Return one validation patch corrupted, restored and clean."""
         if not len(self._clean):
             return {}
-        restored = self._restored(answer(self._corrupted[:1]))
+        restored = self._restored(answer.output(self._corrupted[:1]))
         triple = {"corrupted": self._corrupted[:1], "restored": restored, "clean": self._clean[:1]}
         return {name: patch[0, 0].numpy().copy() for name, patch in triple.items()}
 
@@ -148,25 +151,6 @@ class Restoring(PretextTask):
     def _clean_of(self, batch: PretextBatch) -> Tensor:
         assert batch.clean is not None
         return batch.clean.to(self._device.torch_device, non_blocking=True, memory_format=torch.channels_last)
-
-
-class Sharpness(nn.Module):
-    """How sharply episodes tell pixels apart: the factor of the similarity, learnt as its logarithm.
-
-    Parameters
-    ----------
-    start
-        The factor to begin with.
-
-    """
-
-    def __init__(self, start: float = 10.0) -> None:
-        super().__init__()
-        self.logarithm = nn.Parameter(torch.tensor(start).log())
-
-    def forward(self) -> Tensor:
-        """Return the factor, above 0."""
-        return self.logarithm.exp().clamp(max=_SHARPEST)
 
 
 class Collages(PretextTask):
@@ -182,8 +166,8 @@ class Collages(PretextTask):
         Where the networks run.
     validation
         Collages of held-out images; None where there are none.
-    sharpness
-        Where episodes begin, see `Sharpness`.
+    head
+        Answers episodes; None where they are not learnt.
 
     """
 
@@ -193,12 +177,10 @@ class Collages(PretextTask):
         spec: NetworkSpec,
         device: Device,
         validation: CollageBatch | None,
-        sharpness: float = 10.0,
+        head: ContextHead | None = None,
     ) -> None:
-        self._settings, self._device, self._held_out = settings, device, validation
-        self._vectors, self._objects = spec.vector_channels, spec.channel_of("objects")
-        self.sharpness = Sharpness(sharpness).to(device.torch_device)
-        self.networks = (self.sharpness,) if self._vectors else ()
+        self._settings, self._device, self._held_out, self._head = settings, device, validation, head
+        self._objects = spec.channel_of("objects")
 
     def images(self, batch: PretextBatch, step: int) -> Tensor:
         """Return the collages."""
@@ -213,51 +195,55 @@ class Collages(PretextTask):
         if self._objects is not None:
             losses["objects"] = _objects_loss(output[:, self._objects], collages.objects)
             total = total + settings.collage_weight * losses["objects"]
-        if self._vectors:
-            losses["episodes"] = _episodes_loss(output[:, : self._vectors], collages.episodes, self.sharpness())
-            total = total + settings.episodes_weight * losses["episodes"]
+        if self._head is not None:
+            features = output[:, : self._head.dimensions]
+            with self._device.autocast():
+                told = self._head.losses(features, images, collages.episodes.to(output.device))
+            total = total + settings.episodes_weight * torch.stack(list(told.values())).sum()
+            losses |= told
         return Verdict({name: loss.detach() for name, loss in losses.items()}, total)
 
     def validate(self, answer: Answer) -> dict[str, float]:
         """Mean Dice of objects and of episodes over the held-out collages."""
-        if self._held_out is None:
-            return {}
         scores: dict[str, list[float]] = {}
-        for number, image in enumerate(self._held_out.images):
-            output = answer(image[None])[0]
+        for number in range(0 if self._held_out is None else len(self._held_out.images)):
+            collage = _held_out(self._held_out, number)
+            output = answer.output(collage.images)
             if self._objects is not None:
-                found = _dice(output[self._objects] > 0, self._held_out.objects[number])
+                found = _dice(output[0, self._objects] > 0, collage.objects[0])
                 scores.setdefault("objects_dice", []).append(found)
-            episode = self._held_out.episodes[number]
-            if self._vectors and episode is not None:
-                scores.setdefault("episode_dice", []).append(self._episode_dice(output, episode))
+            if self._head is not None and collage.episodes.counts:
+                scores.setdefault("episode_dice", []).append(_episode_dice(answer, output, collage))
         return {name: float(np.mean(values)) for name, values in scores.items()}
 
     def preview(self, answer: Answer) -> Mapping[str, NDArray[np.generic]]:
         """Return a held-out collage, its truth and what is found on it, by its episode where these are learnt."""
         if self._held_out is None:
             return {}
-        number = next((n for n, episode in enumerate(self._held_out.episodes) if episode is not None), 0)
-        image, episode = self._held_out.images[number], self._held_out.episodes[number]
-        output = answer(image[None])[0]
-        truth = self._held_out.objects[number]
-        found = output[self._objects] > 0 if self._objects is not None else torch.zeros_like(truth)
-        if self._vectors and episode is not None:
-            truth, found = episode.target.view(truth.shape) > 0, self._labels(output, episode) > 0
-        pictures = {"collage": image[0], "truth": truth.float(), "found": found.float()}
+        number = int((self._held_out.episodes.counts > 0).int().argmax())
+        collage = _held_out(self._held_out, number)
+        output, truth = answer.output(collage.images), collage.objects[0]
+        found = output[0, self._objects] > 0 if self._objects is not None else torch.zeros_like(truth)
+        if self._head is not None and collage.episodes.counts:
+            truth = collage.episodes.target[0].view(truth.shape) > 0
+            found = answer.classes(output, collage).view(truth.shape) > 0
+        pictures = {"collage": collage.images[0, 0], "truth": truth.float(), "found": found.float()}
         return {name: picture.numpy().copy() for name, picture in pictures.items()}
 
-    def _episode_dice(self, output: Tensor, episode: Episode) -> float:
-        """Mean Dice of the painted kinds of objects."""
-        labels = self._labels(output, episode).view(-1)
-        return float(np.mean([_dice(labels == n, episode.target == n) for n in range(1, len(episode.keys))]))
 
-    @torch.inference_mode()
-    def _labels(self, output: Tensor, episode: Episode) -> Tensor:
-        """Return the class of every pixel, ``(h, w)``."""
-        vectors = unit_vectors(output[None, : self._vectors])[0]
-        painted = [vectors[:, keys] for keys in episode.keys]
-        return class_logits(vectors, painted, float(self.sharpness())).argmax(0).view(output.shape[-2:])
+def _held_out(collages: CollageBatch | None, number: int) -> CollageBatch:
+    """Return one of the held-out collages, as a batch of one."""
+    assert collages is not None
+    one = slice(number, number + 1)
+    return CollageBatch(
+        collages.images[one], collages.objects[one], EpisodeBatch(*(part[one] for part in collages.episodes))
+    )
+
+
+def _episode_dice(answer: Answer, output: Tensor, collage: CollageBatch) -> float:
+    """Mean Dice of the painted kinds of objects on one collage."""
+    found, target = answer.classes(output, collage)[0], collage.episodes.target[0]
+    return float(np.mean([_dice(found == one, target == one) for one in range(1, int(collage.episodes.counts))]))
 
 
 def _collages_of(batch: PretextBatch) -> CollageBatch:
@@ -268,14 +254,6 @@ def _collages_of(batch: PretextBatch) -> CollageBatch:
 def _objects_loss(logits: Tensor, objects: Tensor) -> Tensor:
     truth = objects.to(logits.device, torch.float32, non_blocking=True)
     return functional.binary_cross_entropy_with_logits(logits.float(), truth)
-
-
-def _episodes_loss(features: Tensor, episodes: Sequence[Episode | None], sharpness: Tensor) -> Tensor:
-    """Return the summed loss of the episodes over the number of collages, so that shares of a batch add up evenly."""
-    vectors = unit_vectors(features)
-    losses = [episode_loss(vectors[n], one, sharpness) for n, one in enumerate(episodes) if one is not None]
-    # without any episode the loss still hangs on the weights: processes exchange the same gradients at every step
-    return (sum(losses, torch.zeros((), device=features.device)) + 0.0 * (vectors.sum() + sharpness)) / len(episodes)
 
 
 def _dice(found: Tensor, truth: Tensor) -> float:
