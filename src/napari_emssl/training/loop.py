@@ -128,11 +128,10 @@ class _TrainingRun(Generic[BatchT]):
         return patience is not None and self.validations_without_improvement >= patience
 
     def _progress(self) -> float:
-        """Return the share of the run that is over: of its steps where their number is known, else of its time."""
+        """Return the share of the run that is over, of its steps or of its time, whichever is nearer to its end."""
         total, seconds = self.schedule.total, self.schedule.max_seconds
-        if total:
-            return self.steps.count / total
-        return min(self.steps.seconds / seconds, 1.0) if seconds else 0.0
+        of_steps = self.steps.count / total if total else 0.0
+        return min(max(of_steps, self.steps.seconds / seconds if seconds else 0.0), 1.0)
 
     def _after_step(self) -> Iterator[Update]:
         """Validate, report, preview and save where it is time."""
