@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path for folder in ("benchmarks", "scripts", "examples") for path in (ROOT / folder).rglob("*.py"))
 PACKAGE = "napari_emssl"
-COMMANDS = [path for path in FILES if path.is_relative_to(ROOT / "benchmarks") and "__main__" in path.read_text("utf-8")]
+COMMANDS = [
+    path for path in FILES if path.is_relative_to(ROOT / "benchmarks") and "__main__" in path.read_text("utf-8")
+]
 
 
 def trees(text: str) -> Iterator[ast.Module]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+import napari_emssl as em
 from napari_emssl.data.datasets.pairing import find_pairs
-from napari_emssl.data.images.image import read_image
 from napari_emssl.data.labels.objects import EIGHT
 from napari_emssl.simulation.hrtem.settings import HRTEMSettings
 from napari_emssl.simulation.hrtem.simulate import simulate_hrtem
@@ -158,7 +158,7 @@ def _files(spec: MicrographSet, data: Path) -> Iterator[Micrograph]:
     pairs.sort(key=lambda pair: pair[0].name)
     np.random.default_rng(0).shuffle(pairs)
     for paths in pairs:
-        image, mask = (read_image(path).plane(0) for path in paths)
+        image, mask = (em.read_image(path).plane(0) for path in paths)
         if image.shape == mask.shape:
             yield as_micrograph(paths[0].name, image, mask, spec)
 
