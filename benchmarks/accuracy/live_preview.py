@@ -29,7 +29,7 @@ from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.models.weights import build_network
 from napari_emssl.models.zoo import load_model
 from napari_emssl.training.finetuning.finetune import finetune
-from napari_emssl.training.live_preview.job import LivePredictor
+from napari_emssl.training.live_preview.filters import FilterPredictor
 from napari_emssl.training.live_preview.pixel_classifier import fit, pixel_features
 from napari_emssl.training.live_preview.query import PreviewQuery
 
@@ -66,7 +66,7 @@ def dice(found, numbers, target):
 def looked(image, target):
     """Labels by a first look, and by a second stroke, whose features are known; and the clocks of both."""
     painting = np.where(target == 2, 1, np.where(target == 1, 2, 0))
-    looker, look = LivePredictor(), PreviewQuery((image,), (painting,), unpainted="ignored", background=(2,))
+    looker, look = FilterPredictor(), PreviewQuery((image,), (painting,), unpainted="ignored", background=(2,))
     first = clocked(lambda: looker.answer(look))
     return first, clocked(lambda: looker.answer(look))
 

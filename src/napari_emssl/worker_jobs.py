@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from .inference.profile import profile
     from .simulation.job import simulate
     from .training.finetuning.finetune import finetune
-    from .training.live_preview.job import live_preview
+    from .training.in_context.jobs import finetune_in_context, make_in_context
+    from .training.live_preview.filters import live_preview
+    from .training.live_preview.in_context import live_preview_in_context
     from .training.pretraining.pretrain import pretrain
 else:
     compare = LazyFunction("napari_emssl.evaluation.comparison.compare", "compare", "The comparison")
@@ -27,7 +29,14 @@ else:
     profile = LazyFunction("napari_emssl.inference.profile", "profile", "Measuring the networks")
     simulate = LazyFunction("napari_emssl.simulation.job", "simulate", "The simulation")
     finetune = LazyFunction("napari_emssl.training.finetuning.finetune", "finetune", "Training")
-    live_preview = LazyFunction("napari_emssl.training.live_preview.job", "live_preview", "The first look", light=True)
+    finetune_in_context = LazyFunction("napari_emssl.training.in_context.jobs", "finetune_in_context", "Training")
+    make_in_context = LazyFunction("napari_emssl.training.in_context.jobs", "make_in_context", "Making the model")
+    live_preview = LazyFunction(
+        "napari_emssl.training.live_preview.filters", "live_preview", "The first look", light=True
+    )
+    live_preview_in_context = LazyFunction(
+        "napari_emssl.training.live_preview.in_context", "live_preview_in_context", "The first look"
+    )
     pretrain = LazyFunction("napari_emssl.training.pretraining.pretrain", "pretrain", "Pretraining")
 
 __all__ = [
@@ -36,7 +45,10 @@ __all__ = [
     "compare",
     "evaluate_job",
     "finetune",
+    "finetune_in_context",
     "live_preview",
+    "live_preview_in_context",
+    "make_in_context",
     "on_demand",
     "pretrain",
     "profile",

@@ -1,4 +1,5 @@
 """The engine that applies models to images, with its tiles, memory plan and results.
 
-Training/finetuning, evaluation, cli, gui, demo and worker_jobs may import it.
+Training/finetuning, training/in_context, training/live_preview, evaluation, cli, gui, demo and worker_jobs
+may import it.
 """

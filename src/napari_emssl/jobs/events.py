@@ -229,6 +229,11 @@ class Control:
         return self._closed
 
     @property
+    def asked(self) -> bool:
+        """Whether a question waits for `questions`: an answer under way is no longer wanted."""
+        return self._question is not None
+
+    @property
     def view(self) -> NDArray[np.generic] | None:
         """The plane last asked for by `show`, or None."""
         return self._view

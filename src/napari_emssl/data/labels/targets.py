@@ -218,6 +218,7 @@ def targets_from_masks(
     merge_classes: bool = False,
     *,
     class_values: tuple[int, ...] | None = None,
+    needs_background: bool = True,
     name: str = "the targets",
 ) -> tuple[list[Target], tuple[int, ...]]:
     """Turn masks into core targets; the classes are collected over all masks, so that they agree between images.
@@ -233,6 +234,8 @@ def targets_from_masks(
         All classes are one: masks that number the objects.
     class_values
         The values a model was trained on, to score it: others raise. By default those that occur.
+    needs_background
+        Whether one class alone is refused.
     name
         What messages call the masks.
 
@@ -258,7 +261,7 @@ def targets_from_masks(
     targets = [_mapped(mask, found if merge_classes else classes, merge_classes, background) for mask in labels]
     if zero == "background":
         targets = [_spread(target, "background") for target in targets]
-    if class_values is None and len(_values(targets)) < 2:
+    if class_values is None and needs_background and len(_values(targets)) < 2:
         raise UserError(f"Only one class is painted in {name}. Paint some background too, or a second class.")
     return targets, classes
 

@@ -20,6 +20,8 @@ class LabelledPlane:
     """Core labels uint8 (0 unpainted, 1 background, 2.. classes), or intensities float32, whose grid may be finer."""
     source: str = ""
     """The image it is a plane of; planes of one image stay together when images are held out."""
+    assumed: NDArray[np.bool_] | None = None
+    """Background of the target that nobody has painted, ``(h, w)``: rings around painted objects."""
 
 
 LabelledBatch = tuple[Tensor, Tensor]

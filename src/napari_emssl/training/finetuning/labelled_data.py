@@ -13,13 +13,14 @@ from ...data.datasets.origins import split_by_origin
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.objects import Target
-from ...data.labels.targets import hold_out, targets_from_masks
+from ...data.labels.targets import hold_out, paint_rings, targets_from_masks
 from ...data.patches.labelled import LabelledPlane
 from ...errors import UserError
 from ...jobs.settings import FinetuneSettings
 from .split_record import SplitRecord, in_objects, known_points, record_objects, record_planes, whole_side
 
 Planes = list[LabelledPlane]
+Assumed = Sequence[NDArray[np.bool_] | None] | Literal["rings"] | None
 
 _ENOUGH_PLANES = 5
 
@@ -87,6 +88,7 @@ def gather(
     settings: FinetuneSettings,
     scaling: IntensityScaling,
     earlier: SplitRecord | None = None,
+    assumed: Assumed = None,
 ) -> TrainingData:
     """Open, check, scale and split painted images.
 
@@ -100,6 +102,9 @@ def gather(
         How planes are scaled for the network.
     earlier
         What was held out and learnt from in runs that led to the start: it stays on its side.
+    assumed
+        For each plane of all images which background nobody has painted; ``rings`` makes rings around painted objects
+        background where none is painted.
 
     Returns
     -------
@@ -114,8 +119,11 @@ def gather(
     """
     opened = open_pairs(images, targets)
     zero = resolve_zero(settings.zero, opened[0][1])
-    cores, values = targets_from_masks(_planes_of(target for _, target in opened), zero, settings.merge_classes)
-    planes = _painted_planes([image for image, _ in opened], cores, scaling)
+    cores, values = targets_from_masks(
+        _planes_of(target for _, target in opened), zero, settings.merge_classes, needs_background=assumed != "rings"
+    )
+    rings = _with_rings(cores) if assumed == "rings" else list(assumed or [None] * len(cores))
+    planes = _painted_planes([image for image, _ in opened], cores, scaling, rings)
     if not planes:
         raise UserError("Nothing is painted in the targets. Paint one particle, then start again.")
     training, validation, split = _split(planes, settings, earlier or {})
@@ -135,12 +143,26 @@ def _planes_of(images: Iterable[Image]) -> list[NDArray[np.generic]]:
     return [np.asarray(image.plane(index)) for image in images for index in range(len(image))]
 
 
-def _painted_planes(images: Sequence[Image], cores: Sequence[Target], scaling: IntensityScaling) -> list[LabelledPlane]:
-    """Read and scale the planes that carry paint; `cores` are those of all planes of all images."""
+def _with_rings(cores: Sequence[Target]) -> list[NDArray[np.bool_] | None]:
+    """Make rings around painted objects background, in place, unless background is painted; return the rings."""
+    if any((core == 1).any() for core in cores):
+        return [None] * len(cores)
+    for core in cores:
+        paint_rings(core)
+    return [core == 1 for core in cores]
+
+
+def _painted_planes(
+    images: Sequence[Image],
+    cores: Sequence[Target],
+    scaling: IntensityScaling,
+    assumed: Sequence[NDArray[np.bool_] | None],
+) -> list[LabelledPlane]:
+    """Read and scale the planes that carry paint; `cores` and `assumed` are those of all planes of all images."""
     places = [(image, index) for image in images for index in range(len(image))]
     return [
-        LabelledPlane(_scaled(image.plane(index), scaling), core, str(image.path or number))
-        for number, ((image, index), core) in enumerate(zip(places, cores, strict=True))
+        LabelledPlane(_scaled(image.plane(index), scaling), core, str(image.path or number), ring)
+        for number, ((image, index), core, ring) in enumerate(zip(places, cores, assumed, strict=True))
         if core.any()
     ]
 
@@ -185,7 +207,7 @@ def _crop(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
     window = tuple(
         slice(max(0, int(index.min()) - margin) // 32 * 32, int(index.max()) + margin) for index in (rows, columns)
     )
-    return replace(item, image=item.image[window], target=item.target[window])
+    return LabelledPlane(item.image[window], item.target[window], item.source)
 
 
 def _summary(planes: Sequence[LabelledPlane], images: int, classes: int) -> str:

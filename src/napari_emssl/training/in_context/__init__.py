@@ -1,1 +1,4 @@
-"""Segmentation in context: a model made from painted pixels without training; cli and gui may import it."""
+"""Segmentation in context: a model made from painted pixels without training, and training that begins from it.
+
+Training/live_preview, cli, gui and worker_jobs may import it.
+"""

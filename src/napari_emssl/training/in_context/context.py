@@ -1,6 +1,7 @@
 """The vectors of painted pixels, which are all that a model in context remembers of its painting."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,65 +9,136 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.patches.labelled import LabelledPlane
-from ...jobs.devices import Device
-from ...networks.in_context import InContextNetwork
+from ...jobs.context_settings import ContextSettings
+from .network import remember
+from .plane_vectors import PlaneVectors, VectorPlane
+from .ring import unlike_paint
 
-_MARGIN_PX = 8
-"""Kept around the painted pixels beyond the network's reach: their neighbours' vectors are whole, too."""
+VectorsAt = Callable[[int, NDArray[np.int64]], Tensor]
+"""Returns unit vectors ``(c, n)`` of pixels ``(n, 2)``, rows and columns, of the plane with a number."""
+_RING_FACTOR = 2
+"""So many times as many pixels of rings are looked at as are remembered: some of them are left out."""
 
 
-def painted_vectors(
-    network: InContextNetwork, planes: Sequence[LabelledPlane], classes: int, most: int, seed: int, device: Device
-) -> list[Tensor]:
-    """Return unit vectors of painted pixels, for each class ``(dimensions, n)`` with n from 1 to `most`.
+@dataclass(frozen=True)
+class Context:
+    """What is remembered of a painting."""
+
+    vectors: list[Tensor]
+    """For each class, background first, unit vectors of painted pixels ``(c, n)``."""
+    left_out: float = 0.0
+    """Share of the rings that is like the paint, and so was left out; 0 where there are no rings."""
+
+    @property
+    def notice(self) -> str:
+        """Say what was left out, as a sentence; empty where it is nearly nothing."""
+        if self.left_out < 0.02:
+            return ""
+        return (
+            f"{self.left_out:.0%} of the rings around what is painted look like the paint "
+            "and do not count as background."
+        )
+
+
+def remember_painting(
+    vectors: PlaneVectors,
+    planes: Sequence[VectorPlane],
+    painted: Sequence[LabelledPlane],
+    classes: int,
+    settings: ContextSettings,
+) -> Context:
+    """Draw painted pixels and let the network remember them.
 
     Parameters
     ----------
-    network
-        Gives each pixel its vector; on the device.
-    planes
-        Scaled planes with their core targets (0 unpainted, 1 background, 2.. classes).
+    vectors
+        Of the planes, by the network that is to remember.
+    planes, painted
+        The painted planes, and what is painted on them.
     classes
-        Number of classes, background included.
+        Number of classes, background included; of each at least one pixel is painted.
+    settings
+        How many pixels are remembered.
+
+    """
+    sharpness = vectors.network.sharpness.item()
+    context = draw_context(
+        painted, classes, settings.most_painted, settings.seed, sharpness,
+        lambda number, pixels: vectors.at(planes[number], pixels),
+    )  # fmt: skip
+    remember(vectors.network, context.vectors)
+    return context
+
+
+def draw_context(
+    planes: Sequence[LabelledPlane], classes: int, most: int, seed: int, sharpness: float, vectors_at: VectorsAt
+) -> Context:
+    """Draw painted pixels and return their vectors.
+
+    Parameters
+    ----------
+    planes
+        Core targets (0 unpainted, 1 background, 2.. classes), and which of their background nobody has painted.
+    classes
+        Number of classes, background included; of each at least one pixel is painted.
     most
         Painted pixels kept of each class, drawn evenly from all planes together.
     seed
         Decides which are kept.
-    device
-        Where the network runs.
+    sharpness
+        As in `networks.attention.class_logits`; decides with which pixels of rings are like the paint.
+    vectors_at
+        Gives the vectors.
 
     """
     rng = np.random.default_rng(seed)
-    chosen = [_drawn(planes, value, most, rng) for value in range(1, classes + 1)]
-    found: list[list[Tensor]] = [[] for _ in range(classes)]
-    for number, plane in enumerate(planes):
-        pixels = [part[part[:, 0] == number, 1:] for part in chosen]
-        if any(map(len, pixels)):
-            for row, vectors in enumerate(_vectors_at(network, plane.image, pixels, device)):
-                found[row].append(vectors)
-    return [torch.cat(parts, dim=1) for parts in found]
+    drawn = [_drawn([_painted(plane, value) for plane in planes], most, rng) for value in range(1, classes + 1)]
+    drawn.append(_drawn([_ring(plane) for plane in planes], _RING_FACTOR * most, rng))
+    ground, *painted, ring = _vectors_of(drawn, vectors_at)
+    if not ring.shape[1]:
+        return Context([ground, *painted])
+    kept = unlike_paint(ring, painted, ground if ground.shape[1] else None, sharpness)
+    return Context([_together(ground, ring[:, kept], most), *painted], 1 - float(kept.float().mean()))
 
 
-def _drawn(planes: Sequence[LabelledPlane], value: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Places (plane, row, column) of at most `most` pixels painted with a value, in the order of the planes."""
-    places = [np.argwhere(plane.target == value) for plane in planes]
-    every = np.concatenate([np.column_stack([np.full(len(part), n), part]) for n, part in enumerate(places)])
-    kept = np.sort(rng.permutation(len(every))[:most])
-    return np.asarray(every[kept], np.int64)
+def _painted(plane: LabelledPlane, value: int) -> NDArray[np.bool_]:
+    """Return what was painted with a value of the core target."""
+    mask: NDArray[np.bool_] = plane.target == value
+    return mask if plane.assumed is None else mask & ~plane.assumed
 
 
-@torch.inference_mode()
-def _vectors_at(
-    network: InContextNetwork, image: NDArray[np.float32], pixels: Sequence[NDArray[np.int64]], device: Device
-) -> list[Tensor]:
-    """Vectors at some pixels of a plane, for each class; only what reaches these pixels goes through the network."""
-    every = np.concatenate(pixels)
-    reach, stride = network.receptive_field // 2 + _MARGIN_PX, network.stride
-    low = np.maximum(every.min(0) - reach, 0) // stride * stride
-    high = np.minimum(every.max(0) + 1 + reach, image.shape)
-    window = image[low[0] : high[0], low[1] : high[1]]
-    extended = np.pad(window, [(0, -edge % stride) for edge in window.shape], mode="reflect")
-    with device.autocast():
-        vectors = network.vectors(torch.from_numpy(extended)[None, None].to(device.torch_device))[0].flatten(1)
-    width = extended.shape[1]
-    return [vectors[:, torch.from_numpy((part - low) @ np.array([width, 1]))].cpu() for part in pixels]
+def _ring(plane: LabelledPlane) -> NDArray[np.bool_]:
+    return np.zeros(plane.target.shape, bool) if plane.assumed is None else plane.assumed
+
+
+def _drawn(masks: Sequence[NDArray[np.bool_]], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Places (plane, row, column) of at most `most` pixels of the masks of all planes, in the order of the planes."""
+    ends = np.cumsum([mask.size for mask in masks])
+    begins, widths = ends - [mask.size for mask in masks], np.array([mask.shape[1] for mask in masks])
+    every = np.concatenate([np.flatnonzero(mask) + begin for mask, begin in zip(masks, begins, strict=True)])
+    chosen = np.sort(rng.choice(every, min(most, len(every)), replace=False, shuffle=False))
+    numbers = np.searchsorted(ends, chosen, side="right")
+    rows, columns = np.divmod(chosen - begins[numbers], widths[numbers])
+    return np.column_stack([numbers, rows, columns]).astype(np.int64)
+
+
+def _vectors_of(drawn: Sequence[NDArray[np.int64]], vectors_at: VectorsAt) -> list[Tensor]:
+    """Return the vectors of places, for each group ``(c, n)``; each plane is asked once."""
+    every = np.concatenate(drawn)
+    found: Tensor | None = None
+    for number in np.unique(every[:, 0]):
+        here = np.flatnonzero(every[:, 0] == number)
+        vectors = vectors_at(int(number), every[here, 1:])
+        found = vectors.new_zeros(vectors.shape[0], len(every)) if found is None else found
+        found[:, torch.from_numpy(here)] = vectors
+    if found is None:
+        raise ValueError("Nothing is painted.")
+    return list(torch.split(found, [len(part) for part in drawn], dim=1))
+
+
+def _together(ground: Tensor, ring: Tensor, most: int) -> Tensor:
+    """Return painted background and rings, at most `most`; half of each where there is plenty of both."""
+    of_ring = min(ring.shape[1], max(most // 2, most - ground.shape[1]))
+    ring = ring[:, torch.linspace(0, ring.shape[1] - 1, of_ring).long()]  # in order of place: take from everywhere
+    ground = ground[:, torch.linspace(0, max(ground.shape[1] - 1, 0), min(ground.shape[1], most - of_ring)).long()]
+    return torch.cat([ground, ring], 1)

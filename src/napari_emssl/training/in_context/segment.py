@@ -4,26 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
 
 from ...data.datasets.image_pairs import ImageSources
 from ...errors import UserError
 from ...jobs.context_settings import ContextSettings
-from ...jobs.devices import choose_device, place
+from ...jobs.devices import choose_device
 from ...jobs.settings import FinetuneSettings
-from ...models.model_file import Card, ClassInfo, Model, NetworkSpec, Stage
+from ...models.model_file import Card, ClassInfo, Model, Stage
 from ...models.recommended import recommended_context_generator
-from ...models.weights import build_network, mask_decoder_weights, network_of, to_numpy, transfer
+from ...models.weights import to_numpy
 from ...models.zoo import resolve_model
-from ...networks.in_context import SHARPNESS, InContextNetwork
-from ..finetuning.labelled_data import TrainingData, gather
+from ..finetuning.labelled_data import Assumed, TrainingData, gather
 from ..provenance import versions
-from .context import painted_vectors
+from .context import Context, remember_painting
+from .network import context_network
+from .plane_vectors import PlaneVectors
 
 
 def in_context(
@@ -72,40 +67,58 @@ def in_context(
 
     """
     chosen = settings or ContextSettings()
-    return _ContextRequest(images, paintings, chosen, generator, name, class_names, licence, command).model()
+    request = ContextRequest(images, paintings, chosen, generator, name, class_names, licence, command)
+    return request.answer().model
 
 
 @dataclass(frozen=True)
-class _ContextRequest:
+class ContextAnswer:
+    """A model in context, and what it was made of."""
+
+    model: Model
+    data: TrainingData
+    vectors: PlaneVectors
+    """Of the painted planes, by a network that remembers what the model does."""
+    notice: str
+    """What of the rings was left out, as a sentence; empty where nothing was."""
+
+
+@dataclass(frozen=True)
+class ContextRequest:
     """What a model in context was asked for; see `in_context`."""
 
     images: ImageSources
     paintings: ImageSources
     settings: ContextSettings
     generator: str | Path | Model | None
-    name: str | None
-    class_names: Sequence[str] | None
-    licence: str
-    command: str
+    name: str | None = None
+    class_names: Sequence[str] | None = None
+    licence: str = "unknown"
+    command: str = ""
+    assumed: Assumed = "rings"
+    """For each plane which background nobody has painted; ``rings``: those around painted objects, where there is no
+    other background."""
 
-    def model(self) -> Model:
+    def answer(self) -> ContextAnswer:
         """Gather what is painted, and remember it."""
-        base = _generator(self.generator)
-        data = gather(self.images, self.paintings, _as_gathered(self.settings), base.card.scaling)
+        base, device = context_generator(self.generator), choose_device(self.settings)
+        data = gather(self.images, self.paintings, _as_gathered(self.settings), base.card.scaling, assumed=self.assumed)
         classes = self._classes(data)
         _check_background(data)
-        spec, weights = _with_context(base, data, self.settings)
+        vectors = PlaneVectors(context_network(base, data.classes, device), device)
+        planes = [vectors.plane(plane.image, str(number).encode()) for number, plane in enumerate(data.training)]
+        context = remember_painting(vectors, planes, data.training, data.classes, self.settings)
         card = Card(
             name=self.name or f"in-context-{base.name}",
             task="segment",
-            network=spec,
+            network=base.card.network.model_copy(update={"painted": tuple(part.shape[1] for part in context.vectors)}),
             scaling=base.card.scaling,
             classes=classes,
             pixel_size_nm=data.pixel_size_nm,
-            history=(*base.card.history, self._stage(data, base)),
+            history=(*base.card.history, self._stage(data, base, context)),
             licence=self.licence,
         )
-        return Model(card, weights)
+        return ContextAnswer(Model(card, to_numpy(vectors.network.state_dict())), data, vectors, context.notice)
 
     def _classes(self, data: TrainingData) -> tuple[ClassInfo, ...]:
         """Return the classes on the card, background first."""
@@ -118,11 +131,12 @@ class _ContextRequest:
         painted = zip(names, data.class_values, strict=True)
         return (ClassInfo(name="background"), *(ClassInfo(name=name, target_value=value) for name, value in painted))
 
-    def _stage(self, data: TrainingData, base: Model) -> Stage:
+    def _stage(self, data: TrainingData, base: Model, context: Context) -> Stage:
+        rings = {"rings_left_out": round(context.left_out, 4)} if context.left_out else {}
         return Stage(
             job="in_context",
             settings=self.settings.model_dump(mode="json"),
-            data={"summary": data.summary},
+            data={"summary": data.summary, **rings},
             start=base.name,
             versions=versions(),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -130,7 +144,7 @@ class _ContextRequest:
         )
 
 
-def _generator(given: str | Path | Model | None) -> Model:
+def context_generator(given: str | Path | Model | None) -> Model:
     """Return the generator that is asked; one whose pixels have no vectors is refused."""
     model = resolve_model(given or recommended_context_generator())
     if model.card.network.painted:
@@ -152,22 +166,3 @@ def _check_background(data: TrainingData) -> None:
     """Refuse classes alone: every pixel would get one of them."""
     if not any((plane.target == 1).any() for plane in data.training):
         raise UserError("No background is painted. Paint some beside the particles, then ask again.")
-
-
-def _with_context(
-    base: Model, data: TrainingData, settings: ContextSettings
-) -> tuple[NetworkSpec, dict[str, NDArray[np.generic]]]:
-    """Return the network that remembers the painted pixels, and its weights."""
-    device = choose_device(settings)
-    bare = base.card.network.model_copy(update={"painted": (1,) * data.classes})
-    network = cast(InContextNetwork, network_of(bare))
-    network.trunk.load_state_dict(build_network(base).state_dict())
-    if SHARPNESS in base.weights:
-        network.sharpness.data = torch.tensor(float(base.weights[SHARPNESS].item()))
-    if network.mask_decoder is not None:
-        transfer(mask_decoder_weights(base.weights), network.mask_decoder)
-    place(network.eval(), device)
-    vectors = painted_vectors(network, data.training, data.classes, settings.most_painted, settings.seed, device)
-    network.context = nn.ParameterList(nn.Parameter(part) for part in vectors)
-    spec = bare.model_copy(update={"painted": tuple(part.shape[1] for part in vectors)})
-    return spec, to_numpy(network.state_dict())

@@ -77,14 +77,6 @@ def fit(features: Floats, classes: NDArray[np.integer], count: int, seed: int = 
     return _unstandardised(weights, mean, spread)
 
 
-def uncertainty(probabilities: Floats) -> Floats:
-    """Return the entropy over the first axis ``(classes, ...)``, as a share of the greatest: 0 sure, 1 undecided."""
-    bounded = np.clip(probabilities, 1e-7, 1.0)
-    entropy = -(bounded * np.log(bounded)).sum(axis=0) / np.log(max(len(probabilities), 2))
-    share: Floats = np.clip(entropy, 0.0, 1.0).astype(np.float32)
-    return share
-
-
 def _first_weights(inputs: int, count: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
     hidden = rng.standard_normal((_MEMBERS, inputs, _HIDDEN), np.float32) * np.float32(np.sqrt(2 / inputs))
     output = rng.standard_normal((_MEMBERS, _HIDDEN, count), np.float32) * np.float32(np.sqrt(1 / _HIDDEN))

@@ -26,3 +26,5 @@ class PreviewQuery:
     """For each plane a mask of what is fully annotated, or None."""
     number: int = 0
     """Comes back as the step of the answer."""
+    window: tuple[int, int, int, int] | None = None
+    """What is on screen of the plane in view: first row, row after the last, first column, column after the last."""

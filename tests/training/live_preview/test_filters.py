@@ -9,8 +9,9 @@ from napari_emssl import worker_jobs
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Finished, Notice, Preview, Started
 from napari_emssl.jobs.worker import client
-from napari_emssl.training.live_preview.job import MOST_PLANES, LivePredictor, live_preview
-from napari_emssl.training.live_preview.pixel_classifier import fit, uncertainty
+from napari_emssl.training.live_preview.answers import uncertainty
+from napari_emssl.training.live_preview.filters import MOST_PLANES, FilterPredictor, live_preview
+from napari_emssl.training.live_preview.pixel_classifier import fit
 from napari_emssl.training.live_preview.query import PreviewQuery
 
 
@@ -32,7 +33,7 @@ def dice(found: np.ndarray, truth: np.ndarray) -> float:
 
 def test_two_painted_discs_show_the_others() -> None:
     image, numbers = discs()
-    answer = LivePredictor().answer(PreviewQuery((image,), ((numbers > 0) & (numbers <= 2),)))
+    answer = FilterPredictor().answer(PreviewQuery((image,), ((numbers > 0) & (numbers <= 2),)))
     assert answer["prediction"].dtype == np.uint8
     assert dice(answer["prediction"] == 1, numbers > 0) > 0.92
     unsure = answer["uncertainty"]
@@ -49,7 +50,7 @@ def test_classes_are_those_of_the_labels_in_order_and_other_roles_are_none() -> 
     for number, label in ((1, 7), (2, 4), (5, 7), (6, 4)):
         painting[numbers == number] = label
     painting[numbers == 16] = 9
-    found = LivePredictor().answer(PreviewQuery((image,), (painting,), ignored=(9,)))["prediction"]
+    found = FilterPredictor().answer(PreviewQuery((image,), (painting,), ignored=(9,)))["prediction"]
     bright = (numbers > 0) & (numbers % 2 == 1)
     assert dice(found == 2, bright) > 0.9
     assert dice(found == 1, (numbers > 0) & ~bright) > 0.9
@@ -58,31 +59,31 @@ def test_classes_are_those_of_the_labels_in_order_and_other_roles_are_none() -> 
 def test_paint_on_another_plane_counts() -> None:
     (seen, numbers), (other, truth) = discs(0), discs(1)
     nothing = np.zeros_like(numbers)
-    found = LivePredictor().answer(PreviewQuery((seen, other), ((numbers > 0) & (numbers <= 3), nothing), view=1))
+    found = FilterPredictor().answer(PreviewQuery((seen, other), ((numbers > 0) & (numbers <= 3), nothing), view=1))
     assert dice(found["prediction"] == 1, truth > 0) > 0.92
 
 
 def test_the_same_question_has_the_same_answer() -> None:
     image, numbers = discs()
     look = PreviewQuery((image,), ((numbers > 0) & (numbers <= 2),))
-    first, second = (LivePredictor().answer(look) for _ in range(2))
+    first, second = (FilterPredictor().answer(look) for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
 def test_a_large_plane_is_looked_at_on_a_coarser_grid() -> None:
     image, numbers = discs(size=1301, step=120)
-    answer = LivePredictor().answer(PreviewQuery((image,), ((numbers > 0) & (numbers <= 3),)))
+    answer = FilterPredictor().answer(PreviewQuery((image,), ((numbers > 0) & (numbers <= 3),)))
     assert answer["prediction"].shape == answer["uncertainty"].shape == image.shape
     assert dice(answer["prediction"] == 1, numbers > 0) > 0.92
 
 
 def test_features_are_computed_once_for_each_of_the_planes_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_emssl.training.live_preview import job as module
+    from napari_emssl.training.live_preview import filters as module
 
     computed = []
     real = module.pixel_features
     monkeypatch.setattr(module, "pixel_features", lambda unit: computed.append(1) or real(unit))
-    looker = LivePredictor()
+    looker = FilterPredictor()
     stack = [discs(seed, 96) for seed in range(MOST_PLANES + 1)]
     for image, numbers in (stack[0], stack[0], *stack[1:], stack[-1]):
         looker.answer(PreviewQuery((image,), (numbers == 1,)))
@@ -143,7 +144,7 @@ def test_in_a_process_of_its_own_the_second_stroke_is_answered_at_once() -> None
 def test_only_background_is_answered_in_a_sentence() -> None:
     image, numbers = discs(size=96)
     with pytest.raises(UserError, match="Only background"):
-        LivePredictor().answer(PreviewQuery((image,), (numbers == 1,), background=(1,)))
+        FilterPredictor().answer(PreviewQuery((image,), (numbers == 1,), background=(1,)))
 
 
 def test_the_classifier_learns_what_no_plane_could_part() -> None:

@@ -1,11 +1,11 @@
-"""A first look: what a few strokes of paint say of the plane in view, before anything has been trained.
+"""A first look by filters: what a few strokes of paint say of the plane in view, without any network that was trained.
 
 One long job answers question after question. What a plane is described by is computed once and kept, so that another
 stroke costs only the learning and the classifying, well below a second for common planes.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeVar
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.images.intensity_scaling import IntensityScaling
-from ...data.labels.targets import targets_from_painting
-from ...errors import UserError
-from ...jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
-from .pixel_classifier import PixelClassifier, fit, pixel_features, uncertainty
+from ...data.labels.objects import Target
+from ...jobs.events import Control, Finished, Job, Preview, Started, Update
+from .answers import answer_of, answer_queries
+from .painting import query_targets
+from .pixel_classifier import Floats, PixelClassifier, fit, pixel_features
 from .query import PreviewQuery
 
 T = TypeVar("T", bound=np.generic)
@@ -43,25 +44,21 @@ def live_preview() -> Job[None]:
     """
 
     def events(control: Control) -> Iterator[Update | Finished[None]]:
-        predictor = LivePredictor()
         yield Started("CPU", "", "Waiting for paint.")
-        for query in control.questions(PreviewQuery):
-            try:
-                images = predictor.answer(query)
-            except UserError as error:
-                yield Notice(str(error))
-            else:
-                yield Preview(images, query.number)
-        yield Finished(None, stopped=True)
+        yield from answer_queries(FilterPredictor(), control)
 
     return Job(events)
 
 
-class LivePredictor:
-    """Answers queries and remembers the features of the planes it has seen."""
+class FilterPredictor:
+    """Answers queries by filters and small networks, and remembers the features of the planes it has seen."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, _PlaneFeatures] = {}
+
+    def answers(self, query: PreviewQuery, control: Control) -> Iterator[Preview]:
+        """Yield one picture, see `Predictor`."""
+        yield Preview(self.answer(query), query.number)
 
     def answer(self, query: PreviewQuery) -> Mapping[str, NDArray[np.generic]]:
         """Return "prediction" and "uncertainty" of the plane in view.
@@ -72,13 +69,39 @@ class LivePredictor:
             When the painting does not show at least one class and background.
 
         """
-        described = [self._describe(plane) for plane in query.planes]
-        targets, values = targets_from_painting(
-            list(query.painting), query.unpainted, query.background, ignored_labels=query.ignored, regions=query.regions
-        )
-        count = len(values) + 1
-        classifier = _learn([(one, one.coarse(target)) for one, target in zip(described, targets, strict=True)], count)
-        return described[query.view].classified(classifier, count)
+        painted = query_targets(query)
+        found = self._classified(query.planes, painted.targets, painted.classes, query.view)
+        return {name: found.fine(array) for name, array in answer_of(found.probabilities).items()}
+
+    def probabilities(
+        self, planes: Sequence[NDArray[np.generic]], targets: Sequence[Target], classes: int, view: int
+    ) -> Floats:
+        """Learn from painted planes and classify one of them.
+
+        Parameters
+        ----------
+        planes, targets
+            Planes ``(h, w)`` in their own units, and their core targets.
+        classes
+            Number of classes, background included.
+        view
+            Which of the planes is classified.
+
+        Returns
+        -------
+        numpy.ndarray
+            The probability of each class, ``(classes, h, w)``.
+
+        """
+        found = self._classified(planes, targets, classes, view)
+        return found.fine(found.probabilities)
+
+    def _classified(
+        self, planes: Sequence[NDArray[np.generic]], targets: Sequence[Target], classes: int, view: int
+    ) -> "_Classified":
+        described = [self._describe(plane) for plane in planes]
+        painted = [(one, one.coarse(target)) for one, target in zip(described, targets, strict=True)]
+        return described[view].classified(_learn(painted, classes), classes)
 
     def _describe(self, plane: NDArray[np.generic]) -> "_PlaneFeatures":
         """Return the features of a plane, computed now or kept from before."""
@@ -115,17 +138,26 @@ class _PlaneFeatures:
         middle = self.factor // 2
         return _extended(target, self.factor)[middle :: self.factor, middle :: self.factor]
 
-    def classified(self, classifier: PixelClassifier, count: int) -> Mapping[str, NDArray[np.generic]]:
-        """Return labels and uncertainty on the plane's own grid."""
+    def classified(self, classifier: PixelClassifier, count: int) -> "_Classified":
+        """Return the probabilities of the classes on the grid of the features."""
         rows, columns, size = self.features.shape
         found = classifier.probabilities(self.features.reshape(-1, size)).reshape(count, rows, columns)
-        labels = found.argmax(axis=0).astype(np.uint8)
-        return {"prediction": self._fine(labels), "uncertainty": self._fine(uncertainty(found))}
+        return _Classified(found, self.shape, self.factor)
 
-    def _fine(self, array: NDArray[T]) -> NDArray[T]:
-        for axis in (0, 1):
+
+@dataclass(frozen=True, eq=False)
+class _Classified:
+    """Probabilities ``(classes, rows, columns)`` on a grid that may be coarser than the plane's own."""
+
+    probabilities: Floats
+    shape: tuple[int, int]
+    factor: int
+
+    def fine(self, array: NDArray[T]) -> NDArray[T]:
+        """Bring an array ``(..., rows, columns)`` to the plane's own grid."""
+        for axis in (-2, -1):
             array = np.repeat(array, self.factor, axis) if self.factor > 1 else array
-        return np.ascontiguousarray(array[: self.shape[0], : self.shape[1]])
+        return np.ascontiguousarray(array[..., : self.shape[0], : self.shape[1]])
 
 
 def _extended(plane: NDArray[T], factor: int) -> NDArray[T]:

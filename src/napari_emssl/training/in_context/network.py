@@ -1,0 +1,41 @@
+"""The network of a model in context, made from a generator that gives vectors."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ...jobs.devices import Device, place
+from ...models.model_file import Model
+from ...models.weights import build_network, mask_decoder_weights, network_of, transfer
+from ...networks.in_context import SHARPNESS, InContextNetwork
+
+
+def context_network(base: Model, classes: int, device: Device) -> InContextNetwork:
+    """Return a generator's network, in evaluation mode and on the device, that remembers nothing yet.
+
+    Parameters
+    ----------
+    base
+        A generator with vectors.
+    classes
+        Number of classes, background included.
+    device
+        Where it will run.
+
+    """
+    bare = base.card.network.model_copy(update={"painted": (1,) * classes})
+    network = cast(InContextNetwork, network_of(bare))
+    network.trunk.load_state_dict(build_network(base).state_dict())
+    if SHARPNESS in base.weights:
+        network.sharpness.data = torch.tensor(float(base.weights[SHARPNESS].item()))
+    if network.mask_decoder is not None:
+        transfer(mask_decoder_weights(base.weights), network.mask_decoder)
+    return cast(InContextNetwork, place(network.eval(), device))
+
+
+def remember(network: InContextNetwork, context: Sequence[Tensor]) -> None:
+    """Let the network remember the vectors of painted pixels, for each class ``(c, n)``, background first."""
+    where = network.sharpness.device
+    network.context = nn.ParameterList(nn.Parameter(part.to(where)) for part in context)

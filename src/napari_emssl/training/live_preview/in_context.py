@@ -1,0 +1,198 @@
+"""A first look in context: every pixel of the plane in view compared with what is painted anywhere.
+
+The network runs over a plane once. After that a stroke costs the comparison with the painted pixels, tile by tile,
+those in view first.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.patches.labelled import LabelledPlane
+from ...inference.tiles import TileRegion
+from ...jobs.context_settings import ContextSettings
+from ...jobs.devices import choose_device
+from ...jobs.events import Control, Finished, Job, Preview, Started, Update
+from ...models.model_file import Model
+from ..in_context.context import remember_painting
+from ..in_context.network import context_network
+from ..in_context.plane_vectors import PlaneVectors, VectorPlane
+from ..in_context.segment import context_generator
+from .answers import Floats, answer_of, answer_queries
+from .filters import FilterPredictor
+from .painting import QueryTargets, query_targets
+from .query import PreviewQuery
+
+FILTERS_COUNT = False
+"""Whether the filters have a say beside the vectors. A model that is kept has no filters, so it answers as the first
+look does only while they have none."""
+_MOST_PX = 2**26
+"""Of scaled planes that are kept, those used last."""
+_FIRST_SECONDS = 0.4
+"""When the first part of a long answer is shown; each later part takes twice as long as the one before."""
+
+
+def live_preview_in_context(generator: str, settings: ContextSettings) -> Job[None]:
+    """Answer questions put by `Job.ask`, each a `PreviewQuery`, until the job is stopped.
+
+    A question without any paint is not answered: the plane in view is looked at, so that the first stroke is answered
+    the sooner.
+
+    Parameters
+    ----------
+    generator
+        A generator with vectors: a name from the zoo or a file.
+    settings
+        How many painted pixels are remembered, and where the network runs.
+
+    Returns
+    -------
+    Job
+        Each answer is one `Preview` or several, whose step is the question's number and whose caption is what there is
+        to say of the painting, as a sentence. The images are "prediction" (labels ``(h, w)``, 0 background, 1..
+        classes) and "uncertainty" (float32 ``(h, w)``, 0 sure to 1 undecided). What cannot be answered yet is a
+        `Notice`. Of questions that come while one is answered only the newest counts.
+
+    """
+
+    def events(control: Control) -> Iterator[Update | Finished[None]]:
+        predictor = ContextPredictor(context_generator(generator), settings)
+        yield Started(predictor.device.label, predictor.device.reason, "Waiting for paint.")
+        yield from answer_queries(predictor, control)
+
+    return Job(events)
+
+
+class ContextPredictor:
+    """Answers queries by the vectors of a generator, and remembers those of the planes it has seen.
+
+    Parameters
+    ----------
+    base
+        A generator with vectors.
+    settings
+        How many painted pixels are remembered, and where the network runs.
+
+    """
+
+    def __init__(self, base: Model, settings: ContextSettings) -> None:
+        self.device = choose_device(settings)
+        self._base, self._settings = base, settings
+        self._vectors = PlaneVectors(context_network(base, 2, self.device), self.device)
+        self._known: dict[bytes, VectorPlane] = {}
+        self._shown = _Shown(b"", 0, {})
+        self._filters = FilterPredictor() if FILTERS_COUNT else None
+
+    def answers(self, query: PreviewQuery, control: Control) -> Iterator[Preview]:
+        """Yield the answer, first in part where all of it takes long, see `Predictor`."""
+        planes = [self._plane(plane) for plane in query.planes]
+        view = planes[query.view]
+        if not any(labels.any() for labels in query.painting):
+            self._look_at(view, query, control)
+            return
+        painted = query_targets(query)
+        labelled = [
+            LabelledPlane(plane.image, target, assumed=assumed)
+            for plane, target, assumed in zip(planes, painted.targets, painted.assumed, strict=True)
+        ]
+        context = remember_painting(self._vectors, planes, labelled, painted.classes, self._settings)
+        voice = self._voice(query, painted)
+        for images in self._tiles(view, query, painted.classes, voice, control):
+            yield Preview(images, query.number, context.notice)
+
+    def _plane(self, plane: NDArray[np.generic]) -> VectorPlane:
+        """Return a plane scaled as the generator wants it, now or from before."""
+        key = blake2b(np.ascontiguousarray(plane).data, digest_size=16, salt=str(plane.shape)[:16].encode()).digest()
+        found = self._known.pop(key, None)
+        if found is None:
+            found = self._vectors.plane(self._base.card.scaling.fit(plane).to_unit(plane), key)
+        self._known[key] = found
+        while sum(known.padded.size for known in self._known.values()) > _MOST_PX and len(self._known) > 1:
+            self._known.pop(next(iter(self._known)))
+        return found
+
+    def _voice(self, query: PreviewQuery, painted: QueryTargets) -> Floats | None:
+        """Return what the filters make of the plane in view; None where they have no say."""
+        if self._filters is None:
+            return None
+        return self._filters.probabilities(query.planes, painted.targets, painted.classes, query.view)
+
+    def _tiles(
+        self, view: VectorPlane, query: PreviewQuery, classes: int, voice: Floats | None, control: Control
+    ) -> Iterator[dict[str, NDArray[np.generic]]]:
+        """Classify the tiles of the plane in view in order; yields the whole plane now and then, and at the end."""
+        if (self._shown.key, self._shown.classes) != (view.key, classes):
+            self._shown = _Shown.nothing(view, classes)
+        tiles = in_order(view, query)
+        seen = sum(_overlap(tile, query.window) for tile in tiles)
+        due, pause = time.monotonic() + _FIRST_SECONDS, _FIRST_SECONDS
+        for number, tile in enumerate(tiles, 1):
+            if number > 1 and (control.asked or control.stopped):
+                return
+            place = view.shown(tile).slices
+            found = self._vectors.probabilities(view, tile)
+            self._shown.put(place, answer_of(found if voice is None else averaged(found, voice[(..., *place)])))
+            if number in (seen, len(tiles)) or time.monotonic() >= due:
+                yield self._shown.copies()
+                pause *= 2
+                due = time.monotonic() + pause
+
+    def _look_at(self, view: VectorPlane, query: PreviewQuery, control: Control) -> None:
+        """Let the network run over what is in view, as long as nothing else is asked."""
+        for tile in in_order(view, query):
+            if control.asked or control.stopped:
+                return
+            self._vectors.compute(view, tile)
+
+
+def averaged(one: Floats, other: Floats) -> Floats:
+    """Return the mean of two voices' probabilities of the classes, each ``(classes, ...)``."""
+    mean: Floats = np.mean([one, other], axis=0)
+    return mean
+
+
+def in_order(view: VectorPlane, query: PreviewQuery) -> list[TileRegion]:
+    """Return the tiles of the plane in view: first those on screen, nearest to the paint first of all."""
+    rows, columns = np.nonzero(query.painting[query.view])
+    middle = query.window or (0, view.shape[0], 0, view.shape[1])
+    where = (rows.mean(), columns.mean()) if len(rows) else ((middle[0] + middle[1]) / 2, (middle[2] + middle[3]) / 2)
+
+    def key(tile: TileRegion) -> tuple[bool, float]:
+        distance = np.hypot((tile.top + tile.bottom) / 2 - where[0], (tile.left + tile.right) / 2 - where[1])
+        return not _overlap(tile, query.window), float(distance)
+
+    return sorted(view.tiles, key=key)
+
+
+def _overlap(tile: TileRegion, window: tuple[int, int, int, int] | None) -> bool:
+    """Whether a tile is on screen; without a window all are."""
+    if window is None:
+        return True
+    top, bottom, left, right = window
+    return tile.top < bottom and top < tile.bottom and tile.left < right and left < tile.right
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What has been answered for a plane so far; a new answer replaces it tile by tile."""
+
+    key: bytes
+    classes: int
+    images: dict[str, NDArray[np.generic]]
+
+    @classmethod
+    def nothing(cls, view: VectorPlane, classes: int) -> "_Shown":
+        shape = view.shape
+        return cls(view.key, classes, {"prediction": np.zeros(shape, np.uint8),
+                                       "uncertainty": np.zeros(shape, np.float32)})  # fmt: skip
+
+    def put(self, place: tuple[slice, slice], images: dict[str, NDArray[np.generic]]) -> None:
+        for name, image in images.items():
+            self.images[name][place] = image
+
+    def copies(self) -> dict[str, NDArray[np.generic]]:
+        return {name: image.copy() for name, image in self.images.items()}
