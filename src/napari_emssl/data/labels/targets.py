@@ -12,7 +12,9 @@ from .objects import EIGHT, PaintedObject, Target, hold_out, numbered_objects, p
 
 __all__ = [
     "PaintedObject",
+    "assumed_background",
     "hold_out",
+    "paint_rings",
     "painted_objects",
     "target_from_painting",
     "targets_from_masks",
@@ -119,6 +121,25 @@ def targets_from_painting(
     return targets, classes
 
 
+def assumed_background(
+    target: Target, labels: NDArray[np.generic], region: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """Return which background of a core target nobody has painted: the rings around painted objects.
+
+    Parameters
+    ----------
+    target
+        Made by `targets_from_painting` with ``unpainted="near"``, ``(h, w)``.
+    labels
+        The painting that it was made from, ``(h, w)``.
+    region
+        What is fully annotated, where unpainted pixels are background for certain; None where nothing is.
+
+    """
+    assumed: NDArray[np.bool_] = (target == 1) & (np.asarray(labels) == 0)
+    return assumed if region is None else assumed & ~region
+
+
 def _integers(plane: NDArray[np.generic], name: str) -> NDArray[np.generic]:
     """Labels as integers; raises `UserError` unless they have two axes and none is negative."""
     labels = np.asarray(plane)
@@ -184,7 +205,7 @@ def _spread(target: Target, unpainted: Unpainted) -> Target:
     if unpainted == "background":
         target[target == 0] = 1
     elif unpainted == "near":
-        _paint_rings(target)
+        paint_rings(target)
     return target
 
 
@@ -194,8 +215,11 @@ def _fill(target: Target, region: NDArray[np.bool_] | None) -> None:
         target[region & (target == 0)] = 1
 
 
-def _paint_rings(target: Target) -> None:
-    """Make unpainted pixels around each object background, in place; the pixels at any object's border stay 0."""
+def paint_rings(target: Target) -> None:
+    """Make unpainted pixels around each object background, in place; the pixels at any object's border stay 0.
+
+    Nobody has said that they are background: where particles lie close together, a ring covers their neighbours.
+    """
     numbers, areas = numbered_objects(target)
     # half the equivalent diameter, sqrt(area / pi)
     margins = np.clip(np.sqrt(areas / np.pi), *_MARGIN_PX)
