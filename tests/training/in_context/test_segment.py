@@ -142,12 +142,29 @@ def test_a_model_in_context_is_no_grey_generator() -> None:
         in_context([image], [painted(truth)], SETTINGS, model)
 
 
-def test_classes_without_background_are_refused() -> None:
+def test_one_particle_without_painted_background_is_enough() -> None:
     image, truth = scene()
-    painting = painted(truth)
-    painting[painting == 1] = 3
+    painting = np.zeros(truth.shape, np.uint8)
+    painting[36:50, 36:50] = 2
+    model = in_context([image], [painting], SETTINGS, grey_generator())
+    assert dice(apply(model, image, PLAIN)[4:-4, 4:-4], truth[4:-4, 4:-4]) > 0.9
+
+
+def test_rings_do_not_count_where_they_look_like_the_paint() -> None:
+    image, truth = scene()
+    packed = np.repeat(np.repeat(truth[8:22, 8:22], 6, 0), 6, 1)
+    packed[::15], packed[:, ::15] = False, False
+    image = (100 + 100 * packed + 5 * np.random.default_rng(0).standard_normal(packed.shape)).astype(np.float32)
+    painting = np.zeros(packed.shape, np.uint8)
+    painting[31:45, 31:45] = 2
+    model = in_context([image], [painting], SETTINGS, grey_generator())
+    assert model.card.history[-1].data["rings_left_out"] > 0.5
+    assert dice(apply(model, image, PLAIN)[4:-4, 4:-4], packed[4:-4, 4:-4]) > 0.9
+
+
+def test_a_plane_without_any_background_is_refused() -> None:
     with pytest.raises(UserError, match=r"No background is painted\. Paint some"):
-        in_context([image], [painting], SETTINGS, grey_generator())
+        in_context([scene()[0]], [np.full((96, 96), 2)], SETTINGS, grey_generator())
 
 
 def test_a_generator_without_vectors_is_refused() -> None:

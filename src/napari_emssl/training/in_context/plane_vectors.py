@@ -115,7 +115,8 @@ class PlaneVectors:
     def probabilities(self, plane: VectorPlane, tile: TileRegion) -> NDArray[np.float32]:
         """Return the probability of each class, background first, for the part of a tile on the image."""
         decoder = self.network.mask_decoder
-        grown = self._grown(plane, tile, decoder.receptive_field) if decoder is not None else tile
+        alone = decoder is None and self.network.scale == 1
+        grown = tile if alone else self._grown(plane, tile, decoder.receptive_field if decoder else 1)
         with self._device.autocast():
             found = self.network.logits(self._scaled(plane, grown), self._joined(plane, grown))
             logits = self.network.unscaled(found)[0].float()

@@ -12,6 +12,8 @@ from torch import Tensor
 from ...networks.attention import class_logits
 
 _ROUNDS = 4
+_CLEARLY = 0.5
+"""Log-odds by which background must be likelier: what can be told neither way is left out."""
 _LEAST_KEPT = 0.02
 """Where less of the ring is unlike the paint, the paint does not reach the edge of its object."""
 _FALLBACK = 0.1
@@ -19,7 +21,7 @@ _FALLBACK = 0.1
 
 
 def unlike_paint(ring: Tensor, painted: Sequence[Tensor], ground: Tensor | None, sharpness: float) -> Tensor:
-    """Return which pixels of a ring are background: those that are no more like the paint than like the others.
+    """Return which pixels of a ring are background: those that are clearly less like the paint than like the others.
 
     A pixel is compared with the painted pixels of each class, and with all other ground that counts as background: the
     rest of the ring and what was painted as background. As the ring loses pixels the others are compared again.
@@ -44,7 +46,7 @@ def unlike_paint(ring: Tensor, painted: Sequence[Tensor], ground: Tensor | None,
     like_paint = class_logits(ring, painted, sharpness).amax(0)
     kept = torch.ones(ring.shape[1], dtype=torch.bool, device=ring.device)
     for _ in range(_ROUNDS):
-        left = like_paint <= _like_ground(ring, kept, ground, sharpness)
+        left = _like_ground(ring, kept, ground, sharpness) >= like_paint + _CLEARLY
         if left.float().mean() < _LEAST_KEPT:
             return _least_like(like_paint)
         if torch.equal(left, kept):

@@ -13,7 +13,7 @@ from .query import PreviewQuery
 Floats = NDArray[np.float32]
 
 
-class Predictor(Protocol):
+class FirstLook(Protocol):
     """Answers queries, and remembers of the planes what makes the next answer quick."""
 
     def answers(self, query: PreviewQuery, control: Control) -> Iterator[Preview]:
@@ -27,11 +27,11 @@ class Predictor(Protocol):
         """
 
 
-def answer_queries(predictor: Predictor, control: Control) -> Iterator[Update | Finished[None]]:
+def answer_queries(first_look: FirstLook, control: Control) -> Iterator[Update | Finished[None]]:
     """Answer the queries of a job until it is stopped; one that cannot be answered yet is a `Notice`."""
     for query in control.questions(PreviewQuery):
         try:
-            yield from predictor.answers(query, control)
+            yield from first_look.answers(query, control)
         except UserError as error:
             yield Notice(str(error))
     yield Finished(None, stopped=True)

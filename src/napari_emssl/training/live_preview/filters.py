@@ -57,7 +57,7 @@ class FilterPredictor:
         self._known: dict[bytes, _PlaneFeatures] = {}
 
     def answers(self, query: PreviewQuery, control: Control) -> Iterator[Preview]:
-        """Yield one picture, see `Predictor`."""
+        """Yield one picture, see `FirstLook`."""
         yield Preview(self.answer(query), query.number)
 
     def answer(self, query: PreviewQuery) -> Mapping[str, NDArray[np.generic]]:

@@ -88,7 +88,7 @@ class ContextPredictor:
         self._filters = FilterPredictor() if FILTERS_COUNT else None
 
     def answers(self, query: PreviewQuery, control: Control) -> Iterator[Preview]:
-        """Yield the answer, first in part where all of it takes long, see `Predictor`."""
+        """Yield the answer, first in part where all of it takes long, see `FirstLook`."""
         planes = [self._plane(plane) for plane in query.planes]
         view = planes[query.view]
         if not any(labels.any() for labels in query.painting):
