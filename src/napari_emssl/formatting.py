@@ -29,7 +29,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 def bytes_in_words(count: float) -> str:
     """Return a size as a person would say it: ``12 MB``, ``3.4 GB``."""
-    for unit, size in (("TB", 1e12), ("GB", 1e9)):
+    for unit, size in (("EB", 1e18), ("PB", 1e15), ("TB", 1e12), ("GB", 1e9)):
         if count >= size:
             return f"{count / size:.3g} {unit}"
-    return f"{max(round(count / 1e6), 1)} MB"
+    return f"{max(round(count / 1e6), 1)} MB" if count >= 1e5 else f"{round(count)} bytes"

@@ -229,7 +229,7 @@ def test_a_begun_result_of_another_model_is_not_resumed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "name", "sentence"), [((2, 1, 2, 8, 8), "a.zarr", "four|4 axes"), ((8, 8), "a.tif", ".zarr")]
+    ("shape", "name", "sentence"), [((2, 2, 2, 8, 8), "a.zarr", "four|4 axes"), ((8, 8), "a.tif", ".zarr")]
 )
 def test_places_that_cannot_take_the_result(tmp_path, shape, name, sentence):
     with pytest.raises(UserError, match=sentence):

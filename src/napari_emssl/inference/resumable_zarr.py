@@ -99,7 +99,7 @@ class ResumableZarr:
         import zarr
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        create_zarr(self.path, layout.shape, layout.dtype, overwrite=self.overwrite)
+        create_zarr(self.path, layout.shape, layout.dtype, overwrite=self.overwrite, axes=layout.axes)
         group = zarr.open_group(self.path, mode="r+")
         if self.grid is not None:
             group.attrs["ome"] = self.grid.ome(group.attrs["ome"])

@@ -1,9 +1,10 @@
-"""What a model returns for an image: type, shape and pixel size of the result."""
+"""What a model returns for an image: type, shape, pixel size and axes of the result."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.formats.axes import PlaneAxis
 from ..data.images.image import Image
 from .model_file import Card
 from .tasks import task_of
@@ -18,6 +19,8 @@ class ResultLayout:
     dtype: np.dtype[np.generic]
     pixel_size_nm: float | None = None
     """None where the image is not calibrated."""
+    axes: tuple[PlaneAxis, ...] = ()
+    """What the axes before the last two count; empty where nothing is known of them."""
 
     @property
     def planes(self) -> int:
@@ -29,7 +32,7 @@ def result_layout(card: Card, image: Image) -> ResultLayout:
     """Return what the result of a card's model for an image looks like."""
     shape = result_shape((*image.leading, *image.plane_shape), card)
     finer = image.pixel_size_nm / card.upscale if image.pixel_size_nm else None
-    return ResultLayout(shape, result_dtype(card), finer)
+    return ResultLayout(shape, result_dtype(card), finer, image.axes)
 
 
 def result_dtype(card: Card) -> np.dtype[np.generic]:

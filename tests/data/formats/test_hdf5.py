@@ -56,7 +56,7 @@ def test_a_single_plane(tmp_path: Path) -> None:
 )
 def test_targets_are_masks_with_particles_1(tmp_path: Path, target: dict[str, np.ndarray]) -> None:
     image = read_image(store(tmp_path / "t.h5", **target))
-    assert image.dtype == np.uint8
+    assert image.dtype.kind in "ui"
     np.testing.assert_array_equal(np.stack([image.plane(i) for i in range(3)]), LABELS)
 
 
@@ -65,7 +65,7 @@ def test_which_data_set_is_read(tmp_path: Path) -> None:
     assert (find_dataset(both), role_of(both)) == ("images", "images")
     nested = store(tmp_path / "nested.h5", **{"deep/em": IMAGES, "note": np.zeros(3)})
     assert (find_dataset(nested), role_of(nested)) == ("deep/em", None)
-    with pytest.raises(UserError, match="it holds a, b"):
+    with pytest.raises(UserError, match=r"2 images .'a', 'b'.*--image"):
         read_image(store(tmp_path / "two.h5", a=IMAGES, b=IMAGES))
     with pytest.raises(UserError, match=r"shape \(3, 40, 48, 5\)"):
         read_image(store(tmp_path / "five.h5", images=np.zeros((3, 40, 48, 5))))

@@ -98,7 +98,7 @@ def test_a_spectrum_is_refused_in_a_sentence(shared_data):
         get_reader("a")(str(shared_data / "readers" / "test-6.dm4"))
 
 
-@pytest.mark.parametrize("suffix", ["dm3", "dm4", "emd", "ser"])
+@pytest.mark.parametrize("suffix", ["dm3", "dm4"])
 def test_a_missing_optional_package_is_named_with_the_way_to_get_it(suffix, tmp_path, monkeypatch):
     file = tmp_path / f"a.{suffix}"
     file.write_bytes(b"x")

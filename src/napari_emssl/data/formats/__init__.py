@@ -1,4 +1,4 @@
 """File formats: what each file holds, and its values mapped or read plane by plane.
 
-Its subfolders, data/images, data/datasets, inference and gui may import it.
+Its subfolders, data/images, data/datasets, models, inference and gui may import it.
 """

@@ -1,5 +1,6 @@
 """HDF5 data sets of nanoparticles (Sytwu et al., Groschner et al.): images, labels and maps as grey planes."""
 
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from .claims import check_claim, check_memory
+from .contents import RawImage, Select
 
 if TYPE_CHECKING:
     import h5py
@@ -17,6 +20,8 @@ SUFFIXES = (".h5", ".hdf5")
 Role = Literal["images", "labels", "maps"]
 ROLES: tuple[Role, ...] = ("images", "labels", "maps")
 
+_MOST_NODES = 100_000
+"""Of a file with more groups and data sets than this the rest is not searched."""
 _PARTICLE = 1
 """Channel of ``maps (n, h, w, 2)`` that is 1 on particles; the other is its complement."""
 
@@ -25,7 +30,7 @@ class H5Planes:
     """A data set of an HDF5 file as planes ``(n, h, w)``, each read when it is asked for.
 
     The file is opened with the first plane and stays open. It can be pickled: the copy opens the file for itself.
-    Labels and maps come as whole numbers: labels rounded, of maps the channel of particles, 1 where it is above 0.5.
+    Labels and maps come as whole numbers: labels rounded, as int32; of maps the channel of particles, 1 above 0.5.
 
     Parameters
     ----------
@@ -47,11 +52,15 @@ class H5Planes:
 
         self._path, self._key = path, key
         with h5py.File(path, "r") as file:
-            stored, dtype = tuple(int(n) for n in file[key].shape), np.dtype(file[key].dtype)
+            data = file[key]
+            stored, dtype = tuple(int(n) for n in data.shape), np.dtype(data.dtype)
+            if not (data.is_virtual or data.external):
+                check_claim(int(np.prod(stored, dtype=object)) * dtype.itemsize, int(data.id.get_storage_size()))
         self.shape = _planes_shape(stored, path)
+        check_memory(path, self.shape[1] * self.shape[2] * dtype.itemsize)
         self._channel = _PARTICLE if len(stored) == 4 and stored[-1] == 2 else None
-        self._counts = self._channel is not None or (key in ("labels", "maps") and dtype.kind == "f")
-        self.dtype = np.dtype(np.uint8) if self._counts else dtype
+        self._labels = key in ("labels", "maps") and dtype.kind == "f" and self._channel is None
+        self.dtype = np.dtype(np.uint8) if self._channel is not None else np.dtype(np.int32) if self._labels else dtype
         self._file: h5py.File | None = None
         self._lock = threading.Lock()
 
@@ -69,13 +78,22 @@ class H5Planes:
         if self._channel is not None:
             return (plane[..., self._channel] > 0.5).astype(np.uint8)
         plane = plane.reshape(self.shape[1:])
-        return np.rint(plane).astype(np.uint8) if self._counts else plane
+        return _whole_numbers(plane) if self._labels else plane
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state, _file=None, _lock=threading.Lock())
+
+
+def _whole_numbers(plane: NDArray[np.generic]) -> NDArray[np.int32]:
+    """Labels that are stored as floats; raises `UserError` for those that no whole number stands for."""
+    rounded = np.rint(plane)
+    limits = np.iinfo(np.int32)
+    if not (np.isfinite(rounded) & (rounded >= limits.min) & (rounded <= limits.max)).all():
+        raise UserError("Its labels are not all whole numbers that can be told apart. Save them as integers.")
+    return np.asarray(rounded, np.int32)
 
 
 def _planes_shape(stored: tuple[int, ...], path: Path) -> tuple[int, int, int]:
@@ -95,31 +113,78 @@ def _planes_shape(stored: tuple[int, ...], path: Path) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def find_dataset(path: Path) -> str:
-    """Return the name of the data set to read: ``images``, ``labels`` or ``maps``, else the only one there is.
+def read_hdf5(path: Path, select: Select) -> list[RawImage]:
+    """Open images, labels or maps of an HDF5 file; raises `UserError` where several could be meant."""
+    check_links(path)
+    names, default = _datasets(path)
+    if not names:
+        raise UserError(f"{path} holds no data set with two axes or more, so there is no image in it.")
+    chosen = select(names, default)
+    return [RawImage(H5Planes(path, names[number]), name=names[number]) for number in chosen]
+
+
+def find_dataset(path: Path) -> str | None:
+    """Return the name of the data set that is meant when nobody says: ``images``, ``labels``, ``maps``, the only one.
 
     Raises
     ------
     UserError
-        If there is none, or several of other names.
+        If the file links to others outside of its folder.
     OSError
         If it is no HDF5 file or is damaged.
     """
+    check_links(path)
+    names, default = _datasets(path)
+    return None if default is None else names[default]
+
+
+def _datasets(path: Path) -> tuple[list[str], int | None]:
+    """Names of the data sets with two axes or more, and the number of the one that is meant when nobody says."""
     import h5py
 
     found: list[str] = []
     with h5py.File(path, "r") as file:
-        for role in ROLES:
-            if isinstance(file.get(role), h5py.Dataset):
-                return role
         file.visititems(lambda name, node: found.append(name) if _is_grid(node) else None)
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(found[:5]) or "nothing of the kind"
-    raise UserError(
-        f"{path} should hold one data set, or one called images, labels or maps; it holds {listed}. "
-        "Save the one you want in a file of its own."
-    )
+        linked = [role for role in ROLES if role not in found and isinstance(file.get(role), h5py.Dataset)]
+    names = [*linked, *found]
+    known = next((names.index(role) for role in ROLES if role in names), None)
+    return names, 0 if known is None and len(names) == 1 else known
+
+
+def check_links(path: Path) -> None:
+    """Raise `UserError` where a file leads to others that are not in its own folder."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        waiting: list[h5py.Group] = [file]
+        seen = {h5py.h5o.get_info(file.id).addr}
+        while waiting:
+            group = waiting.pop()
+            for name in group:
+                link = group.get(name, getlink=True)
+                if isinstance(link, h5py.ExternalLink):
+                    _check_inside(path, link.filename)
+                    continue
+                node = group.get(name) if isinstance(link, h5py.HardLink) else None
+                if isinstance(node, h5py.Dataset):
+                    for other in _other_files(node):
+                        _check_inside(path, other)
+                elif isinstance(node, h5py.Group) and len(seen) < _MOST_NODES:
+                    address = h5py.h5o.get_info(node.id).addr
+                    waiting += [node] * (address not in seen)
+                    seen.add(address)
+
+
+def _other_files(data: "h5py.Dataset") -> list[str]:
+    """Files in which values of a data set lie, as it names them."""
+    virtual = [source.file_name for source in data.virtual_sources()] if data.is_virtual else []
+    return [*(name for name in virtual if name != "."), *(os.fsdecode(name) for name, *_ in data.external or ())]
+
+
+def _check_inside(path: Path, name: str) -> None:
+    target = (path.parent / name).resolve()
+    if target.parent != path.parent.resolve() or (target.exists() and not target.is_file()):
+        raise UserError(f"{path} leads to {name}, which is not a file in its folder, and links are not followed there.")
 
 
 def _is_grid(node: "h5py.Group | h5py.Dataset") -> bool:
@@ -160,6 +225,6 @@ def role_of(path: Path) -> Role | None:
     """Return what an HDF5 file holds, by the name of its data set; None where the name does not say."""
     try:
         key = find_dataset(path)
-    except (OSError, UserError):
+    except (OSError, UserError, RuntimeError):
         return None
     return next((role for role in ROLES if role == key), None)

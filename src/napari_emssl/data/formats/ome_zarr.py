@@ -1,15 +1,19 @@
 """Metadata of OME-Zarr images (ngff.openmicroscopy.org, versions 0.4 and 0.5), as far as they are read and written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from .units import square_pixel_nm
+from .axes import PlaneAxis, plane_axis
+from .units import PixelNm, pixel_nm
 
 AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
-"""Names of the axes of an image, by their number."""
+"""Names of the axes of an image of which nothing else is known, by their number."""
 MOST_AXES = max(AXES)
 _LENGTHS = ("angstrom", "picometer", "nanometer", "micrometer", "millimeter", "meter")
 _TIMES = ("nanosecond", "microsecond", "millisecond", "second", "minute", "hour")
+_UNITS = {"t": "second", "z": "nanometer"}
+_TYPES = {"t": "time", "c": "channel"}
 
 
 class Axis(TypedDict):
@@ -38,6 +42,7 @@ class Level(TypedDict, total=False):
 class Multiscale(TypedDict, total=False):
     """An image in one or several resolutions, the finest first."""
 
+    name: str
     axes: list[Axis | str]
     datasets: list[Level]
     coordinateTransformations: list[Transformation]
@@ -50,35 +55,83 @@ class Attributes(TypedDict):
     multiscales: list[Multiscale]
 
 
-def finest_pixel_size_nm(image: Multiscale) -> float | None:
-    """Return the pixel size in nm of the finest resolution; None where it is not stated, or stretched."""
+def plane_pixel(image: Multiscale) -> PixelNm | None:
+    """Return the pixel size of the finest resolution; None where it is not stated."""
+    scale = _scale(image)
+    units = [axis.get("unit") for axis in image.get("axes", [])[-2:] if isinstance(axis, dict)]
+    return pixel_nm(scale[-2], scale[-1], *units) if len(scale) >= 2 and len(units) == 2 else None
+
+
+def plane_axes(image: Multiscale, count: int) -> tuple[PlaneAxis, ...]:
+    """Return the axes before height and width of an image with `count` axes.
+
+    Raises
+    ------
+    ValueError
+        Where the last two axes are not those of a plane.
+    """
+    axes: list[Axis] = [{"name": axis} if isinstance(axis, str) else axis for axis in image.get("axes", [])]
+    if len(axes) != count:
+        return (PlaneAxis(),) * max(count - 2, 0)
+    if any(axis.get("type", "space") != "space" for axis in axes[-2:]):
+        raise ValueError("its last two axes are not height and width")
+    scale = _scale(image)
+    steps = scale if len(scale) == count else [None] * count
+    return tuple(
+        plane_axis(_named(axis), step, axis.get("unit")) for axis, step in zip(axes[:-2], steps[:-2], strict=True)
+    )
+
+
+def _named(axis: Axis) -> str:
+    """The type where it says more than the name; all axes of space are called so."""
+    kind = axis.get("type", "space")
+    return axis["name"] if kind == "space" else kind
+
+
+def _scale(image: Multiscale) -> list[float]:
+    """Steps along all axes of the finest resolution; empty where none are stated."""
     levels = image.get("datasets") or [Level()]
-    unit = next((axis.get("unit") for axis in image.get("axes", [])[-1:] if isinstance(axis, dict)), None)
-    y = x = 1.0
-    scales = [
-        step["scale"]
-        for holder in (levels[0], image)
-        for step in holder.get("coordinateTransformations") or []
-        if step.get("type") == "scale"
-    ]
-    for scale in scales:  # that of the level and that of the image are applied one after the other
-        y, x = y * float(scale[-2]), x * float(scale[-1])
-    return square_pixel_nm(y, x, unit) if scales else None
+    total: list[float] = []
+    for holder in (levels[0], image):  # the scale of the level and that of the image are applied one after the other
+        for step in holder.get("coordinateTransformations") or []:
+            if step.get("type") == "scale":
+                factors = [float(factor) for factor in step["scale"]]
+                total = [a * b for a, b in zip(total, factors, strict=True)] if total else factors
+    return total
 
 
-def single_level(axes: int, pixel_size_nm: float | None) -> Attributes:
-    """Return the attributes, version 0.5, of an image with one resolution and 2 to 4 axes."""
-    names: list[Axis | str] = [_axis(name, calibrated=bool(pixel_size_nm)) for name in AXES[axes].lower()]
-    scale = [*(1.0 for _ in range(axes - 2)), pixel_size_nm or 1.0, pixel_size_nm or 1.0]
+def single_level(axes: Sequence[PlaneAxis], pixel_size_nm: float | None) -> Attributes:
+    """Return the attributes, version 0.5, of an image with one resolution.
+
+    Parameters
+    ----------
+    axes
+        Those before height and width, up to two; where one is merely numbered, it is called z or t.
+    pixel_size_nm
+        None where it is not known.
+    """
+    letters = axis_letters(axes)
+    named: list[Axis | str] = [_axis(letter, axis.unit is not None) for letter, axis in zip(letters, axes, strict=True)]
+    named += [_axis(letter, bool(pixel_size_nm)) for letter in "yx"]
+    scale = [*(axis.step or 1.0 for axis in axes), pixel_size_nm or 1.0, pixel_size_nm or 1.0]
     level: Level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    return {"version": "0.5", "multiscales": [{"axes": names, "datasets": [level]}]}
+    return {"version": "0.5", "multiscales": [{"axes": named, "datasets": [level]}]}
 
 
-def _axis(name: str, calibrated: bool) -> Axis:
-    """One axis; only y and x have the unit, since nothing is known of the distance of planes."""
-    axis: Axis = {"name": name, "type": "time" if name == "t" else "space"}
-    if calibrated and name in "yx":
-        axis["unit"] = "nanometer"
+def axis_letters(axes: Sequence[PlaneAxis]) -> str:
+    """Return a letter for each axis, none of them twice: axes of which nothing is known are z, t or c."""
+    free = [letter for letter in ("ztc" if len(axes) == 1 else "tzc") if letter not in {axis.kind for axis in axes}]
+    letters: list[str] = []
+    for axis in axes:
+        letters.append(axis.kind if axis.kind != "n" and axis.kind not in letters else free.pop(0))
+    return "".join(letters)
+
+
+def _axis(letter: str, calibrated: bool) -> Axis:
+    """One axis; where it has a step, with its unit."""
+    axis: Axis = {"name": letter, "type": _TYPES.get(letter, "space")}
+    if calibrated:
+        axis["unit"] = _UNITS.get(letter, "nanometer")
     return axis
 
 

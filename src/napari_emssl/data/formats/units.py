@@ -1,38 +1,55 @@
-"""Pixel sizes: what a file says about its scale, in nanometres, or None where it says nothing useful."""
+"""Units of length and time as files spell them, and the size of a pixel in nm."""
 
-import xml.etree.ElementTree as ElementTree
-from typing import TYPE_CHECKING, SupportsFloat
+import re
+from typing import NamedTuple, SupportsFloat
 
-if TYPE_CHECKING:
-    from tifffile import TiffFile
-
+_METRES = {"": 1e9, "p": 1e-3, "n": 1.0, "u": 1e3, "m": 1e6, "pico": 1e-3, "nano": 1.0, "micro": 1e3, "milli": 1e6}
 _NM = {
-    "pm": 1e-3,
-    "picometer": 1e-3,
-    "picometre": 1e-3,
-    "å": 0.1,
-    "a": 0.1,
-    "ang": 0.1,
-    "angstrom": 0.1,
-    "ångström": 0.1,
-    "nm": 1.0,
-    "nanometer": 1.0,
-    "nanometre": 1.0,
-    "µm": 1e3,
-    "um": 1e3,
+    **{f"{prefix}{word}": nm for prefix, nm in _METRES.items() for word in ("m", "meter", "metre")},
+    **dict.fromkeys(("a", "å", "ang", "angstrom", "ångström", "angström", "ångstrom"), 0.1),
     "micron": 1e3,
-    "microns": 1e3,
-    "micrometer": 1e3,
-    "micrometre": 1e3,
-    "mm": 1e6,
-    "millimeter": 1e6,
-    "millimetre": 1e6,
-    "m": 1e9,
-    "meter": 1e9,
-    "metre": 1e9,
 }
+_SECONDS = {
+    **dict.fromkeys(("s", "sec", "second"), 1.0),
+    **dict.fromkeys(("ms", "msec", "millisec", "millisecond"), 1e-3),
+    **dict.fromkeys(("us", "usec", "microsec", "microsecond"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nanosec", "nanosecond"), 1e-9),
+    **dict.fromkeys(("min", "minute"), 60.0),
+    **dict.fromkeys(("h", "hr", "hour"), 3600.0),
+}
+_MICRO = ("\\u00b5", "\\u03bc", "\u00c2\u00b5", "\u00ce\u00bc", "\u03bc", "\u00b5", "&micro;", "mu")
+"""The micro sign, Greek mu, ImageJ's escapes of them, and their UTF-8 read as Latin-1."""
+_ANGSTROM = ("\\u00c5", "\\u00e5", "\u212b")
 _PLAUSIBLE_NM = (1e-4, 1e5)
 """Outside of 0.1 pm to 0.1 mm a value is no pixel size of an electron microscope but a default or an error."""
+
+
+class PixelNm(NamedTuple):
+    """A pixel's height and width in nm."""
+
+    height: float
+    width: float
+
+    @property
+    def edge(self) -> float | None:
+        """Edge of a square pixel; None where height and width differ by more than 1 %.
+
+        A stretched pixel has no single size, and a wrong one would be worse than none.
+        """
+        if abs(self.height - self.width) > 0.01 * max(self.height, self.width):
+            return None
+        return (self.height + self.width) / 2
+
+
+def _word(unit: str | None) -> str:
+    """Bare lower-case word for a unit: without brackets, "/pixel" and plural, "u" for micro."""
+    text = str(unit or "").strip().strip("\x00").strip().lower()
+    for sign in _ANGSTROM:
+        text = text.replace(sign, "å")
+    for sign in _MICRO:
+        text = text.replace(sign.lower(), "u")
+    text = re.sub(r"\s*(/|per)\s*(px|pixels?)$", "", text.strip("[](){}\"' ."))
+    return text[:-1] if len(text) > 3 and text.endswith("s") else text
 
 
 def nm_per(unit: str | None) -> float | None:
@@ -40,84 +57,57 @@ def nm_per(unit: str | None) -> float | None:
 
     Inch and cm are left out on purpose: image programs write the printing resolution in them.
     """
-    text = str(unit or "").strip().strip("\x00").lower()
-    # ImageJ writes escapes, Greek mu stands for the micro sign, and UTF-8 that was read as Latin-1 has an Â before it
-    for micro in ("\\u00b5", "\u03bc", "Â\u00b5".lower()):
-        text = text.replace(micro, "\u00b5")
-    text = text.replace("\\u00c5", "å").replace("\\u00e5", "å").replace("\u212b", "å")
-    return _NM.get(text)
+    return _NM.get(_word(unit))
 
 
-def square_pixel_nm(y: SupportsFloat | str | None, x: SupportsFloat | str | None, unit: str | None) -> float | None:
-    """Return the edge of a square pixel in nm.
+def seconds_per(unit: str | None) -> float | None:
+    """Return how many seconds one `unit` is; None for what is no unit of time."""
+    return _SECONDS.get(_word(unit))
+
+
+Size = SupportsFloat | str | None
+"""A number, or a text that is one."""
+
+
+def pixel_nm(y: Size, x: Size, unit: str | None, x_unit: str | None = None) -> PixelNm | None:
+    """Return height and width of a pixel in nm.
 
     Parameters
     ----------
     y, x
-        Its height and width, numbers or texts that are numbers.
+        Its height and width; the sign, by which some programs say which way an axis runs, does not count.
     unit
-        Their unit, see `nm_per`.
+        Of both, see `nm_per`.
+    x_unit
+        Of the width, where it has a unit of its own.
 
     Returns
     -------
-    float or None
-        None where the unit is unknown, a value is missing or no plausible size (0.1 pm to 0.1 mm), or height and width
-        differ by more than 1 %: a stretched pixel has no single size, and a wrong one would be worse than none.
+    PixelNm or None
+        None where a unit is unknown, a value is missing or no plausible size (0.1 pm to 0.1 mm).
     """
-    factor = nm_per(unit)
-    if y is None or x is None:
-        return None
-    try:
-        height, width = float(y), float(x)
-    except (TypeError, ValueError):
-        return None
-    if factor is None or not abs(height - width) <= 0.01 * max(abs(height), abs(width)):
-        return None
-    size = factor * (height + width) / 2
-    return size if _PLAUSIBLE_NM[0] <= size <= _PLAUSIBLE_NM[1] else None
+    factors = nm_per(unit), nm_per(unit if x_unit is None else x_unit)
+    sizes = []
+    for value, factor in zip((y, x), factors, strict=True):
+        try:
+            size = abs(float(value)) * factor if value is not None and factor is not None else 0.0
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if not _PLAUSIBLE_NM[0] <= size <= _PLAUSIBLE_NM[1]:
+            return None
+        sizes.append(size)
+    return PixelNm(*sizes)
 
 
-def tiff_pixel_size(tif: "TiffFile") -> float | None:
-    """Return the pixel size of an open `tifffile.TiffFile` in nm.
+def square_pixel_nm(y: Size, x: Size, unit: str | None) -> float | None:
+    """Return the edge of a square pixel in nm; None where `pixel_nm` knows none, or it is stretched.
 
-    Read from ImageJ, OME, FEI/Thermo Fisher, Zeiss and Olympus SIS metadata. Plain resolution tags (inch, cm)
-    are printing resolution and are ignored.
+    Parameters
+    ----------
+    y, x
+        Its height and width.
+    unit
+        Their unit.
     """
-    if tif.is_imagej:
-        return _imagej(tif)
-    if tif.is_ome:
-        return _ome(tif.ome_metadata)
-    if tif.is_fei:
-        scan = (tif.fei_metadata or {}).get("Scan", {})
-        return square_pixel_nm(scan.get("PixelHeight"), scan.get("PixelWidth"), "m")
-    if tif.is_sem:
-        _, value, unit = (*(tif.sem_metadata or {}).get("ap_image_pixel_size", ()), None, None, None)[:3]
-        return square_pixel_nm(value, value, unit)
-    if tif.is_sis:
-        sis = tif.sis_metadata or {}
-        return square_pixel_nm(sis.get("pixelsizey"), sis.get("pixelsizex"), "m")
-    return None
-
-
-def _imagej(tif: "TiffFile") -> float | None:
-    """Pixel size of an ImageJ TIFF: resolution tags count pixels per ImageJ's own unit."""
-    tags = tif.pages[0].tags
-    rationals = [tags[name].value for name in ("YResolution", "XResolution") if name in tags]
-    if len(rationals) < 2 or any(numerator == 0 for numerator, _ in rationals):
-        return None
-    y, x = (denominator / numerator for numerator, denominator in rationals)
-    return square_pixel_nm(y, x, (tif.imagej_metadata or {}).get("unit"))
-
-
-def _ome(xml: str | None) -> float | None:
-    """Pixel size of the first image of an OME-XML text; its default unit is the micrometre."""
-    try:
-        root = ElementTree.fromstring((xml or "").strip())
-    except ElementTree.ParseError:
-        return None
-    pixels = next((node for node in root.iter() if node.tag.endswith("Pixels")), None)
-    if pixels is None:
-        return None
-    return square_pixel_nm(
-        pixels.get("PhysicalSizeY"), pixels.get("PhysicalSizeX"), pixels.get("PhysicalSizeXUnit", "µm")
-    )
+    pixel = pixel_nm(y, x, unit)
+    return None if pixel is None else pixel.edge

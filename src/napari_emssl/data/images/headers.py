@@ -7,8 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import UserError
-from ..formats.tiff.pages import raise_on_lost_pages
-from ..formats.units import tiff_pixel_size
+from ..formats.pictures import open_picture
+from ..formats.sidecar import pixel_beside
+from ..formats.tiff.pages import check_whole, open_tiff, raise_on_lost_pages
+from ..formats.tiff.reader import data_offset, is_plain, pixel_of
+from ..formats.tiff.stacks import contents_of
 from .opening import read_image
 
 _MODES = {"L": "|u1", "P": "|u1", "RGB": "|u1", "RGBA": "|u1", "LA": "|u1", "I;16": "<u2", "F": "<f4"}
@@ -53,30 +56,30 @@ def _plane_bytes(found: ImageHeader) -> int:
 
 
 def _tiff_header(path: Path) -> ImageHeader | None:
-    """Header of the largest series of a grey TIFF, as the reader chooses it; None where only the reader can tell."""
-    import tifffile
-
-    with raise_on_lost_pages(), tifffile.TiffFile(path) as tif:
-        series = max(tif.series, key=lambda one: one.size)
-        height, width = (int(n) for n in series.shape[-2:])
-        stack = len(series.shape) > len(series.keyframe.shape)
-        if "S" in series.axes or not series.axes.endswith("YX") or series.keyframe.axes != "YX":
+    """Header of the image of a grey TIFF that its reader takes; None where only the reader can tell."""
+    with raise_on_lost_pages(), open_tiff(path) as tif:
+        contents = contents_of(tif, path)
+        stack = contents.stacks[contents.default]
+        height, width = (int(n) for n in stack.shape[-2:])
+        if stack.samples or not stack.letters.endswith("YX") or stack.keyframe.axes != "YX" or 1 in (height, width):
             return None
-        plain = series.dataoffset is not None and series.keyframe.is_memmappable and series.dtype.kind in "uif"
-        if stack and not plain:
+        plain = is_plain(tif, stack) and stack.dtype.kind in "uif"
+        if stack.planes > 1 and not plain:
             return None
-        dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
-        planes = int(np.prod(series.shape[:-2], dtype=int))
-        return ImageHeader(planes, height, width, dtype.str, series.dataoffset if plain else -1, tiff_pixel_size(tif))
+        check_whole(tif, stack)
+        pixel = pixel_of(tif, path, contents, contents.default)
+        dtype = stack.dtype.newbyteorder(tif.byteorder)
+        offset = data_offset(tif, stack) if plain else -1
+        return ImageHeader(stack.planes, height, width, dtype.str, offset, None if pixel is None else pixel.edge)
 
 
 def _picture_header(path: Path) -> ImageHeader | None:
     """Header of a PNG, JPEG or BMP; None for modes whose values only the reader knows."""
-    from PIL import Image as Pillow
-
-    with Pillow.open(path) as picture:
+    with open_picture(path) as picture:
         dtype = _MODES.get(picture.mode)
-        return ImageHeader(1, picture.height, picture.width, dtype, -1, None) if dtype else None
+        pixel = pixel_beside(path)
+        edge = None if pixel is None else pixel.edge
+        return ImageHeader(1, picture.height, picture.width, dtype, -1, edge) if dtype else None
 
 
 def _any_header(path: Path) -> ImageHeader:

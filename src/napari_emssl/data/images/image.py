@@ -1,5 +1,6 @@
 """An image as a list of grey planes, wherever they lie; opening one is `opening`'s work."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ...errors import UserError
 from ..arrays import DuckArray
+from ..formats.axes import PlaneAxis
 
 DAMAGED = "It is damaged, or not what its name says. Save it again as TIFF in the program that made it."
 """What to do about a file that cannot be read, as the end of a message."""
@@ -27,7 +29,14 @@ class Image:
     planes: DuckArray
     leading: tuple[int, ...]
     pixel_size_nm: float | None = None
+    """None where it is not known, or pixels are not square: then `notes` says so."""
     path: Path | None = None
+    axes: tuple[PlaneAxis, ...] = ()
+    """What each of the leading axes counts; empty where nothing is known of them."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user, about what was left out of the file and about pixels that are not square."""
+    choice: str = ""
+    """A sentence about the other images of its file, where nobody said which of them is meant."""
 
     def __len__(self) -> int:
         return int(self.planes.shape[0])
@@ -64,19 +73,51 @@ class Image:
             raise UserError(f"Plane {i} of {self.path or self.name} cannot be read ({error}). {DAMAGED}") from error
 
 
-ImageSource = Path | str | Image | DuckArray
+@dataclass(frozen=True)
+class ImageIn:
+    """An image of a file, or of each file in a folder, that is not the one taken when nobody says."""
+
+    path: Path
+    image: str
+    """A name, a number from 1 on, or ``all``, where several images may be given."""
+
+
+ImageSource = Path | str | Image | ImageIn | DuckArray
 """What an image is given as: a file, one that is open already, or an array."""
 
 
-class GreyPlanes:
-    """Lazy view of ``(..., h, w[, samples])`` as grey planes ``(n, h, w)``, each made when it is asked for."""
+def notes_of(images: Iterable[Image]) -> list[str]:
+    """Return what is to be said of images, each sentence once; of files with several images the first one's."""
+    opened = list(images)
+    notes = list(dict.fromkeys(note for image in opened for note in image.notes))
+    choices = list(dict.fromkeys(image.choice for image in opened if image.choice))
+    if not choices:
+        return notes
+    more = f" So it is with {len(choices) - 1} more." if len(choices) > 1 else ""
+    return [*notes, choices[0] + more]
 
-    def __init__(self, array: DuckArray, leading: tuple[int, ...], colour: bool) -> None:
-        self._array, self._colour = array, colour
-        tail = 3 if colour else 2
-        self._before = tuple(int(n) for n in array.shape[: len(array.shape) - tail])
-        height, width = array.shape[len(self._before) : len(self._before) + 2]
-        self.shape = (int(np.prod(leading, dtype=int)), int(height), int(width))
+
+class GreyPlanes:
+    """Lazy view of ``(..., h, w[, samples])`` as grey planes ``(n, h, w)``, each made when it is asked for.
+
+    Parameters
+    ----------
+    array
+        What is viewed; `dropped` are numbers of axes of length one that do not count.
+    leading
+        Lengths of the axes before height and width.
+    colour
+        Whether the last axis holds colours.
+    """
+
+    def __init__(self, array: DuckArray, leading: tuple[int, ...], colour: bool, dropped: Collection[int] = ()) -> None:
+        self._array, self._colour, self._dropped = array, colour, frozenset(dropped)
+        kept = [axis for axis in range(len(array.shape)) if axis not in self._dropped]
+        plane = kept[-3:-1] if colour else kept[-2:]
+        self._counting = kept[: kept.index(plane[0])]
+        self._before = tuple(int(array.shape[axis]) for axis in self._counting)
+        height, width = (int(array.shape[axis]) for axis in plane)
+        self.shape = (int(np.prod(leading, dtype=int)), height, width)
         self.ndim, self.dtype = 3, np.dtype(array.dtype)
 
     def __len__(self) -> int:
@@ -85,10 +126,21 @@ class GreyPlanes:
     def __getitem__(self, i: int) -> NDArray[np.generic]:
         if not -len(self) <= i < len(self):
             raise IndexError(f"there are {len(self)} planes, not {i + 1}")
-        index = tuple(int(k) for k in np.unravel_index(i % len(self), self._before)) if self._before else ()
+        index = self._index(i % len(self))
         # a number where one is enough: not everything that is read by planes takes a tuple
         plane = np.asarray(self._array[index[0]] if len(index) == 1 else self._array[index or ...])
         return grey(plane) if self._colour else plane
+
+    def _index(self, i: int) -> tuple[int | slice, ...]:
+        """Index of plane `i` in the array, without the full slices at its end."""
+        at = dict(zip(self._counting, np.unravel_index(i, self._before), strict=True)) if self._before else {}
+        index: list[int | slice] = [
+            0 if axis in self._dropped else int(at[axis]) if axis in at else slice(None)
+            for axis in range(len(self._array.shape))
+        ]
+        while index and index[-1] == slice(None):
+            index.pop()
+        return tuple(index)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
         return np.stack([self[i] for i in range(len(self))]).astype(dtype or self.dtype, copy=False)

@@ -5,7 +5,9 @@ Formats, layouts and what counts as colour are described in ``docs/reference/dat
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -14,8 +16,11 @@ from numpy.typing import ArrayLike
 
 from ...errors import UserError
 from ..arrays import DuckArray
-from .image import DAMAGED, GreyPlanes, Image, ImageSource
-from .readers import HINTS, READERS, RawImage, is_colour
+from ..formats.claims import check_memory
+from ..formats.contents import RawImage, is_colour
+from .choice import ALL, Choice
+from .image import DAMAGED, GreyPlanes, Image, ImageIn, ImageSource
+from .readers import HINTS, READERS
 
 FORMATS = "TIFF, PNG, JPEG, BMP, NPY, MRC, HDF5, OME-Zarr, dm3, dm4, emd, ser"
 _JUNK = re.compile(r"^(\.|~\$|__MACOSX$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
@@ -47,8 +52,7 @@ def natural_key(path: Path | str) -> list[tuple[int, int, str]]:
 
 def _images_at(path: Path) -> list[Path]:
     """Images that one path stands for, at least one."""
-    if not path.exists():
-        raise UserError(f"{path} does not exist. Check the path.")
+    _check_kind(path)
     if path.is_file() or _is_zarr(path):
         _reader_suffix(path)
         return [path]
@@ -56,6 +60,19 @@ def _images_at(path: Path) -> list[Path]:
     if not images:
         raise UserError(f"There is no image in the folder {path}. Formats that can be read: {FORMATS}.")
     return images
+
+
+def _check_kind(path: Path) -> None:
+    """Raise `UserError` for what is not there, and for pipes and devices, which may never come to an end."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{path} does not exist. Check the path.") from None
+    except (OSError, ValueError) as error:  # a link to itself, a name that is too long or holds a zero byte
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{path} cannot be opened ({reason}). Check the path.") from error
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise UserError(f"{path} is a pipe or a device, not a file. Give an image file or a folder.")
 
 
 def _is_zarr(path: Path) -> bool:
@@ -85,8 +102,13 @@ def _walk(root: Path) -> Iterator[Path]:
         stores = {name for name in names if not _JUNK.match(name) and name.lower().endswith(".zarr")}
         names[:] = [name for name in names if not _JUNK.match(name) and name not in stores]
         for name in (*files, *stores):
-            if is_image_name(name):
-                yield Path(folder, name)
+            if is_image_name(name) and is_regular(path := Path(folder, name)):
+                yield path
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a path is a file or a folder: no pipe or device, and no link to nothing or to one of these."""
+    return path.is_file() or path.is_dir()
 
 
 def is_image_name(name: str) -> bool:
@@ -99,29 +121,70 @@ def is_junk(name: str) -> bool:
     return bool(_JUNK.match(name))
 
 
-def read_image(path: Path | str) -> Image:
+def read_image(path: Path | str, image: str | int | None = None) -> Image:
     """Open an image file; stacks stay on disk and are read plane by plane.
+
+    Parameters
+    ----------
+    path
+        A file, or a zarr folder.
+    image
+        Which image of a file with several: a name or a number from 1 on; by default the one of the HAADF detector, the
+        one that is data rather than a picture of it, or the first by name. `Image.choice` then names the others.
+
+    Returns
+    -------
+    Image
+        Planes that are read when they are asked for.
 
     Raises
     ------
     UserError
-        If it does not exist, is damaged, of an unknown format, no image (a spectrum), complex or empty, or if
-        an optional package is needed to read it.
+        If it does not exist, is damaged, of an unknown format, no image (a spectrum), complex or empty, if it holds no
+        such image, or if an optional package is needed to read it.
     """
-    path = Path(path)
-    if not path.exists():
-        raise UserError(f"{path} does not exist. Check the path.")
+    found = _read(Path(path), image)
+    if len(found) != 1:
+        raise UserError(f"{path} holds {len(found)} images, and one is needed here. Name one of them.")
+    return found[0]
+
+
+def read_images(path: Path | str) -> list[Image]:
+    """Open all images of a file, at least one; raises `UserError` as `read_image` does."""
+    return _read(Path(path), ALL)
+
+
+def open_images(source: ImageSource | ArrayLike) -> list[Image]:
+    """Return the images that an array, a file or a folder stands for, of each file the one that is meant, or all.
+
+    Raises
+    ------
+    UserError
+        As `read_image` and `find_images` do.
+    """
+    if isinstance(source, (str, Path, ImageIn)):
+        path, wanted = (source.path, source.image) if isinstance(source, ImageIn) else (Path(source), None)
+        return [image for file in find_images(path) for image in _read(file, wanted)]
+    return [as_image(source)]
+
+
+def _read(path: Path, wanted: str | int | None) -> list[Image]:
+    """Open the images of a file that are wanted."""
+    _check_kind(path)
     if path.is_dir() and not _is_zarr(path):
         raise UserError(f"{path} is a folder. Give one image file.")
-    raw = _read_raw(path, _reader_suffix(path))
-    name = re.sub(r"\.(ome\.)?[^.]+$", "", path.name, flags=re.IGNORECASE) or path.name
-    return _to_image(raw, name, path)
+    choice = Choice(path, wanted)
+    found = _read_raw(path, _reader_suffix(path), choice)
+    stem = re.sub(r"\.(ome\.)?[^.]+$", "", path.name, flags=re.IGNORECASE) or path.name
+    if wanted is None or (len(found) == 1 and not choice.several):
+        return [replace(_to_image(raw, stem, path), choice=choice.note) for raw in found]
+    return [_to_image(raw, f"{stem} {raw.name}".strip(), path) for raw in found]
 
 
-def _read_raw(path: Path, suffix: str) -> RawImage:
+def _read_raw(path: Path, suffix: str, choice: Choice) -> list[RawImage]:
     """Run the reader; whatever goes wrong becomes a `UserError` that names the file."""
     try:
-        return READERS[suffix](path)
+        return READERS[suffix](path, choice)
     except (UserError, MemoryError):
         raise
     except ImportError as error:
@@ -138,7 +201,8 @@ def as_image(source: ImageSource | ArrayLike, name: str = "image") -> Image:
     """Return an `Image` of a path, an array or an `Image` (returned unchanged).
 
     Arrays are ``(h, w)``, ``(n, h, w)``, ``(t, z, h, w)`` or, in uint8 only, ``(..., h, w, 3 | 4)`` for RGB(A),
-    which becomes grey; numpy, memmap, dask and zarr are all taken as they are, without copying.
+    which becomes grey; axes of length one do not count. numpy, memmap, dask and zarr are all taken as they are, without
+    copying.
 
     Raises
     ------
@@ -149,6 +213,8 @@ def as_image(source: ImageSource | ArrayLike, name: str = "image") -> Image:
         return source
     if isinstance(source, (str, Path)):
         return read_image(source)
+    if isinstance(source, ImageIn):
+        return read_image(source.path, source.image)
     array = cast(DuckArray, source)
     if not hasattr(source, "shape") or not isinstance(getattr(source, "dtype", None), np.dtype):
         try:
@@ -164,16 +230,49 @@ def _to_image(raw: RawImage, name: str, path: Path | None) -> Image:
     """Check an array and lay its planes out as ``(n, h, w)``."""
     array, where = raw.array, str(path or name)
     _check_array(array, where, raw.colour)
-    before = tuple(int(n) for n in array.shape[: len(array.shape) - (3 if raw.colour else 2)])
-    leading = before if raw.leading is None else raw.leading
-    planes: DuckArray
-    if len(before) == 1 and not raw.colour:
-        planes = array
-    elif isinstance(array, np.ndarray) and not raw.colour:
-        planes = array.reshape(-1, *array.shape[-2:])
-    else:
-        planes = GreyPlanes(array, leading, raw.colour)
-    return Image(name, planes, leading, raw.pixel_size_nm, path)
+    shape = tuple(int(n) for n in array.shape)
+    # planes that are counted already: their own edges may have the length one
+    dropped = _of_length_one(shape, raw.colour) if raw.leading is None else [0] * (shape[0] == 1)
+    kept = [n for axis, n in enumerate(shape) if axis not in dropped]
+    before = kept[: len(kept) - (3 if raw.colour else 2)]
+    # of an array that is laid out already the axes stand apart
+    lengths = shape[: len(shape) - (3 if raw.colour else 2)] if raw.leading is None else raw.leading
+    leading = tuple(n for n in raw.leading if n > 1) if raw.leading is not None else tuple(before)
+    axes = raw.axes if len(raw.axes) == len(lengths) else ()
+    axes = tuple(axis for axis, n in zip(axes, lengths, strict=False) if n > 1)
+    edge = None if raw.pixel is None else raw.pixel.edge
+    notes = (*raw.notes, *_stretched(raw, where, edge))
+    check_memory(where, int(np.prod(kept[-3:] if raw.colour else kept[-2:], dtype=object)) * array.dtype.itemsize)
+    planes = _planes(array, leading, dropped, raw.colour)
+    return Image(name, planes, leading, edge, path, axes if len(axes) == len(leading) else (), notes)
+
+
+def _of_length_one(shape: tuple[int, ...], colour: bool) -> list[int]:
+    """Numbers of the axes of length one, as long as two others stay: from the front, then from the end."""
+    inner = shape[:-1] if colour else shape
+    ones = [axis for axis, n in enumerate(inner) if n == 1]
+    return ones[: max(len(inner) - 2, 0)]
+
+
+def _planes(array: DuckArray, leading: tuple[int, ...], dropped: list[int], colour: bool) -> DuckArray:
+    """Planes ``(n, h, w)`` of an array, itself where it is that already."""
+    if isinstance(array, np.ndarray) and not colour:
+        kept = [int(n) for axis, n in enumerate(array.shape) if axis not in dropped]
+        return array.reshape(-1, *kept[-2:])
+    if len(array.shape) == 3 and not (dropped or colour):
+        return array
+    return GreyPlanes(array, leading, colour, dropped)
+
+
+def _stretched(raw: RawImage, where: str, edge: float | None) -> list[str]:
+    """A sentence about pixels that are not square."""
+    if raw.pixel is None or edge is not None:
+        return []
+    height, width = raw.pixel
+    return [
+        f"The pixels of {where} are {height:.4g} nm high and {width:.4g} nm wide, not square, so its sizes are in "
+        "pixels. Resample it to square pixels, or give a pixel size."
+    ]
 
 
 def _check_array(array: DuckArray, where: str, colour: bool) -> None:

@@ -1,6 +1,6 @@
 """Image files that other programs open: ImageJ and OME TIFF, OME-Zarr, PNG; written whole or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ...atomic_files import check_free, replacing
 from ...errors import UserError
 from ..arrays import DuckArray
-from ..formats.ome_zarr import AXES, single_level
+from ..formats.axes import PlaneAxis
+from ..formats.ome_zarr import AXES, axis_letters, single_level
 
 if TYPE_CHECKING:
     import zarr
@@ -22,7 +23,11 @@ _CHUNK_PX = 1024
 
 
 def write_image(
-    path: Path | str, array: DuckArray | ArrayLike, pixel_size_nm: float | None = None, overwrite: bool = False
+    path: Path | str,
+    array: DuckArray | ArrayLike,
+    pixel_size_nm: float | None = None,
+    overwrite: bool = False,
+    axes: Sequence[PlaneAxis] = (),
 ) -> Path:
     """Write an image plane by plane; the suffix says the format.
 
@@ -40,6 +45,8 @@ def write_image(
         Written to the file, in nm; None where it is not known. PNG has no place for it.
     overwrite
         Whether a file that is there may be replaced.
+    axes
+        What the axes before height and width count, and their steps; by default nothing is known of them.
 
     Returns
     -------
@@ -56,7 +63,7 @@ def write_image(
     values: DuckArray = cast(DuckArray, array) if lazy else np.asarray(array)
     _check(path, values)
     with replacing(path, overwrite) as temporary:
-        _WRITERS[path.suffix.lower()](temporary, values, pixel_size_nm)
+        _WRITERS[path.suffix.lower()](temporary, values, pixel_size_nm, _axes_of(values.shape, axes))
     return path
 
 
@@ -69,6 +76,11 @@ def _check(path: Path, array: DuckArray) -> None:
             f"An array of shape {tuple(array.shape)} and type {array.dtype} cannot be written as {path.name}. "
             "Images are (h, w), (n, h, w) or (t, z, h, w) of real numbers."
         )
+
+
+def _axes_of(shape: tuple[int, ...], axes: Sequence[PlaneAxis]) -> tuple[PlaneAxis, ...]:
+    """Axes before height and width, as they are given, or unknown ones."""
+    return tuple(axes) if len(axes) == len(shape) - 2 else (PlaneAxis(),) * (len(shape) - 2)
 
 
 def _storage_dtype(array: DuckArray) -> np.dtype[np.generic]:
@@ -93,20 +105,17 @@ def _planes(array: DuckArray, dtype: np.dtype[np.generic] | None = None) -> Iter
         yield plane if dtype is None else np.ascontiguousarray(plane, dtype)
 
 
-def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: float | None) -> None:
+def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: float | None, axes: Sequence[PlaneAxis]) -> None:
     """ImageJ TIFF where ImageJ can hold it, else OME-TIFF."""
     import tifffile
 
-    dtype = _storage_dtype(array)
+    dtype, letters = _storage_dtype(array), axis_letters(axes).upper()
     size = int(np.prod(array.shape)) * dtype.itemsize
-    imagej = dtype in (np.uint8, np.uint16, np.float32) and size < _BIG_BYTES
-    axes: dict[str, str | float] = {"axes": AXES[len(array.shape)]}
-    calibration: dict[str, tuple[float, float]] = {}
-    if pixel_size_nm and imagej:
-        axes["unit"], calibration["resolution"] = "nm", (1 / pixel_size_nm, 1 / pixel_size_nm)
-    elif pixel_size_nm:
-        for axis in "XY":
-            axes |= {f"PhysicalSize{axis}": pixel_size_nm, f"PhysicalSize{axis}Unit": "nm"}
+    steps = {letter: axis.step for letter, axis in zip(letters, axes, strict=True) if axis.step}
+    known = dtype in (np.uint8, np.uint16, np.float32) and size < _BIG_BYTES
+    imagej = known and _fits_imagej(letters, steps, pixel_size_nm)
+    metadata = _imagej_steps(steps, pixel_size_nm) if imagej else _ome_steps(steps, pixel_size_nm)
+    calibration = {"resolution": (1 / pixel_size_nm, 1 / pixel_size_nm)} if imagej and pixel_size_nm else {}
     tifffile.imwrite(
         path,
         _planes(array, dtype),
@@ -116,12 +125,32 @@ def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: float | None) -> No
         imagej=imagej,
         ome=not imagej,
         bigtiff=size >= _BIG_BYTES,
-        metadata=axes,
+        metadata={"axes": f"{letters}YX", **metadata},
         **calibration,
     )
 
 
-def _write_png(path: Path, array: DuckArray, pixel_size_nm: float | None) -> None:
+def _fits_imagej(letters: str, steps: Mapping[str, float], pixel_size_nm: float | None) -> bool:
+    """Whether ImageJ has a place for the axes: it has one order, and one unit of length, so none for slices alone."""
+    return letters == "".join(sorted(letters, key="TZC".index)) and ("Z" not in steps or pixel_size_nm is not None)
+
+
+def _imagej_steps(steps: Mapping[str, float], pixel_size_nm: float | None) -> dict[str, str | float]:
+    """ImageJ's names for what is known of the grid."""
+    names = {"Z": "spacing", "T": "finterval"}
+    found: dict[str, str | float] = {names[letter]: step for letter, step in steps.items()}
+    return {**found, "unit": "nm"} if pixel_size_nm else found
+
+
+def _ome_steps(steps: Mapping[str, float], pixel_size_nm: float | None) -> dict[str, str | float]:
+    """OME's names for what is known of the grid."""
+    names = {"Z": ("PhysicalSizeZ", "nm"), "T": ("TimeIncrement", "s")}
+    sizes = [(f"PhysicalSize{axis}", pixel_size_nm, "nm") for axis in "XY" if pixel_size_nm]
+    sizes += [(names[letter][0], step, names[letter][1]) for letter, step in steps.items()]
+    return {key: value for name, step, unit in sizes for key, value in ((name, step), (f"{name}Unit", unit))}
+
+
+def _write_png(path: Path, array: DuckArray, pixel_size_nm: float | None, axes: Sequence[PlaneAxis]) -> None:
     """One plane of 8 or 16 bits; PNG has no place for the pixel size of a microscope."""
     from PIL import Image as Pillow
 
@@ -134,9 +163,9 @@ def _write_png(path: Path, array: DuckArray, pixel_size_nm: float | None) -> Non
     Pillow.fromarray(plane).save(path, format="PNG")
 
 
-def _write_zarr(path: Path, array: DuckArray, pixel_size_nm: float | None) -> None:
+def _write_zarr(path: Path, array: DuckArray, pixel_size_nm: float | None, axes: Sequence[PlaneAxis]) -> None:
     """OME-Zarr, plane by plane."""
-    store = create_zarr(path, tuple(array.shape), _storage_dtype(array), pixel_size_nm)
+    store = create_zarr(path, tuple(array.shape), _storage_dtype(array), pixel_size_nm, axes=axes)
     for index, plane in zip(np.ndindex(*array.shape[:-2]), _planes(array, store.dtype), strict=True):
         store[index or ...] = plane
 
@@ -147,6 +176,7 @@ def create_zarr(
     dtype: DTypeLike,
     pixel_size_nm: float | None = None,
     overwrite: bool = False,
+    axes: Sequence[PlaneAxis] = (),
 ) -> "zarr.Array":
     """Make an OME-Zarr 0.5 image with one level, to be written plane by plane.
 
@@ -164,6 +194,8 @@ def create_zarr(
         Written to the attributes, in nm; None where it is not known.
     overwrite
         Whether what is there may be replaced.
+    axes
+        What the axes before height and width count, and their steps.
 
     Returns
     -------
@@ -180,14 +212,21 @@ def create_zarr(
     path = Path(path)
     check_free(path, overwrite)
     group = zarr.create_group(path, zarr_format=3, overwrite=overwrite)
-    group.attrs["ome"] = single_level(len(shape), pixel_size_nm)
+    known = _axes_of(shape, axes)
+    group.attrs["ome"] = single_level(known, pixel_size_nm)
     return group.create_array(
         "0",
         shape=shape,
         dtype=np.dtype(dtype),
         chunks=(*(1 for _ in shape[:-2]), *(min(_CHUNK_PX, n) for n in shape[-2:])),
-        dimension_names=list(AXES[len(shape)].lower()),
+        dimension_names=[*axis_letters(known), "y", "x"],
     )
 
 
-_WRITERS = {".tif": _write_tiff, ".tiff": _write_tiff, ".zarr": _write_zarr, ".png": _write_png}
+_Writer = Callable[[Path, DuckArray, float | None, Sequence[PlaneAxis]], None]
+_WRITERS: dict[str, _Writer] = {
+    ".tif": _write_tiff,
+    ".tiff": _write_tiff,
+    ".zarr": _write_zarr,
+    ".png": _write_png,
+}

@@ -1,4 +1,4 @@
-"""Pages of a compressed TIFF, decoded one by one, and truncated files noticed."""
+"""Pages of a TIFF, decoded one by one, and files noticed that end before their last value."""
 
 import logging
 import threading
@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..claims import check_claim
+from .stacks import Stack
+
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPageSeries
+    from tifffile import TiffFile, TiffFrame, TiffPage
+
+_UNCOMPRESSED = 1
+_CHECKED_PAGES = 4096
+"""Of longer stacks this many are checked when the file is opened, the first and the last; the others as they come."""
 
 
 class _Listener(logging.Handler):
@@ -44,27 +51,81 @@ def raise_on_lost_pages() -> Iterator[None]:
         raise ValueError("pages are missing at its end")
 
 
+def open_tiff(path: Path) -> "TiffFile":
+    """Open a TIFF without the other files of its set."""
+    import tifffile
+
+    return tifffile.TiffFile(path, _multifile=False)
+
+
+def check_whole(tif: "TiffFile", stack: Stack) -> None:
+    """Raise `ValueError` where the file ends before the values of a stack, or cannot hold what it claims.
+
+    A decoder may fill up what lacks: of a JPEG that was cut the rest is grey.
+    """
+    end = tif.filehandle.size
+    count = len(stack.pages) if stack.series is None else len(tif.series[stack.series])
+    middle = range(_CHECKED_PAGES // 2, max(count - _CHECKED_PAGES // 2, 0))
+    if stack.series is not None and (offset := tif.series[stack.series].dataoffset) is not None:
+        if offset + tif.series[stack.series].nbytes > end:
+            raise ValueError("it ends before its last pixel")
+        return
+    for number in range(count):
+        if number not in middle:
+            check_page(page_of(tif, stack, number), end)
+
+
+def page_of(tif: "TiffFile", stack: Stack, number: int) -> "TiffPage | TiffFrame":
+    """Return a page of a stack; raises `ValueError` where the file does not hold it."""
+    page = tif.pages[stack.pages[number]] if stack.series is None else tif.series[stack.series].pages[number]
+    if page is None:
+        raise ValueError(f"it lacks plane {number}")
+    return page
+
+
+def check_page(page: "TiffPage | TiffFrame", end: int) -> None:
+    """Raise `ValueError` where the strips or tiles of a page lie behind the end of the file, or hold too little."""
+    stored = 0
+    for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if size and offset + size > end:
+            raise ValueError("it ends before its last pixel")
+        stored += size
+    if not stored:
+        raise ValueError("a page holds no values")
+    key = page.keyframe
+    if key.compression == _UNCOMPRESSED and not key.is_tiled and stored < key.size * key.bitspersample // 8:
+        raise ValueError(f"a page of {key.imagelength} x {key.imagewidth} px holds {stored} bytes only")
+    check_claim(page.nbytes, stored)
+
+
 class TiffPages:
-    """Pages of a TIFF series as an array ``(n, h, w[, samples])``, each decoded when it is asked for.
+    """Pages of a stack in a TIFF as an array ``(n, h, w[, samples])``, each decoded when it is asked for.
 
     The file is opened with the first page and stays open. It can be pickled: the copy opens the file for itself.
     """
 
-    def __init__(self, path: Path, index: int, series: "TiffPageSeries") -> None:
-        self._path, self._index = path, index
-        self.shape = (len(series.pages), *(int(n) for n in series.keyframe.shape))
+    def __init__(self, path: Path, stack: Stack) -> None:
+        self._path, self._series, self._pages = path, stack.series, stack.pages
+        page = tuple(int(n) for n in stack.keyframe.shape)
+        self._planar = stack.keyframe.axes.startswith("S")
+        count = int(np.prod(stack.leading, dtype=int))
+        self.shape = (count, *(page[1:] + page[:1] if self._planar else page))
         self.ndim = len(self.shape)
-        self.dtype = np.dtype(series.dtype)
+        self.dtype = np.dtype(stack.dtype)
         self._file: TiffFile | None = None
         self._lock = threading.Lock()
 
     def __getitem__(self, i: int) -> NDArray[np.generic]:
-        import tifffile
-
         with self._lock:  # a TiffFile has one position in its file, and pages may be asked for from several threads
             if self._file is None:
-                self._file = tifffile.TiffFile(self._path)
-            return np.asarray(self._file.series[self._index].pages[i].asarray())
+                self._file = open_tiff(self._path)
+            file = self._file
+            page = file.pages[self._pages[i]] if self._series is None else file.series[self._series].pages[i]
+            if page is None:
+                raise ValueError("the file lacks it")
+            check_page(page, file.filehandle.size)
+            values = np.asarray(page.asarray())
+        return np.moveaxis(values, 0, -1) if self._planar else values
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock")}

@@ -1,0 +1,54 @@
+"""What a reader gives: the images of a file, as arrays that are mapped or read plane by plane."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..arrays import DuckArray
+from .axes import PlaneAxis
+from .units import PixelNm
+
+
+class RawImage(NamedTuple):
+    """An image of a file: ``(..., h, w)``, or ``(..., h, w, 3 | 4)`` where `colour`.
+
+    With `leading` given, `array` is ``(n, h, w[, samples])`` with n the product of `leading`.
+    """
+
+    array: DuckArray
+    pixel: PixelNm | None = None
+    colour: bool = False
+    leading: tuple[int, ...] | None = None
+    axes: tuple[PlaneAxis, ...] = ()
+    """One for each axis before height and width; empty where nothing is known of them."""
+    name: str = ""
+    """What the file calls it; empty where the file holds one image."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what was left out of it."""
+
+
+Select = Callable[[Sequence[str], int | None], Sequence[int]]
+"""Which images of a file are wanted: takes their names, and the number of the one meant when nobody says, or None."""
+Reader = Callable[[Path, Select], list[RawImage]]
+"""Opens the images of a file that are wanted."""
+
+
+def is_colour(array: DuckArray) -> bool:
+    """Whether a bare array counts as RGB or RGBA: uint8 with 3 or 4 values on the last of at least 3 axes."""
+    return len(array.shape) >= 3 and array.shape[-1] in (3, 4) and array.dtype == "u1"
+
+
+def single(raw: RawImage, select: Select) -> list[RawImage]:
+    """Return the one image of a file, if it is wanted."""
+    select([raw.name], 0)
+    return [raw]
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return names with a number behind those that stand for several images: ``HAADF``, ``HAADF 2``."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return result

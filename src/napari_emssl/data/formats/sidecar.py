@@ -1,0 +1,50 @@
+"""Texts that scanning microscopes write beside an image, for the size of its pixels."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from .units import PixelNm, nm_per, pixel_nm
+
+
+def pixel_beside(path: Path) -> PixelNm | None:
+    """Return the pixel size that a text beside an image gives: Hitachi, JEOL's SEM and TESCAN write one."""
+    for text in _texts(path):
+        if re.search(r"^\[(Sem|Tem)ImageFile\]", text, re.MULTILINE):
+            found = pixel_size_lines(text, "nm")
+        elif "$SM_MICRON_BAR" in text:
+            found = _micron_bar(text)
+        else:
+            found = pixel_size_lines(text, "m") if re.search(r"^\[MAIN\]", text, re.MULTILINE) else None
+        if found:
+            return found
+    return None
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """The first 64 KiB of the texts that belong to an image, by their names."""
+    suffix = path.suffix.lstrip(".")
+    names = [f"{path.stem}.txt", f"{path.stem}.TXT", f"{path.stem}-{suffix}.hdr", f"{path.stem}.hdr"]
+    for beside in (path.parent / name for name in names):
+        if beside.is_file():
+            with beside.open("rb") as file:
+                content = file.read(1 << 16)
+            wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+            yield content.decode("utf-16" if wide else "utf-8", "replace").replace("\r", "\n")
+
+
+def pixel_size_lines(text: str, unit: str) -> PixelNm | None:
+    """Return the pixel of lines ``PixelSizeX=...`` and ``PixelSizeY=...``, or of one ``PixelSize=...``, in `unit`."""
+    named = dict(re.findall(r"\b(PixelSize[XY]?)\s*=\s*([-+.\deE]+)", text))
+    x = named.get("PixelSizeX", named.get("PixelSize"))
+    return pixel_nm(named.get("PixelSizeY", x), x, unit)
+
+
+def _micron_bar(text: str) -> PixelNm | None:
+    """JEOL's SEM: the scale bar is so many pixels long, and stands for so much."""
+    bar = re.search(r"\$SM_MICRON_BAR\s+([\d.]+)", text)
+    marker = re.search(r"\$SM_MICRON_MARKER\s+([\d.]+)\s*(\S+)", text)
+    if bar is None or marker is None or nm_per(marker[2]) is None or not float(bar[1]):
+        return None
+    edge = float(marker[1]) / float(bar[1])
+    return pixel_nm(edge, edge, marker[2])
