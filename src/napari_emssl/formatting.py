@@ -32,4 +32,4 @@ def bytes_in_words(count: float) -> str:
     for unit, size in (("EB", 1e18), ("PB", 1e15), ("TB", 1e12), ("GB", 1e9)):
         if count >= size:
             return f"{count / size:.3g} {unit}"
-    return f"{max(round(count / 1e6), 1)} MB" if count >= 1e5 else f"{round(count)} bytes"
+    return f"{max(round(count / 1e6), 1)} MB"

@@ -16,7 +16,8 @@ _MOST_RATIO = 20_000
 def check_claim(claimed: int, stored: int) -> None:
     """Raise `ValueError` where so many bytes cannot be stored in so few, however well they are compressed."""
     if claimed > _FREE_BYTES and claimed > stored * _MOST_RATIO:
-        raise ValueError(f"its header claims {bytes_in_words(claimed)}, but it holds {bytes_in_words(stored)}")
+        held = bytes_in_words(stored) if stored >= 1e6 else f"{stored} bytes"
+        raise ValueError(f"its header claims {bytes_in_words(claimed)}, but it holds {held}")
 
 
 def check_memory(path: Path | str, needed: int) -> None:
