@@ -12,8 +12,8 @@ is drawn from fixed seeds, training takes a fixed number of steps on one thread,
 so a busy machine gives the same figures. Answers of the forest (needs scikit-learn) and of the first look are kept in
 CACHE: with another generator only its network runs anew.
 
-Columns: ``forest``, a random forest on filters; ``first-look``, the prediction that appears while one paints;
-``in-context``, each generator asked with the painted pixels; ``average``, the mean of in-context and forest;
+Columns: ``forest``, a random forest on filters; ``first-look``, what the dock shows by filters while one paints;
+``in-context``, each generator asked with the painted pixels; ``average``, its mean with forest and with first look;
 ``fine-tuned``, each start trained for so many steps. The start ``in-context`` is the model in context of each
 generator, ``scratch`` random weights of the network of the first generator.
 """
@@ -45,18 +45,18 @@ def columns(options: argparse.Namespace) -> Iterator[Column]:
     """Yield the columns that were asked for, and can be had with the generators and starts given."""
     cache = AnswerCache(options.cache)
     device = em.ApplySettings(device="cpu", precision=options.precision)
-    forest = Remembered(Forest(cache))
+    forest, first_look = Remembered(Forest(cache)), Remembered(FirstLook(cache))
     contexts = [InContext(short(name), em.load_model(name), device) for name in options.generators]
     if "forest" in options.columns:
         yield forest
     if "first-look" in options.columns:
-        yield FirstLook(cache)
+        yield first_look
     for context in contexts:
         remembered = Remembered(context)
         if "in-context" in options.columns:
             yield remembered
         if "average" in options.columns:
-            yield Average(remembered, forest)
+            yield from (Average(remembered, other) for other in (forest, first_look))
     if "fine-tuned" in options.columns:
         yield from fine_tuned(options, contexts)
 

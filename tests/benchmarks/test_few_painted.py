@@ -36,10 +36,11 @@ def test_every_column_is_scored_and_written(folder: Path, monkeypatch: pytest.Mo
     run(monkeypatch, folder, *flags, "--worst", "1", "-o", str(folder / "out"))
     rows = list(csv.DictReader((folder / "out" / "scores.csv").open()))
     assert {row["column"] for row in rows} == {
-        "forest", "first look", "in context grey", "in context grey + forest",
+        "forest", "first look by filters", "in context grey", "in context grey + forest",
+        "in context grey + first look by filters",
         "fine-tuned in context grey, 1 steps", "fine-tuned scratch, 1 steps",
     }  # fmt: skip
-    assert len(rows) == 2 * 6
+    assert len(rows) == 2 * 7
     assert all(float(row["dice"]) > 0.9 for row in rows if "scratch" not in row["column"])
     assert json.loads((folder / "out" / "summary.json").read_text())["run"]["sha256"].keys() == {generator}
     assert "in context grey + forest" in (folder / "out" / "summary.md").read_text()

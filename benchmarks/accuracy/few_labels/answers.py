@@ -23,8 +23,8 @@ class Answer:
     """``(h, w)``: 0 background, 1.. classes."""
     seconds: float
     """Of processor time, learning from the paint included."""
-    probabilities: Probabilities | None = None
-    """``(classes, h, w)``, background first, where they are known."""
+    probabilities: Probabilities
+    """``(classes, h, w)``, background first."""
 
     @classmethod
     def of(cls, probabilities: Probabilities, seconds: float) -> "Answer":
@@ -73,7 +73,11 @@ class Remembered:
 def coarse(probabilities: Probabilities) -> Probabilities:
     """Round the probabilities of all classes but the background to 255ths, as they are kept; all add up to 1."""
     # halves go down: of two classes, exactly those above 0.5 stay above it
-    classes = np.ceil(255 * probabilities[1:] - np.float32(0.5)) / np.float32(255)
+    return _with_background(np.ceil(255 * probabilities[1:] - np.float32(0.5)) / np.float32(255))
+
+
+def _with_background(classes: Probabilities) -> Probabilities:
+    """Return the probabilities of all classes, of those of all but the background."""
     return np.concatenate([1 - classes.sum(0, keepdims=True), classes]).astype(np.float32)
 
 
@@ -108,18 +112,13 @@ class AnswerCache:
         if path is None or not path.exists():
             return None
         with np.load(path) as stored:
-            labels, seconds = stored["labels"], float(stored["seconds"])
-            if "levels" not in stored:
-                return Answer(labels, seconds)
-            classes = stored["levels"] / np.float32(255)
-        return Answer(labels, seconds, np.concatenate([1 - classes.sum(0, keepdims=True), classes]).astype(np.float32))
+            classes, seconds = stored["levels"] / np.float32(255), float(stored["seconds"])
+        return Answer.of(_with_background(classes), seconds)
 
     def write(self, path: Path | None, answer: Answer) -> None:
         """Keep an answer, its probabilities in 8 bits."""
         if path is None:
             return
-        arrays: dict[str, NDArray[np.generic]] = {"labels": answer.labels, "seconds": np.array(answer.seconds)}
-        if answer.probabilities is not None:
-            arrays["levels"] = np.rint(255 * answer.probabilities[1:]).astype(np.uint8)
+        levels = np.rint(255 * answer.probabilities[1:]).astype(np.uint8)
         with replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(file, levels=levels, seconds=answer.seconds)

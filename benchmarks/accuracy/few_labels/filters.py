@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from skimage.feature import multiscale_basic_features
 
 from napari_emssl.data.images import intensity_scaling
-from napari_emssl.data.labels import targets
-from napari_emssl.training.live_preview import job, pixel_classifier
-from napari_emssl.training.live_preview.query import PreviewQuery
+from napari_emssl.training.live_preview import filters, pixel_classifier
 
 from .answers import Answer, AnswerCache, Probabilities, coarse
 from .micrographs import Trial
@@ -91,7 +89,7 @@ class Forest:
 
 
 class FirstLook:
-    """The answer that the dock shows while one paints.
+    """The answer by filters that the dock shows while one paints.
 
     Parameters
     ----------
@@ -100,11 +98,11 @@ class FirstLook:
 
     """
 
-    name = "first look"
+    name = "first look by filters"
 
     def __init__(self, cache: AnswerCache) -> None:
         self._cache = cache
-        self._source = "".join(map(inspect.getsource, (job, pixel_classifier, intensity_scaling, targets)))
+        self._source = "".join(map(inspect.getsource, (filters, pixel_classifier, intensity_scaling)))
 
     def answers(self, trial: Trial) -> list[Answer]:
         """Return kept answers, and ask anew where one is missing."""
@@ -114,19 +112,11 @@ class FirstLook:
         path = self._cache.path(self._source, trial.painted.image, trial.target, judged.image)
         if kept := self._cache.read(path):
             return kept
-        background = int(trial.target.max())
-        painting = np.where(trial.target == 1, background, trial.target.astype(int) - 1).clip(0)
-        query = _query(trial, judged, painting, background)
+        planes, targets = [trial.painted.image], [trial.target]
+        if judged is not trial.painted:
+            planes, targets = [*planes, judged.image], [*targets, np.zeros(judged.image.shape, np.uint8)]
         started = time.process_time()
-        labels = job.LivePredictor().answer(query)["prediction"]
-        answer = Answer(labels.astype(np.uint8), time.process_time() - started)
+        found = filters.FilterPredictor().probabilities(planes, targets, int(trial.target.max()), len(planes) - 1)
+        answer = Answer.of(coarse(found), time.process_time() - started)
         self._cache.write(path, answer)
         return answer
-
-
-def _query(trial: Trial, judged: Micrograph, painting: NDArray[np.integer], background: int) -> PreviewQuery:
-    """Return the question; classes are painted with 1.. as in the dock, the background with a label of its own."""
-    planes, paintings = (trial.painted.image,), (painting,)
-    if judged is not trial.painted:
-        planes, paintings = (*planes, judged.image), (*paintings, np.zeros(judged.image.shape, painting.dtype))
-    return PreviewQuery(planes, paintings, len(planes) - 1, unpainted="ignored", background=(background,))

@@ -38,8 +38,7 @@ def test_a_kept_answer_is_the_answer(
     assert np.array_equal(fresh.labels, first.labels)
     assert np.array_equal(kept.labels, first.labels)
     assert kept.seconds == first.seconds
-    if first.probabilities is not None:
-        assert np.array_equal(kept.probabilities, first.probabilities)
+    assert np.array_equal(kept.probabilities, first.probabilities)
     assert score(trial, trial.painted, kept) > 0.95
 
 

@@ -67,7 +67,9 @@ def scored(labels: np.ndarray, mask: np.ndarray, **meaning: object) -> float:
     made = as_micrograph("squares", picture(mask), mask, spec)
     target = paint(made, 3, np.random.default_rng(0))
     labels = np.where(target > 0, 0, labels).astype(np.uint8)  # under the paint everything is wrong
-    return score(Trial("", "", 3, 0, made, target, (made,), spec.judged_classes), made, Answer(labels, 0))
+    return score(
+        Trial("", "", 3, 0, made, target, (made,), spec.judged_classes), made, Answer(labels, 0, np.zeros((1, 1, 1)))
+    )
 
 
 def test_what_is_painted_does_not_count() -> None:
