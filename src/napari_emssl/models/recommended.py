@@ -1,7 +1,9 @@
 """Which model to start learning a task from, or to segment in context with, and why."""
 
+from contextlib import suppress
+
 from ..errors import UserError
-from .tasks import task_of
+from .tasks import TaskName, task_of
 from .zoo import list_models
 
 _RESTORERS = {
@@ -11,12 +13,19 @@ _RESTORERS = {
 }
 _WHY = {"segment": "of those that ship, level with the best on small particles and ahead on large ones"}
 """By task; measured in docs/measurements/few-labels.md."""
+_WHY_IN_CONTEXT = "it answers while you paint, and training begins where that answer is"
 _WHY_RESTORER = "it already does the task, and training continues from there"
 """For the other tasks; measured in docs/measurements/restoration.md."""
 
 
-def recommended_start(task: str = "segment") -> str:
-    """Return the name of the shipped model to start learning a task from; ``scratch`` if there is none."""
+def recommended_start(task: TaskName = "segment") -> str:
+    """Return the name of the model to start learning a task from; ``scratch`` if there is none.
+
+    To segment, that is the generator to segment in context with, where there is one; otherwise a shipped model.
+    """
+    if task_of(task).gives_labels:
+        with suppress(UserError):
+            return recommended_context_generator()
     entries = [entry for entry in list_models() if entry.origin == "shipped"]
     if _RESTORERS.get(task) in [entry.name for entry in entries]:
         return _RESTORERS[task]
@@ -40,6 +49,10 @@ def recommended_context_generator() -> str:
     return found[0]
 
 
-def why_recommended(task: str) -> str:
+def why_recommended(task: TaskName) -> str:
     """Return why `recommended_start` names the model it does, as part of a sentence."""
+    if task_of(task).gives_labels:
+        with suppress(UserError):
+            recommended_context_generator()
+            return _WHY_IN_CONTEXT
     return _WHY.get(task, _WHY_RESTORER)

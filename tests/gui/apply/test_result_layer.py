@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_emssl.gui.apply import result_layer
-from napari_emssl.gui.apply.request import ApplyRequest, select
+from napari_emssl.gui.apply.request import select
 from napari_emssl.gui.apply.result_layer import show_result
 from napari_emssl.gui.layers.layers import METADATA_KEY, snapshot_of
 from napari_emssl.gui.layers.lazy_array import LazyPlanes
@@ -29,7 +29,7 @@ def viewer():
 def show(viewer, image, array, card=CARD, index=None, model="au"):
     """Show what a model made of an image, or of one of its planes."""
     selection = select(image, index)
-    return show_result(viewer, ApplyRequest((selection,), model, card), selection, array)
+    return show_result(viewer, card, model, selection, array)
 
 
 def units_agree(viewer):

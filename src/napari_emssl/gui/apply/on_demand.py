@@ -83,7 +83,7 @@ class LazyResult(QObject):
             changed=self._refresh, failed=self._show_failure, release=predictor.release,
         )  # fmt: skip
         self._planes.awake = False
-        self.layer = show_result(viewer, request, selection, self._planes)
+        self.layer = show_result(viewer, request.card, request.model, selection, self._planes)
         self._planes.awake = True
         self.layer.refresh()
         viewer.layers.events.removed.connect(self._on_change)

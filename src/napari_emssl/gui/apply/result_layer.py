@@ -12,7 +12,7 @@ from ...models.tasks import task_of
 from ..layers.layers import METADATA_KEY, placement_of_finer
 from ..layers.lazy_array import LazyPlanes
 from ..layers.previews import restored_appearance
-from .request import ApplyRequest, Selection
+from .request import Selection
 
 if TYPE_CHECKING:
     import zarr
@@ -26,7 +26,7 @@ _LARGEST_EMPTY = 2**30
 """Of one plane of a larger stack only that plane is kept, not an array of zeros for all."""
 
 
-def show_result(viewer: "Viewer", request: ApplyRequest, selection: Selection, array: LayerArray) -> Image | Labels:
+def show_result(viewer: "Viewer", card: Card, file: str, selection: Selection, array: LayerArray) -> Image | Labels:
     """Show what a model made of an image.
 
     Labels of a segmentation model become a Labels layer, everything else an Image layer that looks like its source, on
@@ -37,10 +37,12 @@ def show_result(viewer: "Viewer", request: ApplyRequest, selection: Selection, a
     ----------
     viewer
         Gets the layer.
-    request
-        The model that made it.
+    card
+        Of the model that made it.
+    file
+        The model's name in the zoo, or path.
     selection
-        The planes that it was made of, one of those of the request.
+        The planes that it was made of.
     array
         The result, of the shape of these planes (finer where the model makes them so).
 
@@ -50,7 +52,7 @@ def show_result(viewer: "Viewer", request: ApplyRequest, selection: Selection, a
         The layer, a new one or the one of an earlier run.
 
     """
-    identity, card = _identity(request, selection), request.card
+    identity = _identity(card, file, selection)
     shape = result_shape(selection.source.shape, card)
     layer = _earlier(viewer, identity, shape, selection.index is not None)
     if layer is None:
@@ -67,9 +69,8 @@ def show_result(viewer: "Viewer", request: ApplyRequest, selection: Selection, a
     return layer
 
 
-def _identity(request: ApplyRequest, selection: Selection) -> dict[str, Any]:
+def _identity(card: Card, file: str, selection: Selection) -> dict[str, Any]:
     """Return which model made a layer, in plain values."""
-    card = request.card
     last = card.history[-1] if card.history else None
     return {
         "image": selection.source.name,
@@ -78,7 +79,7 @@ def _identity(request: ApplyRequest, selection: Selection) -> dict[str, Any]:
         "network": card.network.name,
         "classes": [c.name for c in card.classes],
         "trained": last.date if last else "",
-        "file": request.model,
+        "file": file,
     }
 
 

@@ -104,7 +104,7 @@ class _ResultShow:
         result = self._left.pop(0)
         layer = None
         if result.array is not None:
-            layer = show_result(self._viewer, self._request, result.selection, result.array)
+            layer = show_result(self._viewer, self._request.card, self._request.model, result.selection, result.array)
         self._lines.append(result.describe(layer, self._where))
         self._panel.say("\n".join(self._lines))
         if self._left:

@@ -76,6 +76,7 @@ class FinetuneDock(Dock):
             self.column.insertWidget(row, page)
             page.changed.connect(self._on_inputs)
             page.told.connect(lambda text, trouble: self.panel.say(text, trouble))
+            page.made.connect(partial(self._on_made, page))
         self.column.insertWidget(0, self.tabs)
         self.tabs.setVisible(len(self.pages) > 1)
         self.tabs.currentChanged.connect(self._choose_page)
@@ -86,8 +87,10 @@ class FinetuneDock(Dock):
         self.start_facts = QLabel()
         self.start_facts.setWordWrap(True)
         self.start.told.connect(self.start_facts.setText)
-        self.start.pick(self.start.recommended)
         self.device = DevicePicker()
+        self.start.told.connect(lambda _: self._on_start())
+        self.device.currentTextChanged.connect(lambda _: self._on_start())
+        self.start.pick(self.start.recommended)
         self.basic = SettingsForm(FinetuneSettings(task="segment", max_seconds=_SECONDS), ["max_seconds"])
         self.name = QLineEdit()
         self.name.setToolTip("The model is saved in the zoo under this name.")
@@ -241,6 +244,10 @@ class FinetuneDock(Dock):
         seconds = self.basic.settings().max_seconds
         return self.page.settings().model_copy(update={"max_seconds": seconds, "device": self.device.currentText()})
 
+    def _on_start(self) -> None:
+        for page in self.pages:
+            page.on_start(self.start.context_generator(), self.device.currentText())
+
     def _on_plane(self) -> None:
         """A prediction belongs to its plane: blank it until the next one comes, for good when none will."""
         (self._running.blank_preview if self.panel.runner.running else self._running.remove_preview)()
@@ -252,6 +259,13 @@ class FinetuneDock(Dock):
         self.name.setModified(False)
         self.apply_button.setToolTip(self._running.apply_hint)
         self.panel.say(result.describe(stopped))
+
+    def _on_made(self, page: _Page, result: Trained, layer: "Image") -> None:
+        """Offer a model that a page has made without a training."""
+        self.trained, self._trained_on, self._trained_by = result, layer, page
+        zoo_news.changed.emit()
+        self.panel.say(result.describe(stopped=False))
+        self._offer(not self.panel.runner.running)
 
     def _on_failure(self, error: BaseException) -> None:
         """Offer the last autosave of a training that died."""

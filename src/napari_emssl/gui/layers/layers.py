@@ -151,6 +151,18 @@ def plane_in_view(layer: "Layer", viewer: "Viewer") -> Index:
     return tuple(int(i) for i in np.clip(at, 0, np.asarray(shape, int) - 1))
 
 
+def window_in_view(layer: "Layer") -> tuple[int, int, int, int] | None:
+    """Return which rows and columns of an image layer are on screen: first, last + 1, first, last + 1; or None.
+
+    None where that is not known: nothing has been drawn yet, or other axes than the last two are on screen.
+    """
+    (top, left), (bottom, right) = layer.corner_pixels[:, -2:]
+    if bottom <= top or right <= left:
+        return None
+    rows, columns = layer.downsample_factors[layer.data_level][-2:] if layer.multiscale else (1, 1)
+    return int(top * rows), int((bottom + 1) * rows), int(left * columns), int((right + 1) * columns)
+
+
 def pixel_at(layer: "Layer", viewer: "Viewer", point: ArrayLike) -> tuple[int, ...]:
     """Return which pixel of a layer lies at a point of the viewer's world.
 

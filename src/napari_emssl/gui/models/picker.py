@@ -7,7 +7,8 @@ from dataclasses import replace
 from qtpy.QtCore import QFileSystemWatcher, QModelIndex, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from ...models.recommended import recommended_start, why_recommended
+from ...errors import UserError
+from ...models.recommended import recommended_context_generator, recommended_start, why_recommended
 from ...models.tasks import TaskName, task_of
 from ...models.zoo import ZooEntry, list_models, own_folder
 from ..widgets.fields import SearchBox
@@ -18,7 +19,7 @@ _CALM_MS = 150
 _FACTS, _SHORT = (int(Qt.ItemDataRole.UserRole) + n for n in (1, 2))
 """Roles of the line about a model in the list, and of the one below the box."""
 
-SCRATCH = "scratch"
+SCRATCH, _IN_CONTEXT = "scratch", "in context"
 
 
 class ZooNews(QObject):
@@ -93,8 +94,8 @@ class ModelPicker(SearchBox):
         self._starts = starts
         self._known: list[StartFacts] = []
         """The zoo as it was read last."""
-        self._recommended: dict[TaskName, str] = {}
-        """What it recommends, as far as it was asked."""
+        self._recommended: dict[str, str] = {}
+        """What it recommends for a task, as far as it was asked."""
         self._files: list[str] = []
         self._pixel_size_nm: float | None = None
         self._task: TaskName = "segment"
@@ -171,6 +172,18 @@ class ModelPicker(SearchBox):
         if self._task not in self._recommended:
             self._recommended[self._task] = recommended_start(self._task)
         return self._recommended[self._task]
+
+    def context_generator(self) -> str | None:
+        """Return the generator to segment in context with: the picked one, else the recommended one, or None."""
+        networks = {known.card.name: known.card.network for known in self._known}
+        picked = networks.get(self.picked() or "")
+        if picked is not None and picked.vector_channels and not picked.painted:
+            return self.picked()
+        if _IN_CONTEXT not in self._recommended:
+            self._recommended[_IN_CONTEXT] = ""
+            with suppress(UserError):
+                self._recommended[_IN_CONTEXT] = recommended_context_generator()
+        return self._recommended[_IN_CONTEXT] or None
 
     def _add(self, text: str, value: str, tooltip: Sequence[str], facts: str = "", short: str = "") -> None:
         self.addItem(text, value)

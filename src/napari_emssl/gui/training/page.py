@@ -77,6 +77,8 @@ class TrainingPage(QWidget, Generic[R]):
         Another image, or another kind of result: the dock suggests a name and describes the starts again.
     told(str, bool)
         A sentence for the user, and whether it is about trouble.
+    made(object, object)
+        A `Trained` that the page has put into the zoo itself, and the image layer that it is for.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class TrainingPage(QWidget, Generic[R]):
 
     changed = Signal()
     told = Signal(str, bool)
+    made = Signal(object, object)
 
     title: ClassVar[str]
     """Verb on the page's tab."""
@@ -139,6 +142,19 @@ class TrainingPage(QWidget, Generic[R]):
     def on_image(self) -> None:
         """Respond to the choice of another image; overriding methods call this one last."""
         self.changed.emit()
+
+    def on_start(self, context_generator: str | None, device: str) -> None:
+        """Respond to the choice of another start or device.
+
+        Parameters
+        ----------
+        context_generator
+            The generator to segment in context with: the start that is picked, where it can, else the recommended one;
+            None where there is none.
+        device
+            What networks run on.
+
+        """
 
     def on_close(self) -> None:
         """Listen to no layer any more, and end what the page itself runs, since the dock is gone."""

@@ -6,11 +6,13 @@ import numpy as np
 import psutil
 import pytest
 import small_jobs
+from grey_vectors import grey_generator
 from napari.layers import Image, Labels
 from workers import worker_pid
 
 from napari_emssl.gui.layers.layers import snapshot_of
 from napari_emssl.gui.layers.previews import UncertaintyLayer
+from napari_emssl.models.zoo import add_model
 
 pytestmark = pytest.mark.gui
 PREVIEW, UNSURE = "film | preview", "film | where to paint next"
@@ -24,6 +26,12 @@ def stack():
     centres = [(24, 24), (24, 100), (100, 28), (100, 100)]
     mask = np.any([(y - cy) ** 2 + (x - cx) ** 2 < 13**2 for cy, cx in centres], axis=0)
     return np.stack([mask * 100 + rng.normal(50, 10, mask.shape) + 5 * n for n in range(3)]).astype(np.uint8), mask
+
+
+@pytest.fixture
+def generator(home):
+    """A generator whose vectors are grey values is in the zoo: the first look is in context."""
+    add_model(grey_generator())
 
 
 @pytest.fixture
@@ -185,3 +193,51 @@ def test_the_uncertainty_layer_is_updated_in_place_and_not_forced_upon_anybody(v
     layer.want(False)
     layer.want(True)
     assert UNSURE in viewer.layers
+
+
+@pytest.mark.usefixtures("generator")
+def test_in_context_one_stroke_is_enough_and_the_job_is_ready_before_it(qtbot, viewer, page, stack):
+    assert page.live.generator == page.dock.start.picked() == "vectors"
+    qtbot.waitUntil(lambda: page.live.runner.running, timeout=120000)
+    qtbot.wait(300)
+    assert PREVIEW not in viewer.layers, "nothing is painted yet"
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    viewer.dims.set_current_step(0, 2)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    viewer.dims.set_current_step(0, 0)
+    page.painting.value.data_setitem(np.nonzero(page.painting.value.data), 0)
+    qtbot.waitUntil(lambda: not shown(viewer).any(), timeout=120000)
+
+
+@pytest.mark.usefixtures("generator")
+def test_in_context_paint_of_all_images_counts(qtbot, viewer, page, stack):
+    image = viewer.add_image(stack[0][1], name="other")
+    painting = viewer.add_labels(np.zeros(stack[0][1].shape, np.uint8), name="other | painting")
+    page.add_image()
+    assert page.pairs()[1] == (image, painting)
+    rows, columns = np.nonzero(stack[1][:60, :60])
+    painting.data_setitem((rows, columns), 1)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    assert not page.painting.value.data.any()
+
+
+@pytest.mark.usefixtures("generator")
+def test_in_context_paint_on_planes_that_were_not_in_view_counts(qtbot, viewer, page, stack):
+    page.painting.value.data[2] = stack[1] & (np.indices(stack[1].shape) < 60).all(0)
+    page.live.box.setChecked(False)
+    page.live.box.setChecked(True)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    assert viewer.dims.current_step[0] == 0
+
+
+def test_a_generator_that_comes_into_the_zoo_takes_over(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    assert page.live.generator is None
+    add_model(grey_generator())
+    with qtbot.waitSignal(page.live.answered, timeout=120000):
+        page.dock.start.refresh()
+        assert page.live.generator == "vectors"
+        assert page.live.runner.control.closed, "the filters' job ends"
+    assert right(viewer, stack[1])

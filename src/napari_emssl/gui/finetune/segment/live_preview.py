@@ -1,35 +1,41 @@
 """A prediction while the user paints: the plane in view and its painting go to a job that answers in about a second."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from .... import worker_jobs
 from ....errors import UserError
+from ....jobs.context_settings import ContextSettings
 from ....jobs.events import Control, Event, Notice, Preview
 from ....jobs.worker import client
 from ...job.runner import Runner
 from ...layers.layers import Index, plane_in_view, snapshot_of
 from ...threads.newest import NewestWins
-from .classes import given_classes
-from .painted_image import Inputs, PaintedImage, PreviewSnapshot, alike
+from .paint_memory import PaintMemory
 from .painted_values import edit_events
-from .regions import regions_of
+from .preview_snapshot import Inputs, PreviewSnapshot, alike
 
 if TYPE_CHECKING:
-    from napari.layers import Image as ImageLayer
     from napari.layers import Labels
     from napari.utils.events import Event as LayerEvent
     from napari.viewer import Viewer
 
 _CALM_MS = 300
 """How long after a stroke the question is put."""
-_KEPT = 3
-"""Painted planes that are learnt from beside the one in view, those painted last."""
+
+
+class _Sent(NamedTuple):
+    """A question that was sent."""
+
+    number: int
+    values: tuple[int, ...]
+    """Labels of the classes."""
+    painted: bool
 
 
 class LivePreview(QWidget):
@@ -47,7 +53,8 @@ class LivePreview(QWidget):
     began(object, object)
         `LayerSnapshot` and painting of the answers to come.
     answered(object, object)
-        Images of an answer by name, and the painted labels of the classes in order.
+        Images of an answer by name, and the painted labels of the classes in order. In context there may be several to
+        one question, each for more of the plane.
     moved()
         What was answered no longer holds: another plane came into view, or all paint was erased.
     unsure_wanted(bool)
@@ -63,13 +70,16 @@ class LivePreview(QWidget):
     def __init__(self, viewer: "Viewer", inputs: Callable[[], Inputs]) -> None:
         super().__init__()
         self._viewer, self._inputs = viewer, inputs
-        self._painting: Labels | None = None
-        self._layers: tuple[ImageLayer | None, Labels | None] = (None, None)
-        self._painted: dict[Index, NDArray[np.generic]] = {}
+        self._generator: str | None = None
+        self._device = "auto"
+        self._warm = False
+        """Whether another process was made ready since this one took the spare."""
+        self._paintings: tuple[Labels, ...] = ()
+        self._memory = PaintMemory(viewer)
         self._asked: PreviewSnapshot | None = None
         self._values: dict[int, tuple[int, ...]] = {}
         self._index: Index | None = None
-        self._sender = NewestWins[tuple[PreviewSnapshot, Control], tuple[int, tuple[int, ...]]](_send, _CALM_MS, self)
+        self._sender = NewestWins[tuple[PreviewSnapshot, Control], _Sent](_send, _CALM_MS, self)
         self._sender.answered.connect(self._on_sent)
         self._sender.failed.connect(self._on_unreadable)
         self.runner = Runner(self)
@@ -101,17 +111,50 @@ class LivePreview(QWidget):
         column.addLayout(row)
         column.addWidget(self.message)
 
-    def watch(self, painting: "Labels | None") -> None:
-        """Listen to the edits of this painting only."""
-        if painting is self._painting:
+    @property
+    def generator(self) -> str | None:
+        """The generator that answers in context; None where filters answer."""
+        return self._generator
+
+    @property
+    def device(self) -> str:
+        """What the generator runs on."""
+        return self._device
+
+    @property
+    def index(self) -> Index | None:
+        """Index of the plane that was asked about last."""
+        return self._index
+
+    def use(self, generator: str | None, device: str) -> None:
+        """Answer in context by this generator from now on, on this device; by filters where there is none."""
+        if (generator, device) == (self._generator, self._device):
             return
-        if self._painting is not None:
-            for event in edit_events(self._painting):
+        running = self.runner.running
+        self._generator, self._device = generator, device
+        if running or generator:
+            self.close_job()
+            self._memory.forget()
+            self.ask_soon()
+
+    def watch(self, paintings: "Sequence[Labels]") -> None:
+        """Listen to the edits of these paintings only; the first one is in view."""
+        if tuple(paintings) == self._paintings:
+            return
+        for painting in self._paintings:
+            for event in edit_events(painting):
                 event.disconnect(self._on_edit)
-        self._painting = painting
-        if painting is not None:
+        self._paintings = tuple(paintings)
+        self._memory.keep(paintings)
+        for painting in self._paintings:
             for event in edit_events(painting):
                 event.connect(self._on_edit)
+        self.look_ahead()
+
+    def look_ahead(self) -> None:
+        """In context, look at what is picked now before anything is painted on it."""
+        if self._generator is not None:
+            self.ask_soon()
 
     def rest(self, resting: bool) -> None:
         """End for a training, whose predictions are better; afterwards the user may tick the box again."""
@@ -127,7 +170,7 @@ class LivePreview(QWidget):
 
     def _on_box(self, ticked: bool) -> None:
         self._say("")
-        self._layers = (None, None)
+        self._memory.forget()
         if ticked:
             self.ask_soon()
         else:
@@ -139,12 +182,15 @@ class LivePreview(QWidget):
             self._sender.ask_when_calm(self._question)
 
     def _on_edit(self, event: "LayerEvent | None" = None) -> None:
+        edited = getattr(event, "source", None)
+        if edited in self._paintings[1:]:
+            self._memory.edited(edited)
         self.ask_soon()
 
     def _on_dims(self, event: "LayerEvent | None" = None) -> None:
         if self._asked is None or not self.box.isChecked():
             return
-        if plane_in_view(self._layers[0], self._viewer) != self._index:
+        if plane_in_view(self._memory.layers[0], self._viewer) != self._index:
             self.moved.emit()
             self.ask_soon()
 
@@ -154,7 +200,7 @@ class LivePreview(QWidget):
             self.ask_soon()  # the job before has not quite ended
             return None
         try:
-            snapshot = self._snapshot()
+            snapshot = self._snapshot(self._inputs())
         except UserError as error:
             self._say(str(error))
             return None
@@ -164,30 +210,19 @@ class LivePreview(QWidget):
             return None
         self._asked, self._index = snapshot, snapshot.index
         if not self.runner.running:
-            self.runner.run(_start)
+            self._warm = self._generator is None
+            self.runner.run(partial(_start, self._generator, self._device))
         return snapshot, self.runner.control
 
-    def _snapshot(self) -> PreviewSnapshot | None:
-        """Copy what is painted on the plane in view, and remember it for later questions; None without paint."""
-        inputs = self._inputs()
-        if inputs.image is None or inputs.painting is None or not isinstance(inputs.painting.data, np.ndarray):
+    def _snapshot(self, inputs: Inputs) -> PreviewSnapshot | None:
+        """Copy what is painted; None without paint."""
+        in_context, before = self._generator is not None, self._memory.layers
+        if not self._memory.takes(inputs, in_context):
             return None
-        data = inputs.painting.data
-        source = snapshot_of(inputs.image)
-        if data.shape != source.shape:
-            return None
-        if (inputs.image, inputs.painting) != self._layers:
-            self._layers, self._painted = (inputs.image, inputs.painting), {}
-            self.began.emit(source, inputs.painting)
-        index = plane_in_view(inputs.image, self._viewer)
-        self._remember(index, data[index].copy())
-        if not any(plane.any() for plane in self._painted.values()):
-            return None
-        number = self._asked.number + 1 if self._asked else 1
-        regions = regions_of(inputs.shapes, inputs.image)
-        given = given_classes(inputs.painting)
-        painted = PaintedImage(source, inputs.painting.name, dict(self._painted), regions)
-        return PreviewSnapshot(number, painted, index, given, inputs.unpainted)
+        snapshot = self._memory.snapshot(inputs, self._asked.number + 1 if self._asked else 1, in_context)
+        if self._memory.layers != before:
+            self.began.emit(snapshot_of(inputs.image), inputs.painting)
+        return snapshot
 
     def _forget(self) -> None:
         """Nothing is painted any more: what was answered does not hold."""
@@ -195,15 +230,12 @@ class LivePreview(QWidget):
             self._asked = None
             self.moved.emit()
 
-    def _remember(self, index: Index, plane: NDArray[np.generic]) -> None:
-        """Keep the plane in view, and of the others those painted last."""
-        self._painted.pop(index, None)
-        kept = [other for other, labels in self._painted.items() if labels.any()][-_KEPT:]
-        self._painted = {other: self._painted[other] for other in kept} | {index: plane}
-
-    def _on_sent(self, sent: tuple[int, tuple[int, ...]]) -> None:
-        number, values = sent
-        self._values = {number: values, **dict(list(self._values.items())[:7])}
+    def _on_sent(self, sent: _Sent) -> None:
+        if sent.painted:
+            self._values = {sent.number: sent.values, **dict(list(self._values.items())[:7])}
+        elif self._values:
+            self._values = {}
+            self.moved.emit()
 
     def _on_event(self, event: Event) -> None:
         if self._asked is None:
@@ -211,12 +243,19 @@ class LivePreview(QWidget):
         if isinstance(event, Notice):
             self._say(event.text)
         elif isinstance(event, Preview) and self._holds(event):
-            self._say("")
+            self._say(event.caption)
+            self._warm_up()
             self.answered.emit(event.images, self._values[event.step])
+
+    def _warm_up(self) -> None:
+        """Have a process ready for the training, once the one that was has answered."""
+        if not self._warm:
+            self._warm = True
+            threading.Thread(target=client.warm_up, args=worker_jobs.TRAINING_AND_APPLYING, daemon=True).start()
 
     def _holds(self, answer: Preview) -> bool:
         """Whether an answer is for the plane in view; where its labels are not known, a newer one is on its way."""
-        in_view = self._index == plane_in_view(self._layers[0], self._viewer)
+        in_view = self._index == plane_in_view(self._memory.layers[0], self._viewer)
         return in_view and answer.step in self._values
 
     def _on_unreadable(self, error: Exception) -> None:
@@ -231,12 +270,15 @@ class LivePreview(QWidget):
         self.message.setVisible(bool(text))
 
 
-def _start() -> client.WorkerJob[None]:
-    return client.run(worker_jobs.live_preview)
+def _start(generator: str | None, device: str) -> client.WorkerJob[None]:
+    if generator is None:
+        return client.run(worker_jobs.live_preview)
+    return client.run(worker_jobs.live_preview_in_context, generator, ContextSettings(device=device))
 
 
-def _send(question: tuple[PreviewSnapshot, Control]) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Read the planes and send them; yields the number of the question and its classes. Runs in a thread."""
+def _send(question: tuple[PreviewSnapshot, Control]) -> Iterator[_Sent]:
+    """Read the planes and send them; yields what was sent before it is answered. Runs in a thread."""
     snapshot, control = question
-    yield snapshot.number, snapshot.values()
-    control.ask(snapshot.query())
+    query = snapshot.query()
+    yield _Sent(snapshot.number, snapshot.values(), any(labels.any() for labels in query.painting))
+    control.ask(query)

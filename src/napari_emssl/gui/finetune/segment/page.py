@@ -10,17 +10,21 @@ from qtpy.QtWidgets import QPushButton
 
 from ....errors import UserError
 from ....jobs.settings import FinetuneSettings
+from ....models.model_file import Card, ClassInfo, NetworkSpec
+from ...apply.request import select
+from ...apply.result_layer import show_result
 from ...job.dock import hbox
 from ...layers.layers import LayerSnapshot, brush_size, new_painting
-from ...layers.matching import ALL_PAINTED, painting_of, regions_of_image
+from ...layers.matching import ALL_PAINTED, painting_of, regions_of_image, shape_of
 from ...layers.previews import PreviewLayer, UncertaintyLayer
 from ...training.page import AUTOSAVE_SECONDS, TrainingPage
 from ...widgets.fields import combo_box
 from ...widgets.pickers import layer_picker
 from .class_table import ClassTable
 from .image_list import ImageList
+from .keep_row import KeepRow
 from .live_preview import LivePreview
-from .painted_image import Inputs
+from .preview_snapshot import Inputs
 from .regions import new_regions
 from .request import Pair, SegmentRequest, segment_request
 
@@ -59,6 +63,8 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         super().__init__(viewer, defaults, _ADVANCED)
         self.preview, self.unsure = PreviewLayer(viewer), UncertaintyLayer(viewer)
         self._values: tuple[int, ...] = ()
+        self._answer: NDArray[np.generic] | None = None
+        """What the first look has answered last, for the plane in view."""
         self.painting = layer_picker(viewer, "Labels")
         self.painting.changed.connect(lambda _: self._on_paintings())
         self.regions = layer_picker(viewer, "Shapes", none="none")
@@ -67,14 +73,24 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.unpainted = combo_box({})
         for text, value in _UNPAINTED.items():
             self.unpainted.addItem(text, value)
-        self.live = LivePreview(
-            viewer, lambda: Inputs(*self.pairs()[0], self.unpainted.currentData(), self.regions.value)
-        )
+        self.live = LivePreview(viewer, self._inputs)
+        self.keep = KeepRow(lambda: self.request(self.settings().model_copy(update={"device": self.live.device}), None))
         self.classes = ClassTable()
         self.classes.shown.connect(self._on_classes)
         self._make_buttons()
         self._lay_out()
         self._connect_live_preview()
+
+    def _inputs(self) -> Inputs:
+        """Return what is picked, and the added images that have a painting."""
+        drawn = self._drawn()
+        others = [
+            (image, painting, regions_of_image(image, drawn))
+            for image, painting in self.more_images.pairs()
+            if image is not None and painting is not None
+        ]
+        image, painting = self.pairs()[0]
+        return Inputs(image, painting, self.unpainted.currentData(), self.regions.value, tuple(others))
 
     def _make_buttons(self) -> None:
         self.add_image_button = QPushButton("Add")
@@ -106,10 +122,14 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def _connect_live_preview(self) -> None:
         """Show the answers of the live preview as the previews of a training."""
         self.column.addWidget(self.live)
+        self.column.addWidget(self.keep)
         self.live.began.connect(self._ready_preview)
         self.live.answered.connect(self._show_answer)
         self.live.moved.connect(self.blank_preview)
         self.live.unsure_wanted.connect(self.unsure.want)
+        self.keep.kept.connect(self.made)
+        self.keep.told.connect(self.told)
+        self.keep.layer_wanted.connect(self._keep_layer)
         self.unpainted.currentIndexChanged.connect(lambda _: self.live.ask_soon())
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -130,8 +150,9 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def on_close(self) -> None:
         """Stop listening to paintings, and end the live preview."""
         self.classes.watch(())
-        self.live.watch(None)
+        self.live.watch(())
         self.live.close_job()
+        self.keep.close_job()
 
     def on_image(self) -> None:
         """Pick the painting and the regions that belong to the image."""
@@ -139,7 +160,12 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         if own is not None:
             self.painting.value = own
         self._pick_regions()
+        self.live.look_ahead()
         super().on_image()
+
+    def on_start(self, context_generator: str | None, device: str) -> None:
+        """Let the live preview answer by the generator that training would start from."""
+        self.live.use(context_generator, device)
 
     def _pick_regions(self) -> None:
         """Pick the regions named after the image; those named after another one are deselected."""
@@ -157,10 +183,11 @@ class SegmentPage(TrainingPage[SegmentRequest]):
 
     def _on_paintings(self) -> None:
         """Let the table show the labels of all paintings."""
-        self.live.watch(self.painting.value)
+        paintings = [labels for labels in dict.fromkeys(painting for _, painting in self.pairs()) if labels]
+        self.live.watch(paintings)
         self.more_images.setVisible(bool(self.more_images.rows))
         self.form.labelForField(self.more_images).setVisible(bool(self.more_images.rows))
-        self.classes.watch([labels for labels in dict.fromkeys(painting for _, painting in self.pairs()) if labels])
+        self.classes.watch(paintings)
 
     def _on_classes(self, count: int) -> None:
         self.classes.setVisible(count > 0)
@@ -212,11 +239,13 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         """Read images, paintings and regions; raises `UserError` with what is missing."""
         others = [regions_of_image(image, self._drawn()) for image, _ in self.more_images.pairs()]
         unpainted = self.unpainted.currentData()
-        return segment_request(self.pairs(), settings, start_from, unpainted, [self.regions.value, *others])
+        in_context = start_from if start_from == self.live.generator else None
+        return segment_request(self.pairs(), settings, start_from, unpainted, [self.regions.value, *others], in_context)
 
     def begin_preview(self, request: SegmentRequest) -> None:
         """Get ready for the previews of a run."""
         self._values = request.values
+        self.live.rest(True)
         self._ready_preview(request.source, self.painting.value)
 
     def _ready_preview(self, source: LayerSnapshot, painting: "Labels | None") -> None:
@@ -226,6 +255,21 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def _show_answer(self, images: Mapping[str, NDArray[np.generic]], values: tuple[int, ...]) -> None:
         self._values = values
         self.show_preview(images)
+        self._answer = images["prediction"]
+        self.keep.offer(self.live.generator)
+
+    def _keep_layer(self) -> None:
+        """Show the answer of the first look in a layer of its own, on the plane that it is of."""
+        image = self.image.value
+        if self._answer is None or image is None or self._answer.shape != shape_of(image)[-2:]:
+            self.told.emit("There is no first look to keep. Paint one particle first.", True)
+            return
+        names = [painted.name for painted in self.classes.classes() if painted.value in self._values]
+        classes = tuple(ClassInfo(name=name) for name in ("background", *names))
+        network = NetworkSpec(name=self.live.generator or "filters")
+        card = Card(name="first look", task="segment", network=network, classes=classes)
+        layer = show_result(self.viewer, card, "", select(image, self.live.index), self._answer)
+        self.told.emit(f"The first look is in layer '{layer.name}'.", False)
 
     def show_preview(self, images: Mapping[str, NDArray[np.generic]]) -> None:
         """Show the prediction on the plane in view, with the labels that were painted."""
@@ -236,6 +280,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
 
     def blank_preview(self) -> None:
         """Show nothing until the next prediction."""
+        self._answer = None
         self.preview.blank()
         self.unsure.blank()
 
@@ -245,8 +290,9 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.unsure.remove()
 
     def on_idle(self, idle: bool) -> None:
-        """Let the live preview end when a training starts."""
-        self.live.rest(not idle)
+        """Let the live preview be begun again when a training is over."""
+        if idle:
+            self.live.rest(False)
 
 
 def painted_labels(predicted: NDArray[np.generic], values: tuple[int, ...]) -> NDArray[np.generic]:

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import UserError
-from ....training.live_preview.query import PreviewQuery
 from ...layers.layers import Index, LayerSnapshot, snapshot_of
 from ...layers.matching import lie_alike
-from .classes import PaintedClass, Unpainted, labels_of_planes
+from .classes import labels_of_planes
 from .regions import AnnotatedRegion, mask_of, regions_of
 
 if TYPE_CHECKING:
@@ -102,61 +101,3 @@ def _annotated(
 
 def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in shape)
-
-
-class Inputs(NamedTuple):
-    """What is picked on the page."""
-
-    image: "Image | None"
-    painting: "Labels | None"
-    unpainted: Unpainted
-    shapes: "Shapes | None"
-
-
-@dataclass(frozen=True, eq=False)
-class PreviewSnapshot:
-    """One question of the live preview, as far as the GUI thread prepares it: nothing is read or counted."""
-
-    number: int
-    painted: PaintedImage
-    """With the plane in view, painted or not."""
-    index: Index
-    """Of the plane in view."""
-    given: Mapping[int, PaintedClass]
-    """What the user has said about labels."""
-    unpainted: Unpainted
-
-    def values(self) -> tuple[int, ...]:
-        """Return the painted labels that are classes, in order; counts all planes."""
-        return self._with_role("class")
-
-    def query(self) -> PreviewQuery:
-        """Return the question as the job takes it; reads the planes."""
-        return PreviewQuery(
-            tuple(self.painted.planes()),
-            tuple(self.painted.labels.values()),
-            list(self.painted.labels).index(self.index),
-            self.unpainted,
-            self._with_role("background"),
-            self._with_role("ignore"),
-            tuple(self.painted.masks()),
-            self.number,
-        )
-
-    def _with_role(self, role: str) -> tuple[int, ...]:
-        roles = {value: self.given[value].role if value in self.given else "class" for value in self.painted.values()}
-        return tuple(value for value in roles if roles[value] == role)
-
-
-def alike(one: PreviewSnapshot, other: PreviewSnapshot | None) -> bool:
-    """Whether two questions have the same answer: edits of layers are reported more often than they happen."""
-    if other is None or one.index != other.index or one.painted.source.data is not other.painted.source.data:
-        return False
-    words = [(each.given, each.unpainted, each.painted.labels.keys(), _corners(each)) for each in (one, other)]
-    if words[0] != words[1]:
-        return False
-    return all(np.array_equal(plane, other.painted.labels[index]) for index, plane in one.painted.labels.items())
-
-
-def _corners(snapshot: PreviewSnapshot) -> list[tuple[Index, list[list[float]]]]:
-    return [(region.at, region.outline.tolist()) for region in snapshot.painted.regions]

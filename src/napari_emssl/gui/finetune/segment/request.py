@@ -6,9 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .... import worker_jobs
 from ....data.images.image import Image
 from ....errors import UserError
+from ....jobs.context_settings import ContextSettings
 from ....jobs.events import Job
 from ....jobs.settings import FinetuneSettings
 from ....jobs.worker import client
@@ -22,6 +26,8 @@ from .painting_files import painting_paths, save_paintings
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
     from napari.layers import Labels, Shapes
+
+    from ....data.labels.objects import Target
 
 Pair = tuple["ImageLayer | None", "Labels | None"]
 """An image layer and the Labels layer painted on it; None where none is picked."""
@@ -44,6 +50,8 @@ class SegmentRequest:
     unpainted: Unpainted
     files: tuple[Path, ...]
     """Where each painting is kept; written when the training starts."""
+    generator: str | None = None
+    """The generator with whose answer in context training begins; None: it begins from `start_from`."""
 
     @property
     def source(self) -> LayerSnapshot:
@@ -67,7 +75,9 @@ class SegmentRequest:
     def notes(self) -> tuple[str, ...]:
         """Lines that stay on screen for the whole run."""
         elsewhere = (painted for painted in self.images if painted.elsewhere)
+        context = ("Training begins where the first look is.",) if self.generator else ()
         return (
+            *context,
             *(f"The painting is kept in {path}" for path in self.files),
             *(
                 f"'{painted.name}' does not cover '{painted.source.name}' in the viewer; "
@@ -90,25 +100,62 @@ class SegmentRequest:
             When nothing says what background is, or the paintings cannot be saved.
 
         """
-        # brings scipy and scikit-image: too slow for opening a dock
-        from ....data.labels.targets import targets_from_painting
-
         if options.resume is None:
             save_paintings(self.images, self.files, self.classes, self.unpainted)
-        targets, _ = targets_from_painting(
-            [labels for painted in self.images for labels in painted.labels.values()],
-            self.unpainted, self.with_role("background"), ignored_labels=self.with_role("ignore"),
-            regions=[mask for painted in self.images for mask in painted.masks()],
+        planes, targets, assumed = self._material()
+        if self.generator is None:
+            return client.run(
+                worker_jobs.finetune, planes, targets, self.settings, self.start_from,
+                name=options.name, class_names=self.class_names(), autosave=options.autosave, resume=options.resume,
+            )  # fmt: skip
+        return client.run(
+            worker_jobs.finetune_in_context, planes, targets, assumed, self.settings, self.generator,
+            name=options.name, class_names=self.class_names(), autosave=options.autosave, resume=options.resume,
         )  # fmt: skip
+
+    def keep(self, generator: str, name: str) -> Job[Model]:
+        """Save the paintings and make the job that gives the model in context; called in a worker thread.
+
+        Parameters
+        ----------
+        generator
+            A generator with vectors.
+        name
+            Of the model.
+
+        Raises
+        ------
+        UserError
+            As `start`.
+
+        """
+        save_paintings(self.images, self.files, self.classes, self.unpainted)
+        planes, targets, assumed = self._material()
+        settings = ContextSettings(device=self.settings.device, precision=self.settings.precision)
+        return client.run(
+            worker_jobs.make_in_context, planes, targets, assumed, settings, generator,
+            name=name, class_names=self.class_names(),
+        )  # fmt: skip
+
+    def _material(self) -> "tuple[list[Image], list[Target], list[NDArray[np.bool_] | None]]":
+        """Return the annotated planes, their core targets, and which background nobody has painted."""
+        # brings scipy and scikit-image: too slow for opening a dock
+        from ....data.labels.targets import assumed_background, targets_from_painting
+
+        labels = [plane for painted in self.images for plane in painted.labels.values()]
+        regions = [mask for painted in self.images for mask in painted.masks()]
+        targets, _ = targets_from_painting(
+            labels, self.unpainted, self.with_role("background"), ignored_labels=self.with_role("ignore"),
+            regions=regions,
+        )  # fmt: skip
+        near = self.unpainted == "near"
+        assumed = [assumed_background(*each) if near else None for each in zip(targets, labels, regions, strict=True)]
         planes = [
             Image(painted.source.name, plane[None], (), painted.source.pixel_size_nm)
             for painted in self.images
             for plane in painted.planes()
         ]
-        return client.run(
-            worker_jobs.finetune, planes, targets, self.settings, self.start_from,
-            name=options.name, class_names=self.class_names(), autosave=options.autosave, resume=options.resume,
-        )  # fmt: skip
+        return planes, targets, assumed
 
 
 def segment_request(
@@ -117,6 +164,7 @@ def segment_request(
     start_from: str | None = None,
     unpainted: Unpainted = "near",
     shapes: "Sequence[Shapes | None]" = (),
+    generator: str | None = None,
 ) -> SegmentRequest:
     """Read images, the Labels layers painted on them and Shapes layers off the viewer.
 
@@ -130,6 +178,8 @@ def segment_request(
         What unpainted pixels mean outside of the shapes.
     shapes
         For each image a Shapes layer whose closed shapes are fully annotated, or None; by default none at all.
+    generator
+        A generator with vectors, with whose answer in context training begins.
 
     Raises
     ------
@@ -144,7 +194,7 @@ def segment_request(
     )
     classes = _classes([painting for _, painting in complete], images)
     files = painting_paths(images, datetime.now())
-    return SegmentRequest(settings, start_from, complete[0][0], images, classes, unpainted, files)
+    return SegmentRequest(settings, start_from, complete[0][0], images, classes, unpainted, files, generator)
 
 
 def _checked(pairs: Sequence[Pair]) -> "list[tuple[ImageLayer, Labels]]":

@@ -1,0 +1,105 @@
+"""The first look kept: as a model in the zoo, or as a layer."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+from ....errors import UserError
+from ....jobs.events import Event, Finished
+from ....models.model_file import Model
+from ....models.zoo import check_name, free_name
+from ...job.request import RunOptions
+from ...job.runner import Runner
+from ...training.trained import put_into_zoo
+from .request import SegmentRequest
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+_NAME = "first look"
+
+
+class KeepRow(QWidget):
+    """A name and two buttons; hidden until there is something to keep.
+
+    Parameters
+    ----------
+    request
+        Reads what is painted now; raises `UserError` with what is missing.
+
+    Signals
+    -------
+    kept(object, object)
+        The `Trained` that is in the zoo now, and the image layer that it is for.
+    layer_wanted()
+        The prediction on screen is to become a layer.
+    told(str, bool)
+        A sentence for the user, and whether it is about trouble.
+
+    """
+
+    kept = Signal(object, object)
+    layer_wanted = Signal()
+    told = Signal(str, bool)
+
+    def __init__(self, request: Callable[[], SegmentRequest]) -> None:
+        super().__init__()
+        self._request = request
+        self._generator: str | None = None
+        self._layer: Image | None = None
+        self.name = QLineEdit(_NAME)
+        self.name.setToolTip("The first look is kept in the zoo under this name; a number is added if it is taken.")
+        self.model_button, self.layer_button = QPushButton("Keep model"), QPushButton("Keep layer")
+        self.model_button.setToolTip(
+            "Put the first look into the zoo: a model that answers as it does now, and that can be applied to stacks, "
+            "exported, and trained further."
+        )
+        self.layer_button.setToolTip("Copy the prediction of the plane in view into a Labels layer that stays.")
+        self.model_button.clicked.connect(self.keep_model)
+        self.layer_button.clicked.connect(self.layer_wanted)
+        self.runner = Runner(self)
+        self.runner.event.connect(self._on_event)
+        self.runner.failed.connect(lambda error: self.told.emit(str(error), True))
+        self.runner.ended.connect(lambda: self.model_button.setEnabled(True))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.name, 1)
+        row.addWidget(self.model_button)
+        row.addWidget(self.layer_button)
+        self.hide()
+
+    def offer(self, generator: str | None) -> None:
+        """Offer what there is to keep: by filters (None) there is no model."""
+        self._generator = generator
+        for widget in (self.name, self.model_button):
+            widget.setVisible(generator is not None)
+        self.show()
+
+    def keep_model(self) -> None:
+        """Make the model of what is painted now and put it into the zoo; training and first look go on."""
+        if self._generator is None or self.runner.running:
+            return
+        try:
+            request, name = self._request(), free_name(check_name(self.name.text().strip() or _NAME))
+        except UserError as error:
+            self.told.emit(str(error), True)
+            return
+        self._layer = request.layer
+        self.model_button.setEnabled(False)
+        self.told.emit(f"Keeping '{name}' …", False)
+        self.runner.run(partial(request.keep, self._generator, name), partial(_into_zoo, name))
+
+    def close_job(self) -> None:
+        """End the job without a message."""
+        self.runner.close()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Finished):
+            self.kept.emit(event.result, self._layer)
+
+
+def _into_zoo(name: str, model: Model) -> object:
+    return put_into_zoo(model, RunOptions(name))
