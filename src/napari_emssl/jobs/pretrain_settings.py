@@ -38,6 +38,13 @@ class PretrainSettings(TrainingSettings, PackSettings):
     vector_channels: int = Field(
         16, ge=2, le=256, description="Numbers by which episodes compare pixels; they are the first output channels."
     )
+    collage_views: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="How often each collage is shown, each time turned, with other contrast and other paint. 2 or more "
+        "where collages are made more slowly than they are learnt from.",
+    )
     mask_decoder: str = Field(
         "none",
         description="U-Net, as wide as the generator, that learns from episodes to draw masks from similarities; none: "

@@ -1,6 +1,5 @@
-"""What microscope, detector and software do to a picture: light, blur, noise, stripes, letters."""
+"""What microscope and detector do to a picture: light, blur, noise, stripes."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +10,6 @@ from torch.nn import functional
 from .settings import CollageSettings
 from .textures import smooth_field
 
-_LETTERS = np.array(list("abcdefghmnuxyABCDEM0123456789µ ()=.-"))
-_FONT_PX = (9, 12, 16, 22, 30)
 _MOST_BLUR = 0.6
 """Times the radius of the smallest objects."""
 _MOST_NOISE = 0.35
@@ -95,25 +92,3 @@ def blurred(picture: Tensor, sigma_px: float) -> Tensor:
     kernel = kernel / kernel.sum()
     padded = functional.pad(picture[None, None], (radius,) * 4, mode="reflect")
     return functional.conv2d(functional.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None])[0, 0]
-
-
-def lettering(size: int, rng: np.random.Generator) -> Tensor:
-    """Return where letters, scale bars or a caption strip stand, ``(size, size)`` bool."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    sheet = Image.new("L", (size, size))
-    draw = ImageDraw.Draw(sheet)
-    for _ in range(int(rng.integers(1, 4))):
-        left, top = (int(place) for place in rng.integers(0, max(1, size - 20), 2))
-        if rng.random() < 0.5:
-            draw.rectangle((left, top, left + int(rng.integers(12, 80)), top + int(rng.integers(2, 8))), fill=255)
-        else:
-            font = ImageFont.truetype(_font_file(), int(rng.choice(_FONT_PX)))
-            draw.text((left, top), "".join(rng.choice(_LETTERS, int(rng.integers(1, 8)))), fill=255, font=font)
-    return torch.from_numpy(np.asarray(sheet) > 127)
-
-
-def _font_file() -> str:
-    import matplotlib
-
-    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")

@@ -7,13 +7,19 @@ import torch
 from torch import Tensor
 
 from .arrangement import Arrangement
-from .artefacts import Visible, lettering, spoil
+from .artefacts import Visible, blurred, spoil
 from .ground import draw_ground
+from .lettering import draw_lettering
 from .placing import Footprint, footprint, place
 from .settings import CollageSettings
 from .shapes import draw_outline
 from .skins import draw_skin, edge_light, grey_of
 from .textures import Textures
+
+_HIDDEN = 0.4
+"""Cover by letters from which a pixel counts as theirs."""
+_RESAMPLED = 0.4
+"""Share of the pictures with letters that are a little blurred as a whole, as published ones are."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,11 @@ class Collage:
     """``(size, size)`` uint8: 0 ground, letters included, then 1, 2, ... for each kind of objects."""
     numbers: Tensor
     """``(size, size)`` int32: 0 ground, then a number for each object."""
+
+    def turned(self, quarters: int, mirrored: bool) -> "Collage":
+        """Return the collage turned by quarters of a circle, and mirrored after that."""
+        parts = [torch.rot90(part, quarters) for part in (self.image, self.kinds, self.numbers)]
+        return Collage(*(part.flip(0) if mirrored else part for part in parts))
 
 
 class CollageMaker:
@@ -120,18 +131,20 @@ class _Canvas:
 
     def _written_on(self, picture: Tensor) -> Tensor:
         """Write on the picture; letters belong to the ground, whatever lies below them."""
-        letters = lettering(self.size, self.rng).to(picture.device)
-        ink = float(self.rng.choice([0.0, 1.0])) if self.rng.random() < 0.8 else 0.9
-        self.kinds[letters.view(-1)] = 0
-        self.numbers[letters.view(-1)] = 0
-        return torch.where(letters, torch.full_like(picture, ink), picture)
+        letters = draw_lettering(self.size, self.rng)
+        cover, grey = (part.to(picture.device) for part in letters)
+        hidden = (cover > _HIDDEN).view(-1)
+        self.kinds[hidden] = 0
+        self.numbers[hidden] = 0
+        written = picture * (1 - cover) + grey * cover
+        return blurred(written, self.rng.uniform(0.3, 0.8)) if self.rng.random() < _RESAMPLED else written
 
     def _scaled(self, picture: Tensor) -> Tensor:
         """Scale to about [0, 1] as images are in use, clipped a little, and bright to dark in half of the cases."""
         low, high = self.rng.uniform(0, 0.005), 1 - self.rng.uniform(0, 0.005)
-        ordered = picture.flatten().sort().values
-        black, white = (float(ordered[int(share * (len(ordered) - 1))]) for share in (low, high))
-        unit = ((picture - black) / max(white - black, 1e-3)).clamp(-0.5, 1.5)
+        places = [int(share * (picture.numel() - 1)) for share in (low, high)]
+        black, white = np.partition(picture.cpu().numpy().ravel(), places)[places].tolist()
+        unit: Tensor = ((picture - black) / max(white - black, 1e-3)).clamp(-0.5, 1.5)
         return 1 - unit if self.rng.random() < 0.5 else unit
 
 

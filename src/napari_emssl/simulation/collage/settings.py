@@ -30,7 +30,9 @@ class CollageSettings(BaseModel):
         0.3, ge=0, le=1, description="Most noise, sigma, in units of the image's range; most collages have far less."
     )
     blur_max_px: float = Field(1.5, ge=0, le=8, description="Most Gaussian blur, sigma in pixels.")
-    lettering: float = Field(0.25, ge=0, le=1, description="Share of collages with letters and scale bars.")
+    lettering: float = Field(
+        0.45, ge=0, le=1, description="Share of collages with letters, scale bars, arrows and caption strips."
+    )
     artefacts: float = Field(
         0.3, ge=0, le=1, description="Share of collages with each artefact: charging, curtains, stripes, vignetting."
     )

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from .placing import Footprint
 
-Profile = Literal["flat", "sphere", "shell", "ramp", "edge", "core", "lit", "bands"]
-PROFILES: tuple[Profile, ...] = ("flat", "sphere", "shell", "ramp", "edge", "core", "lit", "bands")
+Profile = Literal["flat", "sphere", "shell", "ramp", "edge", "core", "lit", "bands", "hollow"]
+PROFILES: tuple[Profile, ...] = ("flat", "sphere", "shell", "ramp", "edge", "core", "lit", "bands", "hollow")
 Edge = Literal["none", "rim", "scattering", "fresnel"]
 
 
@@ -49,7 +49,7 @@ def draw_skin(contrast: float, rng: np.random.Generator) -> Skin:
     """
     edge: Edge = rng.choice(["none", "rim", "scattering", "fresnel"], p=[0.5, 0.2, 0.15, 0.15])
     return Skin(
-        profile=rng.choice(PROFILES, p=[0.3, 0.2, 0.1, 0.08, 0.12, 0.06, 0.08, 0.06]),
+        profile=rng.choice(PROFILES, p=[0.28, 0.18, 0.09, 0.08, 0.11, 0.06, 0.08, 0.05, 0.07]),
         contrast=contrast,
         variation=float(rng.uniform(0, 0.45)),
         mixed=bool(rng.random() < 0.06),
@@ -116,6 +116,9 @@ def _profile(near: Footprint, skin: Skin, rng: np.random.Generator) -> Tensor:
             height = (1 - d**2).clamp(min=0).sqrt()
             lit = torch.atan2(near.v, near.u) + float(rng.uniform(0, 6.28))
             return 0.45 + 0.35 * height + 0.35 * d.clamp(0, 1) * torch.cos(lit)
+        case "hollow":  # thin plates, bubbles and capsules: hardly more than their outline is seen
+            wall_px = 0.8 + 0.25 * skin.fringe_px
+            return (0.1 * skin.sharpness / 6) + torch.exp(-((near.depth_px / wall_px) ** 2))
         case "bands":  # bend contours, stacking faults, twins
             period = skin.fringe_px * 3
             return 0.75 + 0.25 * torch.sign(torch.sin(6.2832 * near.u / period))

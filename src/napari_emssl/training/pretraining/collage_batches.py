@@ -24,7 +24,7 @@ from .episodes import Episode, EpisodeBatch, batch_of, draw_episode
 _MOST_TEXTURES = 512
 """Micrographs that collages are cut from; each takes up to 4 MB in every process that makes collages."""
 _LEAST_EDGE_PX = 64
-_HELD_OUT, _FIRST_HELD_OUT = 40, 10**9
+_HELD_OUT, _FIRST_HELD_OUT = 64, 10**9
 """Collages that are validated on, and the number of the first: no training gets that far."""
 _AHEAD = 3
 """Batches that the thread keeps ready."""
@@ -56,6 +56,8 @@ class CollageBatches(Dataset[CollageBatch]):
         Decides, with its number, everything about a collage.
     augment
         Whether contrast and brightness change.
+    views
+        How many numbers in a row show the same collage; each is turned in its own way.
 
     Raises
     ------
@@ -65,7 +67,13 @@ class CollageBatches(Dataset[CollageBatch]):
     """
 
     def __init__(
-        self, store: PlaneStore, planes: NDArray[np.int64], size_px: int, seed: int, augment: bool = True
+        self,
+        store: PlaneStore,
+        planes: NDArray[np.int64],
+        size_px: int,
+        seed: int,
+        augment: bool = True,
+        views: int = 1,
     ) -> None:
         large = planes[store.shapes[planes].min(axis=1) >= _LEAST_EDGE_PX]
         if not len(large):
@@ -74,13 +82,14 @@ class CollageBatches(Dataset[CollageBatch]):
             )
         drawn = np.random.default_rng((seed, 3)).permutation(len(large))[:_MOST_TEXTURES]
         self._store, self._planes = store, large[np.sort(drawn)]
-        self._settings, self._seed, self._augment = CollageSettings(size_px=size_px), seed, augment
+        self._settings, self._seed, self._augment, self._views = CollageSettings(size_px=size_px), seed, augment, views
         self._maker: CollageMaker | None = None
 
     def __getitem__(self, numbers: list[int]) -> CollageBatch:
         if self._maker is None:
             self._maker = CollageMaker(Textures(self._readable()), self._settings, self._seed)
-        made = [self._varied(self._maker(number), number) for number in numbers]
+        collages = {base: self._maker(base) for base in {number // self._views for number in numbers}}
+        made = [self._varied(collages[number // self._views], number) for number in numbers]
         return CollageBatch(
             torch.stack([collage.image for collage in made])[:, None],
             torch.stack([collage.kinds > 0 for collage in made]),
@@ -96,12 +105,13 @@ class CollageBatches(Dataset[CollageBatch]):
                 continue  # it is reported where patches are read from it
 
     def _varied(self, collage: Collage, number: int) -> Collage:
-        """Return the collage with another contrast and brightness."""
+        """Return the collage with another contrast and brightness, and turned where it is shown several times."""
         if not self._augment:
             return collage
         rng = np.random.default_rng((self._seed, 4, number))
         gain, offset = float(np.exp(rng.uniform(-_GAIN, _GAIN))), float(rng.uniform(-_OFFSET, _OFFSET))
-        return Collage((collage.image - 0.5) * gain + 0.5 + offset, collage.kinds, collage.numbers)
+        varied = Collage((collage.image - 0.5) * gain + 0.5 + offset, collage.kinds, collage.numbers)
+        return varied if self._views == 1 else varied.turned(int(rng.integers(4)), bool(rng.random() < 0.5))
 
     def _episode(self, collage: Collage, number: int) -> Episode | None:
         return draw_episode(collage, np.random.default_rng((self._seed, 5, number)))
@@ -149,7 +159,8 @@ def training_collages(data: PretrainingData) -> CollageBatches:
 
     """
     planes = data.catalog.planes_of(data.split.training)
-    return CollageBatches(data.catalog.store, planes, data.settings.patch, data.settings.seed)
+    settings = data.settings
+    return CollageBatches(data.catalog.store, planes, settings.patch, settings.seed, views=settings.collage_views)
 
 
 def held_out_collages(data: PretrainingData) -> CollageBatch | None:

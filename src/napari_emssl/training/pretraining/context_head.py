@@ -65,7 +65,7 @@ class ContextHead(nn.Module):
         return logits.masked_fill(lacking[:, :, None], _NEVER)
 
     def losses(self, features: Tensor, images: Tensor, episodes: EpisodeBatch) -> dict[str, Tensor]:
-        """Return the mean losses over the pictures: of similarities, and of the mask of one class drawn at random.
+        """Return the mean losses over the pictures: of similarities, and of the mask of one class.
 
         Parameters
         ----------
@@ -82,11 +82,10 @@ class ContextHead(nn.Module):
         there = (episodes.counts > 0).float()
         losses = {"episodes": (there * _class_loss(logits, target)).mean() + 0.0 * self.logarithm}
         if self.decoder is not None:
-            meant = 1 + (torch.rand(len(target), device=target.device) * (episodes.counts - 1).clamp(min=1)).long()
-            row = (meant - 1)[:, None, None].expand(-1, -1, target.shape[1])
+            row = (episodes.drawn - 1)[:, None, None].expand(-1, -1, target.shape[1])
             odds = log_odds(logits, 1).gather(1, row).view(len(target), 1, *features.shape[-2:])
             drawn = self.decoder(images, vectors.view(features.shape), odds).flatten(1)
-            losses["masks"] = (there * _mask_loss(drawn, (target == meant[:, None]).float())).mean()
+            losses["masks"] = (there * _mask_loss(drawn, (target == episodes.drawn[:, None]).float())).mean()
         return losses
 
     def classes(self, features: Tensor, images: Tensor, episodes: EpisodeBatch) -> Tensor:

@@ -37,6 +37,8 @@ class Episode:
     """For each class the flat indices of `_KEYS` painted pixels; class 0 is the ground."""
     target: Tensor
     """``(h * w,)`` int64: the class of each pixel."""
+    drawn: int
+    """The class whose mask the mask decoder is to draw."""
 
 
 class EpisodeBatch(NamedTuple):
@@ -48,6 +50,8 @@ class EpisodeBatch(NamedTuple):
     """``(b,)`` int64: classes of each picture, the ground included; 0 where nothing could be painted."""
     target: Tensor
     """``(b, h * w)`` uint8: the class of each pixel."""
+    drawn: Tensor
+    """``(b,)`` int64: the class whose mask is to be drawn, from 1."""
 
     def to(self, device: torch.device) -> "EpisodeBatch":
         """Return the episodes on a device."""
@@ -72,7 +76,8 @@ def batch_of(episodes: Sequence[Episode | None], pixels: int) -> EpisodeBatch:
         if one is not None:
             keys[number, : len(one.keys)] = torch.stack(one.keys)
             target[number] = one.target.to(torch.uint8)
-    return EpisodeBatch(keys, counts, target)
+    drawn = torch.tensor([1 if one is None else one.drawn for one in episodes])
+    return EpisodeBatch(keys, counts, target, drawn)
 
 
 def draw_episode(collage: Collage, rng: np.random.Generator) -> Episode | None:
@@ -101,7 +106,7 @@ def draw_episode(collage: Collage, rng: np.random.Generator) -> Episode | None:
     if min(map(len, masks)) < _LEAST_PIXELS:
         return None
     keys = tuple(torch.from_numpy(rng.choice(mask, _KEYS, replace=len(mask) < _KEYS)) for mask in masks)
-    return Episode(keys, torch.from_numpy(target.reshape(-1)))
+    return Episode(keys, torch.from_numpy(target.reshape(-1)), int(rng.integers(1, count + 1)))
 
 
 def _paint(mask: NDArray[np.bool_], numbers: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.bool_]:
