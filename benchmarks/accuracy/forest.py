@@ -23,11 +23,12 @@ from sklearn.ensemble import RandomForestClassifier
 
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.patches.labelled import LabelledPlane
-from napari_emssl.evaluation.comparison.data import RunData, gather_comparison_data
+from napari_emssl.evaluation.comparison.gather import gather_comparison_data
 from napari_emssl.evaluation.comparison.results import Comparison
 from napari_emssl.evaluation.comparison.results_folder import RECORD, RESULTS, read_results
-from napari_emssl.jobs.settings import CompareSettings
+from napari_emssl.jobs.compare_settings import CompareSettings
 from napari_emssl.metrics import confusion, overlap_scores, sum_of
+from napari_emssl.training.finetuning.labelled_data import TrainingData
 
 MOST_PIXELS = 100_000
 
@@ -45,9 +46,9 @@ def train(items: Sequence[LabelledPlane], seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(100, n_jobs=-1, random_state=seed).fit(pixels[some], classes[some])
 
 
-def score(sample: RunData, seed: int) -> float:
+def score(sample: TrainingData, seed: int) -> float:
     """Dice over all tested pixels, averaged over the classes."""
-    forest, classes = train(sample.training.training, seed), sample.training.classes
+    forest, classes = train(sample.training, seed), sample.classes
     counts = []
     for item in sample.test:
         found = forest.predict(features(item).reshape(item.image.size, -1)).reshape(item.image.shape) - 1

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ApplySettings": "jobs.settings",
     "Card": "models.model_file",
-    "CompareSettings": "jobs.settings",
+    "CompareSettings": "jobs.compare_settings",
     "Comparison": "evaluation.comparison.results",
     "ContextSettings": "jobs.context_settings",
     "EvaluateSettings": "jobs.settings",
@@ -57,12 +57,12 @@ if TYPE_CHECKING:
     from .evaluation.comparison.results import Comparison
     from .evaluation.evaluate import evaluate
     from .inference.apply import apply
+    from .jobs.compare_settings import CompareSettings
     from .jobs.context_settings import ContextSettings
     from .jobs.events import Finished, Job, Notice, Preview, Progress, Started
     from .jobs.pretrain_settings import PretrainSettings
     from .jobs.settings import (
         ApplySettings,
-        CompareSettings,
         EvaluateSettings,
         FinetuneSettings,
         MeasureSettings,

@@ -118,3 +118,32 @@ def test_what_cannot_be_learnt_without_targets_is_refused(tell: Tell, film: Path
         assert said in told.err
         assert len(told.err.splitlines()) <= 2
         assert not output.exists()
+
+
+@pytest.mark.parametrize("task", ["segment", "denoise"])
+def test_a_test_is_scored_and_its_split_can_be_used_again(task: str, tell: Tell, tree: Path, tmp_path: Path) -> None:
+    for number in range(6):
+        mask = (plane(number) > 230).astype(np.uint8)
+        write_image(tree / "circularMask" / f"{number:05d}.tif", mask, 0.02)
+    words = ("finetune", "--task", task, "--images", tree, "--targets", tree, *SMALL, "--quiet")
+    told = tell(*words, "--test", 0.3, "--workers", 1, "-o", tmp_path / "a.safetensors")
+    assert told.status == 0, told.err
+    assert ("test dice" if task == "segment" else "test l1") in told.out
+    split = json.loads((tmp_path / "a-split.json").read_text())
+    assert [len(split[part]) for part in ("training", "validation", "test")] == [3, 1, 2]
+    told = tell(*words, "--split", tmp_path / "a-split.json", "--seed", 7, "-o", tmp_path / "b.safetensors")
+    assert told.status == 0, told.err
+    again = json.loads((tmp_path / "b-split.json").read_text())
+    assert again["test"] == split["test"]
+    first, second = (read_card(tmp_path / f"{name}.safetensors").history[-1] for name in "ab")
+    assert first.settings["workers"] == 1
+    assert set(first.metrics) == set(second.metrics)
+
+
+def test_a_split_that_would_be_replaced_is_refused_before_training(tell: Tell, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "a-split.json").write_text("mine")
+    told = tell("finetune", "--task", "denoise", "--images", tree, "--targets", tree, *SMALL,
+                "--test", 0.3, "-o", tmp_path / "a.safetensors")  # fmt: skip
+    assert told.status == 2
+    assert "a-split.json" in told.err
+    assert (tmp_path / "a-split.json").read_text() == "mine"

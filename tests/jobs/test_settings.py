@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from napari_emssl.jobs import pretrain_settings
+from napari_emssl.jobs import compare_settings, pretrain_settings
 from napari_emssl.jobs import settings as module
+from napari_emssl.jobs.compare_settings import CompareSettings
 from napari_emssl.jobs.context_settings import SegmentInContextSettings
 from napari_emssl.jobs.pretrain_settings import PRETEXTS, PretrainSettings
 from napari_emssl.jobs.settings import (
     ApplySettings,
-    CompareSettings,
     DownloadSettings,
     EvaluateSettings,
     FinetuneSettings,
@@ -193,7 +193,7 @@ def test_docs_show_the_settings_as_they_are() -> None:
 def test_all_settings_are_tested() -> None:
     leaves = {
         kind
-        for part in (module, pretrain_settings)
+        for part in (module, pretrain_settings, compare_settings)
         for _, kind in inspect.getmembers(part, inspect.isclass)
         if issubclass(kind, Settings) and kind.__module__ == part.__name__ and not kind.__subclasses__()
     }

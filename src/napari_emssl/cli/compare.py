@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..jobs.settings import CompareSettings
+from ..jobs.compare_settings import CompareSettings
 from .path_checks import check_distinct, require_existing, require_writable_folder
 
 
@@ -21,11 +21,14 @@ def compare(
             consume_multiple=True,
             negative="",
             help="Starts to compare: names from 'models list', files, or scratch:NETWORK for random weights "
-            "(scratch:unet-3-96:8 for another width, scratch:hrnet-w18:refine).",
+            "(scratch:unet-3-96:8 for another width, scratch:hrnet-w18:refine). LABEL=START names its row.",
         ),
     ],
     test_images: Annotated[Path | None, Parameter(help="Images to score on; default: a share of IMAGES.")] = None,
     test_targets: Annotated[Path | None, Parameter(help="Targets of the test images, paired by name.")] = None,
+    split: Annotated[
+        Path | None, Parameter(help="Use the images of this split, a file that 'finetune' wrote beside its model.")
+    ] = None,
     output: Annotated[
         Path,
         Parameter(
@@ -50,17 +53,16 @@ def compare(
     UserError
         When a path is missing, an output would replace an input, or a start or setting cannot be used.
     """
-    inputs = [path for path in (images, targets, test_images, test_targets) if path is not None]
+    inputs = [path for path in (images, targets, test_images, test_targets, split) if path is not None]
     require_existing(inputs)
     check_distinct([output], inputs)
     require_writable_folder(output)
     from ..evaluation.comparison.compare import compare as begin
     from .progress import run_with_progress
 
-    job = begin(
-        images, targets, output, starts, settings, test_images=test_images, test_targets=test_targets,
-        overwrite=overwrite, command=shlex.join(["napari-emssl", *sys.argv[1:]]),
-    )  # fmt: skip
+    command = shlex.join(["napari-emssl", *sys.argv[1:]])
+    tested = {"test_images": test_images, "test_targets": test_targets}
+    job = begin(images, targets, output, starts, settings, **tested, split=split, overwrite=overwrite, command=command)
     ending = run_with_progress(job, "Comparing", quiet=quiet)
     if ending.result.rows:
         print(ending.result.table())

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from ..errors import UserError
 from ..jobs.settings import FinetuneSettings
 from ..models.tasks import task_of
-from .path_checks import check_distinct, require_existing
+from .path_checks import check_distinct, require_existing, require_writable_file
 from .run_files import TrainingOutput
 
 
@@ -24,6 +24,9 @@ def finetune(
     start: Annotated[
         str | None,
         Parameter(help="Model to start from: a name from 'models list', a file, or scratch. Default: the recommended."),
+    ] = None,
+    split: Annotated[
+        Path | None, Parameter(help="Use the images of this split, a file that another run wrote beside its model.")
     ] = None,
     output: TrainingOutput,
     settings: Annotated[FinetuneSettings, Parameter(name="*", group="Settings")] = FinetuneSettings(),
@@ -42,12 +45,16 @@ def finetune(
         together.
     """
     inputs = [images] if targets is None else [images, targets]
-    check_distinct(output.written, inputs)
+    kept, continues = output.split_file(split)
+    check_distinct([*output.written, kept], [*inputs, *([split] if split and not continues else [])])
     output.check()
-    require_existing(inputs)
+    if not continues:
+        require_writable_file(kept, output.overwrite or output.resume is not None)
+    require_existing([*inputs, *([split] if split else [])])
     if targets is None and not task_of(settings.task).learns_without_targets:
         raise UserError("--targets is missing: only --task denoise can learn without them.")
     from ..training.finetuning.finetune import finetune as begin
     from .train import train
 
-    return train(begin(images, targets, settings, start, **output.arguments()), "Fine-tuning", output)
+    job = begin(images, targets, settings, start, **output.arguments(), split=split, keep_split=kept)
+    return train(job, "Fine-tuning", output)

@@ -45,8 +45,7 @@ def pretrain(
     require_no_folder(output.output)
     if output.pictures is None:
         output = replace(output, pictures=output.output.with_name(f"{output.output.stem}-pictures"))
-    kept = output.output.with_name(f"{output.output.stem}-split.json")
-    continues = split is not None and split.resolve() == kept.resolve()
+    kept, continues = output.split_file(split)
     read = [*paths, *([Path(start)] if start and Path(start).is_file() else [])]
     check_distinct([*output.written, kept], [*read, *([split] if split and not continues else [])])
     output.check()

@@ -61,6 +61,11 @@ class TrainingOutput:
         """The files and folders that only this run may write."""
         return [path for path in (self.output, self.log, self.pictures) if path is not None]
 
+    def split_file(self, given: Path | None) -> tuple[Path, bool]:
+        """Return where the split is kept, beside the output, and whether that is the one that is given."""
+        kept = self.output.with_name(f"{self.output.stem}-split.json")
+        return kept, given is not None and given.resolve() == kept.resolve()
+
     def check(self) -> None:
         """Raise `UserError` unless everything can be written, replacing nothing without permission.
 

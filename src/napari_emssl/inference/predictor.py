@@ -152,9 +152,10 @@ class Predictor:
             shared = shared or stack_levels(image, scaling)
         for first in range(begin, len(image), block):
             planes = [read_plane(image, i) for i in range(first, min(first + block, len(image)))]
-            levels = [shared or scaling.fit(plane) for plane in planes]
+            clean = [scaling.repaired(plane) for plane in planes]
+            levels = [shared or scaling.fit(plane) for plane in clean]
             results = [np.zeros(self.result_size, self.dtype) for _ in planes]
-            for tile in self._run([level.to_unit(plane) for level, plane in zip(levels, planes, strict=True)]):
+            for tile in self._run([level.to_unit(plane) for level, plane in zip(levels, clean, strict=True)]):
                 if isinstance(tile, Notice):
                     yield tile
                     continue

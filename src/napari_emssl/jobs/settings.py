@@ -8,6 +8,19 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .recipes import (
+    Averaging,
+    BalanceClasses,
+    NamedParts,
+    RateSchedule,
+    Recipe,
+    Sampling,
+    Snapshots,
+    SplitBy,
+    ValidationEpochs,
+    follow_recipe,
+)
+
 # What several jobs have: bounds and sentence are written here, and only the default where a job has them.
 T = TypeVar("T")
 BatchSize = Annotated[int, Field(ge=1, le=4096, description="Patches in one training step.")]
@@ -31,6 +44,14 @@ FrozenNorm = Annotated[
     Field(
         description="Keep the norm statistics that came with a start; otherwise they follow the batches, as those of "
         "random weights do.",
+    ),
+]
+HotPixels = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        description="Set negative pixels to 0 and replace those above the median of their image by more than this "
+        "by the mean of their neighbours.",
     ),
 ]
 
@@ -72,7 +93,7 @@ class TrainingSettings(LearningSettings):
     steps: int | None = Field(None, ge=1, description="Number of training steps; takes precedence over epochs.")
     epochs: Epochs = None
     max_seconds: float | None = Field(None, gt=0, description="Stop training after this many seconds.")
-    workers: int = Field(0, ge=0, le=256, description="Extra processes that read images; 0 reads in the job itself.")
+    workers: int = Field(0, ge=0, le=256, description="Extra processes that make patches; with 0 a thread does.")
     validation_interval: int | None = Field(
         None, ge=1, description="Steps between two validations; by default chosen by the job."
     )
@@ -90,12 +111,7 @@ class PackSettings(Settings):
     layout: Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"] = Field(
         "auto", description="How the images are laid out on disk, see docs/reference/data-formats.md; auto finds out."
     )
-    hot_pixels: float | None = Field(
-        None,
-        gt=0,
-        description="Set negative pixels to 0 and replace those above the median of their image by more than this "
-        "by the mean of their neighbours.",
-    )
+    hot_pixels: HotPixels = None
 
 
 class TargetSettings(Settings):
@@ -111,9 +127,27 @@ class TargetSettings(Settings):
     )
 
 
-class RecipeSettings(LearningSettings, TargetSettings):
-    """How a network learns from few labels."""
+class SplitSettings(Settings):
+    """Which images are held out."""
 
+    validation: float = Field(
+        0.2, ge=0, le=0.5, description="Share of the images or painted objects held out to choose the best weights."
+    )
+    test: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Share of the images held out first of all, neither learnt from nor validated on, and scored at "
+        "the end.",
+    )
+    split_by: SplitBy = "frame"
+    named_parts: NamedParts = True
+
+
+class RecipeSettings(LearningSettings, TargetSettings):
+    """How a network learns from few labels. With the recipe ``paper``, what is not given is as in the paper."""
+
+    recipe: Recipe = "default"
     task: TrainTask = Field("segment", description="What the model should do.")
     target_levels: Literal["image", "own"] = Field(
         "image",
@@ -121,11 +155,26 @@ class RecipeSettings(LearningSettings, TargetSettings):
         "scaled for each target on its own (own), as those of TEM-ImageNet were.",
     )
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Highest learning rate of Adam.")
-    augment: bool = Field(True, description="Flip, rotate and resize patches, and change their contrast and noise.")
+    rate_schedule: RateSchedule = "cosine"
+    averaging: Averaging = True
+    balance_classes: BalanceClasses = True
+    sampling: Sampling = "random"
+    augment: bool = Field(
+        True,
+        description="Flip, turn and resize patches, and change their contrast and noise. With targets of intensities: "
+        "flip and turn, and change contrast and brightness. With --sampling epochs: flip, turn and resize, and add "
+        "noise, for both.",
+    )
     frozen_norm: FrozenNorm = True
+    hot_pixels: HotPixels = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_recipe(cls, given: object) -> object:
+        return follow_recipe(given, cls.model_fields) if isinstance(given, dict) else given
 
 
-class FinetuneSettings(RecipeSettings, TrainingSettings):
+class FinetuneSettings(RecipeSettings, TrainingSettings, SplitSettings):
     """Training on few labels, from a pretrained start. With no steps, epochs or max_seconds: 60 seconds."""
 
     generator: Generator[str | None] = None
@@ -138,53 +187,13 @@ class FinetuneSettings(RecipeSettings, TrainingSettings):
         description="Share of the learning rate used when the start already segments, so that training continues "
         "gently and loses nothing at first.",
     )
-    validation: float = Field(
-        0.2, ge=0, le=0.5, description="Share of the images or painted objects held out to choose the best weights."
-    )
-    test: float = Field(
-        0.0,
-        ge=0,
-        le=0.5,
-        description="Restoration: share of the images held out first of all and scored at the end.",
-    )
+    validation_epochs: ValidationEpochs = None
+    snapshots: Snapshots = False
     supervision: Literal["auto", "frames", "blind-spot"] = Field(
         "auto",
         description="Denoising without clean targets: learn each frame of a stack from its neighbours (frames), or "
         "hidden pixels from those around them (blind-spot); auto: frames where the stack moves little.",
     )
-
-
-class CompareSettings(RecipeSettings):
-    """What a start gives against random weights: the same recipe, images and seeds for all."""
-
-    steps: int = Field(200, ge=1, description="Training steps of every run.")
-    seeds: int = Field(3, ge=1, le=1000, description="Runs of every start; their seeds count up from --seed.")
-    evaluations: int = Field(
-        7, ge=2, le=100, description="Most steps at which a run is scored: 0, the last, and 1, 2, 5, 10, ... before it."
-    )
-    train_count: int | None = Field(
-        None,
-        ge=1,
-        description="Training images of a run, drawn by its seed; a larger number contains the images of "
-        "a smaller one; default all.",
-    )
-    test_count: int | None = Field(None, ge=1, description="Test images, drawn once for all runs; default all.")
-    test_share: float = Field(
-        0.3, gt=0, le=0.9, description="Share of the images held out by source where no test images are given."
-    )
-    paint: int = Field(
-        0,
-        ge=0,
-        le=1000,
-        description="Learn from this many whole objects of each class on every training image, the ring around "
-        "them and three dabs of background; 0 learns from whole targets.",
-    )
-    least_objects: int = Field(10, ge=1, description="With --paint: leave out images that show fewer objects.")
-    score_on: Literal["images", "unpainted"] = Field(
-        "images",
-        description="Score on test images, or, with --paint, on the pixels of the training images left unpainted.",
-    )
-    random_twins: bool = Field(True, description="Run the network of every pretrained start from random weights, too.")
 
 
 class ApplySettings(DeviceSettings):

@@ -181,6 +181,8 @@ def _content_of(card: Card, weights: Mapping[str, NDArray[np.generic]]) -> bytes
     unsaid: dict[str, bool | set[str]] = {name: True for name, usual in _USUAL.items() if getattr(card, name) == usual}
     usual = {name: NetworkSpec.model_fields[name].default for name in _LATER_OF_NETWORK}
     unsaid["network"] = {name for name, value in usual.items() if getattr(card.network, name) == value}
+    if card.scaling.hot_pixels is None:
+        unsaid["scaling"] = {"hot_pixels"}
     return save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)})
 
 

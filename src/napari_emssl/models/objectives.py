@@ -22,13 +22,22 @@ class Objective(Protocol):
 
 
 class SegmentationObjective:
-    """Classes of pixels. Two classes share one logit, so that a generator's head of one channel is kept."""
+    """Classes of pixels. Two classes share one logit, so that a generator's head of one channel is kept.
+
+    Parameters
+    ----------
+    balanced
+        Whether every class that occurs in a batch has the same total weight; otherwise every pixel has.
+
+    """
+
+    def __init__(self, balanced: bool = True) -> None:
+        self.balanced = balanced
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Class-balanced cross-entropy over painted pixels; binary cross-entropy for one class.
+        """Cross-entropy over painted pixels; binary cross-entropy for one class.
 
-        `target` is ``(b, h, w)`` int64: 0 unpainted (ignored), 1 background, 2.. classes. Every class that occurs in
-        the batch has the same total weight.
+        `target` is ``(b, h, w)`` int64: 0 unpainted (ignored), 1 background, 2.. classes.
         """
         logs = log_probabilities(output)
         painted = target > 0
@@ -36,6 +45,8 @@ class SegmentationObjective:
             # a loss that still hangs on the weights: backward runs as usual, and every gradient is 0
             return output.sum() * 0.0
         labels = (target - 1).clamp(min=0)
+        if not self.balanced:
+            return functional.nll_loss(logs, labels, reduction="none")[painted].mean()
         counts = torch.bincount(labels[painted], minlength=logs.shape[1]).to(logs.dtype)
         present = (counts > 0).sum()
         weights = counts.sum() / (counts.clamp(min=1) * present)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_emssl.data.datasets.origins import split_by_origin
 from napari_emssl.data.datasets.pairing import check_pairs, find_pairs
 from napari_emssl.data.images.writers import write_image
+from napari_emssl.data.splits.origins import split_by_origin
 from napari_emssl.errors import UserError
 
 

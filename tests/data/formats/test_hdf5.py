@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_emssl.data.datasets.pairing import check_pairs, find_pairs
-from napari_emssl.data.formats.hdf5 import find_dataset, repair, role_of
+from napari_emssl.data.formats.hdf5 import find_dataset, role_of
+from napari_emssl.data.images.hot_pixels import repair
 from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.settings import FinetuneSettings

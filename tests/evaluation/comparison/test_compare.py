@@ -11,15 +11,17 @@ from random_models import random_model
 from napari_emssl import worker_jobs
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.errors import UserError
-from napari_emssl.evaluation.comparison import run as comparison_run
 from napari_emssl.evaluation.comparison.candidates import candidates_of
 from napari_emssl.evaluation.comparison.compare import compare
-from napari_emssl.evaluation.comparison.data import gather_comparison_data
+from napari_emssl.evaluation.comparison.gather import gather_comparison_data
 from napari_emssl.evaluation.comparison.results import Comparison
 from napari_emssl.evaluation.evaluate import evaluate
+from napari_emssl.jobs.compare_settings import CompareSettings
 from napari_emssl.jobs.events import Finished, Progress, Started
-from napari_emssl.jobs.settings import CompareSettings, EvaluateSettings, FinetuneSettings
+from napari_emssl.jobs.settings import EvaluateSettings, FinetuneSettings
 from napari_emssl.jobs.worker import client
+from napari_emssl.models.model_file import save_model
+from napari_emssl.training.finetuning import scoring
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.finetuning.learners import Segmenter
 
@@ -83,7 +85,7 @@ def test_it_is_the_recipe_of_finetune_and_the_score_of_evaluate(pretrained: bool
     found = compare(
         images[:3], masks[:3], tmp_path, [chosen], settings, test_images=images[3:], test_targets=masks[3:]
     ).result()
-    shared = settings.model_dump(include=set(FinetuneSettings.model_fields)) | {"validation": 0.0}
+    shared = settings.model_dump(include=set(FinetuneSettings.model_fields)) | {"test": 0.0}
     if not pretrained:
         shared |= {"generator": "unet-2-44", "width": 2}
     order = gather_comparison_data(images[:3], masks[:3], settings, images[3:], masks[3:]).sampled_planes(3)
@@ -120,7 +122,7 @@ def test_runs_of_one_seed_see_the_same_and_seeds_differ(paint: int) -> None:
     settings = small(train_count=2, paint=paint, least_objects=5, score_on="unpainted" if paint else "images")
     data = gather_comparison_data(images, masks, settings)
     scaling = IntensityScaling()
-    one, same, other = (data.sample(seed, scaling).training.training for seed in (0, 0, 1))
+    one, same, other = (data.sample(seed, scaling).training for seed in (0, 0, 1))
     for left, right in zip(one, same, strict=True):
         np.testing.assert_array_equal(left.image, right.image)
         np.testing.assert_array_equal(left.target, right.target)
@@ -144,7 +146,7 @@ def test_unpainted_pixels_are_scored_and_painted_ones_are_not() -> None:
     images, masks = micrographs()
     settings = small(train_count=1, paint=3, least_objects=9, score_on="unpainted")
     sample = gather_comparison_data(images, masks, settings).sample(0, IntensityScaling())
-    (learnt,), (scored,) = sample.training.training, sample.test
+    (learnt,), (scored,) = sample.training, sample.test
     np.testing.assert_array_equal(learnt.image, scored.image)
     assert not ((learnt.target > 0) & (scored.target > 0)).any()
     assert ((learnt.target > 0) | (scored.target > 0)).all()
@@ -159,14 +161,14 @@ def test_objects_that_touch_are_told_apart_by_their_numbers(tmp_path: Path) -> N
     image = (numbers > 0).astype(np.float32)
     settings = small(paint=2, least_objects=6, merge_classes=True, score_on="unpainted")
     sample = gather_comparison_data([image], [numbers], settings).sample(0, IntensityScaling())
-    assert (sample.training.training[0].target == 2).sum() == 2 * 160
+    assert (sample.training[0].target == 2).sum() == 2 * 160
 
 
 def test_a_large_test_image_is_scored_in_tiles_as_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images, masks = micrographs(2)
     tall = [np.tile(one, (4, 1)) for one in images], [np.tile(one, (4, 1)) for one in masks]
     whole = compare(*tall, tmp_path / "whole", [start()], small(seeds=1)).result()
-    monkeypatch.setattr(comparison_run, "_PASS_PX", 64**2)
+    monkeypatch.setattr(scoring, "_PASS_PX", 64**2)
     assert plain(compare(*tall, tmp_path / "tiles", [start()], small(seeds=1)).result()) == plain(whole)
 
 
@@ -286,7 +288,7 @@ def test_tiles_of_one_micrograph_stay_on_one_side(tmp_path: Path) -> None:
         for folder, array in (("images", image), ("masks", mask)):
             (tmp_path / folder).mkdir(exist_ok=True)
             tifffile.imwrite(tmp_path / folder / f"film_{number // 2:04}_{number % 2:02}.tif", array)
-    data = gather_comparison_data(tmp_path / "images", tmp_path / "masks", small(test_share=0.3))
+    data = gather_comparison_data(tmp_path / "images", tmp_path / "masks", small(test=0.3))
     sides = [{name.split("_")[1] for name in names} for names in data.names.values()]
     assert sides[0].isdisjoint(sides[1])
     assert all(sides)
@@ -302,3 +304,54 @@ def test_it_runs_in_a_child_process(tmp_path: Path) -> None:
     images, masks = micrographs()
     job = client.run(worker_jobs.compare, images, masks, tmp_path / "out", [start()], small(seeds=1))
     assert job.result().runs() == {("start", 0), ("scratch:unet-2-44:2", 0)}
+
+
+def test_restorations_are_compared_by_their_l1(tmp_path: Path) -> None:
+    clean = [np.tile(np.linspace(0, 1, 96, dtype=np.float32), (96, 1)) + seed / 9 for seed in range(4)]
+    noisy = [one + 0.1 * np.random.default_rng(n).standard_normal(one.shape, np.float32) for n, one in enumerate(clean)]
+    settings = small(task="denoise", seeds=1)
+    found = compare(noisy, clean, tmp_path, [start()], settings).result()
+    assert (found.main_score, found.scores) == ("l1", ["l1"])
+    assert found.steps == [0, 2, 4]
+    gain = found.gain("start", 4)
+    assert gain is not None
+    assert gain.wins == (gain.difference.mean < 0)
+    held = gather_comparison_data(noisy, clean, settings).sample(0, IntensityScaling()).test
+    assert len(held) == 1
+
+
+def test_epochs_are_counted_and_the_best_weights_so_far_are_scored(tmp_path: Path) -> None:
+    images, masks = micrographs(8)
+    settings = small(steps=None, recipe="paper", epochs=4, validation_epochs=2, learning_rate=0.02, seeds=1)
+    found = compare(images, masks, tmp_path, ["R=scratch:unet-2-44:2"], settings).result()
+    assert found.starts == ["R"]
+    assert found.times == {0: "epoch 0", 4: "epoch 2", 8: "epoch 4"}
+    rows = {row.epoch: row.scores for row in found.rows}
+    best, kept = -1.0, None
+    for epoch in (0, 2, 4):
+        if rows[epoch]["validation_dice"] > best:
+            best, kept = rows[epoch]["validation_dice"], rows[epoch]["dice"]
+        assert rows[epoch]["dice"] == kept
+    assert (tmp_path / "validation.png").stat().st_size > 5000
+    assert compare(images, masks, tmp_path, ["R=scratch:unet-2-44:2"], settings).result().rows[-1].epoch == 4
+
+
+def test_columns_are_named_and_share_the_twin_of_their_network(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_model(start(name), tmp_path / f"{name}.safetensors")
+    given = [f"P(50K)={tmp_path / 'a.safetensors'}", f"P(100K)={tmp_path / 'b.safetensors'}", "R=scratch:unet-2-44:2"]
+    labels = [one.label for one in candidates_of(given, random_twins=False)]
+    assert labels == ["P(50K)", "P(100K)", "R"]
+    found = run(tmp_path / "out", small(steps=1, seeds=1, random_twins=False), given)
+    assert found.twin("P(50K)") == found.twin("P(100K)") == "R"
+
+
+def test_copies_of_test_images_are_learnt_from_only_where_that_is_asked_for() -> None:
+    images, masks = micrographs(6)
+    leaking = gather_comparison_data(images, masks, small(split_by="copy"))
+    learnt, tested = ({plane.origin.origin for plane in side} for side in (leaking.pool, leaking.test))
+    assert len(leaking.pool) + len(leaking.test) == 48
+    assert learnt & tested
+    sample = leaking.sample(0, IntensityScaling())
+    for plane in (*sample.training, *sample.test):
+        assert np.corrcoef(plane.image.ravel(), plane.target.ravel())[0, 1] > 0.5

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ...errors import UserError
 from ..formats.hdf5 import SUFFIXES, role_of
-from .origins import origin_of
+from ..splits.origins import origin_of
 
 LayoutName = Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"]
 

@@ -267,7 +267,7 @@ def write_pack(
                 tables["offset"][number] = -1
                 problem = str(error)
             yield problem
-        facts = {**facts, "scaling": scaling.model_dump()}
+        facts = {**facts, "scaling": scaling.model_dump(exclude_none=True)}
         _write_tables(file, tables | _image_tables(*images), facts)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images.intensity_scaling import IntensityScaling, Levels
+from ..splits.held_out import Split
 from .plane_stores import PlaneStore
 from .sources import ImageCatalog
-from .splits import Split
 
 _LEAST_PLANES = 10
 """A stack of fewer planes is held out by rows: its neighbours are too much alike to give some away."""

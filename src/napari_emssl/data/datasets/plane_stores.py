@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ..formats.hdf5 import repair
+from ..images.hot_pixels import repair
 from ..images.image import Image
 from ..images.intensity_scaling import IntensityScaling, Levels
 from ..images.opening import read_image

@@ -19,6 +19,8 @@ SUFFIXES = (".h5", ".hdf5")
 
 Role = Literal["images", "labels", "maps"]
 ROLES: tuple[Role, ...] = ("images", "labels", "maps")
+FRAMES = "frames"
+"""Data set ``(n,)`` of prepared sets: the frame that each plane was cut from."""
 
 _MOST_NODES = 100_000
 """Of a file with more groups and data sets than this the rest is not searched."""
@@ -192,33 +194,24 @@ def _is_grid(node: "h5py.Group | h5py.Dataset") -> bool:
     return len(getattr(node, "shape", None) or ()) >= 2
 
 
-def repair(plane: NDArray[np.number], hot_pixels: float) -> NDArray[np.number]:
-    """Return ``(h, w)`` with negative pixels set to 0 and hot ones replaced by the mean of their neighbours.
+def frames_of(path: Path) -> NDArray[np.int64] | None:
+    """Return the number of the frame that each plane of a set was cut from; None where the file does not know.
 
-    Preparation of the Au sets (Sytwu, Groschner & Scott 2022). The eight neighbours are those of the plane before
-    any is replaced; at the border there are fewer.
-
-    Parameters
-    ----------
-    plane
-        Grey values of any real type.
-    hot_pixels
-        A pixel is hot when it exceeds the plane's median by more than this, in the units of the plane.
+    Raises
+    ------
+    UserError
+        If there is not one number for each plane.
     """
-    clean: NDArray[np.number] = np.maximum(plane, 0) if plane.dtype.kind in "if" else plane.copy()
-    rows, columns = np.nonzero(clean > np.median(clean) + hot_pixels)
-    means = [_mean_around(clean, int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
-    if means:
-        values = np.asarray(means)
-        clean[rows, columns] = values if clean.dtype.kind == "f" else np.rint(values)
-    return clean
+    import h5py
 
-
-def _mean_around(plane: NDArray[np.number], row: int, column: int) -> float:
-    """Mean of the up to eight neighbours of a pixel."""
-    window = plane[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].astype(np.float64)
-    own = float(plane[row, column])
-    return (float(window.sum()) - own) / (window.size - 1) if window.size > 1 else own
+    with h5py.File(path, "r") as file:
+        if not isinstance(file.get(FRAMES), h5py.Dataset):
+            return None
+        frames = np.asarray(file[FRAMES], np.int64)
+        planes = len(file[find_dataset(path)])
+    if frames.shape != (planes,):
+        raise UserError(f"'{path}' has {planes} planes, but {frames.size} numbers of frames. Prepare the set again.")
+    return frames
 
 
 def role_of(path: Path) -> Role | None:

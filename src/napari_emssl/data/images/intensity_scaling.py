@@ -1,12 +1,13 @@
 """Intensity scaling: how the grey values of a plane become the numbers a network sees."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..arrays import DuckArray
+from .hot_pixels import repair
 
 _CLIP = (-0.5, 1.5)
 _SAMPLES = 2_000_000
@@ -64,6 +65,18 @@ class IntensityScaling(BaseModel):
     per: Literal["plane", "stack"] = Field(
         "plane", description="Fit the levels to every plane by itself, or once to the whole stack."
     )
+    hot_pixels: float | None = Field(
+        None, gt=0, description="Repair planes first, see `hot_pixels.repair`; None leaves them as they are."
+    )
+
+    def repaired(self, plane: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return a whole plane ``(h, w)`` without hot pixels, where they are to be repaired; do so before `fit`."""
+        return plane if self.hot_pixels is None else repair(cast(NDArray[np.number], plane), self.hot_pixels)
+
+    def scaled(self, plane: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return a whole plane ``(h, w)`` as a network sees it, scaled by levels of its own."""
+        clean = self.repaired(plane)
+        return self.fit(clean).to_unit(clean)
 
     def fit(self, planes: DuckArray) -> Levels:
         """Return the levels of a plane ``(h, w)`` or a stack ``(n, h, w)``; NaN and inf are left out.

@@ -1,12 +1,14 @@
 """Planes with their targets, and what patches of them have in common: how they are cut, and the form of a batch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 T = TypeVar("T", bound=np.generic)
 
@@ -22,6 +24,14 @@ class LabelledPlane:
     """The image it is a plane of; planes of one image stay together when images are held out."""
     assumed: NDArray[np.bool_] | None = None
     """Background of the target that nobody has painted, ``(h, w)``: rings around painted objects."""
+    origin: str = ""
+    """What it was cut from, see `data.splits.origins`; planes of one origin stay together, too."""
+
+    def turned(self, code: int) -> "LabelledPlane":
+        """Return one of its 8 flips and quarter turns, see `corruption.turn`."""
+        image, target = (turn_plane(plane, code) for plane in (self.image, self.target))
+        assumed = None if self.assumed is None else turn_plane(self.assumed, code)
+        return replace(self, image=image, target=target, assumed=assumed)
 
 
 LabelledBatch = tuple[Tensor, Tensor]
@@ -33,6 +43,12 @@ class LabelledPatches(Protocol):
 
     def batch(self, step: int, size: int) -> LabelledBatch:
         """Return a batch of `size` patches for a step."""
+
+
+def turn_plane(plane: NDArray[T], code: int) -> NDArray[T]:
+    """Return one of the 8 flips and quarter turns of ``(h, w)``, chosen by `code` in 0..7; a view."""
+    turned = np.rot90(plane, code % 4)
+    return turned[:, ::-1] if code >= 4 else turned
 
 
 def cut(plane: NDArray[T], corner: Sequence[int], edge: int, fill: Literal["reflect", "zero"]) -> NDArray[T]:
@@ -65,3 +81,18 @@ def cut(plane: NDArray[T], corner: Sequence[int], edge: int, fill: Literal["refl
     if fill == "zero":
         square = np.where(np.outer(*inside), square, square.dtype.type(0))
     return np.ascontiguousarray(square)
+
+
+def resize_image(image: Tensor, size: int) -> Tensor:
+    """Resize ``(1, h, w)`` to a square, bilinearly and antialiased."""
+    if image.shape[-1] == size:
+        return image
+    return functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
+
+
+def resize_labels(labels: Tensor, size: int) -> Tensor:
+    """Resize labels ``(h, w)`` int64 to a square; every pixel gets the nearest one."""
+    if labels.shape[-1] == size:
+        return labels
+    nearest = functional.interpolate(labels[None, None].to(torch.float32), (size, size), mode="nearest-exact")
+    return nearest[0, 0].to(torch.int64)

@@ -4,7 +4,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -110,7 +110,7 @@ class BatchLoader:
         self._stream = (
             by_processes(_Batches(self._patches), positions, self._workers)
             if self._workers
-            else _by_thread(self._patches, positions)
+            else by_thread(_Batches(self._patches), positions, Batch.pin_memory)
         )
         while True:
             mark = time.monotonic()
@@ -204,11 +204,28 @@ def _leave_interrupts(_worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _by_thread(patches: UnlabelledPatches, positions: Positions) -> Iterator[Batch]:
-    """Let a thread read; it ends when the iterator is closed."""
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(_AHEAD)
+def by_thread(batches_at: Dataset[T], positions: Positions, pinned: Callable[[T], T]) -> Iterator[T]:
+    """Let a thread make batches, in order; it ends when the iterator is closed.
+
+    Parameters
+    ----------
+    batches_at
+        Gives the batch of a list of positions.
+    positions
+        Those of each batch.
+    pinned
+        Moves a batch to memory from which a GPU copies while it computes; called where there is CUDA.
+
+    Yields
+    ------
+    T
+        The batches; what making one raises is raised here.
+
+    """
+    ready: queue.Queue[T | BaseException] = queue.Queue(_AHEAD)
     over = threading.Event()
-    thread = threading.Thread(target=_read, args=(patches, positions, ready, over), name="reading patches", daemon=True)
+    make = (lambda batch: pinned(batches_at[batch])) if torch.cuda.is_available() else batches_at.__getitem__
+    thread = threading.Thread(target=_fill, args=(make, positions, ready, over), name="reading patches", daemon=True)
     thread.start()
     try:
         while True:
@@ -221,17 +238,16 @@ def _by_thread(patches: UnlabelledPatches, positions: Positions) -> Iterator[Bat
         thread.join()
 
 
-def _read(
-    patches: UnlabelledPatches,
+def _fill(
+    make: Callable[[list[int]], T],
     positions: Positions,
-    ready: "queue.Queue[Batch | BaseException]",
+    ready: "queue.Queue[T | BaseException]",
     over: threading.Event,
 ) -> None:
     """Fill the queue until the batches end; errors are passed on to the training."""
-    reader, pinned = _Batches(patches), torch.cuda.is_available()
     for batch in positions:
         try:
-            item: Batch | BaseException = reader[batch].pin_memory() if pinned else reader[batch]
+            item: T | BaseException = make(batch)
         except BaseException as error:
             item = error
         while not over.is_set():

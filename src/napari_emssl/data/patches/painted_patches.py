@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from .corruption import turn
-from .labelled import LabelledBatch, LabelledPlane, cut
+from .labelled import LabelledBatch, LabelledPlane, cut, resize_image, resize_labels
 
 _RAMP = 0.1
 """Largest brightness ramp, from the middle of a patch to its border: illumination is seldom even."""
@@ -60,7 +59,7 @@ class PaintedPatches:
         corner = [int(at - rng.integers(edge // 8, edge - edge // 8)) for at in (row, column)]
         image = torch.from_numpy(cut(item.image, corner, edge, fill="reflect"))[None]
         target = torch.from_numpy(cut(item.target, corner, edge, fill="zero").astype(np.int64))
-        image, target = resize_pair(image, target, self._patch)
+        image, target = resize_image(image, self._patch), resize_labels(target, self._patch)
         code = int(rng.integers(8)) if self._augment else 0
         return turn(image, code), turn(target, code)
 
@@ -77,26 +76,6 @@ def _pixels_by_class(targets: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.in
             places = np.stack([np.full_like(rows, number), rows, columns], axis=1)
             found.setdefault(int(value), []).append(places)
     return [np.concatenate(found[value]) for value in sorted(found)]
-
-
-def resize_pair(image: Tensor, target: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Resize an image and its target to a square.
-
-    Parameters
-    ----------
-    image
-        ``(1, h, w)``, resized bilinearly and antialiased.
-    target
-        ``(h, w)`` int64; every pixel gets the nearest class.
-    size
-        Edge of the square, pixels.
-
-    """
-    if image.shape[-1] == size:
-        return image, target
-    image = functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
-    nearest = functional.interpolate(target[None, None].to(torch.float32), (size, size), mode="nearest-exact")
-    return image, nearest[0, 0].to(torch.int64)
 
 
 def vary_intensity(images: Tensor, rng: np.random.Generator) -> Tensor:

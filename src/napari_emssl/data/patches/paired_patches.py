@@ -33,6 +33,9 @@ class PairPlanes(Sequence[LabelledPlane]):
     def __len__(self) -> int:
         return len(self._readers)
 
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_kept": {}}  # a process that reads need not be sent what this one has read
+
     @overload
     def __getitem__(self, number: int) -> LabelledPlane: ...
     @overload

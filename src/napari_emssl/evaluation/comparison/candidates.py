@@ -1,7 +1,7 @@
 """What is compared: pretrained starts, and networks from random weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -48,7 +48,8 @@ def candidates_of(starts: Sequence[Start], random_twins: bool) -> list[Candidate
     Parameters
     ----------
     starts
-        Names from the zoo, model files, `Model`s, and ``scratch:NETWORK`` for random weights.
+        Names from the zoo, model files, `Model`s, and ``scratch:NETWORK`` for random weights; with ``LABEL=`` before
+        them to be called that.
     random_twins
         Whether pretrained starts get their network from random weights beside them, where it is not there yet.
 
@@ -86,6 +87,9 @@ def network_label(network: NetworkSpec) -> str:
 
 
 def _candidate(start: Start) -> Candidate:
+    if isinstance(start, str) and "=" in start and not Path(start).exists():
+        label, _, named = start.partition("=")
+        return replace(_candidate(named), label=label)
     if isinstance(start, str) and start.partition(":")[0] == SCRATCH:
         return random_of(_network_named(start))
     model = without_context(resolve_model(start))

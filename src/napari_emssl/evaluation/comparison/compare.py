@@ -1,30 +1,31 @@
-"""The paper's experiment: what does a pretrained start give against random weights? Starts x seeds -> table, curves."""
+"""What does a pretrained start give against random weights? Starts x seeds -> table, curves."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from ...data.datasets.image_pairs import ImageSources
-from ...data.images.intensity_scaling import IntensityScaling
+from ...jobs.compare_settings import DEFAULT_STEPS, CompareSettings
 from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Progress, Started, Update
 from ...jobs.meter import Meter
-from ...jobs.settings import CompareSettings, FinetuneSettings, RecipeSettings
+from ...jobs.settings import FinetuneSettings, RecipeSettings
 from ...models.model_file import Card, NetworkSpec
 from ...models.tasks import task_of
 from ...models.weights import network_of
 from ...training.finetuning.base_learner import FinetuneContext
-from ...training.finetuning.task_training import SupervisedSegmentation
+from ...training.finetuning.task_training import scaling_of, training_of
 from ...training.learner import TrainingSummary
 from ...training.provenance import versions
 from .candidates import Candidate, Start, candidates_of, network_label
-from .data import ComparisonData, gather_comparison_data
-from .results import MAIN_SCORE, Comparison, ResultRow
+from .data import ComparisonData
+from .gather import gather_comparison_data
+from .results import MAIN_SCORES, Comparison, ResultRow
 from .results_folder import ComparisonRecord, ResultsFolder
-from .run import Evaluation, ScoredLearner, TestSet, score_steps, train_and_score
+from .run import Evaluation, ScoredLearner, score_steps, train_and_score
 
 
 def compare(
@@ -36,14 +37,15 @@ def compare(
     *,
     test_images: ImageSources | None = None,
     test_targets: ImageSources | None = None,
+    split: Path | None = None,
     overwrite: bool = False,
     command: str = "",
 ) -> Job[Comparison]:
     """Fine-tune every start with every seed by one recipe, and score all at the same steps.
 
-    Runs of one seed see the same training images, painting and patches whatever their start; the weights that are
-    scored are the averaged ones that fine-tuning returns, and no score influences the run. Complete runs are kept in
-    `folder`: the same call resumes where it was stopped, and adds the runs of further starts and seeds.
+    Runs of one seed see the same training images, painting and patches whatever their start; what is scored are the
+    weights that fine-tuning would return. Complete runs are kept in `folder`: the same call resumes where it was
+    stopped, and adds the runs of further starts and seeds.
 
     Parameters
     ----------
@@ -52,11 +54,13 @@ def compare(
     folder
         Gets ``results.csv``, ``summary.csv``, ``summary.json``, ``curves.png`` and ``compare.json``.
     starts
-        Names from the zoo, model files, `Model`s, and ``scratch:NETWORK`` for random weights.
+        Names from the zoo, files, `Model`s, and ``scratch:NETWORK`` for random weights; ``LABEL=`` names their rows.
     settings
         Recipe, number of seeds and images.
     test_images, test_targets
         What is scored; None holds out a share of the images, by source.
+    split
+        A file that says which planes are learnt from, validated on and scored.
     overwrite
         Forget what an earlier comparison left in `folder`.
     command
@@ -79,7 +83,7 @@ def compare(
     def events(control: Control) -> Iterator[Update | Finished[Comparison]]:
         candidates = candidates_of(starts, chosen.random_twins)
         _build_all(candidates)
-        data = gather_comparison_data(images, targets, chosen, test_images, test_targets)
+        data = gather_comparison_data(images, targets, chosen, test_images, test_targets, split)
         results = ResultsFolder(Path(folder), _record(chosen, candidates, data, command), overwrite)
         yield from PreparedComparison(chosen, candidates, data, results).events(control)
 
@@ -93,11 +97,11 @@ class CandidateRun:
     candidate: Candidate
     seed: int
 
-    def row(self, scored: Evaluation) -> ResultRow:
-        """Return what is kept of a step that was scored."""
+    def row(self, scored: Evaluation, epoch: float | None) -> ResultRow:
+        """Return what is kept of a step that was scored, and perhaps of an epoch."""
         one, network = self.candidate, network_label(self.candidate.network)
         return ResultRow(
-            one.label, one.kind, network, self.seed, scored.step, scored.seconds, scored.loss, scored.scores
+            one.label, one.kind, network, self.seed, scored.step, scored.seconds, scored.loss, scored.scores, epoch
         )
 
 
@@ -107,7 +111,7 @@ class PreparedComparison:
 
     settings: CompareSettings
     candidates: Sequence[Candidate]
-    data: ComparisonData
+    data: ComparisonData[Any]
     results: ResultsFolder
 
     def events(self, control: Control) -> Iterator[Update | Finished[Comparison]]:
@@ -123,13 +127,14 @@ class PreparedComparison:
 
     def _do(self, runs: Sequence[CandidateRun], device: Device, control: Control) -> Iterator[Update]:
         """Do one run after another; one that is stopped leaves nothing behind."""
-        steps = self.settings.steps
+        steps = self.schedule[-1]
         meter, total = Meter(), len(runs) * steps
         for number, run in enumerate(runs):
             rows = []
             for evaluation in self._evaluations(run, device, control):
                 if evaluation.scores:
-                    rows.append(run.row(evaluation))
+                    epoch = evaluation.step / self.epoch_steps if self.settings.counts_epochs else None
+                    rows.append(run.row(evaluation, epoch))
                 if evaluation.scores or meter.due:
                     yield _progress(meter, number * steps + evaluation.step, total, evaluation)
                 if control.stopped and evaluation.step < steps:
@@ -140,30 +145,44 @@ class PreparedComparison:
 
     def _evaluations(self, run: CandidateRun, device: Device, control: Control) -> Iterator[Evaluation]:
         """Fine-tune one start with one seed, by what fine-tuning takes, and score it."""
-        start, training = run.candidate.start, SupervisedSegmentation()
-        sample = self.data.sample(run.seed, start.card.scaling if start else IntensityScaling())
-        recipe = _recipe(self.settings, run.seed)
-        channels = task_of(recipe.task).out_channels(sample.training.classes)
+        start, recipe = run.candidate.start, self._recipe(run.seed)
+        training = training_of(recipe, with_targets=True)
+        sample = self.data.sample(run.seed, scaling_of(start, recipe))
+        channels = task_of(recipe.task).out_channels(sample.classes, sample.upscale)
         network = run.candidate.network.for_output(channels)
 
         def card(_summary: TrainingSummary) -> Card:
             return Card(name=run.candidate.label, task=recipe.task, network=network)
 
-        segmenter = training.learner(FinetuneContext(recipe, sample.training, device, network, start, card))
-        test_set = TestSet(sample.test, [str(value) for value in self.data.class_values])
-        steps = score_steps(self.settings.steps, self.settings.evaluations)
-        patches = training.patches(sample.training, recipe)
-        return train_and_score(ScoredLearner(segmenter, test_set), patches, steps, control)
+        learner = training.learner(FinetuneContext(recipe, sample, device, network, start, card))
+        return train_and_score(ScoredLearner(learner), training.patches(sample, recipe), self.schedule, control)
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps in one pass over the training images of a run."""
+        return math.ceil(self.data.train_count / self.settings.batch_size)
+
+    @property
+    def schedule(self) -> list[int]:
+        """Steps at which runs are scored; the last one ends them."""
+        settings = self.settings
+        if not settings.counts_epochs:
+            return score_steps(settings.steps or DEFAULT_STEPS, settings.evaluations)
+        last, every = settings.epochs or 1, settings.validation_epochs
+        epochs = [*range(0, last, every), last] if every else score_steps(last, settings.evaluations)
+        return [epoch * self.epoch_steps for epoch in epochs]
+
+    def _recipe(self, seed: int) -> FinetuneSettings:
+        """Return the settings of fine-tuning that all starts share."""
+        shared = {name: getattr(self.settings, name) for name in RecipeSettings.model_fields}
+        held_out = {"validation": self.settings.validation, "test": 0.0}
+        return FinetuneSettings(
+            **shared | held_out | {"seed": seed, "steps": self.schedule[-1], "workers": self.settings.workers}
+        )
 
     def _summary(self, runs: int, missing: int) -> str:
         kept = f", {runs - missing} of them complete already" if missing < runs else ""
         return f"{runs} runs{kept}. {self.data.summary}"
-
-
-def _recipe(settings: CompareSettings, seed: int) -> FinetuneSettings:
-    """Return the settings of fine-tuning that all starts share."""
-    shared = {name: getattr(settings, name) for name in RecipeSettings.model_fields}
-    return FinetuneSettings(**shared | {"seed": seed, "steps": settings.steps, "validation": 0.0})
 
 
 def _build_all(candidates: Sequence[Candidate]) -> None:
@@ -173,11 +192,11 @@ def _build_all(candidates: Sequence[Candidate]) -> None:
 
 
 def _record(
-    settings: CompareSettings, candidates: Sequence[Candidate], data: ComparisonData, command: str
+    settings: CompareSettings, candidates: Sequence[Candidate], data: ComparisonData[Any], command: str
 ) -> ComparisonRecord:
     return {
         "settings": settings.model_dump(mode="json"),
-        "data": data.names | {"classes": list(data.class_values), "digest": _digest(data)},
+        "data": data.names | {"classes": list(data.class_values), "digest": data.digest()},
         "starts": {candidate.label: candidate.digest for candidate in candidates},
         "versions": versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -185,16 +204,8 @@ def _record(
     }
 
 
-def _digest(data: ComparisonData) -> str:
-    """Distinguish targets of the same names."""
-    found = blake2b(digest_size=16)
-    for plane in (*data.pool, *data.test):
-        found.update(plane.target.tobytes())
-    return found.hexdigest()
-
-
 def _progress(meter: Meter, step: int, total: int, evaluation: Evaluation) -> Progress:
     """Return how far all runs are; `step` counts over all of them."""
     losses = {} if math.isnan(evaluation.loss) else {"loss": evaluation.loss}
-    metrics = {name: value for name, value in evaluation.scores.items() if name == MAIN_SCORE}
+    metrics = {name: value for name, value in evaluation.scores.items() if name in MAIN_SCORES}
     return meter.progress(step, total, losses=losses, metrics=metrics)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .results import MAIN_SCORE, Comparison
+from .results import VALIDATION, Comparison, is_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ _FEW = 3
 """Networks whose bands and legends leave the curves to be seen."""
 
 
-def write_comparison(path: Path, found: Comparison, score: str = MAIN_SCORE) -> Path:
+def write_comparison(path: Path, found: Comparison, score: str | None = None) -> Path:
     """Draw a score against steps: pretrained starts solid, random ones dashed, and the leads beside them.
 
     Lines are means over seeds, bands reach one standard deviation up and down, bars one standard error. Bands are left
@@ -28,7 +28,7 @@ def write_comparison(path: Path, found: Comparison, score: str = MAIN_SCORE) -> 
     found
         The comparison, with one complete run at least.
     score
-        Name of the score.
+        Name of the score; None for the main one.
 
     Returns
     -------
@@ -36,6 +36,7 @@ def write_comparison(path: Path, found: Comparison, score: str = MAIN_SCORE) -> 
         The file written.
 
     """
+    score = score or found.main_score
     from matplotlib.figure import Figure
 
     colours = {name: f"C{index % 10}" for index, name in enumerate(dict.fromkeys(row.network for row in found.rows))}
@@ -51,7 +52,8 @@ def write_comparison(path: Path, found: Comparison, score: str = MAIN_SCORE) -> 
         if found.twin(start):
             _draw_leads(leads, found, start, score, color=colours[row.network], marker=mark)
     leads.axhline(0, color=_AXIS, linewidth=0.8)
-    for axes, title in ((levels, f"{score} of what is tested"), (leads, "lead over random weights")):
+    lead = "difference from random weights" if is_error(score) else "lead over random weights"
+    for axes, title in ((levels, _title(score)), (leads, lead)):
         _dress(axes, found, title)
         if not crowded and axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8, frameon=False)
@@ -78,12 +80,21 @@ def _draw_leads(axes: "Axes", found: Comparison, start: str, score: str, color: 
     axes.errorbar(list(gains), middle, error, color=color, marker=marker, markersize=4, capsize=3, label=start)
 
 
+def _title(score: str) -> str:
+    """Say what the values are those of."""
+    if score.startswith(VALIDATION):
+        return f"{score.removeprefix(VALIDATION)} of what is validated"
+    return f"{score} of what is tested"
+
+
 def _dress(axes: "Axes", found: Comparison, title: str) -> None:
-    """Style the axes; the scale of steps has room for 0 and for every decade."""
+    """Style the axes; the scale of steps has room for 0 and for every decade, that of epochs is even."""
     first, last = (found.steps[1], found.steps[-1]) if len(found.steps) > 1 else (1, 1)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xscale("symlog", linthresh=first, linscale=0.4)
-    axes.set_xlim(-0.15 * first, 1.15 * last)
-    axes.set_xticks(found.steps, [str(step) for step in found.steps])
+    by_epoch = found.times[found.steps[-1]].startswith("epoch")
+    if not by_epoch:
+        axes.set_xscale("symlog", linthresh=first, linscale=0.4)
+        axes.set_xlim(-0.15 * first, 1.15 * last)
+    axes.set_xticks(found.steps, [name.split()[1] for name in found.times.values()])
     axes.minorticks_off()
-    axes.set(title=title, xlabel="training steps")
+    axes.set(title=title, xlabel="epochs" if by_epoch else "training steps")

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MAIN_SCORE = "dice"
+MAIN_SCORES = ("dice", "l1")
+"""The score that tables show first: of these the one that there is."""
+VALIDATION = "validation_"
+"""What the names of scores on the images for validation begin with."""
+_ERRORS = ("l1", "loss")
+"""Scores of which the least is the best."""
 SummaryRow = dict[str, str | int | float]
 """A start, a score and a step, with what came of them, by the names of columns."""
 _COLUMN = 15
@@ -28,6 +33,8 @@ class ResultRow:
     loss: float
     """Mean training loss since the last scoring; NaN at step 0."""
     scores: dict[str, float]
+    epoch: float | None = None
+    """Passes over the training images up to here; None where the run does not count them."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,12 @@ class Gain:
 
     difference: Mean
     wins: int
-    """Seeds for which the pretrained start is ahead."""
+    """Seeds for which the pretrained start is better."""
+
+
+def is_error(score: str) -> bool:
+    """Whether the least value of a score is the best."""
+    return score.removeprefix(VALIDATION) in _ERRORS
 
 
 def mean_of_seeds(values: Iterable[float]) -> Mean:
@@ -83,6 +95,17 @@ class Comparison:
         return list(dict.fromkeys(name for row in self.rows for name in row.scores))
 
     @property
+    def main_score(self) -> str:
+        """The score that counts most."""
+        return next((name for name in MAIN_SCORES if name in self.scores), MAIN_SCORES[0])
+
+    @property
+    def times(self) -> dict[int, str]:
+        """What each scored step is called: ``epoch 5`` where runs count epochs, else ``step 100``."""
+        epochs = {row.step: row.epoch for row in self.rows if row.epoch is not None}
+        return {step: f"epoch {epochs[step]:g}" if step in epochs else f"step {step}" for step in self.steps}
+
+    @property
     def seeds(self) -> list[int]:
         """Seeds of complete runs, of any start."""
         return sorted({row.seed for row in self.rows})
@@ -97,7 +120,7 @@ class Comparison:
         same = (other.start for other in self.rows if other.kind == "random" and other.network == row.network)
         return next(same, "") if row.kind == "pretrained" else ""
 
-    def values(self, start: str, step: int, score: str = MAIN_SCORE) -> dict[int, float]:
+    def values(self, start: str, step: int, score: str | None = None) -> dict[int, float]:
         """Return a score by seed.
 
         Parameters
@@ -107,13 +130,14 @@ class Comparison:
         step
             At which it was scored.
         score
-            Name of the score; see `scores`.
+            Name of the score, see `scores`; None for the main one.
 
         """
+        name = score or self.main_score
         rows = (row for row in self.rows if row.start == start and row.step == step)
-        return {row.seed: row.scores[score] for row in rows if score in row.scores}
+        return {row.seed: row.scores[name] for row in rows if name in row.scores}
 
-    def mean(self, start: str, step: int, score: str = MAIN_SCORE) -> Mean:
+    def mean(self, start: str, step: int, score: str | None = None) -> Mean:
         """Return a score averaged over the seeds.
 
         Parameters
@@ -124,8 +148,8 @@ class Comparison:
         """
         return mean_of_seeds(self.values(start, step, score).values())
 
-    def gain(self, start: str, step: int, score: str = MAIN_SCORE) -> Gain | None:
-        """Return a pretrained start's lead over its random twin.
+    def gain(self, start: str, step: int, score: str | None = None) -> Gain | None:
+        """Return pretrained minus random: a pretrained start's lead over its random twin, unless errors are scored.
 
         Parameters
         ----------
@@ -142,7 +166,8 @@ class Comparison:
         differences = [ahead[seed] - behind[seed] for seed in ahead if seed in behind]
         if not differences:
             return None
-        return Gain(mean_of_seeds(differences), sum(difference > 0 for difference in differences))
+        better = [-difference if is_error(score or self.main_score) else difference for difference in differences]
+        return Gain(mean_of_seeds(differences), sum(difference > 0 for difference in better))
 
     def steps_to_match(self, start: str) -> int | None:
         """Return the first scored step at which a start is, on average, where its random twin ends; None if never."""
@@ -150,7 +175,8 @@ class Comparison:
         if not twin:
             return None
         goal = self.mean(twin, self.steps[-1]).mean
-        return next((step for step in self.steps if self.mean(start, step).mean >= goal), None)
+        sign = -1 if is_error(self.main_score) else 1
+        return next((step for step in self.steps if sign * self.mean(start, step).mean >= sign * goal), None)
 
     def summary(self) -> list[SummaryRow]:
         """Return plain data, a row for each start, score and step."""
@@ -173,17 +199,19 @@ class Comparison:
         found = gain.difference
         return row | {"gain": found.mean, "gain_standard_error": found.error, "wins": gain.wins, "pairs": found.count}
 
-    def table(self, score: str = MAIN_SCORE) -> str:
+    def table(self, score: str | None = None) -> str:
         """Return the means and the leads as text, a column for each step."""
+        score = score or self.main_score
         width = max(len(start) for start in [*self.starts, _AHEAD]) + 2
-        head = _line("start", width, [f"step {step}" for step in self.steps])
+        head = _line("start", width, list(self.times.values()))
         lines = [f"{score}: mean ± standard deviation over {len(self.seeds)} seeds", head]
         for start in self.starts:
             means = (self.mean(start, step, score) for step in self.steps)
             lines.append(_line(start, width, [_shown(one.mean, one.spread, "") for one in means]))
         paired = [start for start in self.starts if self.twin(start)]
         if paired:
-            lines += ["", "lead over the same network from random weights: mean ± standard error", head]
+            lead = "difference from" if is_error(score) else "lead over"
+            lines += ["", f"{lead} the same network from random weights: mean ± standard error", head]
         for start in paired:
             lines += self._leads(start, width, score)
         return "\n".join(lines)

@@ -10,16 +10,19 @@ from typing import NotRequired, TypedDict
 
 from ...atomic_files import replacing
 from ...errors import UserError
+from ...jobs.compare_settings import CompareSettings
 from .figure import write_comparison
-from .results import Comparison, ResultRow, SummaryRow
+from .results import VALIDATION, Comparison, ResultRow, SummaryRow
 
 RECORD, RESULTS, CURVES = "compare.json", "results.csv", "curves.png"
+VALIDATION_CURVES = "validation.png"
 SUMMARY = ("summary.csv", "summary.json")
 _FORMAT = 1
 _COLUMNS = ("start", "kind", "network", "seed", "step", "seconds", "loss")
 _RESTART = "Choose another folder, or pass --overwrite to start again."
-_MAY_DIFFER = ("seeds", "random_twins")
+_MAY_DIFFER = ("seeds", "random_twins", "workers")
 """Settings that add runs and change none."""
+_EPOCH = "epoch"
 
 
 class ComparisonRecord(TypedDict):
@@ -95,13 +98,17 @@ class ResultsFolder:
         found = self.comparison
         _replace(self.folder / RECORD, json.dumps(self.record, indent=2, ensure_ascii=False))
         rows = [_flat(row) for row in self.rows]
-        _replace(self.folder / RESULTS, _as_csv(rows, [*_COLUMNS, *found.scores]))
+        epochs = [_EPOCH] if any(row.epoch is not None for row in self.rows) else []
+        _replace(self.folder / RESULTS, _as_csv(rows, [*_COLUMNS, *epochs, *found.scores]))
         summary = found.summary()
         _replace(self.folder / SUMMARY[0], _as_csv(summary, list(summary[0])))
         match = {start: found.steps_to_match(start) for start in found.starts if found.twin(start)}
         content = {"compared": self.record, "steps_to_match_random": match, "rows": [_finite(row) for row in summary]}
         _replace(self.folder / SUMMARY[1], json.dumps(content, indent=2, ensure_ascii=False))
         write_comparison(self.folder / CURVES, found)
+        validated = f"{VALIDATION}{found.main_score}"
+        if validated in found.scores:
+            write_comparison(self.folder / VALIDATION_CURVES, found, validated)
 
 
 def read_results(path: Path) -> list[ResultRow]:
@@ -116,14 +123,16 @@ def read_results(path: Path) -> list[ResultRow]:
 
 
 def _row(line: Mapping[str, str]) -> ResultRow:
-    scores = {name: float(value) for name, value in line.items() if name not in _COLUMNS and value != ""}
+    scores = {name: float(value) for name, value in line.items() if name not in (*_COLUMNS, _EPOCH) and value != ""}
     seconds, loss = (float(line[name] or "nan") for name in ("seconds", "loss"))
     seed, step = int(line["seed"]), int(line["step"])
-    return ResultRow(line["start"], line["kind"], line["network"], seed, step, seconds, loss, scores)
+    epoch = float(line[_EPOCH]) if line.get(_EPOCH) else None
+    return ResultRow(line["start"], line["kind"], line["network"], seed, step, seconds, loss, scores, epoch)
 
 
 def _flat(row: ResultRow) -> SummaryRow:
-    return {name: getattr(row, name) for name in _COLUMNS} | row.scores
+    epoch: SummaryRow = {} if row.epoch is None else {_EPOCH: row.epoch}
+    return {name: getattr(row, name) for name in _COLUMNS} | epoch | row.scores
 
 
 def _as_csv(rows: Sequence[SummaryRow], columns: Sequence[str]) -> str:
@@ -168,7 +177,7 @@ def _read_record(folder: Path) -> ComparisonRecord:
 def _check_same_comparison(folder: Path, before: ComparisonRecord, now: ComparisonRecord) -> None:
     """Runs can only be added to a comparison if nothing but their start and seed differs."""
     for name, value in now["settings"].items():
-        was = before["settings"].get(name)
+        was = before["settings"].get(name, CompareSettings.model_fields[name].default)
         if name not in _MAY_DIFFER and was != value:
             flag = f"--{name.replace('_', '-')}"
             raise UserError(f"'{folder}' holds a comparison with {flag} {was}, not {value}. {_RESTART}")

@@ -1,26 +1,25 @@
 """One run of a comparison: fine-tuning, scored on test images at set steps. Nothing is chosen by those scores."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import count, groupby
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...data.patches.labelled import LabelledBatch, LabelledPatches, LabelledPlane
-from ...inference.tiles import TileRegion, default_halo, padded, split
+from ...data.patches.labelled import LabelledPatches
+from ...data.patches.labelled_loader import LabelledLoader
 from ...jobs.events import Control, Progress
 from ...jobs.settings import FinetuneSettings
-from ...metrics import confusion, mean_of, overlap_scores, sum_of
 from ...models.model_file import Model
-from ...training.finetuning.learners import Segmenter
+from ...training.finetuning.base_learner import FineTuner
+from ...training.finetuning.snapshots import TEST, SnapshotLearner
 from ...training.learner import State, TrainingSchedule, TrainingSummary
 from ...training.loop import run_training
+from .results import VALIDATION
 
-_PASS_PX = 2**20
-"""Pixels in one pass: small planes go together, a large one in tiles of this size."""
 _LOSS = "loss"
 
 
@@ -66,124 +65,78 @@ def train_and_score(
         At every step scored, and in between as often as the loop reports progress.
 
     """
-    size = learner.settings.batch_size
-
-    def batches(first: int) -> Iterator[LabelledBatch]:
-        return (patches.batch(step, size) for step in count(first))
-
-    last = max(steps)
-    schedule = TrainingSchedule(batches, size, last, None, validation_interval=last, validation_steps=steps)
-    for event in run_training(learner, schedule, control):
-        if isinstance(event, Progress):
-            scores = dict(event.metrics)
-            yield Evaluation(event.step, event.seconds, scores.pop(_LOSS, float("nan")), scores)
+    settings, last = learner.settings, max(steps)
+    with closing(LabelledLoader(patches, settings.batch_size, settings.workers)) as loader:
+        schedule = TrainingSchedule(
+            loader.batches, settings.batch_size, last, None, validation_interval=last, validation_steps=steps
+        )
+        for event in run_training(learner, schedule, control):
+            if isinstance(event, Progress):
+                scores = dict(event.metrics)
+                yield Evaluation(event.step, event.seconds, scores.pop(_LOSS, float("nan")), scores)
 
 
 class ScoredLearner:
-    """A segmenter whose validation scores test images; the last weights are returned, whatever the scores.
+    """A fine-tuner whose validation scores test images; the last weights are returned, whatever the scores.
+
+    With planes for validation, the scores are those of the best weights so far by these, else of the weights as they
+    are.
 
     Parameters
     ----------
-    segmenter
-        What learns.
-    test_set
-        What is scored.
+    inner
+        What learns; its data hold what is scored.
 
     """
 
     kind = "compare"
     monitor = None
 
-    def __init__(self, segmenter: Segmenter, test_set: "TestSet") -> None:
-        self._segmenter, self._test_set = segmenter, test_set
+    def __init__(self, inner: FineTuner) -> None:
+        self._fine_tuner, self._inner = inner, SnapshotLearner(inner)
         self._losses: list[Tensor] = []
 
     @property
     def settings(self) -> FinetuneSettings:
         """Those of the fine-tuning."""
-        return self._segmenter.settings
+        return self._inner.settings
 
-    def train_step(self, batch: LabelledBatch, progress: float) -> dict[str, Tensor]:
+    def train_step(self, batch: tuple[Tensor, Tensor], progress: float) -> dict[str, Tensor | float]:
         """Take one step; its loss is kept for the next scoring.
 
         The loop is given no loss: it would end a run that diverges, which here is a result like any other.
         """
-        self._losses.append(self._segmenter.train_step(batch, progress)["loss"])
+        self._losses.append(torch.as_tensor(self._inner.train_step(batch, progress)[_LOSS]))
         return {}
 
     def validate(self) -> dict[str, float]:
         """Score the test images; "loss" is the mean training loss since the last time."""
         loss = float(torch.stack(self._losses).mean()) if self._losses else float("nan")
         self._losses.clear()
-        return {_LOSS: loss} | self._test_set.score(self._segmenter)
+        found = {_score_name(name): value for name, value in self._inner.validate().items()}
+        return {_LOSS: loss} | {name: value for name, value in found.items() if name != _LOSS}
 
     def preview(self, view: NDArray[np.generic] | None) -> dict[str, NDArray[np.generic]]:
         """Return nothing, since no preview is shown."""
         return {}
 
     def weights(self) -> dict[str, Tensor]:
-        """Return a copy of the averaged weights."""
-        return self._segmenter.weights()
+        """Return a copy of the weights that are validated."""
+        return self._inner.weights()
 
     def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the model that was scored last."""
-        return self._segmenter.model(weights, summary)
+        return self._fine_tuner.unscored_model(weights, summary)
 
     def state(self) -> State:
-        """Return the state of the segmenter."""
-        return self._segmenter.state()
+        """Return the state of the fine-tuner."""
+        return self._inner.state()
 
     def load_state(self, state: State) -> None:
         """Restore what `state` returned."""
-        self._segmenter.load_state(state)
+        self._inner.load_state(state)
 
 
-class TestSet:
-    """Test planes, extended and grouped once, so that scoring costs little more than the passes.
-
-    Parameters
-    ----------
-    test
-        Scaled planes with core targets.
-    names
-        Of the foreground classes.
-
-    """
-
-    def __init__(self, test: Sequence[LabelledPlane], names: Sequence[str]) -> None:
-        self._test = sorted(test, key=lambda item: item.image.shape)
-        self._names = list(names)
-
-    def score(self, segmenter: Segmenter) -> dict[str, float]:
-        """Return Dice and IoU over all pixels together, the Dice averaged over images, and that of each class."""
-        counts: list[NDArray[np.int64]] = []
-        for _, group in groupby(self._test, key=lambda item: item.image.shape):
-            counts += self._counts(segmenter, list(group))
-        each = mean_of([overlap_scores(count, self._names) for count in counts])
-        pooled = overlap_scores(sum_of(counts), self._names)
-        return {name.replace(" ", "_"): value for name, value in pooled.items()} | {"dice_per_image": each["dice"]}
-
-    def _counts(self, segmenter: Segmenter, items: list[LabelledPlane]) -> list[NDArray[np.int64]]:
-        """Confusion of planes of one size, several in one pass."""
-        height, width = items[0].image.shape
-        together = max(1, _PASS_PX // (height * width))
-        found = []
-        for first in range(0, len(items), together):
-            some = items[first : first + together]
-            stack = np.stack([padded(item.image, segmenter.stride) for item in some])
-            labels = _labels(segmenter, torch.from_numpy(stack)[:, None])[:, :height, :width]
-            found += [confusion(one, item.target, len(self._names) + 1) for one, item in zip(labels, some, strict=True)]
-        return found
-
-
-def _labels(segmenter: Segmenter, images: Tensor) -> NDArray[np.uint8]:
-    """Labels ``(b, h, w)`` of images ``(b, 1, h, w)``; large ones in tiles, cut as in applying."""
-    _, _, height, width = images.shape
-    edge = int(_PASS_PX**0.5)
-    halo = default_halo(int(segmenter.network.receptive_field), segmenter.stride)  # type: ignore[arg-type]
-    labels = np.zeros((len(images), height, width), np.uint8)
-    for region in split(TileRegion(0, height, 0, width), edge):
-        outer = region.grown(halo, height, width)
-        found = segmenter.labels(images[(..., *outer.slices)])
-        labels[(..., *region.slices)] = found[(..., *region.within(outer).slices)]
-    return labels
+def _score_name(name: str) -> str:
+    """Name of a score in the results: those of the test have none before them."""
+    return name.removeprefix(TEST) if name.startswith(TEST) else f"{VALIDATION}{name}"

@@ -3,15 +3,15 @@
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...data.patches.labelled import LabelledBatch
+from ...data.patches.labelled import LabelledBatch, LabelledPlane
 from ...errors import UserError
 from ...inference.tiles import padded
 from ...jobs.devices import Device, place
@@ -46,8 +46,8 @@ class FinetuneContext:
 class FineTuner(ABC):
     """Learner of one task, from painted or paired patches; `Segmenter` and `Restorer` know how to validate theirs.
 
-    All weights are trained with Adam under a short warm-up and a cosine decay; what is validated and returned is
-    the exponential moving average of the weights.
+    All weights are trained with Adam, by default under a short warm-up and a cosine decay; what is validated and
+    returned is, by default, the exponential moving average of the weights.
 
     Parameters
     ----------
@@ -86,6 +86,10 @@ class FineTuner(ABC):
         """Measure on held-out data; empty when there is none."""
 
     @abstractmethod
+    def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
+        """Score planes that are neither learnt from nor validated on; empty where there are none."""
+
+    @abstractmethod
     def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Return what the network makes of `view` ``(h, w)``, or of the first plane, as "prediction"."""
 
@@ -96,8 +100,9 @@ class FineTuner(ABC):
     def train_step(self, batch: LabelledBatch, progress: float) -> Mapping[str, Tensor]:
         """Take one step on images ``(b, 1, h, w)`` and their targets."""
         images, targets = (tensor.to(self.device.torch_device, non_blocking=True) for tensor in batch)
+        share = schedule(progress) if self.settings.rate_schedule == "cosine" else 1.0
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * self._lr_factor * schedule(progress)
+            group["lr"] = self.settings.learning_rate * self._lr_factor * share
         with self.device.autocast():
             output = self.network(images.contiguous(memory_format=torch.channels_last))
         loss = self.objective.loss(output, targets)
@@ -109,6 +114,11 @@ class FineTuner(ABC):
         return {"loss": loss.detach()}
 
     @property
+    def receptive_field(self) -> int:
+        """Edge in pixels of what reaches one output pixel."""
+        return int(self.network.receptive_field)  # type: ignore[arg-type]
+
+    @property
     def stride(self) -> int:
         """What height and width of the network's input must be multiples of, pixels."""
         return int(self.network.stride)  # type: ignore[arg-type]
@@ -118,7 +128,15 @@ class FineTuner(ABC):
         return {name: tensor.detach().cpu().clone() for name, tensor in self.average.state_dict().items()}
 
     def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
-        """Return the fine-tuned model."""
+        """Return the fine-tuned model, its test scores on the card where there is a test."""
+        if self.data.test:
+            self.average.load_state_dict(weights)
+            test = {f"test {name}": value for name, value in self.score(self.data.test).items()}
+            summary = replace(summary, metrics=summary.metrics | test)
+        return self.unscored_model(weights, summary)
+
+    def unscored_model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
+        """Return the fine-tuned model without scoring anything."""
         return Model(self._card(summary), to_numpy(weights))
 
     def state(self) -> State:
@@ -160,9 +178,9 @@ class FineTuner(ABC):
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        """Exponential moving average of weights and norm statistics, faster at the beginning."""
+        """Exponential moving average of weights and norm statistics, faster at the beginning; or a mere copy."""
         # (1 + step) / (10 + step), as in Polyak averaging of TensorFlow: random weights must not linger in the mean
-        rate = 1 - min(_AVERAGING, (1 + self.step) / (10 + self.step))
+        rate = 1 - min(_AVERAGING, (1 + self.step) / (10 + self.step)) if self.settings.averaging else 1.0
         for mean, value in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
             if mean.is_floating_point():  # the counter of batches in a norm is an integer and has no mean
                 mean.lerp_(value, rate)

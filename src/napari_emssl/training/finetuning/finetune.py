@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 from ...data.datasets.image_pairs import ImageSources
 from ...data.patches.labelled import LabelledBatch
+from ...data.patches.labelled_loader import LabelledLoader
 from ...errors import UserError
 from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Started, Update
@@ -19,8 +20,9 @@ from ...models.zoo import load_model
 from ..learner import TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage
-from .base_learner import FinetuneContext
+from .base_learner import FinetuneContext, FineTuner
 from .labelled_data import TrainingData
+from .snapshots import SnapshotLearner
 from .task_training import TaskTraining, training_of
 
 DEFAULT_SECONDS = 60.0
@@ -39,6 +41,8 @@ def finetune(
     autosave: Path | None = None,
     licence: str = "unknown",
     command: str = "",
+    split: Path | None = None,
+    keep_split: Path | None = None,
 ) -> Job[Model]:
     """Fine-tune a start on few labels, or on pairs of images.
 
@@ -62,6 +66,9 @@ def finetune(
         Autosave file to resume from; where to write autosaves.
     licence, command
         Licence of the training images and the command line, for the card.
+    split, keep_split
+        A file that says which planes are learnt from, validated on and tested; where to write that of this run, if
+        whole planes are divided so.
 
     Returns
     -------
@@ -75,7 +82,9 @@ def finetune(
 
     """
     chosen = settings or FinetuneSettings()
-    request = FinetuneRequest(images, targets, chosen, start, name, class_names, resume, autosave, licence, command)
+    request = FinetuneRequest(
+        images, targets, chosen, start, name, class_names, resume, autosave, licence, command, split, keep_split
+    )
     return Job(request.events)
 
 
@@ -93,12 +102,16 @@ class FinetuneRequest:
     autosave: Path | None
     licence: str
     command: str
+    split: Path | None = None
+    keep_split: Path | None = None
 
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Gather what there is to learn from, and train; yields the events of the job."""
         start = _load_start(self.start, self.settings)
         training = training_of(self.settings, with_targets=self.targets is not None)
-        data = training.gather(self.images, self.targets, self.settings, start)
+        data = training.gather(self.images, self.targets, self.settings, start, self.split)
+        if self.keep_split and data.division:
+            data.division.write(self.keep_split, {"seed": self.settings.seed, "split_by": self.settings.split_by})
         yield from _FinetuneRun(self, training, start, data).events(control)
 
 
@@ -113,6 +126,7 @@ class _FinetuneRun:
         self._new_classes = training.new_classes(start, self._names) if start else []
         self._start = training.adapted(start, self._names) if start else None
         self._network = _network_spec(self._start, self._settings, data)
+        self._snapshots: SnapshotLearner | None = None
 
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Build the network, give it the weights of the start, and train."""
@@ -126,7 +140,12 @@ class _FinetuneRun:
         yield from map(Notice, self._warnings())
         if start and len(learner.fresh) > len(learner.network.state_dict()) // 2:
             yield Notice(f"Most weights of '{start.name}' do not fit the network; it starts almost from scratch.")
-        yield from run_training(learner, self._schedule(), control, self._request.resume)
+        followed: FineTuner | SnapshotLearner = learner
+        if settings.snapshots and data.test:
+            followed = self._snapshots = SnapshotLearner(learner)
+        patches = self._training.patches(data, settings)
+        with closing(LabelledLoader(patches, settings.batch_size, settings.workers)) as loader:
+            yield from run_training(followed, self._schedule(loader), control, self._request.resume)
 
     def _warnings(self) -> Iterator[str]:
         """Say what is not as one might expect of the data and the start."""
@@ -135,24 +154,21 @@ class _FinetuneRun:
             new = ", ".join(self._new_classes)
             yield f"New to '{self._start.name}': {new}. The classes it knows keep what they have learnt."
 
-    def _schedule(self) -> TrainingSchedule[LabelledBatch]:
+    def _schedule(self, loader: LabelledLoader) -> TrainingSchedule[LabelledBatch]:
         settings = self._settings
-        patches = self._training.patches(self._data, settings)
         per_epoch = math.ceil(len(self._data.training) / settings.batch_size)
         total = settings.steps or (settings.epochs * per_epoch if settings.epochs else None)
-
-        def batches(first: int) -> Iterator[LabelledBatch]:
-            return (patches.batch(step, settings.batch_size) for step in count(first))
-
+        every = per_epoch * settings.validation_epochs if settings.validation_epochs else max(10, per_epoch)
         return TrainingSchedule(
-            batches=batches,
+            batches=loader.batches,
             batch_size=settings.batch_size,
             total=total,
             max_seconds=settings.max_seconds if total or settings.max_seconds else DEFAULT_SECONDS,
-            validation_interval=settings.validation_interval or max(10, per_epoch),
+            validation_interval=settings.validation_interval or every,
             autosave=self._request.autosave,
             autosave_seconds=settings.autosave_seconds,
             patience=settings.patience,
+            epoch_steps=per_epoch if settings.sampling == "epochs" else None,
             data=self._data.summary,
         )
 
@@ -161,6 +177,8 @@ class _FinetuneRun:
         request, data, start = self._request, self._data, self._start
         facts: dict[str, object] = {"summary": data.summary, "validation": data.no_validation or "held out"}
         facts |= self._training.facts(data)
+        if self._snapshots:
+            facts["snapshots"] = self._snapshots.rows
         record = stage("finetune", self._settings, facts, summary, start.name if start else "scratch", request.command)
         return Card(
             name=request.name or f"{self._settings.task}-{self._network.name}",

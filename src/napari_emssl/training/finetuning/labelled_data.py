@@ -3,18 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.datasets.image_pairs import ImageSources, open_pairs, pixel_sizes, resolve_zero
-from ...data.datasets.origins import split_by_origin
+from ...data.datasets.plane_origins import plane_origins, planes_are_images
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.objects import Target
 from ...data.labels.targets import hold_out, paint_rings, targets_from_masks
 from ...data.patches.labelled import LabelledPlane
+from ...data.splits.division import Division, PlaneOrigin, SplitRules, divide
+from ...data.splits.origins import split_by_origin
 from ...errors import UserError
 from ...jobs.settings import FinetuneSettings
 from .split_record import SplitRecord, in_objects, known_points, record_objects, record_planes, whole_side
@@ -56,13 +58,15 @@ class TrainingData:
     no_validation: str
     """Why nothing is held out, as a sentence; empty when something is."""
     test: Sequence[LabelledPlane] = ()
-    """Restoration: pairs that are scored at the end."""
+    """What is scored at the end and never learnt from."""
     upscale: int = 1
     """Restoration: how many times finer the targets' grid is."""
     sample: NDArray[np.generic] | None = None
     """The first plane as it was recorded, ``(h, w)``; None: only the scaled ones are known."""
     split: SplitRecord = field(default_factory=dict)
     """Segmentation: what lies on which side, for runs that start from the model of this one."""
+    division: Division | None = None
+    """How whole planes were divided, where more than a share for validation was asked for."""
     supervision: Supervision | None = None
     """How noisy targets, NaN where nothing is asked, came about; None: the targets are clean, or labels."""
 
@@ -89,6 +93,7 @@ def gather(
     scaling: IntensityScaling,
     earlier: SplitRecord | None = None,
     assumed: Assumed = None,
+    split: Path | None = None,
 ) -> TrainingData:
     """Open, check, scale and split painted images.
 
@@ -97,14 +102,15 @@ def gather(
     images, targets
         Images with core targets or dense masks, as for `finetune`.
     settings
-        What 0 means, whether classes are merged, the share held out, and the seed that draws it.
+        What 0 means, whether classes are merged, the shares held out, and the seed that draws them.
     scaling
         How planes are scaled for the network.
     earlier
         What was held out and learnt from in runs that led to the start: it stays on its side.
     assumed
-        For each plane of all images which background nobody has painted; ``rings`` makes rings around painted objects
-        background where none is painted.
+        For each plane which background nobody has painted; ``rings`` makes rings background where none is painted.
+    split
+        A file that says which planes are in which part.
 
     Returns
     -------
@@ -123,20 +129,28 @@ def gather(
         _planes_of(target for _, target in opened), zero, settings.merge_classes, needs_background=assumed != "rings"
     )
     rings = _with_rings(cores) if assumed == "rings" else list(assumed or [None] * len(cores))
-    planes = _painted_planes([image for image, _ in opened], cores, scaling, rings)
+    shown = [image for image, _ in opened]
+    planes, origins = _painted_planes(shown, cores, plane_origins(shown, settings.named_parts), scaling, rings)
     if not planes:
         raise UserError("Nothing is painted in the targets. Paint one particle, then start again.")
-    training, validation, split = _split(planes, settings, earlier or {})
+    parts = _split(planes, origins, settings, earlier or {}, split_rules(settings, split))
     return TrainingData(
-        training=training,
-        validation=[_crop(plane) for plane in validation],
+        training=parts.training,
+        validation=[_crop(plane) for plane in parts.validation],
         class_values=values if zero == "background" else tuple(value - 1 for value in values),
         scaling=scaling,
-        pixel_size_nm=pixel_sizes([image for image, _ in opened]),
-        summary=_summary(planes, len(opened), len(values)),
-        no_validation="" if validation else _why_none(settings, bool(earlier)),
-        split=split,
+        pixel_size_nm=pixel_sizes(shown),
+        summary=_summary(planes, len(opened), len(values), parts),
+        no_validation="" if parts.validation else _why_none(settings, bool(earlier)),
+        test=parts.test,
+        split=parts.record,
+        division=parts.division,
     )
+
+
+def split_rules(settings: FinetuneSettings, split: Path | None) -> SplitRules:
+    """Return how planes are to be divided by the settings, or by a file."""
+    return SplitRules(settings.validation, settings.test, settings.split_by, settings.seed, split)
 
 
 def _planes_of(images: Iterable[Image]) -> list[NDArray[np.generic]]:
@@ -155,49 +169,77 @@ def _with_rings(cores: Sequence[Target]) -> list[NDArray[np.bool_] | None]:
 def _painted_planes(
     images: Sequence[Image],
     cores: Sequence[Target],
+    origins: Sequence[PlaneOrigin],
     scaling: IntensityScaling,
     assumed: Sequence[NDArray[np.bool_] | None],
-) -> list[LabelledPlane]:
-    """Read and scale the planes that carry paint; `cores` and `assumed` are those of all planes of all images."""
-    places = [(image, index) for image in images for index in range(len(image))]
-    return [
-        LabelledPlane(_scaled(image.plane(index), scaling), core, str(image.path or number), ring)
-        for number, ((image, index), core, ring) in enumerate(zip(places, cores, assumed, strict=True))
-        if core.any()
-    ]
+) -> tuple[Planes, list[PlaneOrigin]]:
+    """Read and scale the planes that carry paint; `cores` and what follows are those of all planes of all images."""
+    places = [(image, index, planes_are_images(image)) for image in images for index in range(len(image))]
+    planes, kept = [], []
+    for number, ((image, index, apart), core, origin, ring) in enumerate(
+        zip(places, cores, origins, assumed, strict=True)
+    ):
+        if core.any():
+            source = f"{image.path}#{index}" if apart else str(image.path or number)
+            cut_from = origin.origin if image.path else source
+            planes.append(LabelledPlane(scaling.scaled(image.plane(index)), core, source, ring, cut_from))
+            kept.append(origin)
+    return planes, kept
 
 
-def _scaled(plane: NDArray[np.generic], scaling: IntensityScaling) -> NDArray[np.float32]:
-    return scaling.fit(plane).to_unit(plane)
+class _Parts(NamedTuple):
+    """Planes by the part they play."""
+
+    training: Planes
+    validation: Planes
+    record: SplitRecord
+    """For runs that start from the model of this one."""
+    test: Sequence[LabelledPlane] = ()
+    division: Division | None = None
 
 
-def _split(planes: Planes, settings: FinetuneSettings, earlier: SplitRecord) -> tuple[Planes, Planes, SplitRecord]:
-    """Hold out whole images where there are five, else whole painted objects, else nothing; and record it."""
+def _split(
+    planes: Planes, origins: Sequence[PlaneOrigin], settings: FinetuneSettings, earlier: SplitRecord, rules: SplitRules
+) -> _Parts:
+    """Hold out what the rules ask for; else whole images where there are five, else painted objects, else nothing."""
+    if rules.apply_to(origins):
+        return _divided(planes, divide(origins, rules), earlier)
     many = len({plane.source for plane in planes}) >= _ENOUGH_PLANES
     if settings.validation == 0:
-        return planes, [], (record_planes if many else record_objects)(planes, [])
+        return _Parts(planes, [], (record_planes if many else record_objects)(planes, []))
     if many and not in_objects(earlier, planes):
         training, validation = _split_images(planes, settings, earlier)
-        return training, validation, record_planes(training, validation)
+        return _Parts(training, validation, record_planes(training, validation))
     known = [known_points(earlier, plane) for plane in planes]
     parts = hold_out([plane.target for plane in planes], settings.validation, settings.seed, known=known)
     if parts is None:
-        return planes, [], record_objects(planes, [])
+        return _Parts(planes, [], record_objects(planes, []))
     training, validation = (
         [replace(plane, target=target) for plane, target in zip(planes, side, strict=True) if target.any()]
         for side in parts
     )
-    return training, validation, record_objects(training, validation)
+    return _Parts(training, validation, record_objects(training, validation))
+
+
+def _divided(planes: Planes, division: Division, earlier: SplitRecord) -> _Parts:
+    """Give each plane, or copy, its part; what the start has learnt from is learnt from again, and judges nothing."""
+    copies, split = division.copies, division.split
+    items = [plane.turned(code) for plane in planes for code in range(copies)] if copies > 1 else planes
+    learnt = {number for number, item in enumerate(items) if earlier and whole_side(earlier, item) is False}
+    training = [items[number] for number in sorted({*split.training, *(learnt & {*split.validation, *split.test})})]
+    validation, test = ([items[n] for n in part if n not in learnt] for part in (split.validation, split.test))
+    return _Parts(training, validation, record_planes(training, validation, test), test, division)
 
 
 def _split_images(planes: Planes, settings: FinetuneSettings, earlier: SplitRecord) -> tuple[Planes, Planes]:
     """Hold out the images held out before, and others drawn by name that were not learnt from."""
     before = {plane.source: whole_side(earlier, plane) for plane in planes}
+    origin = {plane.source: plane.origin for plane in planes}
     chosen = {source for source, held in before.items() if held}
-    names = [Path(source) for source, held in before.items() if held is None]
+    names = [source for source, held in before.items() if held is None]
     wanted = max(1, round(settings.validation * len(before))) - len(chosen)
     if names and wanted > 0:
-        chosen |= {str(name) for name in split_by_origin(names, wanted, settings.seed)[1]}
+        chosen |= set(split_by_origin(names, wanted, settings.seed, origin.__getitem__)[1])
     return [p for p in planes if p.source not in chosen], [p for p in planes if p.source in chosen]
 
 
@@ -210,12 +252,21 @@ def _crop(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
     return LabelledPlane(item.image[window], item.target[window], item.source)
 
 
-def _summary(planes: Sequence[LabelledPlane], images: int, classes: int) -> str:
+def _summary(planes: Sequence[LabelledPlane], images: int, classes: int, parts: _Parts) -> str:
     painted = sum(int(np.count_nonzero(item.target)) for item in planes)
     return (
         f"Learning {classes} {'class' if classes == 1 else 'classes'} from {painted} painted pixels "
-        f"on {len(planes)} planes of {images} images."
+        f"on {len(planes)} planes of {images} images{_shown_parts(parts)}."
     )
+
+
+def _shown_parts(parts: _Parts) -> str:
+    """Say how planes were divided, where that was asked for."""
+    if parts.division is None:
+        return ""
+    copies = f" in {parts.division.copies} copies each" if parts.division.copies > 1 else ""
+    counts = f"{len(parts.training)} to learn from, {len(parts.validation)} for validation, {len(parts.test)} to test"
+    return f"{copies}: {counts}"
 
 
 def _why_none(settings: FinetuneSettings, goes_on: bool) -> str:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,8 +14,9 @@ from ...models.model_file import Model
 from ...models.objectives import NoisyTargetObjective, RestorationObjective, SegmentationObjective
 from ...models.tasks import task_of
 from ...models.weights import spread_head
-from ..learner import Monitor, TrainingSummary
+from ..learner import Monitor
 from .base_learner import FineTuner
+from .scoring import overlap_on
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
@@ -29,7 +29,7 @@ class Segmenter(FineTuner):
 
     def make_objective(self) -> SegmentationObjective:
         """Return the objective of classes."""
-        return SegmentationObjective()
+        return SegmentationObjective(self.settings.balance_classes)
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
@@ -44,11 +44,14 @@ class Segmenter(FineTuner):
         each = [dice(found, truth, label) for label in range(1, self.data.classes)]
         return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
 
+    def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
+        """Overlap with the targets of planes, see `scoring.overlap_on`; empty where there are none."""
+        return overlap_on(self, planes, [str(value) for value in self.data.class_values]) if planes else {}
+
     @torch.inference_mode()
     def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Labels ``(h, w)`` uint8 predicted for `view`, or the first painted plane, and how undecided they are."""
-        scaling = self.data.scaling
-        image = self.data.first if view is None else scaling.fit(view).to_unit(view)
+        image = self.data.first if view is None else self.data.scaling.scaled(view)
         found = self.objective.decode(self.output(image))[0]
         labels = found.argmax(0).to(torch.uint8)
         return {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
@@ -78,30 +81,25 @@ class Restorer(FineTuner):
 
     def validate(self) -> dict[str, float]:
         """L1 and loss over the held-out pairs, in units of the scaled images."""
-        return self._score(self.data.validation)
-
-    def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
-        """Return the fine-tuned model, its test scores on the card where there is a test."""
-        self.average.load_state_dict(weights)
-        test = {f"test {name}": value for name, value in self._score(self.data.test).items()}
-        return super().model(weights, replace(summary, metrics=summary.metrics | test))
+        return self.score(self.data.validation)
 
     @torch.inference_mode()
     def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Return `view`, or the first plane, restored, in its own units: float32 ``(upscale h, upscale w)``."""
-        plane = self.data.sample if view is None else view
-        if plane is None:
+        recorded = self.data.sample if view is None else view
+        if recorded is None:
             return {}
+        plane = self.data.scaling.repaired(recorded)
         levels = self.data.scaling.fit(plane)
         restored = self.objective.decode(self.output(levels.to_unit(plane)))[0, 0].cpu().numpy()
         return {"prediction": task_of(self.settings.task).output_levels(levels).from_unit(restored)}
 
     @torch.inference_mode()
-    def _score(self, pairs: Sequence[LabelledPlane]) -> dict[str, float]:
-        """Mean over the pairs; empty when there is none."""
-        if not pairs:
+    def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
+        """Mean L1 and loss over pairs, in units of the scaled images; empty when there is none."""
+        if not planes:
             return {}
-        scores = [score for batch in _batches(pairs) for score in self._scores(batch)]
+        scores = [score for batch in _batches(planes) for score in self._scores(batch)]
         l1, loss = np.mean(scores, axis=0).tolist()
         return {"l1": l1, "loss": loss}
 
@@ -125,9 +123,9 @@ class NoiseLearner(Restorer):
         """Return the objective whose loss wants the mean."""
         return NoisyTargetObjective()
 
-    def _score(self, pairs: Sequence[LabelledPlane]) -> dict[str, float]:
+    def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
         """Mean loss over what is asked; empty when there is nothing."""
-        scores = super()._score(pairs)
+        scores = super().score(planes)
         return {"loss": scores["loss"]} if scores else {}
 
 

@@ -62,7 +62,9 @@ Film = list[FramePosition]
 """Planes in the order in which they were recorded."""
 
 
-def gather_noisy(images: ImageSources, settings: FinetuneSettings, scaling: IntensityScaling) -> TrainingData:
+def gather_noisy(
+    images: ImageSources, settings: FinetuneSettings, scaling: IntensityScaling, split: Path | None = None
+) -> TrainingData:
     """Open images without clean targets, find out what can be learnt from them, and split.
 
     The lower part of every plane is held out, if it is high enough.
@@ -75,6 +77,8 @@ def gather_noisy(images: ImageSources, settings: FinetuneSettings, scaling: Inte
         How to learn, the share held out and the seed.
     scaling
         How planes are scaled for the network.
+    split
+        A file of parts, which needs targets.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def gather_noisy(images: ImageSources, settings: FinetuneSettings, scaling: Inte
         When the task needs clean targets, or frames are asked for where there is only one.
 
     """
-    _check(settings)
+    _check(settings, split)
     opened = _open(images)
     films = list(_films(opened))
     supervision = choose_supervision(films, settings)
@@ -98,27 +102,31 @@ def gather_noisy(images: ImageSources, settings: FinetuneSettings, scaling: Inte
         places = [places[int(at)] for at in np.linspace(0, len(places) - 1, _MOST_FRAMES)]
     readers: list[Reader] = [partial(_read, *place, supervision, scaling) for place in places]
     positions = [film[number] for film, number in places]
-    split = split_rows(readers, min(one.image.plane_shape[0] for one in positions), settings.validation)
+    parts = split_rows(readers, min(one.image.plane_shape[0] for one in positions), settings.validation)
     return TrainingData(
-        training=PairPlanes(split.training),
-        validation=PairPlanes(_held(split.validation, supervision, settings.seed)),
+        training=PairPlanes(parts.training),
+        validation=PairPlanes(_held(parts.validation, supervision, settings.seed)),
         class_values=(),
         scaling=scaling,
         pixel_size_nm=pixel_sizes(opened),
         summary=_summary(len(positions), supervision),
-        no_validation=split.no_validation,
+        no_validation=parts.no_validation,
         sample=positions[0].plane,
         supervision=supervision,
     )
 
 
-def _check(settings: FinetuneSettings) -> None:
+def _check(settings: FinetuneSettings, split: Path | None) -> None:
     if not task_of(settings.task).learns_without_targets:
         raise UserError(
             f"The task {settings.task} needs targets. Give some, or choose denoise, which learns without clean images."
         )
-    if settings.test:
-        raise UserError("A test needs clean targets. Leave out --test, or give targets.")
+    if settings.test or split:
+        raise UserError("A test needs clean targets. Leave out --test (or pass --test 0) and --split, or give targets.")
+    if settings.sampling == "epochs":
+        raise UserError(
+            "--sampling epochs needs clean targets, as the recipe paper does. Leave it out, or give targets."
+        )
 
 
 def _open(images: ImageSources) -> list[Image]:
@@ -217,13 +225,14 @@ def _spread(items: Sequence[_T], most: int) -> list[_T]:
 
 def _read(film: Film, number: int, supervision: Supervision, scaling: IntensityScaling) -> LabelledPlane:
     """Scale a plane as it will be in use; its target, in the same units, is itself or what its neighbours show."""
-    plane = film[number].plane
+    plane = scaling.repaired(film[number].plane)
     levels = scaling.fit(plane)
     image = levels.to_unit(plane)
     if supervision.method == "blind-spot":
         return LabelledPlane(image, levels.to_unit(plane, clip=False))
     steps = [step * supervision.gap for step in range(-_NEIGHBOURS, _NEIGHBOURS + 1) if step]
-    target = noisy_target(plane, [film[number + step].plane for step in steps if 0 <= number + step < len(film)])
+    near = [film[number + step].plane for step in steps if 0 <= number + step < len(film)]
+    target = noisy_target(plane, list(map(scaling.repaired, near)))
     unit = levels.to_unit(target, clip=False)
     return LabelledPlane(image, np.where(np.isfinite(target), unit, np.float32(np.nan)))
 

@@ -1,23 +1,22 @@
 """What restoration learns from: images with what they should have been, gathered, checked, scaled and split."""
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from ...data.datasets.image_pairs import ImageSources, open_pairs, pixel_sizes
-from ...data.datasets.origins import origin_of
-from ...data.datasets.splits import Split, make_split
+from ...data.datasets.plane_origins import plane_origins
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.labelled import LabelledPlane
 from ...data.patches.paired_patches import PairPlanes
+from ...data.splits.division import ENOUGH_ORIGINS, Division, PlaneOrigin, divide, split_by_shares
 from ...errors import UserError
-from ...jobs.settings import FinetuneSettings
+from ...jobs.settings import FinetuneSettings, RecipeSettings
 from ...models.tasks import task_of
-from .labelled_data import TrainingData
+from .labelled_data import TrainingData, split_rules
 
-_ENOUGH_SOURCES = 5
 _GAP_PX = 16
 """Pixels left unused between the part of a plane that is learnt from and the part held out."""
 _LEAST_STRIP_PX = 32
@@ -34,10 +33,16 @@ class PlaneSplit(NamedTuple):
     test: Sequence[Reader] = ()
     no_validation: str = ""
     """Why there is no validation, as a sentence; empty where there is one."""
+    division: Division | None = None
+    """How whole planes were divided, where more than a share for validation was asked for."""
 
 
 def gather_pairs(
-    images: ImageSources, targets: ImageSources, settings: FinetuneSettings, scaling: IntensityScaling
+    images: ImageSources,
+    targets: ImageSources,
+    settings: FinetuneSettings,
+    scaling: IntensityScaling,
+    split: Path | None = None,
 ) -> TrainingData:
     """Open, check and split pairs of images and clean targets; planes are read and scaled when they are needed.
 
@@ -51,6 +56,8 @@ def gather_pairs(
         The task, the levels of targets, shares held out for validation and test, and the seed that draws them.
     scaling
         How planes are scaled for the network.
+    split
+        A file that says which planes are in which part.
 
     Returns
     -------
@@ -64,25 +71,28 @@ def gather_pairs(
 
     """
     pairs = open_pairs(images, targets, settings.task, task_of(settings.task).target_factors)
-    upscale = _common_factor(pairs)
+    upscale = common_factor(pairs)
     places = [(image, target, index) for image, target in pairs for index in range(len(image))]
-    readers = [partial(_read, *place, settings, scaling) for place in places]
-    split = _split(places, readers, settings, upscale)
+    readers = [partial(read_pair, *place, settings, scaling) for place in places]
+    origins = plane_origins([image for image, _ in pairs], settings.named_parts)
+    parts = _split(places, origins, readers, settings, upscale, split)
     return TrainingData(
-        training=PairPlanes(split.training),
-        validation=PairPlanes(split.validation),
-        test=PairPlanes(split.test),
+        training=PairPlanes(parts.training),
+        validation=PairPlanes(parts.validation),
+        test=PairPlanes(parts.test),
         class_values=(),
         scaling=scaling,
         pixel_size_nm=pixel_sizes([image for image, _ in pairs]),
-        summary=_summary(pairs, split, upscale),
-        no_validation=split.no_validation,
+        summary=_summary(pairs, parts, upscale),
+        no_validation=parts.no_validation,
+        division=parts.division,
         upscale=upscale,
         sample=places[0][0].plane(places[0][2]),
     )
 
 
-def _common_factor(pairs: Sequence[tuple[Image, Image]]) -> int:
+def common_factor(pairs: Sequence[tuple[Image, Image]]) -> int:
+    """Return how many times finer than images their targets are; raises `UserError` where that differs."""
     factors = {target.plane_shape[0] // image.plane_shape[0]: image for image, target in pairs}
     if len(factors) > 1:
         names = " and ".join(f"'{image.name}' ({factor}x)" for factor, image in sorted(factors.items()))
@@ -90,51 +100,67 @@ def _common_factor(pairs: Sequence[tuple[Image, Image]]) -> int:
     return next(iter(factors))
 
 
-def _read(
-    image: Image, target: Image, index: int, settings: FinetuneSettings, scaling: IntensityScaling
+def read_pair(
+    image: Image, target: Image, index: int, settings: RecipeSettings, scaling: IntensityScaling
 ) -> LabelledPlane:
-    """Scale a pair: the image as it will be in use, the target to what the network should return for it."""
-    plane, clean = image.plane(index), target.plane(index)
+    """Scale a pair: the image as it will be in use, the target to what the network should return for it.
+
+    Parameters
+    ----------
+    image, target
+        Stacks of as many planes.
+    index
+        Of the plane.
+    settings
+        The task and the levels of targets.
+    scaling
+        How planes are scaled for the network.
+
+    """
+    plane, clean = scaling.repaired(image.plane(index)), target.plane(index)
     levels, own = scaling.fit(plane), scaling.fit(clean)
     wanted = own if settings.target_levels == "own" else task_of(settings.task).target_levels(levels, own)
     return LabelledPlane(levels.to_unit(plane), wanted.to_unit(clean, clip=False))
 
 
 def _split(
-    places: Sequence[tuple[Image, Image, int]], readers: Sequence[Reader], settings: FinetuneSettings, upscale: int
+    places: Sequence[tuple[Image, Image, int]],
+    origins: Sequence[PlaneOrigin],
+    readers: Sequence[Reader],
+    settings: FinetuneSettings,
+    upscale: int,
+    file: Path | None,
 ) -> PlaneSplit:
     """Divide pairs, given by image, target and index of the plane."""
-    names = [str(image.path or number) + f" [{index}]" for number, (image, _, index) in enumerate(places)]
-    sources = [origin_of(image.path) if image.path else image.name for image, _, _ in places]
-    if len(set(sources)) >= _ENOUGH_SOURCES:
-        split = split_by_shares(names, sources, settings.validation, settings.test, settings.seed)
+    rules = split_rules(settings, file)
+    if rules.apply_to(origins):
+        return _divided(readers, divide(origins, rules))
+    sources = [
+        origin.origin if image.path else image.name for origin, (image, _, _) in zip(origins, places, strict=True)
+    ]
+    if len(set(sources)) >= ENOUGH_ORIGINS:
+        names = [origin.draw for origin in origins]
+        split = split_by_shares(names, sources, settings.validation, 0.0, settings.seed)
         parts = ([readers[n] for n in part] for part in (split.training, split.validation, split.test))
-        why_none = "" if split.validation else "No validation, as asked for: the last weights are kept."
-        return PlaneSplit(next(parts), next(parts), next(parts), why_none)
-    if settings.test:
-        raise UserError(f"A test needs images of at least {_ENOUGH_SOURCES} sources. Leave out --test, or give more.")
+        return PlaneSplit(next(parts), next(parts), next(parts), _why_none(split.validation))
     lowest = min(image.plane_shape[0] for image, _, _ in places)
     return split_rows(readers, lowest, settings.validation, upscale)
 
 
-def split_by_shares(names: Sequence[str], sources: Sequence[str], validation: float, test: float, seed: int) -> Split:
-    """Hold out shares, rounded up, first for the test; 0.15 and 0.15 are the paper's 2155 and 1832 of 14 364.
+def _divided(readers: Sequence[Reader], division: Division) -> PlaneSplit:
+    """Give each pair, or copy, its part."""
+    copies, split = division.copies, division.split
+    items = [partial(_turned, read, code) for read in readers for code in range(copies)] if copies > 1 else readers
+    parts = ([items[n] for n in part] for part in (split.training, split.validation, split.test))
+    return PlaneSplit(next(parts), next(parts), next(parts), _why_none(split.validation), division)
 
-    Parameters
-    ----------
-    names
-        Of the planes.
-    sources
-        What each plane was cut from: planes of one source stay together.
-    validation, test
-        Shares, in [0, 1); that of the validation is taken of what the test leaves.
-    seed
-        Draws the sources.
 
-    """
-    tested = math.ceil(round(test * len(names), 6))
-    validated = math.ceil(round(validation * (len(names) - tested), 6))
-    return make_split(names, sources, validated, tested, None, seed)
+def _turned(read: Reader, code: int) -> LabelledPlane:
+    return read().turned(code)
+
+
+def _why_none(validation: Sequence[int]) -> str:
+    return "" if validation else "No validation, as asked for: the last weights are kept."
 
 
 def split_rows(readers: Sequence[Reader], height: int, share: float, upscale: int = 1) -> PlaneSplit:

@@ -19,9 +19,10 @@ KEY = "split"
 """Where a stage's data hold the record."""
 
 SplitRecord = dict[str, dict[str, Any]]
-"""By plane: ``{"learnt": points, "held out": points}``, or ``{"whole": "learnt" | "held out"}``."""
+"""By plane: ``{"learnt": points, "held out": points}``, or ``{"whole": "learnt" | "held out" | "test"}``."""
 
 _SIDES = ("learnt", "held out")
+_TEST = "test"
 
 
 def record_objects(training: Sequence[LabelledPlane], validation: Sequence[LabelledPlane]) -> SplitRecord:
@@ -33,9 +34,11 @@ def record_objects(training: Sequence[LabelledPlane], validation: Sequence[Label
     return record
 
 
-def record_planes(training: Sequence[LabelledPlane], validation: Sequence[LabelledPlane]) -> SplitRecord:
-    """Return which planes lie on which side as a whole."""
-    sides = zip(_SIDES, (training, validation), strict=True)
+def record_planes(
+    training: Sequence[LabelledPlane], validation: Sequence[LabelledPlane], test: Sequence[LabelledPlane] = ()
+) -> SplitRecord:
+    """Return which planes lie on which side as a whole, or were kept for the test."""
+    sides = zip((*_SIDES, _TEST), (training, validation, test), strict=True)
     return {plane_key(item): {"whole": side} for side, items in sides for item in items}
 
 
@@ -50,7 +53,7 @@ def recorded(card: Card | None) -> SplitRecord:
 def known_points(record: SplitRecord, item: LabelledPlane) -> list[KnownPoint]:
     """Return the points known on a plane; where it was on one side as a whole, all its objects are."""
     entry = record.get(plane_key(item), {})
-    if "whole" in entry:
+    if entry.get("whole", _TEST) != _TEST:
         held_out = entry["whole"] == _SIDES[1]
         return [KnownPoint(row, column, held_out) for row, column in inner_points(item.target)]
     height, width = item.target.shape
@@ -59,9 +62,9 @@ def known_points(record: SplitRecord, item: LabelledPlane) -> list[KnownPoint]:
 
 
 def whole_side(record: SplitRecord, item: LabelledPlane) -> bool | None:
-    """Return whether a plane was held out as a whole; None where that was not decided."""
+    """Return whether a plane was held out as a whole; None where that was not decided, as for those of a test."""
     whole = record.get(plane_key(item), {}).get("whole")
-    return None if whole is None else whole == _SIDES[1]
+    return None if whole in (None, _TEST) else whole == _SIDES[1]
 
 
 def in_objects(record: SplitRecord, items: Sequence[LabelledPlane]) -> bool:

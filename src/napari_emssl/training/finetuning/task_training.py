@@ -5,14 +5,16 @@ One class for each way of learning, found by `training_of`; nothing else in this
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 from ...data.datasets.image_pairs import ImageSources
 from ...data.images.intensity_scaling import IntensityScaling
+from ...data.patches.epoch_patches import EpochPatches
 from ...data.patches.labelled import LabelledPatches
 from ...data.patches.masked_pixels import HiddenPatches
 from ...data.patches.painted_patches import PaintedPatches
 from ...data.patches.paired_patches import PairPatches
-from ...jobs.settings import FinetuneSettings
+from ...jobs.settings import FinetuneSettings, RecipeSettings
 from ...models.heads import new_classes, with_classes, without_context
 from ...models.model_file import ClassInfo, Model
 from ...models.tasks import task_of
@@ -29,7 +31,12 @@ class TaskTraining(ABC):
 
     @abstractmethod
     def gather(
-        self, images: ImageSources, targets: ImageSources | None, settings: FinetuneSettings, start: Model | None
+        self,
+        images: ImageSources,
+        targets: ImageSources | None,
+        settings: FinetuneSettings,
+        start: Model | None,
+        split: Path | None,
     ) -> TrainingData:
         """Open, scale and split what there is to learn from.
 
@@ -41,6 +48,8 @@ class TaskTraining(ABC):
             Of the fine-tuning.
         start
             What the weights begin with; planes are scaled as its card says.
+        split
+            A file that says which planes are in which part.
 
         Raises
         ------
@@ -82,14 +91,22 @@ class SupervisedSegmentation(TaskTraining):
     """Classes of pixels, from images that are painted."""
 
     def gather(
-        self, images: ImageSources, targets: ImageSources | None, settings: FinetuneSettings, start: Model | None
+        self,
+        images: ImageSources,
+        targets: ImageSources | None,
+        settings: FinetuneSettings,
+        start: Model | None,
+        split: Path | None,
     ) -> TrainingData:
         """Collect the painted planes; what an earlier run held out stays held out."""
         assert targets is not None, "`training_of` takes this way only where there are targets"
-        return gather(images, targets, settings, _scaling_of(start), recorded(start.card if start else None))
+        earlier = recorded(start.card if start else None)
+        return gather(images, targets, settings, scaling_of(start, settings), earlier, split=split)
 
-    def patches(self, data: TrainingData, settings: FinetuneSettings) -> PaintedPatches:
-        """Cut around painted pixels."""
+    def patches(self, data: TrainingData, settings: FinetuneSettings) -> LabelledPatches:
+        """Cut around painted pixels, or inside one plane after the other."""
+        if settings.sampling == "epochs":
+            return EpochPatches(data.training, settings.patch, settings.seed, settings.augment)
         return PaintedPatches(data.training, settings.patch, settings.seed, settings.augment)
 
     def learner(self, context: FinetuneContext) -> Segmenter:
@@ -123,14 +140,21 @@ class SupervisedRestoration(TaskTraining):
     """Intensities of pixels, from pairs of images and what they should have been."""
 
     def gather(
-        self, images: ImageSources, targets: ImageSources | None, settings: FinetuneSettings, start: Model | None
+        self,
+        images: ImageSources,
+        targets: ImageSources | None,
+        settings: FinetuneSettings,
+        start: Model | None,
+        split: Path | None,
     ) -> TrainingData:
         """Collect the pairs; planes are read when they are needed."""
         assert targets is not None, "`training_of` takes this way only where there are targets"
-        return gather_pairs(images, targets, settings, _scaling_of(start))
+        return gather_pairs(images, targets, settings, scaling_of(start, settings), split)
 
-    def patches(self, data: TrainingData, settings: FinetuneSettings) -> PairPatches:
+    def patches(self, data: TrainingData, settings: FinetuneSettings) -> LabelledPatches:
         """Cut the same places of image and target."""
+        if settings.sampling == "epochs":
+            return EpochPatches(data.training, settings.patch, settings.seed, settings.augment, data.upscale)
         shared_zero = task_of(settings.task).keeps_background
         return PairPatches(data.training, settings.patch, settings.seed, settings.augment, data.upscale, shared_zero)
 
@@ -143,10 +167,15 @@ class SelfSupervisedDenoising(TaskTraining):
     """Clean intensities, from noisy images alone: from neighbouring frames or from pixels that are hidden."""
 
     def gather(
-        self, images: ImageSources, targets: ImageSources | None, settings: FinetuneSettings, start: Model | None
+        self,
+        images: ImageSources,
+        targets: ImageSources | None,
+        settings: FinetuneSettings,
+        start: Model | None,
+        split: Path | None,
     ) -> TrainingData:
         """Find out what the images can teach; raises `UserError` when the task needs targets."""
-        return gather_noisy(images, settings, _scaling_of(start))
+        return gather_noisy(images, settings, scaling_of(start, settings), split)
 
     def patches(self, data: TrainingData, settings: FinetuneSettings) -> PairPatches:
         """Cut frames and what their neighbours show, or planes with hidden pixels."""
@@ -172,5 +201,8 @@ def training_of(settings: FinetuneSettings, with_targets: bool) -> TaskTraining:
     return SupervisedSegmentation() if task_of(settings.task).gives_labels else SupervisedRestoration()
 
 
-def _scaling_of(start: Model | None) -> IntensityScaling:
-    return start.card.scaling if start else IntensityScaling()
+def scaling_of(start: Model | None, settings: RecipeSettings) -> IntensityScaling:
+    """Return how planes are scaled: as those of the start, and with hot pixels repaired where that is asked for."""
+    scaling = start.card.scaling if start else IntensityScaling()
+    repair = settings.hot_pixels
+    return scaling if repair is None else scaling.model_copy(update={"hot_pixels": repair})

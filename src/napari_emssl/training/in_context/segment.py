@@ -159,7 +159,7 @@ def context_generator(given: str | Path | Model | None) -> Model:
 
 def _as_gathered(settings: ContextSettings) -> FinetuneSettings:
     """Return the settings by which painted planes are gathered: all of them, as nothing is held out."""
-    return FinetuneSettings(zero=settings.zero, merge_classes=settings.merge_classes, validation=0.0)
+    return FinetuneSettings(zero=settings.zero, merge_classes=settings.merge_classes, validation=0.0, named_parts=False)
 
 
 def _check_background(data: TrainingData) -> None:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ...data.datasets.plane_splits import split_within_images
 from ...data.datasets.sources import ImageCatalog, describe_skipped, open_sources
-from ...data.datasets.splits import Split, make_split, read_split, write_split
 from ...data.images.image import ImageSource
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.unlabelled_patches import UnlabelledPatches
+from ...data.splits.held_out import Split, make_split, read_split, write_split
 from ...errors import UserError
 from ...formatting import counted
 from ...jobs.pretrain_settings import PretrainSettings

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_emssl.data.datasets.origins import draw_subset, origin_of, split_by_origin
+from napari_emssl.data.splits.origins import draw_subset, origin_of, split_by_origin
 
 
 @pytest.mark.parametrize(

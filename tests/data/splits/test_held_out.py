@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_emssl.data.datasets.splits import Split, make_split, read_split, write_split
+from napari_emssl.data.splits.held_out import Split, make_split, read_split, write_split
 from napari_emssl.errors import UserError
 
 SIZES = st.lists(st.integers(1, 12), min_size=3, max_size=25)

@@ -1,0 +1,95 @@
+"""Recipes of fine-tuning: the settings that make them, and what each sets in place of the defaults.
+
+The recipe ``paper`` follows Kazimi, Ruzaeva and Sandfeld (arXiv 2402.18286). What the paper states, what is read in its
+references and what is our choice stands in docs/reference/recipes.md.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+Recipe = Annotated[
+    Literal["default", "paper"],
+    Field(
+        description="How fine-tuning goes: default, or paper, which sets whatever you do not set yourself as the paper "
+        "did, see docs/reference/recipes.md.",
+    ),
+]
+RateSchedule = Annotated[
+    Literal["cosine", "constant"],
+    Field(description="Learning rate: a short rise, then a fall along a cosine to 2 % (cosine), or always the same."),
+]
+Averaging = Annotated[
+    bool, Field(description="Validate and return the moving average of the weights, otherwise the weights themselves.")
+]
+BalanceClasses = Annotated[
+    bool,
+    Field(
+        description="Give all classes of a batch the same weight in the loss, however many pixels each has; otherwise "
+        "it is the plain cross-entropy."
+    ),
+]
+Sampling = Annotated[
+    Literal["random", "epochs"],
+    Field(
+        description="Patches are drawn at random, to segment around painted pixels, or an image after the other "
+        "(epochs): each once in a pass, in random order, each time another patch inside the image."
+    ),
+]
+SplitBy = Annotated[
+    Literal["frame", "image", "copy"],
+    Field(
+        description="What stays together when whole images are held out: all that was cut from one frame or source; "
+        "nothing but the image; or not even that (copy): each image counts as its 8 flips and turns, of which some are "
+        "learnt from and others scored. The last one leaks and shows how much that flatters."
+    ),
+]
+NamedParts = Annotated[
+    bool,
+    Field(
+        description="Where names of files or folders say training, validation and test, keep their images in these "
+        "parts."
+    ),
+]
+ValidationEpochs = Annotated[
+    int | None, Field(ge=1, description="Passes over the training images between two validations.")
+]
+Snapshots = Annotated[
+    bool,
+    Field(description="With a test: score its images at every validation, too, with the best weights so far."),
+]
+
+_ALL_TASKS: dict[str, object] = {
+    "learning_rate": 2e-4,
+    "rate_schedule": "constant",
+    "averaging": False,
+    "balance_classes": False,
+    "sampling": "epochs",
+    "frozen_norm": False,
+    "precision": "fp32",
+    "warm_rate": 1.0,
+    "epochs": 60,
+    "validation_epochs": 5,
+    "snapshots": True,
+}
+_SEGMENT: dict[str, object] = {"patch": 448, "batch_size": 8, "test": 0.2, "validation": 0.25}
+_RESTORE: dict[str, object] = {"patch": 256, "batch_size": 64, "test": 0.15, "validation": 0.15}
+
+
+def follow_recipe(given: Mapping[str, object], fields: Collection[str]) -> dict[str, object]:
+    """Return settings with the values of their recipe for whatever is not given, or given as None.
+
+    Parameters
+    ----------
+    given
+        Settings by name, as they were asked for.
+    fields
+        Names of the settings that there are; a recipe may know more.
+
+    """
+    if given.get("recipe") != "paper":
+        return dict(given)
+    special = _SEGMENT if given.get("task", "segment") == "segment" else _RESTORE
+    set_by_recipe = {name: value for name, value in (_ALL_TASKS | special).items() if name in fields}
+    return set_by_recipe | {name: value for name, value in given.items() if value is not None}
