@@ -9,7 +9,7 @@ class ContextSettings(DeviceSettings, TargetSettings):
     """How painted pixels become a model without training."""
 
     most_painted: int = Field(
-        400,
+        128,
         ge=1,
         le=10_000,
         description="Painted pixels of each class that the model remembers, drawn at random.",
