@@ -1,8 +1,9 @@
-"""The main job on simulated data without a window: paint, fine-tune, apply, judge; files and pictures to inspect."""
+"""The main job on simulated data without a window: paint, answer in context, fine-tune, apply, judge."""
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,34 +11,47 @@ from numpy.typing import NDArray
 from .data.images.writers import write_image
 from .data.labels.targets import targets_from_painting
 from .inference.apply import apply
-from .jobs.events import Control, Finished, Job, Preview, Progress, Update
+from .jobs.events import Control, Finished, Job, Notice, Progress, Update
 from .jobs.settings import FinetuneSettings
 from .metrics import dice
 from .models.model_file import Model, save_model
 from .simulation.hrtem.sample_data import GoldSample, gold_sample
 from .training.finetuning.finetune import finetune
 from .training.history import write_curves
+from .training.in_context.segment import in_context
 from .training.panels import write_overlay
 
 DEMO_SECONDS = 40.0
+_LICENCE = "simulated images"
+
+
+class _Judged(NamedTuple):
+    """Dice of a model over the unpainted pixels of each plane, and when it was known."""
+
+    scores: list[float]
+    seconds: float
+
+    def told(self) -> str:
+        others = float(np.mean(self.scores[1:]))
+        return f"{self.scores[0]:.3f} on the rest of that plane, {others:.3f} on the {len(self.scores) - 1} others"
 
 
 def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str | None = None) -> Job[str]:
-    """Fine-tune on three painted particles of a simulated stack and segment the rest of it.
+    """Segment a simulated stack from three painted particles of one plane: in context, then fine-tuned from there.
 
     Parameters
     ----------
     folder
-        Gets the images, painting, truth and result as TIFF, pictures before and after, curves and the model file.
+        Gets the images, painting, truth and results as TIFF, pictures of both results, curves and both model files.
     settings
         By default 40 seconds of training.
     start
-        Name or file of the start; None takes the zoo's recommended generator.
+        Name or file of a generator that segments in context; None takes the recommended one.
 
     Returns
     -------
     Job
-        Its result is a sentence with what was written and the Dice reached.
+        Its result is a sentence with what was written and the Dice of both models.
 
     """
     chosen = settings or FinetuneSettings(max_seconds=DEMO_SECONDS)
@@ -47,31 +61,52 @@ def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str 
         sample = gold_sample()
         _write_stacks(folder, sample)
         targets, _ = targets_from_painting([sample.painting[0]])
+        command = f"napari-emssl demo --headless {folder.name}"
+        begun = in_context(
+            [sample.images[0]], targets, generator=start, name="demo-in-context", class_names=["particle"],
+            licence=_LICENCE, command=command,
+        )  # fmt: skip
+        save_model(begun, folder / "in-context.safetensors")
+        first = _Judged(_segment(begun, sample, folder, "in-context"), time.monotonic() - clock)
+        yield Notice(f"Without training, after {first.seconds:.0f} s: Dice {first.told()}. Training begins there.")
         training = finetune(
-            [sample.images[0]], targets, chosen, start, name="demo", class_names=["particle"],
-            licence="simulated images", command=f"napari-emssl demo --headless {folder.name}",
+            [sample.images[0]], targets, chosen, begun, name="demo", class_names=["particle"], licence=_LICENCE,
+            command=command,
         )  # fmt: skip
         training.control = control
-        yield from _train_and_report(training, sample, folder, clock)
+        yield from _train_and_report(training, sample, folder, clock, first)
 
     return Job(events)
 
 
 def _train_and_report(
-    training: Job[Model], sample: GoldSample, folder: Path, clock: float
+    training: Job[Model], sample: GoldSample, folder: Path, clock: float, first: _Judged
 ) -> Iterator[Update | Finished[str]]:
-    """Pass on the events of the training, then apply, judge and draw."""
+    """Pass on the events of the training, then apply, judge and draw.
+
+    Parameters
+    ----------
+    training
+        The fine-tuning.
+    sample
+        What is applied to, with its truth.
+    folder
+        Gets the results.
+    clock
+        When the demo began, by `time.monotonic`.
+    first
+        What the model in context reached.
+
+    """
     progress: list[Progress] = []
-    before: NDArray[np.generic] | None = None
     for event in training:
         if isinstance(event, Progress):
             progress.append(event)
-        if isinstance(event, Preview) and before is None:
-            before = event.images["prediction"]
         if isinstance(event, Finished):
-            _save(folder, event.result, progress)
-            scores = _segment(event.result, sample, before, folder)
-            yield Finished(_sentence(folder, scores, time.monotonic() - clock), event.stopped)
+            save_model(event.result, folder / "model.safetensors")
+            write_curves(folder / "curves.png", folder / "curves.csv", progress)
+            trained = _Judged(_segment(event.result, sample, folder, "fine-tuned"), time.monotonic() - clock)
+            yield Finished(_sentence(folder, first, trained), event.stopped)
         else:
             yield event
 
@@ -83,29 +118,21 @@ def _write_stacks(folder: Path, sample: GoldSample) -> None:
         write_image(folder / f"{name}.tif", stack, sample.pixel_size_nm, overwrite=True)
 
 
-def _save(folder: Path, model: Model, progress: list[Progress]) -> None:
-    save_model(model, folder / "model.safetensors")
-    write_curves(folder / "curves.png", folder / "curves.csv", progress)
-
-
-def _segment(model: Model, sample: GoldSample, before: NDArray[np.generic] | None, folder: Path) -> list[float]:
+def _segment(model: Model, sample: GoldSample, folder: Path, name: str) -> list[float]:
     """Apply the model to every plane, write labels and pictures, and return the Dice of each over unpainted pixels."""
     found = apply(model, sample.images)
-    write_image(folder / "labels.tif", found, sample.pixel_size_nm, overwrite=True)
+    write_image(folder / f"labels-{name}.tif", found, sample.pixel_size_nm, overwrite=True)
     truth = sample.instances > 0
-    if before is not None:
-        write_overlay(folder / "before.png", sample.images[0], before, truth[0], sample.painting[0])
     for index, image in enumerate(sample.images):
-        path = folder / f"after-{index}.png"
+        path = folder / f"{name}-{index}.png"
         write_overlay(path, image, found[index], truth[index], sample.painting[index])
     judged = np.where(sample.painting > 0, 0, truth + 1)
     return [dice([labels], [target], 1) for labels, target in zip(found, judged, strict=True)]
 
 
-def _sentence(folder: Path, scores: list[float], seconds: float) -> str:
-    others = float(np.mean(scores[1:]))
+def _sentence(folder: Path, first: _Judged, trained: _Judged) -> str:
     return (
-        f"Wrote the model, labels, pictures and curves to {folder} in {seconds:.0f} s. Three particles of one plane "
-        f"were painted; Dice against the truth: {scores[0]:.3f} on the rest of that plane, {others:.3f} on the "
-        f"{len(scores) - 1} planes without paint."
+        f"Three particles of one plane were painted. Dice against the truth: in context, after {first.seconds:.0f} s, "
+        f"{first.told()}; fine-tuned, after {trained.seconds:.0f} s, {trained.told()}. Models, labels, pictures and "
+        f"curves are in {folder}."
     )

@@ -20,7 +20,7 @@ from .tasks import task_of
 SHIPPED = Path(__file__).with_name("shipped")
 """Folder of the models that came with the package."""
 SUFFIX = ".safetensors"
-RECOMMENDED = "unet-4-200"
+RECOMMENDED = "context-unet-4-200-w16"
 """The generator that comes first."""
 
 
