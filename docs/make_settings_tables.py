@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from napari_emssl.jobs import compare_settings, context_settings, pretrain_settings, settings
+from napari_emssl.jobs import compare_settings, context_settings, prepare_settings, pretrain_settings, settings
 from napari_emssl.simulation.collage import settings as collage_settings
 from napari_emssl.simulation.hrtem import settings as hrtem_settings
 from napari_emssl.simulation.stem import settings as stem_settings
@@ -19,15 +19,8 @@ _WORDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "belo
 
 def updated(text: str) -> str:
     """Return the page with every table between its marks written again."""
-    modules = (
-        settings,
-        compare_settings,
-        context_settings,
-        pretrain_settings,
-        hrtem_settings,
-        stem_settings,
-        collage_settings,
-    )
+    jobs = (settings, compare_settings, context_settings, prepare_settings, pretrain_settings)
+    modules = (*jobs, hrtem_settings, stem_settings, collage_settings)
     models = {name: each for module in modules for name, each in vars(module).items()}
     return _TABLE.sub(lambda match: match[1] + table_of(models[match[2]]) + match[3], text)
 

@@ -1,4 +1,4 @@
-"""The terminal, with one file for each command, named after it; nothing imports it."""
+"""The terminal, with one file for each command, named after it; its subfolders may import it."""
 
 import sys
 from collections.abc import Sequence

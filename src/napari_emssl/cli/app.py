@@ -23,6 +23,7 @@ _COMMANDS = {
     "pretrain": "Train a generator on unlabelled images (GAN): no labels are needed.\n\n"
     "Pictures of corrupted, restored and clean patches and the curves are written to the folder OUTPUT-pictures, "
     "unless --pictures names another. Ctrl-C saves the best weights so far; --resume continues.",
+    "prepare": "Prepare published data sets as their authors did.",
     "pack": "Pack a large number of images into one file that 'pretrain' reads much faster.\n\n"
     "Images, their names, sources and intensity levels are kept, so the same seed gives the same training as from the "
     "folders. Ctrl-C leaves nothing behind.",
@@ -49,7 +50,16 @@ _COMMANDS = {
 _HOMES = {"segment-in-context": "apply:segment_in_context"}
 """Where a command stands that is not in the module of its name."""
 
+_GROUP_HOMES = {"prepare": "paper.prepare"}
+"""Where the commands below a command stand that are not in the module of its name."""
+
 _SUBCOMMANDS = {
+    "prepare": {
+        "au": "Cut frames of gold nanoparticles into patches, as the sets of Sytwu et al. were prepared.\n\n"
+        "Negative pixels become 0, hot ones the mean of their neighbours, every frame gets mean 0 and standard "
+        "deviation 1. Writes Images.h5 and Labels.h5, which remember the frame of each patch, so that no split "
+        "divides a frame.",
+    },
     "simulate": {
         "hrtem": "HRTEM images of gold nanoparticles on amorphous carbon, with their truth.\n\n"
         "Writes OUTPUT/images, OUTPUT/targets (1 on particles) and OUTPUT/instances (a number for each particle).",
@@ -93,7 +103,7 @@ def build_app() -> App:
             continue
         group = App(name=name, help=text, sort_key=place)
         for child, child_text in children.items():
-            group.command(f"{__package__}.{name}:{child}_", name=child, help=child_text)
+            group.command(f"{__package__}.{_GROUP_HOMES.get(name, name)}:{child}_", name=child, help=child_text)
         app.command(group)
     return app
 

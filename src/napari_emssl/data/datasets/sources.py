@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...formatting import counted
+from ..formats.hdf5 import frames_of
 from ..images.image import Image, ImageSource
 from ..images.opening import FORMATS, as_image, is_image_name
 from .folder_index import FolderIndex, scan
@@ -141,11 +142,19 @@ def _open_path(path: Path, prefix: str, wanted: LayoutName) -> ImageCatalog:
     index = index.chosen(readable)
     names = [prefix + name for name, good in zip(names, readable.tolist(), strict=True) if good]
     counts = index.rows["planes"].astype(np.int64)
-    if layout.planes_are_images:
-        each = zip(names, counts.tolist(), strict=True)
-        names = [f"{name}#{plane}" for name, count in each for plane in range(count)]
-        counts = np.ones(len(names), np.int64)
-    return ImageCatalog(names, list(map(layout.origin, names)), counts, FolderPlanes(index), [layout.name], skipped)
+    if not layout.planes_are_images:
+        origins = list(map(layout.origin, names))
+        return ImageCatalog(names, origins, counts, FolderPlanes(index), [layout.name], skipped)
+    files = list(zip(names, (index.root / own for own in index.texts()), counts.tolist(), strict=True))
+    names = [f"{name}#{plane}" for name, _, count in files for plane in range(count)]
+    origins = [origin for name, file, count in files for origin in _frame_origins(name, file, count)]
+    return ImageCatalog(names, origins, np.ones(len(names), np.int64), FolderPlanes(index), [layout.name], skipped)
+
+
+def _frame_origins(name: str, file: Path, count: int) -> list[str]:
+    """What the planes of an HDF5 set were cut from: frames, where the file knows them, else nothing but themselves."""
+    frames = frames_of(file)
+    return [f"{name}#{plane}" for plane in range(count)] if frames is None else [f"{name}#frame {n}" for n in frames]
 
 
 def _problems(index: FolderIndex) -> Iterator[tuple[bytes, str]]:

@@ -1,0 +1,1 @@
+"""The commands around the paper's experiments: preparing its data, reproducing its tables; nothing imports it."""
