@@ -15,7 +15,7 @@ CACHE: with another generator only its network runs anew.
 Columns: ``forest``, a random forest on filters; ``first-look``, what the dock shows by filters while one paints;
 ``in-context``, each generator asked with the painted pixels; ``average``, its mean with forest and with first look;
 ``fine-tuned``, each start trained for so many steps. The start ``in-context`` is the model in context of each
-generator, ``scratch`` random weights of the network of the first generator.
+generator, ``scratch`` random weights of the network of the first generator or start.
 """
 
 import argparse
@@ -63,16 +63,18 @@ def columns(options: argparse.Namespace) -> Iterator[Column]:
 
 def fine_tuned(options: argparse.Namespace, contexts: list[InContext]) -> Iterator[FineTuned]:
     """Yield a column for each start and number of steps."""
-    network = contexts[0].model.card.network if contexts else None
+    starts = {name: em.load_model(name) for name in options.starts if name not in ("in-context", "scratch")}
+    models = [*(context.model for context in contexts), *starts.values()]
+    network = models[0].card.network if models else None
     own = {"generator": network.name, "width": network.width, "refine": network.refine} if network else {}
     for steps in options.steps:
         settings = em.FinetuneSettings(steps=steps, device="cpu", precision=options.precision, **own)
-        for start in options.starts:
-            if start == "in-context":
+        for name in options.starts:
+            if name == "in-context":
                 yield from (FineTuned(context.name, context.ask, settings) for context in contexts)
             else:
-                given = start if start == "scratch" else em.load_model(start)
-                yield FineTuned(short(start), lambda _, given=given: given, settings)
+                start = starts.get(name, name)
+                yield FineTuned(short(name), lambda _, start=start: start, settings)
 
 
 def short(name: str) -> str:
