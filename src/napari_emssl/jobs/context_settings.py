@@ -1,5 +1,7 @@
 """Settings of segmentation in context."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from .settings import ApplySettings, DeviceSettings, TargetSettings
@@ -13,6 +15,11 @@ class ContextSettings(DeviceSettings, TargetSettings):
         ge=1,
         le=10_000,
         description="Painted pixels of each class that the model remembers, drawn at random.",
+    )
+    shrink: Literal["auto", "1", "2", "4"] = Field(
+        "auto",
+        description="How many times images are shrunk before the network looks at them; auto decides by the size of "
+        "the painted objects, of which large ones are drawn better so.",
     )
     seed: int = Field(0, ge=0, description="Seed that decides which painted pixels are remembered.")
 

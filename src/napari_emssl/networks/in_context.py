@@ -44,15 +44,20 @@ class InContextNetwork(nn.Module):
         scale: float = 1.0,
     ) -> None:
         super().__init__()
-        self.trunk, self.dimensions, self.mask_decoder, self.scale = trunk, dimensions, mask_decoder, scale
-        stride, reach = int(trunk.stride), int(trunk.receptive_field)  # type: ignore[arg-type]
-        if mask_decoder is not None:
-            stride, reach = max(stride, mask_decoder.stride), reach + mask_decoder.receptive_field - 1
+        self.trunk, self.dimensions, self.mask_decoder = trunk, dimensions, mask_decoder
+        self.look_at(scale)
+        self.context = nn.ParameterList(nn.Parameter(torch.zeros(dimensions, count)) for count in painted)
+        self.sharpness = nn.Parameter(torch.tensor(10.0))
+
+    def look_at(self, scale: float) -> None:
+        """Look at images enlarged by `scale`, a power of two; `stride` and `receptive_field` follow."""
+        stride, reach = int(self.trunk.stride), int(self.trunk.receptive_field)  # type: ignore[arg-type]
+        if self.mask_decoder is not None:
+            stride, reach = max(stride, self.mask_decoder.stride), reach + self.mask_decoder.receptive_field - 1
+        self.scale = scale
         # both are in pixels of the image as it is given
         self.stride = max(1, round(stride / scale))
         self.receptive_field = round(reach / scale) + (0 if scale == 1 else 2 * max(1, round(1 / scale)) + 1)
-        self.context = nn.ParameterList(nn.Parameter(torch.zeros(dimensions, count)) for count in painted)
-        self.sharpness = nn.Parameter(torch.tensor(10.0))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(b, 1, h, w)`` to logits: ``(b, 1, h, w)`` of the one class, or ``(b, classes, h, w)`` of several."""

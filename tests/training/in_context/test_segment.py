@@ -131,7 +131,7 @@ def test_the_card_says_what_was_painted_and_with_which_grey_generator() -> None:
     image, truth = scene()
     card = in_context([image], [painted(truth)], SETTINGS, grey_generator()).card
     stage = card.history[-1]
-    assert (stage.job, stage.start, card.network.painted) == ("in_context", "vectors", (400, 196))
+    assert (stage.job, stage.start, card.network.painted) == ("in_context", "vectors", (128, 128))
     assert f"{np.count_nonzero(painted(truth))} painted pixels" in stage.data["summary"]
 
 

@@ -73,6 +73,15 @@ class PlaneVectors:
         self._kept: OrderedDict[tuple[bytes, TileRegion], Tensor] = OrderedDict()
         self._bytes = 0
 
+    def look_at(self, scale: float) -> bool:
+        """Look at planes enlarged by `scale`; return whether that is new. Then planes have to be made again."""
+        if scale == self.network.scale:
+            return False
+        self.network.look_at(scale)
+        self._kept.clear()
+        self._bytes = 0
+        return True
+
     def plane(self, image: NDArray[np.float32], key: bytes) -> VectorPlane:
         """Return a scaled image ``(h, w)`` as a plane of this network; other images need other keys."""
         return VectorPlane(key, padded(image, self.network.stride), (image.shape[0], image.shape[1]))

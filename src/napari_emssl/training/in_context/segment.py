@@ -18,6 +18,7 @@ from ..finetuning.labelled_data import Assumed, TrainingData, gather
 from ..provenance import versions
 from .context import Context, remember_painting
 from .network import context_network
+from .object_size import scale_for
 from .plane_vectors import PlaneVectors
 
 
@@ -106,12 +107,16 @@ class ContextRequest:
         classes = self._classes(data)
         _check_background(data)
         vectors = PlaneVectors(context_network(base, data.classes, device), device)
+        scale = scale_for(self.settings.shrink, [plane.target for plane in data.training])
+        vectors.look_at(scale)
         planes = [vectors.plane(plane.image, str(number).encode()) for number, plane in enumerate(data.training)]
         context = remember_painting(vectors, planes, data.training, data.classes, self.settings)
         card = Card(
             name=self.name or f"in-context-{base.name}",
             task="segment",
-            network=base.card.network.model_copy(update={"painted": tuple(part.shape[1] for part in context.vectors)}),
+            network=base.card.network.model_copy(
+                update={"painted": tuple(part.shape[1] for part in context.vectors), "scale": scale}
+            ),
             scaling=base.card.scaling,
             classes=classes,
             pixel_size_nm=data.pixel_size_nm,

@@ -20,6 +20,7 @@ from ...jobs.events import Control, Finished, Job, Preview, Started, Update
 from ...models.model_file import Model
 from ..in_context.context import remember_painting
 from ..in_context.network import context_network
+from ..in_context.object_size import scale_for
 from ..in_context.plane_vectors import PlaneVectors, VectorPlane
 from ..in_context.segment import context_generator
 from .answers import Floats, answer_of, answer_queries
@@ -89,12 +90,14 @@ class ContextPredictor:
 
     def answers(self, query: PreviewQuery, control: Control) -> Iterator[Preview]:
         """Yield the answer, first in part where all of it takes long, see `FirstLook`."""
-        planes = [self._plane(plane) for plane in query.planes]
-        view = planes[query.view]
         if not any(labels.any() for labels in query.painting):
-            self._look_at(view, query, control)
+            self._look_at(self._plane(query.planes[query.view]), query, control)
             return
         painted = query_targets(query)
+        if self._vectors.look_at(scale_for(self._settings.shrink, painted.targets)):
+            self._known.clear()
+        planes = [self._plane(plane) for plane in query.planes]
+        view = planes[query.view]
         labelled = [
             LabelledPlane(plane.image, target, assumed=assumed)
             for plane, target, assumed in zip(planes, painted.targets, painted.assumed, strict=True)
