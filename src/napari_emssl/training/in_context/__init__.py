@@ -1,4 +1,4 @@
 """Segmentation in context: a model made from painted pixels without training, and training that begins from it.
 
-Training/live_preview, cli, demo.py, gui and worker_jobs may import it.
+Training/live_preview, cli, gui, demo and worker_jobs may import it.
 """
