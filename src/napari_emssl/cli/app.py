@@ -33,7 +33,7 @@ _COMMANDS = {
     "apply": "Run a model over images, folders and stacks.",
     "segment-in-context": "Segment images like what is painted in some of them, without training.\n\n"
     "Paintings pair with images by name. In painting files 0 is background; with --zero unpainted it says nothing, 1 "
-    "is background and 2, 3, ... are classes. Needs a generator pretrained with 'pretrain --pretext episodes'.",
+    "is background and 2, 3, ... are classes.",
     "evaluate": "Score a model against targets.",
     "compare": "Compare pretrained starts with random weights: the same recipe, images and seeds.\n\n"
     "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
