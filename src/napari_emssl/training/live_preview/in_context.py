@@ -21,6 +21,7 @@ from ...models.model_file import Model
 from ..in_context.context import remember_painting
 from ..in_context.network import context_network
 from ..in_context.object_size import scale_for
+from ..in_context.paint_sizes import size_notice
 from ..in_context.plane_vectors import PlaneVectors, VectorPlane
 from ..in_context.segment import context_generator
 from .answers import Floats, answer_of, answer_queries
@@ -105,7 +106,8 @@ class ContextPredictor:
         context = remember_painting(self._vectors, planes, labelled, painted.classes, self._settings)
         voice = self._voice(query, painted)
         for images in self._tiles(view, query, painted.classes, voice, control):
-            yield Preview(images, query.number, context.notice)
+            sizes = size_notice(painted.targets[query.view], np.asarray(images["prediction"], np.uint8))
+            yield Preview(images, query.number, " ".join(filter(None, [context.notice, sizes])))
 
     def _plane(self, plane: NDArray[np.generic]) -> VectorPlane:
         """Return a plane scaled as the generator wants it, now or from before."""
