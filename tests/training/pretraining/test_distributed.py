@@ -93,8 +93,9 @@ def assert_same_run(ours: Path, wanted: Path) -> None:
             assert mine[step][kind] == pytest.approx(values, rel=2e-3), (step, kind)
 
 
-def test_two_processes_follow_one_with_the_whole_batch(folder: Path, tmp_path: Path) -> None:
-    plan = "--steps", "8", "--validation-interval", "2"
+@pytest.mark.parametrize("tasks", [(), ("--pretext", "restore+collage+episodes", "--mask-decoder", "unet-2-44")])
+def test_two_processes_follow_one_with_the_whole_batch(tasks: tuple[str, ...], folder: Path, tmp_path: Path) -> None:
+    plan = "--steps", "8", "--validation-interval", "2", *tasks
     run_one(command(folder, tmp_path / "one.safetensors", *plan, "--log", str(tmp_path / "one.jsonl")))
     said = run_two(command(folder, tmp_path / "two.safetensors", *plan, "--log", str(tmp_path / "two.jsonl")))
     assert_same_run(tmp_path / "two.jsonl", tmp_path / "one.jsonl")

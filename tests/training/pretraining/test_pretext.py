@@ -29,7 +29,10 @@ PLAIN = ApplySettings(device="cpu", precision="fp32")
 
 
 def tiny(pretext: str, **changes: object) -> PretrainSettings:
-    usual = {"pretext": pretext, "steps": 2, "batch_size": 2, "precision": "fp32", "vector_channels": 4}
+    usual = {
+        "pretext": pretext, "steps": 2, "batch_size": 2, "precision": "fp32", "vector_channels": 4,
+        "mask_decoder": "unet-2-44",
+    }  # fmt: skip
     return small(**{**usual, **changes})
 
 
@@ -59,11 +62,29 @@ def test_thirty_steps_on_episodes_lower_their_loss() -> None:
     assert ours.weights()["sharpness"] != 10.0
 
 
+def test_the_decoder_begins_with_the_answer_of_the_similarities_and_improves_on_it() -> None:
+    settings = tiny("episodes", width=4, batch_size=4, learning_rate=2e-2)
+    collages = training_collages(gather_unlabelled(blobs(), settings))[list(range(4))]
+    ours = learner(settings)
+    losses = [float(ours.train_step(PretextBatch(None, collages), 0.0)["masks"]) for _ in range(30)]
+    assert losses[-1] < 0.8 * losses[0]
+    decoders = [name for name in ours.weights() if name.startswith("mask_decoder.")]
+    assert len(decoders) > 20
+
+
+def test_each_collage_is_shown_as_often_as_asked_for_and_never_twice_alike() -> None:
+    settings = tiny("episodes", collage_views=2)
+    collages = training_collages(gather_unlabelled(blobs(), settings))[[6, 7, 8]]
+    sizes = [int(objects.sum()) for objects in collages.objects]
+    assert sizes[0] == sizes[1] != sizes[2]
+    assert not torch.equal(collages.images[0], collages.images[1])
+
+
 def test_every_task_has_its_head_losses_scores_and_pictures(tmp_path: Path) -> None:
     events = list(pretrain(blobs(), tiny("episodes+collage+restore"), name="all"))
     told = [event for event in events if isinstance(event, Progress)]
     assert set(told[-1].metrics) == {"l1", "objects_dice", "episode_dice"}
-    assert {"discriminator", "adversarial", "l1", "objects", "episodes"} == set(told[1].losses)
+    assert {"discriminator", "adversarial", "l1", "objects", "episodes", "masks"} == set(told[1].losses)
     pictures = next(event.images for event in events if isinstance(event, Preview))
     assert set(pictures) == {"corrupted", "restored", "clean", "collage", "truth", "found"}
     model = read_model(save_model(result(events), tmp_path / "all.safetensors"))
