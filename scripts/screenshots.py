@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 from PIL import Image
 from qtpy.QtWidgets import QApplication
+from scipy import ndimage
 
 from napari_emssl.gui.plugin.demo import open_demo
 
@@ -102,6 +103,23 @@ def training_states():
     viewer.close()
 
 
+def one_particle():
+    """The first look, with one particle painted and nothing pressed."""
+    viewer = napari.Viewer()
+    viewer.window.resize(*SIZE)
+    widget = open_demo(viewer)
+    painting = widget.page.painting.value
+    pieces, _ = ndimage.label(painting.data[0] == 1)
+    painting.data[0][pieces > 1] = 0
+    painting.refresh()
+    painting.events.data()
+    wait(1)
+    viewer.reset_view()
+    wait(20)
+    take(viewer, "dock-one-particle")
+    viewer.close()
+
+
 def main():
     """Walk through the demo and take a picture of each state."""
     viewer = napari.Viewer()
@@ -126,5 +144,6 @@ def main():
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as home, mock.patch.dict("os.environ", NAPARI_EMSSL_HOME=home):
+        one_particle()
         main()
         training_states()

@@ -23,7 +23,9 @@ def open_demo(viewer: "Viewer") -> "QWidget":
     painting = viewer.layers[-1]
     viewer.layers.selection.active = painting
     widget.reset_choices()
-    widget.panel.say("Three particles are painted. Press Start, watch, then apply the model to all planes.")
+    widget.panel.say(
+        "The others are found from what is painted. Paint more, keep the answer, or press Start to fine-tune."
+    )
     return widget
 
 
