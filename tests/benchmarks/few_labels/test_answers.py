@@ -65,7 +65,19 @@ def test_in_context_is_what_users_get(trial: Trial) -> None:
     (answer,) = column.answers(trial)
     assert np.array_equal(answer.labels, em.apply(column.ask(trial), trial.painted.image, PLAIN))
     assert score(trial, trial.painted, answer) > 0.95
-    assert column.checked
+    assert column.checked == {("made-up", 1.0)}
+
+
+def test_so_it_is_with_hot_pixels_in_a_shrunken_image() -> None:
+    numbers = np.kron(squares(4, 48), np.ones((16, 16), np.uint8))
+    image = picture(numbers).astype(np.uint16)
+    image[100, 100:300:20] = 60_000
+    made = as_micrograph("large", image, numbers, MicrographSet(""))
+    trial = Trial("large", "", 2, 0, made, paint(made, 2, np.random.default_rng(0)), (made,), (2,))
+    column = InContext("grey", grey_generator(), PLAIN)
+    (answer,) = column.answers(trial)
+    assert column.checked == {("large", 0.5)}
+    assert np.array_equal(answer.labels, em.apply(column.ask(trial), image, PLAIN))
 
 
 def test_an_answer_that_users_do_not_get_is_refused(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
