@@ -76,6 +76,53 @@ def test_which_data_set_is_read(tmp_path: Path) -> None:
         read_image(tmp_path / "broken.h5")
 
 
+@pytest.mark.parametrize("kind", ["external", "group", "virtual", "raw"])
+@pytest.mark.parametrize("inside", [True, False])
+def test_links_are_followed_inside_the_folder_only(tmp_path: Path, kind: str, inside: bool) -> None:
+    folder = tmp_path / "data"
+    other = store(folder / "other.h5" if inside else tmp_path / "secret.h5", images=IMAGES)
+    name = "other.h5" if inside else "../secret.h5"
+    with h5py.File(folder / "a.h5" if inside else folder.mkdir() or folder / "a.h5", "w") as file:
+        if kind == "external":
+            file["images"] = h5py.ExternalLink(name, "images")
+        elif kind == "group":
+            file["deep"] = h5py.ExternalLink(name, "/")
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout(IMAGES.shape, IMAGES.dtype)
+            layout[:] = h5py.VirtualSource(name, "images", IMAGES.shape)
+            file.create_virtual_dataset("images", layout)
+        else:
+            (folder / name).write_bytes(IMAGES.tobytes())
+            file.create_dataset("images", IMAGES.shape, IMAGES.dtype, external=[(str(folder / name), 0, IMAGES.nbytes)])
+    if inside and kind != "group":
+        np.testing.assert_array_equal(read_image(folder / "a.h5").plane(2), IMAGES[2])
+    else:
+        with pytest.raises(UserError, match="no data set" if inside else "not a file in its folder"):
+            read_image(folder / "a.h5")
+    assert other.exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e12])
+def test_labels_that_no_whole_number_stands_for_are_refused(tmp_path: Path, value: float) -> None:
+    labels = np.zeros((1, 4, 4))
+    labels[0, 0, :3] = 1, 300, -1
+    image = read_image(store(tmp_path / "sound.h5", labels=labels))
+    np.testing.assert_array_equal(image.plane(0), labels[0])
+    labels[0, 0, 0] = value
+    with pytest.raises(UserError, match="whole numbers"):
+        read_image(store(tmp_path / "l.h5", labels=labels)).plane(0)
+
+
+def test_any_data_set_can_be_named(tmp_path: Path) -> None:
+    path = store(tmp_path / "two.h5", **{"a": IMAGES, "deep/b": IMAGES + 1})
+    np.testing.assert_array_equal(read_image(path, "deep/b").plane(0), IMAGES[0] + 1)
+
+
+def test_one_grey_image_with_a_last_axis_of_one(tmp_path: Path) -> None:
+    image = read_image(store(tmp_path / "a.h5", images=IMAGES[0][..., None]))
+    np.testing.assert_array_equal(image.plane(0), IMAGES[0])
+
+
 def test_files_of_one_folder_pair_up(tmp_path: Path) -> None:
     for size in ("10nm", "20nm"):
         store(tmp_path / "au" / f"{size}_Images.h5", images=IMAGES)

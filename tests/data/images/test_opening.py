@@ -1,5 +1,6 @@
 """Images are found, opened and taken as they are."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from image_arrays import random_array, stacked
 
+from napari_emssl.data.datasets.folder_index import scan
+from napari_emssl.data.datasets.sources import open_sources
 from napari_emssl.data.images.image import grey
-from napari_emssl.data.images.opening import as_image, find_images
+from napari_emssl.data.images.opening import as_image, find_images, read_image
 from napari_emssl.errors import UserError
 
 
@@ -28,6 +31,22 @@ def test_find_images_survives_links_in_a_circle(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     assert find_images(tmp_path) == [tmp_path / "a.png"]
+
+
+def test_pipes_devices_and_dead_links_are_passed_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tif")
+    (tmp_path / "b.tif").symlink_to("/dev/zero")
+    (tmp_path / "c.tif").symlink_to(tmp_path / "gone.tif")
+    (tmp_path / "d.tif").symlink_to(tmp_path / "d.tif")
+    with pytest.raises(UserError, match="no image in the folder"):
+        find_images(tmp_path)
+    (tmp_path / "e.tif").touch()
+    assert find_images(tmp_path) == [tmp_path / "e.tif"]
+    assert list(scan(tmp_path).texts()) == ["e.tif"]
+    for name, words in (("a", "a pipe or a device"), ("b", "a pipe or a device"), ("c", "not exist"), ("d", "opened")):
+        for opens in (read_image, find_images, lambda path: open_sources([path])):
+            with pytest.raises(UserError, match=words):
+                opens(tmp_path / f"{name}.tif")
 
 
 def test_find_images_names_what_is_wrong(tmp_path: Path) -> None:

@@ -99,6 +99,8 @@ def _walk(root: Path) -> Iterator[tuple[bytes, tuple[int, int]]]:
             for entry in entries:
                 if is_image_name(entry.name):
                     with suppress(OSError):  # a link to nothing, or a file deleted meanwhile
+                        if not (entry.is_file() or entry.is_dir()):
+                            continue  # a pipe or a device, which may never come to an end
                         status = entry.stat()
                         yield os.fsencode(below + entry.name), (status.st_size, status.st_mtime_ns)
                 elif entry.is_dir() and not is_junk(entry.name):

@@ -11,7 +11,7 @@ from ...errors import UserError
 from ...formatting import counted
 from ..formats.hdf5 import frames_of
 from ..images.image import Image, ImageSource
-from ..images.opening import FORMATS, as_image, is_image_name
+from ..images.opening import FORMATS, as_image, check_path, is_image_name
 from .folder_index import FolderIndex, scan
 from .layouts import LayoutName, find_layout
 from .pack_file import PackedPlanes, is_pack
@@ -68,7 +68,7 @@ def open_sources(
     UserError
         If a path does not exist, a pack is damaged, nothing is of the layout asked for, or no image can be read.
     """
-    _check_overlap(sources)
+    _check_paths(sources)
     prefixes = _prefixes(sources)
     parts = [_open(*each, layout, hot_pixels) for each in zip(sources, prefixes, strict=True)]
     found = parts[0] if len(parts) == 1 else _concatenated(parts)
@@ -91,9 +91,14 @@ def _label(number: int, source: ImageSource) -> str:
     return Path(source).resolve().name if isinstance(source, Path | str) else str(number)
 
 
-def _check_overlap(sources: Sequence[ImageSource]) -> None:
-    """Raise `UserError` for what is given twice: such an image could be learnt from and held out at once."""
+def _check_paths(sources: Sequence[ImageSource]) -> None:
+    """Raise `UserError` for what cannot be opened, and for what is given twice.
+
+    Such an image could be learnt from and held out at once.
+    """
     paths = [Path(source) for source in sources if isinstance(source, Path | str)]
+    for path in paths:
+        check_path(path)
     seen: set[Path] = set()
     for path in paths:
         if path.resolve() in seen:
@@ -127,8 +132,6 @@ def _open_pack(path: Path, prefix: str) -> ImageCatalog:
 
 def _open_path(path: Path, prefix: str, wanted: LayoutName) -> ImageCatalog:
     """List a folder or an image file."""
-    if not path.exists():
-        raise UserError(f"{path} does not exist. Check the path.")
     if not path.is_dir() and not is_image_name(path.name):
         raise UserError(f"{path} is not in a known image format. Formats that can be read: {FORMATS}.")
     index = scan(path)

@@ -76,7 +76,7 @@ class H5Planes:
             if self._file is None:
                 self._file = h5py.File(self._path, "r")
             data = self._file[self._key]
-            plane = np.asarray(data[i] if data.ndim > 2 else data[()])
+            plane = np.asarray(data[i] if data.ndim > 2 and len(self) == data.shape[0] else data[()])
         if self._channel is not None:
             return (plane[..., self._channel] > 0.5).astype(np.uint8)
         plane = plane.reshape(self.shape[1:])
@@ -101,7 +101,7 @@ def _whole_numbers(plane: NDArray[np.generic]) -> NDArray[np.int32]:
 def _planes_shape(stored: tuple[int, ...], path: Path) -> tuple[int, int, int]:
     """``(n, h, w)`` of a data set."""
     shape = stored
-    if len(shape) == 4 and shape[-1] in (1, 2):
+    if (len(shape) == 4 and shape[-1] in (1, 2)) or (len(shape) == 3 and shape[-1] == 1):
         shape = shape[:-1]
     elif len(shape) == 4 and shape[1] == 1:
         shape = (shape[0], *shape[2:])

@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -72,31 +72,39 @@ def _signals(path: Path) -> tuple[list[Signal], tuple[str, ...]]:
             check_links(path)
             return _emd_signals(path)
         plugin = importlib.import_module("rsciio.digitalmicrograph")
-        try:
-            return list(plugin.file_reader(str(path), lazy=True)), ()
-        except ValueError as error:
-            if "RGB" not in str(error):
-                raise
-            # colours are records of bytes, which rosettasciio reads at once only
-            return list(plugin.file_reader(str(path), lazy=False)), ()
+        return _lazy_if_possible(lambda lazy: plugin.file_reader(str(path), lazy=lazy)), ()
+
+
+def _lazy_if_possible(read: Callable[[bool], Iterable[Signal]]) -> list[Signal]:
+    """Signals that are read when they are asked for; colours and some files rosettasciio can only read at once."""
+    try:
+        return list(read(True))
+    except ValueError as error:
+        if "RGB" not in str(error) and "chunks" not in str(error):
+            raise
+    return list(read(False))
 
 
 def _emd_signals(path: Path) -> tuple[list[Signal], tuple[str, ...]]:
-    """Images of a Velox file, without its spectra, for which rosettasciio needs a package of its own."""
+    """Images of an EMD file, without the spectra of Velox, for which rosettasciio needs a package of its own."""
     plugin = importlib.import_module("rsciio.emd")
     note = _note_on_spectra(path)
     try:
-        return list(plugin.file_reader(str(path), lazy=True, select_type="images")), note
+        return _lazy_if_possible(lambda lazy: plugin.file_reader(str(path), lazy=lazy, select_type="images")), note
     except ModuleNotFoundError as error:
         if "sparse" not in str(error):
             raise
+    return _lazy_if_possible(lambda lazy: _images_of_velox(path, lazy)), note
+
+
+def _images_of_velox(path: Path, lazy: bool) -> list[Signal]:
+    """Images alone: rosettasciio looks for the package all the same, but only after it has read them."""
     import h5py
 
-    # asked for images alone, it looks for the package all the same, but only after it has read the images
-    reader = importlib.import_module("rsciio.emd._emd_velox").FeiEMDReader(lazy=True, select_type="images")
+    reader = importlib.import_module("rsciio.emd._emd_velox").FeiEMDReader(lazy=lazy, select_type="images")
     with suppress(ModuleNotFoundError):
         reader.read_file(h5py.File(path, "r"))
-    return list(reader.dictionaries), note
+    return list(reader.dictionaries)
 
 
 def _note_on_spectra(path: Path) -> tuple[str, ...]:
@@ -107,10 +115,9 @@ def _note_on_spectra(path: Path) -> tuple[str, ...]:
         spectral = [key for key in ("SpectrumStream", "SpectrumImage", "EelsSpectrumImage") if f"Data/{key}" in file]
     if not spectral:
         return ()
-    package = (
-        "" if importlib.util.find_spec("sparse") else "; to read them elsewhere, rosettasciio needs the package sparse"
-    )
-    return (f"The spectrum image in {path} is left out{package}.",)
+    if importlib.util.find_spec("sparse"):
+        return (f"The spectrum image in {path} is left out.",)
+    return (f"The spectrum image in {path} is left out; programs that show it need the package sparse.",)
 
 
 @contextmanager

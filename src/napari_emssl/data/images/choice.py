@@ -55,7 +55,7 @@ class Choice:
 
     def _find(self, wanted: str) -> int:
         lower = [name.casefold() for name in self._names]
-        if wanted.casefold() in lower:
+        if wanted and wanted.casefold() in lower:
             return lower.index(wanted.casefold())
         if wanted.isdecimal() and 1 <= int(wanted) <= len(lower):
             return int(wanted) - 1

@@ -52,7 +52,7 @@ def natural_key(path: Path | str) -> list[tuple[int, int, str]]:
 
 def _images_at(path: Path) -> list[Path]:
     """Images that one path stands for, at least one."""
-    _check_kind(path)
+    check_path(path)
     if path.is_file() or _is_zarr(path):
         _reader_suffix(path)
         return [path]
@@ -62,7 +62,7 @@ def _images_at(path: Path) -> list[Path]:
     return images
 
 
-def _check_kind(path: Path) -> None:
+def check_path(path: Path) -> None:
     """Raise `UserError` for what is not there, and for pipes and devices, which may never come to an end."""
     try:
         mode = path.stat().st_mode
@@ -170,7 +170,7 @@ def open_images(source: ImageSource | ArrayLike) -> list[Image]:
 
 def _read(path: Path, wanted: str | int | None) -> list[Image]:
     """Open the images of a file that are wanted."""
-    _check_kind(path)
+    check_path(path)
     if path.is_dir() and not _is_zarr(path):
         raise UserError(f"{path} is a folder. Give one image file.")
     choice = Choice(path, wanted)

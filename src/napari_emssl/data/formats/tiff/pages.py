@@ -77,7 +77,10 @@ def check_whole(tif: "TiffFile", stack: Stack) -> None:
 
 def page_of(tif: "TiffFile", stack: Stack, number: int) -> "TiffPage | TiffFrame":
     """Return a page of a stack; raises `ValueError` where the file does not hold it."""
-    page = tif.pages[stack.pages[number]] if stack.series is None else tif.series[stack.series].pages[number]
+    try:
+        page = tif.pages[stack.pages[number]] if stack.series is None else tif.series[stack.series].pages[number]
+    except IndexError:
+        page = None
     if page is None:
         raise ValueError(f"it lacks plane {number}")
     return page

@@ -1,6 +1,6 @@
 """Which pages of a TIFF belong together, and which of its images is the data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,10 +87,22 @@ def contents_of(tif: "TiffFile", path: Path) -> TiffContents:
     stacks = _by_page(tif) if alone else _by_series(tif, ome)
     if len(stacks) == 1 and alone and not note:
         stacks = [_with_axes(stacks[0], ome)]
+    if tif.is_imagej and not note and not ome.images:
+        note = _imagej_note(path, tif.imagej_metadata or {}, sum(one.planes for one in stacks))
     stacks = [one for one in stacks if {"Y", "X"} <= set(one.letters)]
     if not stacks:
         raise ValueError("it holds no image")
     return TiffContents(tuple(stacks), _data(stacks), note, ome)
+
+
+def _imagej_note(path: Path, metadata: Mapping[str, object], held: int) -> str:
+    """A sentence where ImageJ claims more planes; raises `ValueError` for a single one, the rest of a cut stack."""
+    claimed = metadata.get("images")
+    if not isinstance(claimed, int) or claimed <= held:
+        return ""
+    if held == 1:
+        raise ValueError(f"it holds 1 of the {claimed} planes that its header names")
+    return f"{path} holds {held} of the {claimed} planes that its header names, which are read."
 
 
 def _with_axes(stack: Stack, ome: OmeSet) -> Stack:
@@ -108,12 +120,11 @@ def _by_series(tif: "TiffFile", ome: OmeSet) -> list[Stack]:
     series = list(tif.series)
     kinds = {each.kind for each in series}
     alike = {(each.keyframe.shape, each.dtype, each.keyframe.axes) for each in series}
-    counted = sum(len(each) for each in series)
-    split = kinds <= set(_MERGED) and len(alike) < len(series) and counted == len(tif.pages)
-    lost = kinds == {"imagej"} and counted < len(tif.pages)
-    if split or lost:
-        return _by_page(tif)
-    return [_of_series(tif, number, each, ome) for number, each in enumerate(series)]
+    split = kinds <= set(_MERGED) and len(alike) < len(series) and sum(map(len, series)) == len(tif.pages)
+    stacks = [_of_series(tif, number, each, ome) for number, each in enumerate(series)]
+    # ImageJ's header may know nothing of frames that another program appended, or of those that were cut off
+    other = kinds == {"imagej"} and 1 < len(tif.pages) != sum(stack.planes for stack in stacks)
+    return _by_page(tif) if split or other else stacks
 
 
 def _of_series(tif: "TiffFile", number: int, series: "TiffPageSeries", ome: OmeSet) -> Stack:
