@@ -69,6 +69,7 @@ _ALL_TASKS: dict[str, object] = {
     "frozen_norm": False,
     "precision": "fp32",
     "warm_rate": 1.0,
+    "begin_in_context": False,
     "epochs": 60,
     "validation_epochs": 5,
     "snapshots": True,

@@ -187,6 +187,21 @@ class FinetuneSettings(RecipeSettings, TrainingSettings, SplitSettings):
         description="Share of the learning rate used when the start already segments, so that training continues "
         "gently and loses nothing at first.",
     )
+    begin_in_context: bool = Field(
+        True,
+        description="Segmentation from a generator that can answer in context: train that answer gently, and keep it "
+        "where training does not beat it. Otherwise the generator's weights are trained as those of any other.",
+    )
+    context_rate: float = Field(
+        0.1, gt=0, le=1, description="Share of the learning rate used when training begins in context."
+    )
+    least_gain: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="By how much the Dice of held-out painting must rise for a training that began in context to be "
+        "kept.",
+    )
     validation_epochs: ValidationEpochs = None
     snapshots: Snapshots = False
     supervision: Literal["auto", "frames", "blind-spot"] = Field(

@@ -48,7 +48,7 @@ def without_context(model: Model) -> Model:
     card = model.card
     if not card.network.painted:
         return model
-    trunk = {name.removeprefix(_TRUNK): array for name, array in model.weights.items() if name.startswith(_TRUNK)}
+    trunk = {name.removeprefix(_TRUNK): array for name, array in model.weights.items() if not name.startswith(_CONTEXT)}
     network = card.network.model_copy(update={"painted": ()})
     return Model(card.model_copy(update={"task": "reconstruct", "network": network, "classes": ()}), trunk)
 

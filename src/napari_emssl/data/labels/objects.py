@@ -127,6 +127,34 @@ def hold_out(
     return training, validation
 
 
+def leave_each_out(targets: Sequence[Target]) -> list[list[Target]]:
+    """Return what is left of painting without each object in turn, and without what is nearer to it than to others.
+
+    Objects are passed over that leave a class or the background unpainted, or that have no background beside them.
+
+    Parameters
+    ----------
+    targets
+        Core targets ``(h, w)``.
+
+    Returns
+    -------
+    list of lists
+        Core targets of the same shapes, one list for each object.
+
+    """
+    left = []
+    for plane, target in enumerate(targets):
+        numbers = numbered_objects(target)[0]
+        for number in range(1, int(numbers.max(initial=0)) + 1):
+            training, validation = _split_target(target, numbers, [number])
+            rest = [*targets[:plane], training, *targets[plane + 1 :]]
+            shown = {int(value) for each in rest for value in np.unique(each)}
+            if shown >= {int(value) for each in targets for value in np.unique(each)} and (validation == 1).any():
+                left.append(rest)
+    return left
+
+
 def _classes_shown(targets: Sequence[Target]) -> int:
     """Number of classes, background included, over all targets."""
     return len({int(value) for target in targets for value in np.unique(target)} - {0})

@@ -3,15 +3,15 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...data.datasets.image_pairs import ImageSources
-from ...data.patches.labelled import LabelledBatch
+from ...data.patches.labelled import LabelledBatch, LabelledPatches
 from ...data.patches.labelled_loader import LabelledLoader
 from ...errors import UserError
-from ...jobs.devices import choose_device
-from ...jobs.events import Control, Finished, Job, Notice, Started, Update
+from ...jobs.devices import Device, choose_device
+from ...jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
 from ...jobs.settings import FinetuneSettings
 from ...models.model_file import Card, Model, NetworkSpec
 from ...models.recommended import recommended_start
@@ -21,7 +21,9 @@ from ..learner import TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage
 from .base_learner import FinetuneContext, FineTuner
-from .labelled_data import TrainingData
+from .context_start import begins_in_context, context_start
+from .context_tuner import ContextTuner, FoldPatches
+from .labelled_data import Assumed, TrainingData
 from .snapshots import SnapshotLearner
 from .task_training import TaskTraining, training_of
 
@@ -104,11 +106,13 @@ class FinetuneRequest:
     command: str
     split: Path | None = None
     keep_split: Path | None = None
+    assumed: Assumed = None
+    """Segmentation: for each plane which background nobody has painted."""
 
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Gather what there is to learn from, and train; yields the events of the job."""
         start = _load_start(self.start, self.settings)
-        training = training_of(self.settings, with_targets=self.targets is not None)
+        training = training_of(self.settings, self.targets is not None, self.assumed)
         data = training.gather(self.images, self.targets, self.settings, start, self.split)
         if self.keep_split and data.division:
             data.division.write(self.keep_split, {"seed": self.settings.seed, "split_by": self.settings.split_by})
@@ -127,11 +131,15 @@ class _FinetuneRun:
         self._start = training.adapted(start, self._names) if start else None
         self._network = _network_spec(self._start, self._settings, data)
         self._snapshots: SnapshotLearner | None = None
+        self._facts: dict[str, object] = {}
 
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Build the network, give it the weights of the start, and train."""
         settings, data, start = self._settings, self._data, self._start
         device = choose_device(settings)
+        if start and begins_in_context(start, data, settings):
+            yield from self._events_in_context(start, device, control)
+            return
         lr_factor = self._training.lr_factor(start, settings) if start else 1.0
         learner = self._training.learner(
             FinetuneContext(settings, data, device, self._network, start, self._card, lr_factor)
@@ -143,9 +151,39 @@ class _FinetuneRun:
         followed: FineTuner | SnapshotLearner = learner
         if settings.snapshots and data.test:
             followed = self._snapshots = SnapshotLearner(learner)
-        patches = self._training.patches(data, settings)
-        with closing(LabelledLoader(patches, settings.batch_size, settings.workers)) as loader:
-            yield from run_training(followed, self._schedule(loader), control, self._request.resume)
+        yield from self._run(followed, self._training.patches(data, settings), control)
+
+    def _events_in_context(self, start: Model, device: Device, control: Control) -> Iterator[Update | Finished[Model]]:
+        """Train what the start answers in context, if anything can judge that."""
+        settings, data = self._settings, self._data
+        begin = context_start(start, data, self._training.classes(data, self._names), device, settings)
+        self._start, self._network = begin.model, begin.model.card.network
+        if not data.validation and begin.folds[0].validation:
+            self._data = replace(data, no_validation="")
+            self._facts["validation"] = "each painted object left out in turn"
+        context = FinetuneContext(settings, data, device, self._network, begin.model, self._card, settings.context_rate)
+        learner = ContextTuner(context, begin)
+        yield Started(device.label, device.reason, data.summary)
+        yield from map(Notice, filter(None, [*self._warnings(), begin.notice]))
+        if settings.validation and not learner.is_judged:
+            yield Preview(learner.preview(control.view), 0)
+            model = learner.model(learner.weights(), TrainingSummary(0, 0.0, {}, 0, stopped=False))
+            yield Notice(learner.verdict)
+            yield Finished(model, stopped=False)
+            return
+        patches = FoldPatches(
+            [self._training.patches(replace(data, training=fold.training), settings) for fold in begin.folds]
+        )
+        for event in self._run(learner, patches, control):
+            if isinstance(event, Finished) and learner.verdict:
+                yield Notice(learner.verdict)
+            yield event
+
+    def _run(
+        self, learner: FineTuner | SnapshotLearner, patches: LabelledPatches, control: Control
+    ) -> Iterator[Update | Finished[Model]]:
+        with closing(LabelledLoader(patches, self._settings.batch_size, self._settings.workers)) as loader:
+            yield from run_training(learner, self._schedule(loader), control, self._request.resume)
 
     def _warnings(self) -> Iterator[str]:
         """Say what is not as one might expect of the data and the start."""
@@ -176,7 +214,7 @@ class _FinetuneRun:
         """Write the card, when training is over."""
         request, data, start = self._request, self._data, self._start
         facts: dict[str, object] = {"summary": data.summary, "validation": data.no_validation or "held out"}
-        facts |= self._training.facts(data)
+        facts |= self._training.facts(data) | self._facts
         if self._snapshots:
             facts["snapshots"] = self._snapshots.rows
         record = stage("finetune", self._settings, facts, summary, start.name if start else "scratch", request.command)

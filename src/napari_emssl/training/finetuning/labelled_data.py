@@ -65,6 +65,8 @@ class TrainingData:
     """The first plane as it was recorded, ``(h, w)``; None: only the scaled ones are known."""
     split: SplitRecord = field(default_factory=dict)
     """Segmentation: what lies on which side, for runs that start from the model of this one."""
+    painted: Sequence[LabelledPlane] = ()
+    """Segmentation: all planes that are learnt from or validated on, whole and with all that is painted on them."""
     division: Division | None = None
     """How whole planes were divided, where more than a share for validation was asked for."""
     supervision: Supervision | None = None
@@ -136,7 +138,7 @@ def gather(
     parts = _split(planes, origins, settings, earlier or {}, split_rules(settings, split))
     return TrainingData(
         training=parts.training,
-        validation=[_crop(plane) for plane in parts.validation],
+        validation=[around_painted(plane) for plane in parts.validation],
         class_values=values if zero == "background" else tuple(value - 1 for value in values),
         scaling=scaling,
         pixel_size_nm=pixel_sizes(shown),
@@ -144,6 +146,7 @@ def gather(
         no_validation="" if parts.validation else _why_none(settings, bool(earlier)),
         test=parts.test,
         split=parts.record,
+        painted=[*parts.training, *parts.validation] if parts.division else planes,
         division=parts.division,
     )
 
@@ -243,7 +246,7 @@ def _split_images(planes: Planes, settings: FinetuneSettings, earlier: SplitReco
     return [p for p in planes if p.source not in chosen], [p for p in planes if p.source in chosen]
 
 
-def _crop(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
+def around_painted(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
     """Cut a plane down to what is painted and its surroundings, so that validation is quick."""
     rows, columns = np.nonzero(item.target)
     window = tuple(

@@ -19,7 +19,7 @@ from ...models.heads import new_classes, with_classes, without_context
 from ...models.model_file import ClassInfo, Model
 from ...models.tasks import task_of
 from .base_learner import FinetuneContext, FineTuner
-from .labelled_data import TrainingData, gather
+from .labelled_data import Assumed, TrainingData, gather
 from .learners import NoiseLearner, Restorer, Segmenter
 from .noisy_data import gather_noisy
 from .paired_data import gather_pairs
@@ -88,7 +88,17 @@ class TaskTraining(ABC):
 
 
 class SupervisedSegmentation(TaskTraining):
-    """Classes of pixels, from images that are painted."""
+    """Classes of pixels, from images that are painted.
+
+    Parameters
+    ----------
+    assumed
+        For each plane which background nobody has painted, see `labelled_data.gather`.
+
+    """
+
+    def __init__(self, assumed: Assumed = None) -> None:
+        self._assumed = assumed
 
     def gather(
         self,
@@ -101,7 +111,7 @@ class SupervisedSegmentation(TaskTraining):
         """Collect the painted planes; what an earlier run held out stays held out."""
         assert targets is not None, "`training_of` takes this way only where there are targets"
         earlier = recorded(start.card if start else None)
-        return gather(images, targets, settings, scaling_of(start, settings), earlier, split=split)
+        return gather(images, targets, settings, scaling_of(start, settings), earlier, self._assumed, split)
 
     def patches(self, data: TrainingData, settings: FinetuneSettings) -> LabelledPatches:
         """Cut around painted pixels, or inside one plane after the other."""
@@ -194,11 +204,22 @@ class SelfSupervisedDenoising(TaskTraining):
         return {"supervision": data.supervision.method, **data.supervision.found}
 
 
-def training_of(settings: FinetuneSettings, with_targets: bool) -> TaskTraining:
-    """Return the way in which a task is learnt, with targets or from the images alone."""
+def training_of(settings: FinetuneSettings, with_targets: bool, assumed: Assumed = None) -> TaskTraining:
+    """Return the way in which a task is learnt.
+
+    Parameters
+    ----------
+    settings
+        Of the fine-tuning.
+    with_targets
+        Whether there are targets, or the images alone.
+    assumed
+        Segmentation: for each plane which background nobody has painted.
+
+    """
     if not with_targets:
         return SelfSupervisedDenoising()
-    return SupervisedSegmentation() if task_of(settings.task).gives_labels else SupervisedRestoration()
+    return SupervisedSegmentation(assumed) if task_of(settings.task).gives_labels else SupervisedRestoration()
 
 
 def scaling_of(start: Model | None, settings: RecipeSettings) -> IntensityScaling:

@@ -1,7 +1,6 @@
 """Jobs that begin with a model in context: it is the result, or where fine-tuning begins."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +8,13 @@ from numpy.typing import NDArray
 
 from ...data.datasets.image_pairs import ImageSources
 from ...data.labels.objects import Target
-from ...data.patches.labelled import LabelledPlane
 from ...jobs.context_settings import ContextSettings
 from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Started, Update
 from ...jobs.settings import FinetuneSettings
 from ...models.model_file import Model
 from ..finetuning.finetune import FinetuneRequest
-from .plane_vectors import PlaneVectors
-from .segment import ContextAnswer, ContextRequest
+from .segment import ContextRequest, context_generator
 
 Masks = Sequence[NDArray[np.bool_] | None]
 
@@ -102,53 +99,8 @@ def finetune_in_context(
         Its result is a `Model` of the task ``segment``.
 
     """
-    return Job(_Refinement(images, targets, assumed, settings, generator, name, class_names, autosave, resume).events)
-
-
-@dataclass(frozen=True)
-class _Refinement:
-    """What `finetune_in_context` was asked for."""
-
-    images: ImageSources
-    targets: Sequence[Target]
-    assumed: Masks
-    settings: FinetuneSettings
-    generator: str
-    name: str
-    class_names: Sequence[str]
-    autosave: Path | None
-    resume: Path | None
-
-    def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
-        """Ask in context, then train."""
-        shared = self.settings.model_dump(include=set(ContextSettings.model_fields) - {"seed"})
-        context = ContextSettings.model_validate(shared)
-        answer = ContextRequest(
-            self.images, self.targets, context, self.generator, None, self.class_names, assumed=self.assumed
-        ).answer()
-        request = FinetuneRequest(
-            self.images, _cleared(self.targets, answer), self.settings, answer.model, self.name, self.class_names,
-            self.resume, self.autosave, "unknown", "",
-        )  # fmt: skip
-        for event in request.events(control):
-            yield event
-            if isinstance(event, Started) and answer.notice:
-                yield Notice(answer.notice)
-
-
-def _cleared(targets: Sequence[Target], answer: ContextAnswer) -> list[Target]:
-    """Return targets in which background that nobody has painted is unpainted where it is like the paint."""
-    cleared = iter(
-        [_without_like_paint(answer.vectors, number, plane) for number, plane in enumerate(answer.data.training)]
+    base = context_generator(generator)
+    request = FinetuneRequest(
+        images, targets, settings, base, name, class_names, resume, autosave, "unknown", "", assumed=assumed
     )
-    return [next(cleared) if target.any() else target for target in targets]
-
-
-def _without_like_paint(vectors: PlaneVectors, number: int, plane: LabelledPlane) -> Target:
-    target: Target = np.array(plane.target)
-    if plane.assumed is None or not plane.assumed.any():
-        return target
-    pixels = np.argwhere(plane.assumed)
-    like = vectors.classes_at(vectors.plane(plane.image, str(number).encode()), pixels)
-    target[tuple(pixels[like > 0].T)] = 0
-    return target
+    return Job(request.events)

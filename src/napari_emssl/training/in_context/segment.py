@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ...data.datasets.image_pairs import ImageSources
@@ -10,16 +9,11 @@ from ...errors import UserError
 from ...jobs.context_settings import ContextSettings
 from ...jobs.devices import choose_device
 from ...jobs.settings import FinetuneSettings
-from ...models.model_file import Card, ClassInfo, Model, Stage
+from ...models.model_file import ClassInfo, Model
 from ...models.recommended import recommended_context_generator
-from ...models.weights import to_numpy
 from ...models.zoo import resolve_model
+from ..context.remembered import remembered
 from ..finetuning.labelled_data import Assumed, TrainingData, gather
-from ..provenance import versions
-from .context import Context, remember_painting
-from .network import context_network
-from .object_size import scale_for
-from .plane_vectors import PlaneVectors
 
 
 def in_context(
@@ -78,8 +72,6 @@ class ContextAnswer:
 
     model: Model
     data: TrainingData
-    vectors: PlaneVectors
-    """Of the painted planes, by a network that remembers what the model does."""
     notice: str
     """What of the rings was left out, as a sentence; empty where nothing was."""
 
@@ -106,24 +98,10 @@ class ContextRequest:
         data = gather(self.images, self.paintings, _as_gathered(self.settings), base.card.scaling, assumed=self.assumed)
         classes = self._classes(data)
         _check_background(data)
-        vectors = PlaneVectors(context_network(base, data.classes, device), device)
-        scale = scale_for(self.settings.shrink, [plane.target for plane in data.training])
-        vectors.look_at(scale)
-        planes = [vectors.plane(plane.image, str(number).encode()) for number, plane in enumerate(data.training)]
-        context = remember_painting(vectors, planes, data.training, data.classes, self.settings)
-        card = Card(
-            name=self.name or f"in-context-{base.name}",
-            task="segment",
-            network=base.card.network.model_copy(
-                update={"painted": tuple(part.shape[1] for part in context.vectors), "scale": scale}
-            ),
-            scaling=base.card.scaling,
-            classes=classes,
-            pixel_size_nm=data.pixel_size_nm,
-            history=(*base.card.history, self._stage(data, base, context)),
-            licence=self.licence,
-        )
-        return ContextAnswer(Model(card, to_numpy(vectors.network.state_dict())), data, vectors, context.notice)
+        painting = remembered(base, data.training, data.classes, self.settings, device)
+        name = self.name or f"in-context-{base.name}"
+        model = painting.model(name, classes, data.summary, data.pixel_size_nm, self.licence, self.command)
+        return ContextAnswer(model, data, painting.context.notice)
 
     def _classes(self, data: TrainingData) -> tuple[ClassInfo, ...]:
         """Return the classes on the card, background first."""
@@ -135,18 +113,6 @@ class ContextRequest:
             )
         painted = zip(names, data.class_values, strict=True)
         return (ClassInfo(name="background"), *(ClassInfo(name=name, target_value=value) for name, value in painted))
-
-    def _stage(self, data: TrainingData, base: Model, context: Context) -> Stage:
-        rings = {"rings_left_out": round(context.left_out, 4)} if context.left_out else {}
-        return Stage(
-            job="in_context",
-            settings=self.settings.model_dump(mode="json"),
-            data={"summary": data.summary, **rings},
-            start=base.name,
-            versions=versions(),
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-            command=self.command,
-        )
 
 
 def context_generator(given: str | Path | Model | None) -> Model:

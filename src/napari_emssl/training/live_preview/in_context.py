@@ -18,11 +18,11 @@ from ...jobs.context_settings import ContextSettings
 from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Preview, Started, Update
 from ...models.model_file import Model
-from ..in_context.context import remember_painting
-from ..in_context.network import context_network
-from ..in_context.object_size import scale_for
+from ..context.memory import remember_painting
+from ..context.network import context_network
+from ..context.object_size import scale_for
+from ..context.plane_vectors import PlaneVectors, VectorPlane
 from ..in_context.paint_sizes import size_notice
-from ..in_context.plane_vectors import PlaneVectors, VectorPlane
 from ..in_context.segment import context_generator
 from .answers import Floats, answer_of, answer_queries
 from .filters import FilterPredictor

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_emssl.training.in_context.object_size import painted_diameter, scale_for
+from napari_emssl.training.context.object_size import painted_diameter, scale_for
 
 
 def disc(diameter: float, specks: int = 0, size: int = 640) -> np.ndarray:

@@ -10,9 +10,9 @@ from napari_emssl.jobs.devices import choose_device
 from napari_emssl.models.model_file import NetworkSpec
 from napari_emssl.models.weights import network_of
 from napari_emssl.networks.in_context import InContextNetwork
-from napari_emssl.training.in_context import plane_vectors
-from napari_emssl.training.in_context.network import remember
-from napari_emssl.training.in_context.plane_vectors import PlaneVectors
+from napari_emssl.training.context import plane_vectors
+from napari_emssl.training.context.network import remember
+from napari_emssl.training.context.plane_vectors import PlaneVectors
 
 DEVICE = choose_device(ContextSettings(device="cpu", precision="fp32"))
 

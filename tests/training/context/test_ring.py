@@ -3,7 +3,7 @@
 import torch
 
 from napari_emssl.networks.attention import unit_vectors
-from napari_emssl.training.in_context.ring import unlike_paint
+from napari_emssl.training.context.ring import unlike_paint
 
 SHARP = 10.0
 

@@ -1,0 +1,113 @@
+"""A painting remembered by a generator's network, and the model in context that makes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ...data.patches.labelled import LabelledPlane
+from ...jobs.context_settings import ContextSettings
+from ...jobs.devices import Device
+from ...models.model_file import Card, ClassInfo, Model, Stage
+from ...models.weights import to_numpy
+from ..provenance import versions
+from .memory import Context, draw_context, remember_painting
+from .network import context_network
+from .object_size import scale_for
+from .plane_vectors import PlaneVectors, VectorPlane
+
+
+@dataclass(frozen=True)
+class RememberedPainting:
+    """What a generator's network remembers of painted planes."""
+
+    base: Model
+    settings: ContextSettings
+    planes: Sequence[VectorPlane]
+    vectors: PlaneVectors
+    """Of the planes, by a network that remembers the painting."""
+    context: Context
+
+    def of_part(self, painted: Sequence[LabelledPlane], classes: int) -> Context:
+        """Return what would be remembered if less were painted on the planes, which are given in the same order."""
+        sharpness = self.vectors.network.sharpness.item()
+        return draw_context(
+            painted, classes, self.settings.most_painted, self.settings.seed, sharpness,
+            lambda number, pixels: self.vectors.at(self.planes[number], pixels),
+        )  # fmt: skip
+
+    def model(
+        self,
+        name: str,
+        classes: tuple[ClassInfo, ...],
+        summary: str,
+        pixel_size_nm: tuple[float, float] | None = None,
+        licence: str = "unknown",
+        command: str = "",
+    ) -> Model:
+        """Return the model in context.
+
+        Parameters
+        ----------
+        name, licence
+            For its card.
+        classes
+            Background and the painted classes.
+        summary
+            What is painted, as a sentence.
+        pixel_size_nm
+            Of the images: height and width.
+        command
+            The command line that asked for it.
+
+        """
+        base, painted = self.base, tuple(part.shape[1] for part in self.context.vectors)
+        card = Card(
+            name=name,
+            task="segment",
+            network=base.card.network.model_copy(update={"painted": painted, "scale": self.vectors.network.scale}),
+            scaling=base.card.scaling,
+            classes=classes,
+            pixel_size_nm=pixel_size_nm,
+            history=(*base.card.history, self._stage(summary, command)),
+            licence=licence,
+        )
+        return Model(card, to_numpy(self.vectors.network.state_dict()))
+
+    def _stage(self, summary: str, command: str) -> Stage:
+        left_out = self.context.left_out
+        rings = {"rings_left_out": round(left_out, 4)} if left_out else {}
+        return Stage(
+            job="in_context",
+            settings=self.settings.model_dump(mode="json"),
+            data={"summary": summary, **rings},
+            start=self.base.name,
+            versions=versions(),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=command,
+        )
+
+
+def remembered(
+    base: Model, painted: Sequence[LabelledPlane], classes: int, settings: ContextSettings, device: Device
+) -> RememberedPainting:
+    """Let a generator's network remember a painting.
+
+    Parameters
+    ----------
+    base
+        A generator with vectors.
+    painted
+        Scaled planes and what is painted on them.
+    classes
+        Number of classes, background included; of each at least one pixel is painted.
+    settings
+        How many pixels are remembered.
+    device
+        Where the network runs.
+
+    """
+    vectors = PlaneVectors(context_network(base, classes, device), device)
+    vectors.look_at(scale_for(settings.shrink, [plane.target for plane in painted]))
+    planes = [vectors.plane(plane.image, str(number).encode()) for number, plane in enumerate(painted)]
+    context = remember_painting(vectors, planes, painted, classes, settings)
+    return RememberedPainting(base, settings, planes, vectors, context)

@@ -1,0 +1,170 @@
+"""Gentle training of an answer in context, which is kept only where the painting that it has not seen says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ...data.patches.labelled import LabelledBatch, LabelledPatches
+from ...models.model_file import Model
+from ...models.weights import to_numpy
+from ...networks.in_context import InContextNetwork
+from ..learner import State, TrainingSummary
+from .base_learner import FinetuneContext
+from .context_start import ContextStart, Fold
+from .learners import Segmenter
+
+
+class MaskTuner(Segmenter):
+    """Learns to draw: of a network in context the mask decoder alone, or the trunk where it has none.
+
+    What is remembered stays, and so do the statistics of all norms.
+    """
+
+    def _to_train_mode(self) -> None:
+        network = cast(InContextNetwork, self.network)
+        self.network.eval().requires_grad_(False)
+        (network.mask_decoder or network.trunk).requires_grad_(True)
+
+    def learnt(self, network: nn.Module) -> dict[str, Tensor]:
+        """Return the tensors of a network that training changes, by name."""
+        trained = {name for name, weights in self.network.named_parameters() if weights.requires_grad}
+        return {name: tensor for name, tensor in network.state_dict().items() if name in trained}
+
+    def state(self) -> State:
+        """Return what training changes."""
+        changed = {"network": self.learnt(self.network), "average": self.learnt(self.average)}
+        return super().state() | changed
+
+    def load_state(self, state: State) -> None:
+        """Restore what `state` returned."""
+        whole = {
+            name: network.state_dict() | state[name]
+            for name, network in (("network", self.network), ("average", self.average))
+        }
+        super().load_state(state | whole)
+
+
+class ContextTuner(MaskTuner):
+    """Learns from an answer in context, several times side by side where each painted object is left out in turn.
+
+    The folds take turns, a step each. Each is judged on what it has not seen, neither by training nor in context. What
+    is returned remembers the whole painting and has the mean of the folds' weights, or is the answer in context itself:
+    see `model`.
+
+    Parameters
+    ----------
+    context
+        As for other learners; its start is the model in context.
+    begin
+        The folds.
+
+    """
+
+    def __init__(self, context: FinetuneContext, begin: ContextStart) -> None:
+        super().__init__(context)
+        self._begin = begin.model
+        self.folds = [MaskTuner(_fold_context(context, fold)) for fold in begin.folds]
+        self._first: dict[str, float] = {}
+        self.verdict = ""
+        """What became of the training, as a sentence, once there is a model; empty where it was kept."""
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is painting that can tell whether training was worth it."""
+        return any(fold.data.validation for fold in self.folds)
+
+    def train_step(self, batch: LabelledBatch, progress: float) -> Mapping[str, Tensor]:
+        """Take one step of the fold whose turn it is."""
+        losses = self.folds[self.step % len(self.folds)].train_step(batch, progress)
+        self.step += 1
+        return losses
+
+    def validate(self) -> dict[str, float]:
+        """Mean of what the folds measure, each on what it has not seen."""
+        found = [metrics for fold in self.folds if (metrics := fold.validate())]
+        mean = {name: float(np.mean([metrics[name] for metrics in found])) for name in (found[0] if found else ())}
+        if self.step == 0:
+            self._first = mean
+        return mean
+
+    def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
+        """Return what the mean of the folds makes of `view`, with the whole painting remembered."""
+        self._merge()
+        return super().preview(view)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the mean of the folds' averaged weights, with the whole painting remembered."""
+        self._merge()
+        return super().weights()
+
+    def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
+        """Return the fine-tuned model where it beats the answer in context by the least gain, else that answer."""
+        gain = summary.metrics.get("dice", 0.0) - self._first.get("dice", 0.0)
+        if self.settings.validation and (summary.best_step == 0 or not gain >= self.settings.least_gain):
+            self.verdict = self._why_not(summary)
+            weights = {name: torch.from_numpy(np.array(array)) for name, array in self._begin.weights.items()}
+            summary = replace(summary, metrics=self._first, best_step=0)
+        return super().model(weights, summary)
+
+    def state(self) -> State:
+        """Return the state of all folds."""
+        return {"folds": [fold.state() for fold in self.folds], "first": self._first, "step": self.step}
+
+    def load_state(self, state: State) -> None:
+        """Restore what `state` returned."""
+        for fold, saved in zip(self.folds, state["folds"], strict=True):
+            fold.load_state(saved)
+        self._first, self.step = state["first"], state["step"]
+
+    def _why_not(self, summary: TrainingSummary) -> str:
+        if not self.is_judged:
+            return (
+                "Too little is painted to tell whether training would help: the model is the answer in context. Paint "
+                "at least two objects, with background beside each."
+            )
+        found = f"{self._first.get('dice', 0.0):.3f} before training, at best {summary.metrics.get('dice', 0.0):.3f}"
+        return (
+            "Training did not improve on painting that it had not seen "
+            f"(Dice {found}): the model is the answer in context."
+        )
+
+    @torch.no_grad()
+    def _merge(self) -> None:
+        """Give the averaged network the mean of the folds' averaged weights."""
+        mine = self.learnt(self.average)
+        parts = [fold.learnt(fold.average) for fold in self.folds]
+        for name, tensor in mine.items():
+            tensor.copy_(torch.stack([part[name] for part in parts]).mean(0))
+
+
+class FoldPatches:
+    """Batches of the folds in turn.
+
+    Parameters
+    ----------
+    folds
+        Each gives every step a batch.
+
+    """
+
+    def __init__(self, folds: Sequence[LabelledPatches]) -> None:
+        self._folds = folds
+
+    def batch(self, step: int, size: int) -> LabelledBatch:
+        """Return the batch of the fold whose turn a step is."""
+        return self._folds[step % len(self._folds)].batch(step, size)
+
+
+def _fold_context(context: FinetuneContext, fold: Fold) -> FinetuneContext:
+    """Return what a fold's learner is built from: its part of the painting, learnt and remembered."""
+    start = cast(Model, context.start)
+    network = context.network.model_copy(update={"painted": tuple(part.shape[1] for part in fold.context)})
+    remembered = to_numpy({f"context.{row}": vectors for row, vectors in enumerate(fold.context)})
+    model = Model(start.card.model_copy(update={"network": network}), {**start.weights, **remembered})
+    data = replace(context.data, training=fold.training, validation=fold.validation)
+    return replace(context, data=data, network=network, start=model)

@@ -1,0 +1,74 @@
+"""Training that begins in context never hands over what is worse on painting that it has not seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from grey_vectors import grey_generator, painted, scene
+
+from napari_emssl.inference.apply import apply
+from napari_emssl.jobs.events import Finished, Notice, Preview, Progress
+from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
+from napari_emssl.training.finetuning.finetune import finetune
+from napari_emssl.training.in_context.segment import in_context
+
+PLAIN = ApplySettings(device="cpu", precision="fp32")
+
+
+def settings(**changed: object) -> FinetuneSettings:
+    plain = {"steps": 4, "batch_size": 1, "patch": 32, "device": "cpu", "precision": "fp32", "validation_interval": 2}
+    return FinetuneSettings(**(plain | changed))
+
+
+def three() -> tuple[np.ndarray, np.ndarray]:
+    """An image and its painting: three squares, with background beside each."""
+    image, truth = scene()
+    painting = np.zeros(truth.shape, np.uint8)
+    painting[4:26, 4:82] = 1
+    painting[:26, :82][truth[:26, :82]] = 2
+    return image, painting
+
+
+def test_training_in_vain_hands_over_the_answer_in_context_and_says_so() -> None:
+    image, painting = three()
+    events = list(finetune([image], [painting], settings(), grey_generator()))
+    model = events[-1].result
+    answer = in_context([image], [painting], generator=grey_generator())
+    assert np.array_equal(apply(model, image, PLAIN), apply(answer, image, PLAIN))
+    assert any(isinstance(event, Notice) and "the model is the answer in context" in event.text for event in events)
+    assert [stage.job for stage in model.card.history] == ["in_context", "finetune"]
+    assert model.card.history[-1].steps == 0
+    assert model.card.history[-1].data["validation"] == "each painted object left out in turn"
+    measured = [event.metrics["dice"] for event in events if isinstance(event, Progress) and event.metrics]
+    assert measured[0] > 0.9
+    first = next(event for event in events if isinstance(event, Preview)).images["prediction"]
+    assert np.array_equal(first, apply(answer, image, PLAIN))
+
+
+def test_nothing_is_trained_where_nothing_can_judge() -> None:
+    image, truth = scene()
+    events = list(finetune([image], [painted(truth)], settings(), grey_generator()))
+    assert not any(isinstance(event, Progress) for event in events)
+    assert isinstance(events[-1], Finished)
+    assert any("Too little is painted" in event.text for event in events if isinstance(event, Notice))
+
+
+def test_resumed_is_as_uninterrupted(tmp_path: Path) -> None:
+    image, painting = three()
+    given = settings(least_gain=0.0, context_rate=1.0, validation=0.2)
+    whole = finetune([image], [painting], given, grey_generator()).result()
+    job = finetune([image], [painting], given, grey_generator(), autosave=tmp_path / "a")
+    for event in job:
+        if isinstance(event, Progress) and event.step == 2:
+            job.stop()
+    again = finetune([image], [painting], given, grey_generator(), resume=tmp_path / "a").result()
+    for name, weights in whole.weights.items():
+        np.testing.assert_array_equal(weights, again.weights[name])
+
+
+@pytest.mark.parametrize("task", ["denoise", "remove-background"])
+def test_other_tasks_train_the_generator_as_any_other(task: str) -> None:
+    image, _ = scene()
+    model = finetune([image], [image], settings(task=task, steps=1), grey_generator()).result()
+    assert model.card.task == task
+    assert not model.card.network.painted
