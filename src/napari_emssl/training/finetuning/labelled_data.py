@@ -117,7 +117,6 @@ def gather(
     Returns
     -------
     TrainingData
-        Of the planes that are painted.
 
     Raises
     ------
