@@ -11,7 +11,7 @@ from napari_emssl.jobs.context_settings import ContextSettings
 from napari_emssl.jobs.events import Control, Finished, Notice, Preview, Started
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.models.zoo import add_model
-from napari_emssl.training.in_context import plane_vectors
+from napari_emssl.training.context import plane_vectors
 from napari_emssl.training.in_context.jobs import make_in_context
 from napari_emssl.training.live_preview import in_context
 from napari_emssl.training.live_preview.in_context import (
