@@ -38,6 +38,9 @@ _COMMANDS = {
     "compare": "Compare pretrained starts with random weights: the same recipe, images and seeds.\n\n"
     "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
     "that are complete; run the same command again to continue.",
+    "reproduce": "Run a plan of data sets, networks, starts and seeds, and write its table, figures and page.\n\n"
+    "Plans for the paper's Tables 2 to 7 ship. Ctrl-C keeps the runs that are complete; the same command goes on, in "
+    "the middle of a run too.",
     "measure": "Measure the particles in masks or numbered labels: sizes, shapes, statistics.\n\n"
     "Touching particles of a mask are separated. Writes a CSV table, one row per particle, in nm where the pixel size "
     "is known, and prints mean, median, standard deviation and a log-normal fit of the equivalent diameters.",
@@ -47,7 +50,7 @@ _COMMANDS = {
 }
 """Help of each command, in the order in which they are listed."""
 
-_HOMES = {"segment-in-context": "apply:segment_in_context"}
+_HOMES = {"segment-in-context": "apply:segment_in_context", "reproduce": "paper.reproduce:reproduce"}
 """Where a command stands that is not in the module of its name."""
 
 _GROUP_HOMES = {"prepare": "paper.prepare"}

@@ -1,4 +1,4 @@
 """The same fine-tuning from several starts with several seeds, scored at set steps.
 
-Cli and worker_jobs may import it.
+Evaluation/reproduction, cli and worker_jobs may import it.
 """

@@ -8,24 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from ...data.datasets.image_pairs import ImageSources
-from ...jobs.compare_settings import DEFAULT_STEPS, CompareSettings
+from ...jobs.compare_settings import CompareSettings
 from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Progress, Started, Update
 from ...jobs.meter import Meter
-from ...jobs.settings import FinetuneSettings, RecipeSettings
-from ...models.model_file import Card, NetworkSpec
-from ...models.tasks import task_of
+from ...models.model_file import NetworkSpec
 from ...models.weights import network_of
-from ...training.finetuning.base_learner import FinetuneContext
-from ...training.finetuning.task_training import scaling_of, training_of
-from ...training.learner import TrainingSummary
 from ...training.provenance import versions
-from .candidates import Candidate, Start, candidates_of, network_label
+from .candidates import Candidate, Start, candidates_of
 from .data import ComparisonData
+from .experiment import CandidateRun, Experiment
 from .gather import gather_comparison_data
-from .results import MAIN_SCORES, Comparison, ResultRow
+from .results import MAIN_SCORES, Comparison
 from .results_folder import ComparisonRecord, ResultsFolder
-from .run import Evaluation, ScoredLearner, score_steps, train_and_score
+from .run import Evaluation
 
 
 def compare(
@@ -85,56 +81,40 @@ def compare(
         _build_all(candidates)
         data = gather_comparison_data(images, targets, chosen, test_images, test_targets, split)
         results = ResultsFolder(Path(folder), _record(chosen, candidates, data, command), overwrite)
-        yield from PreparedComparison(chosen, candidates, data, results).events(control)
+        yield from PreparedComparison(Experiment(chosen, data), candidates, results).events(control)
 
     return Job(events)
-
-
-@dataclass(frozen=True)
-class CandidateRun:
-    """A candidate with a seed."""
-
-    candidate: Candidate
-    seed: int
-
-    def row(self, scored: Evaluation, epoch: float | None) -> ResultRow:
-        """Return what is kept of a step that was scored, and perhaps of an epoch."""
-        one, network = self.candidate, network_label(self.candidate.network)
-        return ResultRow(
-            one.label, one.kind, network, self.seed, scored.step, scored.seconds, scored.loss, scored.scores, epoch
-        )
 
 
 @dataclass(frozen=True)
 class PreparedComparison:
     """A comparison whose starts and images are there."""
 
-    settings: CompareSettings
+    experiment: Experiment
     candidates: Sequence[Candidate]
-    data: ComparisonData[Any]
     results: ResultsFolder
 
     def events(self, control: Control) -> Iterator[Update | Finished[Comparison]]:
         """Do the runs that are missing in the folder of results; yields the events of the job."""
-        seeds = range(self.settings.seed, self.settings.seed + self.settings.seeds)
+        settings = self.experiment.settings
+        seeds = range(settings.seed, settings.seed + settings.seeds)
         runs = [CandidateRun(candidate, seed) for seed in seeds for candidate in self.candidates]
         complete = self.results.comparison.runs()
         missing = [run for run in runs if (run.candidate.label, run.seed) not in complete]
-        device = choose_device(self.settings)
+        device = choose_device(settings)
         yield Started(device.label, device.reason, self._summary(len(runs), len(missing)))
         yield from self._do(missing, device, control)
         yield Finished(self.results.comparison, control.stopped)
 
     def _do(self, runs: Sequence[CandidateRun], device: Device, control: Control) -> Iterator[Update]:
         """Do one run after another; one that is stopped leaves nothing behind."""
-        steps = self.schedule[-1]
+        steps = self.experiment.schedule[-1]
         meter, total = Meter(), len(runs) * steps
         for number, run in enumerate(runs):
             rows = []
-            for evaluation in self._evaluations(run, device, control):
+            for evaluation in self.experiment.evaluations(run, device, control):
                 if evaluation.scores:
-                    epoch = evaluation.step / self.epoch_steps if self.settings.counts_epochs else None
-                    rows.append(run.row(evaluation, epoch))
+                    rows.append(run.row(evaluation, self.experiment.epoch_of(evaluation.step)))
                 if evaluation.scores or meter.due:
                     yield _progress(meter, number * steps + evaluation.step, total, evaluation)
                 if control.stopped and evaluation.step < steps:
@@ -143,46 +123,9 @@ class PreparedComparison:
             if control.stopped:
                 return
 
-    def _evaluations(self, run: CandidateRun, device: Device, control: Control) -> Iterator[Evaluation]:
-        """Fine-tune one start with one seed, by what fine-tuning takes, and score it."""
-        start, recipe = run.candidate.start, self._recipe(run.seed)
-        training = training_of(recipe, with_targets=True)
-        sample = self.data.sample(run.seed, scaling_of(start, recipe))
-        channels = task_of(recipe.task).out_channels(sample.classes, sample.upscale)
-        network = run.candidate.network.for_output(channels)
-
-        def card(_summary: TrainingSummary) -> Card:
-            return Card(name=run.candidate.label, task=recipe.task, network=network)
-
-        learner = training.learner(FinetuneContext(recipe, sample, device, network, start, card))
-        return train_and_score(ScoredLearner(learner), training.patches(sample, recipe), self.schedule, control)
-
-    @property
-    def epoch_steps(self) -> int:
-        """Steps in one pass over the training images of a run."""
-        return math.ceil(self.data.train_count / self.settings.batch_size)
-
-    @property
-    def schedule(self) -> list[int]:
-        """Steps at which runs are scored; the last one ends them."""
-        settings = self.settings
-        if not settings.counts_epochs:
-            return score_steps(settings.steps or DEFAULT_STEPS, settings.evaluations)
-        last, every = settings.epochs or 1, settings.validation_epochs
-        epochs = [*range(0, last, every), last] if every else score_steps(last, settings.evaluations)
-        return [epoch * self.epoch_steps for epoch in epochs]
-
-    def _recipe(self, seed: int) -> FinetuneSettings:
-        """Return the settings of fine-tuning that all starts share."""
-        shared = {name: getattr(self.settings, name) for name in RecipeSettings.model_fields}
-        held_out = {"validation": self.settings.validation, "test": 0.0}
-        return FinetuneSettings(
-            **shared | held_out | {"seed": seed, "steps": self.schedule[-1], "workers": self.settings.workers}
-        )
-
     def _summary(self, runs: int, missing: int) -> str:
         kept = f", {runs - missing} of them complete already" if missing < runs else ""
-        return f"{runs} runs{kept}. {self.data.summary}"
+        return f"{runs} runs{kept}. {self.experiment.data.summary}"
 
 
 def _build_all(candidates: Sequence[Candidate]) -> None:

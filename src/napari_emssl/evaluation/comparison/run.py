@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ...jobs.events import Control, Progress
 from ...jobs.settings import FinetuneSettings
 from ...models.model_file import Model
 from ...training.finetuning.base_learner import FineTuner
+from ...training.finetuning.labelled_data import TrainingData
 from ...training.finetuning.snapshots import TEST, SnapshotLearner
 from ...training.learner import State, TrainingSchedule, TrainingSummary
 from ...training.loop import run_training
@@ -44,7 +46,11 @@ def score_steps(total: int, most: int) -> list[int]:
 
 
 def train_and_score(
-    learner: "ScoredLearner", patches: LabelledPatches, steps: Collection[int], control: Control
+    learner: "ScoredLearner",
+    patches: LabelledPatches,
+    steps: Collection[int],
+    control: Control,
+    autosave: Path | None = None,
 ) -> Iterator[Evaluation]:
     """Fine-tune by the one training loop, and score at given steps.
 
@@ -58,6 +64,8 @@ def train_and_score(
         Those that are scored; the last one ends the run.
     control
         Stops and pauses the run.
+    autosave
+        Where to write autosaves, if anywhere; one that is there is resumed, and what it had scored comes first.
 
     Yields
     ------
@@ -66,14 +74,20 @@ def train_and_score(
 
     """
     settings, last = learner.settings, max(steps)
+    resume = autosave if autosave is not None and autosave.exists() else None
     with closing(LabelledLoader(patches, settings.batch_size, settings.workers)) as loader:
         schedule = TrainingSchedule(
-            loader.batches, settings.batch_size, last, None, validation_interval=last, validation_steps=steps
-        )
-        for event in run_training(learner, schedule, control):
-            if isinstance(event, Progress):
-                scores = dict(event.metrics)
-                yield Evaluation(event.step, event.seconds, scores.pop(_LOSS, float("nan")), scores)
+            loader.batches, settings.batch_size, last, None, validation_interval=last, validation_steps=steps,
+            autosave=autosave, autosave_seconds=settings.autosave_seconds,
+        )  # fmt: skip
+        for event in run_training(learner, schedule, control, resume):
+            if not isinstance(event, Progress):
+                continue
+            yield from learner.earlier()
+            scores = dict(event.metrics)
+            found = Evaluation(event.step, event.seconds, scores.pop(_LOSS, float("nan")), scores)
+            learner.keep(found)
+            yield found
 
 
 class ScoredLearner:
@@ -86,15 +100,39 @@ class ScoredLearner:
     ----------
     inner
         What learns; its data hold what is scored.
+    shown
+        How many of the test planes predictions are kept of.
 
     """
 
     kind = "compare"
     monitor = None
 
-    def __init__(self, inner: FineTuner) -> None:
-        self._fine_tuner, self._inner = inner, SnapshotLearner(inner)
+    def __init__(self, inner: FineTuner, shown: int = 0) -> None:
+        self._fine_tuner, self._inner = inner, SnapshotLearner(inner, shown)
         self._losses: list[Tensor] = []
+        self._scored: list[Evaluation] = []
+        self._earlier: list[Evaluation] = []
+
+    @property
+    def predictions(self) -> list[NDArray[np.generic]]:
+        """What the weights that are scored make of the first test planes."""
+        return self._inner.predictions
+
+    @property
+    def data(self) -> TrainingData:
+        """What is learnt from, validated on and scored."""
+        return self._fine_tuner.data
+
+    def keep(self, evaluation: Evaluation) -> None:
+        """Remember a step that was scored, for whoever resumes the run."""
+        if evaluation.scores:
+            self._scored.append(evaluation)
+
+    def earlier(self) -> Iterator[Evaluation]:
+        """Yield, once, what the run that is resumed had scored."""
+        while self._earlier:
+            yield self._earlier.pop(0)
 
     @property
     def settings(self) -> FinetuneSettings:
@@ -129,12 +167,14 @@ class ScoredLearner:
         return self._fine_tuner.unscored_model(weights, summary)
 
     def state(self) -> State:
-        """Return the state of the fine-tuner."""
-        return self._inner.state()
+        """Return the state of the fine-tuner, and what was scored so far."""
+        return self._inner.state() | {"scored": [asdict(one) for one in self._scored], "losses": list(self._losses)}
 
     def load_state(self, state: State) -> None:
         """Restore what `state` returned."""
         self._inner.load_state(state)
+        self._scored = [Evaluation(**one) for one in state["scored"]]
+        self._earlier, self._losses = list(self._scored), list(state["losses"])
 
 
 def _score_name(name: str) -> str:

@@ -90,6 +90,10 @@ class FineTuner(ABC):
         """Score planes that are neither learnt from nor validated on; empty where there are none."""
 
     @abstractmethod
+    def predict(self, plane: LabelledPlane) -> NDArray[np.generic]:
+        """Return what the network makes of a scaled plane: labels ``(h, w)``, or intensities in the plane's scale."""
+
+    @abstractmethod
     def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Return what the network makes of `view` ``(h, w)``, or of the first plane, as "prediction"."""
 

@@ -16,7 +16,7 @@ from ...models.tasks import task_of
 from ...models.weights import spread_head
 from ..learner import Monitor
 from .base_learner import FineTuner
-from .scoring import overlap_on
+from .scoring import labels_of, overlap_on
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
@@ -47,6 +47,10 @@ class Segmenter(FineTuner):
     def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
         """Overlap with the targets of planes, see `scoring.overlap_on`; empty where there are none."""
         return overlap_on(self, planes, [str(value) for value in self.data.class_values]) if planes else {}
+
+    def predict(self, plane: LabelledPlane) -> NDArray[np.generic]:
+        """Labels ``(h, w)`` uint8 of a plane."""
+        return labels_of(self, plane)
 
     @torch.inference_mode()
     def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
@@ -82,6 +86,12 @@ class Restorer(FineTuner):
     def validate(self) -> dict[str, float]:
         """L1 and loss over the held-out pairs, in units of the scaled images."""
         return self.score(self.data.validation)
+
+    @torch.inference_mode()
+    def predict(self, plane: LabelledPlane) -> NDArray[np.generic]:
+        """Return a plane restored, ``(upscale h, upscale w)`` float32, as its target is scaled."""
+        restored: NDArray[np.float32] = self.objective.decode(self.output(plane.image))[0, 0].cpu().numpy()
+        return restored
 
     @torch.inference_mode()
     def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:

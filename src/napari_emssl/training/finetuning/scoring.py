@@ -53,6 +53,13 @@ def overlap_on(predictor: LabelPredictor, planes: Sequence[LabelledPlane], names
     return {name.replace(" ", "_"): value for name, value in pooled.items()} | {"dice_per_image": each["dice"]}
 
 
+def labels_of(predictor: LabelPredictor, plane: LabelledPlane) -> NDArray[np.uint8]:
+    """Return the labels ``(h, w)`` of one plane; a large one is cut into tiles as in applying."""
+    height, width = plane.image.shape
+    extended = torch.from_numpy(np.ascontiguousarray(padded(plane.image, predictor.stride)))[None, None]
+    return _labels(predictor, extended)[0, :height, :width]
+
+
 def _shape(plane: LabelledPlane) -> tuple[int, ...]:
     return plane.image.shape
 

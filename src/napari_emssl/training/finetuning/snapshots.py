@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,13 +26,17 @@ class SnapshotLearner:
     ----------
     inner
         What learns; it has test planes, and perhaps validation planes. Without these the weights of the moment count.
+    shown
+        How many of the test planes predictions are kept of.
 
     """
 
     kind = "finetune"
 
-    def __init__(self, inner: FineTuner) -> None:
-        self._inner = inner
+    def __init__(self, inner: FineTuner, shown: int = 0) -> None:
+        self._inner, self._shown = inner, inner.data.test[:shown]
+        self.predictions: list[NDArray[np.generic]] = []
+        """What the weights that are scored make of the first test planes: labels, or intensities as they are scaled."""
         self._best, self._scores = -math.inf, dict[str, float]()
         self.rows: list[dict[str, float]] = []
         """The scores of each validation, with its ``step``."""
@@ -55,6 +60,7 @@ class SnapshotLearner:
         metrics = self._inner.validate()
         if self._is_better(metrics):
             self._scores = {f"{TEST}{name}": value for name, value in self._inner.score(self._inner.data.test).items()}
+            self.predictions = [self._inner.predict(plane) for plane in self._shown]
         self.rows.append({"step": float(self._inner.step), **self._scores})
         return metrics | self._scores
 
@@ -83,7 +89,9 @@ class SnapshotLearner:
 
     def state(self) -> State:
         """Return the state of the learner with all snapshots."""
-        return self._inner.state() | {"snapshots": {"best": self._best, "scores": self._scores, "rows": self.rows}}
+        shown = [torch.from_numpy(prediction) for prediction in self.predictions]
+        kept = {"best": self._best, "scores": self._scores, "rows": self.rows, "predictions": shown}
+        return self._inner.state() | {"snapshots": kept}
 
     def load_state(self, state: State) -> None:
         """Restore what `state` returned."""
@@ -91,3 +99,4 @@ class SnapshotLearner:
         kept = state["snapshots"]
         self._best, self._scores = kept["best"], dict(kept["scores"])
         self.rows[:] = cast(list[dict[str, float]], kept["rows"])
+        self.predictions = [prediction.numpy() for prediction in kept["predictions"]]

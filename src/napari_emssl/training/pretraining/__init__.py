@@ -1,4 +1,4 @@
 """The GAN stage that pretrains generators on unlabelled images, on one process or many.
 
-Cli, gui and worker_jobs may import it.
+Evaluation, cli, gui and worker_jobs may import it.
 """

@@ -1,0 +1,114 @@
+"""``napari-emssl reproduce``."""
+
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ...errors import UserError
+from ..path_checks import require_existing, require_writable_folder
+
+if TYPE_CHECKING:
+    from ...evaluation.reproduction.outputs import Reproduction
+    from ...evaluation.reproduction.reproduce import Part, ReproduceRequest
+
+
+@Parameter(name="*", group="Runs")
+@dataclass(frozen=True)
+class RunFlags:
+    """Which runs are done, and where."""
+
+    data: Annotated[Path, Parameter(help="The folder that the plan's images are in.")] = Path()
+    starts: Annotated[
+        Path | None, Parameter(help="The folder of the pretrained starts; default: 'starts' in OUTPUT.")
+    ] = None
+    seeds: Annotated[int | None, Parameter(help="Runs of every start; default: as many as the plan says.")] = None
+    workers: Annotated[int | None, Parameter(help="Processes that make patches; default: as the plan says.")] = None
+    device: Annotated[str, Parameter(help="Device: auto, cpu, cuda, cuda:1, mps. auto uses all GPUs.")] = "auto"
+    processes: Annotated[
+        int | None, Parameter(help="Runs at once; default: one for each GPU that auto uses, else one.")
+    ] = None
+    shard: Annotated[str, Parameter(help="Do part I of N of the runs (I/N), for several machines.")] = "1/1"
+
+
+def reproduce(
+    plan: Annotated[str, Parameter(help="A plan (TOML), or one that ships: table2 to table7, or smoke.")],
+    /,
+    *,
+    output: Annotated[
+        Path,
+        Parameter(name=("--output", "-o"), group="Output", help="The folder to write to, or one to continue in."),
+    ],
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Print runs, hours and disk for this machine, and do nothing else.")
+    ] = False,
+    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Start again, whatever is there.")] = False,
+    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    runs: RunFlags = RunFlags(),
+) -> int:
+    """Run a plan of data sets, networks, starts and seeds, and write its table, figures and page.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    UserError
+        When there is no such plan, data or starts are missing, or the folder holds something else.
+    """
+    require_writable_folder(output)
+    require_existing([runs.data])
+    from ...evaluation.reproduction.reproduce import ReproduceRequest
+
+    request = ReproduceRequest(
+        plan, output, runs.data, runs.starts, runs.seeds, runs.workers, runs.device, _part(runs.shard),
+        overwrite=overwrite, command=shlex.join(["napari-emssl", *sys.argv[1:]]),
+    )  # fmt: skip
+    return _estimate(request, quiet) if dry_run else _reproduce(request, runs, quiet)
+
+
+def _estimate(request: "ReproduceRequest", quiet: bool) -> int:
+    from ...evaluation.reproduction.reproduce import estimate_plan
+    from ..progress import run_with_progress
+
+    ending = run_with_progress(estimate_plan(request), "Measuring", quiet=quiet)
+    print(ending.result.text())
+    return ending.status
+
+
+def _reproduce(request: "ReproduceRequest", runs: RunFlags, quiet: bool) -> int:
+    from ...evaluation.reproduction.reproduce import reproduce as begin
+    from ...evaluation.reproduction.spread import devices_for, spread
+    from ..progress import run_with_progress
+
+    devices = devices_for(runs.device, runs.processes)
+    job = spread(request, devices) if len(devices) > 1 else begin(request)
+    ending = run_with_progress(job, "Reproducing", quiet=quiet)
+    _report(ending.result)
+    if ending.stopped:
+        print("Stopped early: complete runs are kept. To continue, run the same command again.")
+    return ending.status
+
+
+def _report(made: "Reproduction") -> None:
+    """Print what there is, and what is missing."""
+    for sentence in made.waiting:
+        print(f"Warning: {sentence}", file=sys.stderr)
+    print(f"{made.complete} of {made.total} runs are complete.")
+    print(f"Table, figures and {made.folder / 'report.html'} are written.")
+
+
+def _part(text: str) -> "Part":
+    """Read ``2/8``; raises `UserError` where it is none."""
+    from ...evaluation.reproduction.reproduce import Part
+
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise UserError(f"--shard takes a part and their number, such as 2/8 (got {text}).")
+    return Part(int(found[1]), int(found[2]))
