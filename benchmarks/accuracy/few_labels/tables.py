@@ -89,7 +89,7 @@ def score(trial: Trial, judged: Micrograph, answer: Answer) -> float:
 
 
 def grouped(rows: Sequence[Row]) -> dict[tuple[str, str, int], Group]:
-    """Average over seeds, and group by set, part and painted particles; several parts together are part ``all``."""
+    """Average over seeds, and group by set, painted particles and part; several parts together are part ``all``."""
     parts, single = defaultdict(set), defaultdict(list)
     for row in rows:
         parts[row.set_name].add(row.part)
@@ -100,7 +100,8 @@ def grouped(rows: Sequence[Row]) -> dict[tuple[str, str, int], Group]:
     for (name, part, painted, column, image), values in single.items():
         of_column = groups.setdefault((name, part, painted), {}).setdefault(column, {})
         of_column[image] = tuple(np.mean(values, axis=0).tolist())
-    return groups
+    order = list(parts)
+    return dict(sorted(groups.items(), key=lambda item: (order.index(item[0][0]), item[0][2])))
 
 
 def summaries(groups: Mapping[tuple[str, str, int], Group]) -> list[Summary]:

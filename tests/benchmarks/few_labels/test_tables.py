@@ -51,6 +51,12 @@ def test_a_set_without_parts_is_one_group() -> None:
     assert list(grouped(rows)) == [("made-up", "all", 1)]
 
 
+def test_groups_are_in_order_of_what_was_painted() -> None:
+    rows = [Row(name, part, part, k, 0, "forest", 0.5, 1.0) for name in "ba" for part in "de" for k in (1, 3)]
+    parts = ("all", "d", "e")
+    assert list(grouped(rows)) == [(name, part, k) for name in "ba" for k in (1, 3) for part in parts]
+
+
 def test_tables_as_text() -> None:
     written = list(csv.DictReader(io.StringIO(as_csv(ROWS))))
     assert [(row["column"], row["image"], float(row["dice"])) for row in written] == [
