@@ -5,15 +5,20 @@ import importlib
 import mrcfile
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 
 from napari_emssl.data.images import image, writers
 from napari_emssl.errors import UserError
 from napari_emssl.gui.plugin.pixel_size import take_pixel_size
 from napari_emssl.gui.plugin.reader import get_reader, read_layers
+from napari_emssl.gui.plugin.writer import write_image_layer
 
 pytestmark = pytest.mark.usefixtures("plugins")
 PLUGIN = "napari-emssl"
+STRETCHED = [(65003, 2, 3, "nm", False), (65004, 2, 3, "nm", False), (65009, 12, 1, 2.0, False),
+             (65010, 12, 1, 4.0, False)]  # fmt: skip
+"""Tags of DigitalMicrograph: units and scales of x and y."""
 
 
 @pytest.fixture
@@ -41,8 +46,8 @@ def test_a_stack_is_opened_lazily_and_calibrated(mrc, stack, monkeypatch):
     (layer,) = ViewerModel().open(mrc(stack), plugin=PLUGIN)
     assert set(read) == {2, 0}  # the contrast, and the plane in view
     assert layer.name == "film"
-    assert tuple(layer.scale) == pytest.approx((1, 0.25, 0.25))
-    assert [str(unit) for unit in layer.units] == ["pixel", "nanometer", "nanometer"]
+    assert tuple(layer.scale) == pytest.approx((0.25, 0.25, 0.25))
+    assert [str(unit) for unit in layer.units] == ["nanometer"] * 3
     assert layer.axis_labels == ("z", "y", "x")
     np.testing.assert_array_equal(layer.data, stack)
     assert layer.metadata["napari_emssl"]["pixel_size_nm"] == pytest.approx(0.25)
@@ -73,6 +78,43 @@ def test_files_are_stacked_where_their_grids_agree(mrc, stack):
     assert tuple(layer.scale) == pytest.approx((1, 0.25, 0.25))
     with pytest.raises(UserError, match="cannot be stacked"):
         read_layers([first, mrc(stack[1], "c.mrc", angstrom=3)])
+
+
+def test_every_image_of_a_file_becomes_a_layer_with_its_name(tmp_path, stack):
+    path = str(tmp_path / "two.ome.tif")
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        for name, array, size in (("hole", stack[0].astype("u1"), 0.004), ("grid", stack, 0.002)):
+            axes = "ZYX" if array.ndim == 3 else "YX"
+            metadata = {"Name": name, "axes": axes, "PhysicalSizeX": size, "PhysicalSizeY": size, "PhysicalSizeZ": 0.03}
+            tif.write(array, metadata=metadata, photometric="minisblack")
+    grid, hole = ViewerModel().open(path, plugin=PLUGIN)
+    assert (grid.name, grid.visible, hole.name, hole.visible) == ("two grid", True, "two hole", False)
+    np.testing.assert_array_equal(grid.data, stack)
+    assert tuple(grid.scale) == pytest.approx((30, 2, 2))
+    assert [str(unit) for unit in grid.units] == ["nanometer"] * 3
+    assert tuple(hole.scale) == pytest.approx((4, 4))
+
+
+def test_time_and_channels_keep_their_kind(tmp_path, stack):
+    film = stack[:4].reshape(2, 2, 32, 48)
+    metadata = {"axes": "TCYX", "finterval": 0.4, "unit": "um"}
+    tifffile.imwrite(tmp_path / "a.tif", film.astype("u2"), imagej=True, metadata=metadata, resolution=(500, 500))
+    (layer,) = ViewerModel().open(str(tmp_path / "a.tif"), plugin=PLUGIN)
+    assert layer.axis_labels == ("t", "c", "y", "x")
+    assert [str(unit) for unit in layer.units] == ["second", "pixel", "nanometer", "nanometer"]
+    assert tuple(layer.scale) == pytest.approx((0.4, 1, 2, 2))
+    write_image_layer(str(tmp_path / "b.tif"), *layer.as_layer_data_tuple()[:2])
+    with tifffile.TiffFile(tmp_path / "b.tif") as tif:
+        assert (tif.series[0].axes, tif.imagej_metadata["finterval"]) == ("TCYX", pytest.approx(0.4))
+
+
+def test_pixels_that_are_not_square_lie_as_they_are(tmp_path, stack, monkeypatch):
+    said = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", said.append)
+    tifffile.imwrite(tmp_path / "a.tif", stack[0], imagej=False, metadata=None, extratags=STRETCHED)
+    (layer,) = ViewerModel().open(str(tmp_path / "a.tif"), plugin=PLUGIN)
+    assert tuple(layer.scale) == pytest.approx((4, 2))
+    assert "not square" in said[0]
 
 
 def test_files_of_microscope_makers(shared_data):

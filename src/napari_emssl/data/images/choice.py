@@ -23,7 +23,8 @@ class Choice:
     def __init__(self, path: Path, wanted: str | int | None) -> None:
         self._path, self._wanted = path, wanted
         self._names: list[str] = []
-        self._taken = 0
+        self.default: int | None = 0
+        """Number of the image that is taken when nobody says; None where that cannot be told."""
 
     def __call__(self, names: Sequence[str], default: int | None) -> Sequence[int]:
         """Return the numbers of the images that are meant.
@@ -40,7 +41,7 @@ class Choice:
         UserError
             If there is no such image, or several could be meant.
         """
-        self._names = list(names)
+        self._names, self.default = list(names), default
         if self._wanted == ALL:
             return range(len(names))
         if self._wanted is None:
@@ -49,7 +50,6 @@ class Choice:
                     f"{self._path} holds {len(names)} images ({self._listed}), and nothing says which is meant. "
                     "Name one with --image NAME (in Python image=NAME), or save it in a file of its own."
                 )
-            self._taken = default
             return [default]
         return [self._find(str(self._wanted).strip())]
 
@@ -75,9 +75,9 @@ class Choice:
     @property
     def note(self) -> str:
         """A sentence about the other images of the file, where nobody said which is meant; else empty."""
-        if self._wanted is not None or len(self._names) < 2:
+        if self._wanted is not None or self.default is None or len(self._names) < 2:
             return ""
         return (
-            f"{self._path.name} holds {len(self._names)} images ({self._listed}); '{self._names[self._taken]}' is "
+            f"{self._path.name} holds {len(self._names)} images ({self._listed}); '{self._names[self.default]}' is "
             "taken. Choose with --image NAME, --image NUMBER or --image all."
         )

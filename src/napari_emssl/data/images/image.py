@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from ...errors import UserError
 from ..arrays import DuckArray
 from ..formats.axes import PlaneAxis
+from ..formats.units import PixelNm
 
 DAMAGED = "It is damaged, or not what its name says. Save it again as TIFF in the program that made it."
 """What to do about a file that cannot be read, as the end of a message."""
@@ -37,6 +38,10 @@ class Image:
     """Sentences for the user, about what was left out of the file and about pixels that are not square."""
     choice: str = ""
     """A sentence about the other images of its file, where nobody said which of them is meant."""
+    meant: bool = True
+    """Whether it is the one of its file that is taken when nobody says."""
+    stretched: PixelNm | None = None
+    """Height and width of pixels that are not square."""
 
     def __len__(self) -> int:
         return int(self.planes.shape[0])
@@ -45,6 +50,11 @@ class Image:
     def plane_shape(self) -> tuple[int, int]:
         """Height and width of a plane in pixels."""
         return int(self.planes.shape[-2]), int(self.planes.shape[-1])
+
+    @property
+    def pixel(self) -> PixelNm | None:
+        """Height and width of a pixel in nm; None where they are not known."""
+        return self.stretched if self.pixel_size_nm is None else PixelNm(self.pixel_size_nm, self.pixel_size_nm)
 
     @property
     def dtype(self) -> np.dtype[np.generic]:

@@ -178,7 +178,8 @@ def _read(path: Path, wanted: str | int | None) -> list[Image]:
     stem = re.sub(r"\.(ome\.)?[^.]+$", "", path.name, flags=re.IGNORECASE) or path.name
     if wanted is None or (len(found) == 1 and not choice.several):
         return [replace(_to_image(raw, stem, path), choice=choice.note) for raw in found]
-    return [_to_image(raw, f"{stem} {raw.name}".strip(), path) for raw in found]
+    images = [_to_image(raw, f"{stem} {raw.name}".strip(), path) for raw in found]
+    return [replace(image, meant=number == choice.default) for number, image in enumerate(images)]
 
 
 def _read_raw(path: Path, suffix: str, choice: Choice) -> list[RawImage]:
@@ -244,7 +245,8 @@ def _to_image(raw: RawImage, name: str, path: Path | None) -> Image:
     notes = (*raw.notes, *_stretched(raw, where, edge))
     check_memory(where, int(np.prod(kept[-3:] if raw.colour else kept[-2:], dtype=object)) * array.dtype.itemsize)
     planes = _planes(array, leading, dropped, raw.colour)
-    return Image(name, planes, leading, edge, path, axes if len(axes) == len(leading) else (), notes)
+    known = axes if len(axes) == len(leading) else ()
+    return Image(name, planes, leading, edge, path, known, notes, stretched=None if edge else raw.pixel)
 
 
 def _of_length_one(shape: tuple[int, ...], colour: bool) -> list[int]:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...data.arrays import DuckArray, Floats
+from ...data.formats.axes import PlaneAxis
 from ...data.images.image import GreyPlanes, Image, grey
 from ...errors import UserError
+from .calibration import pixel_of, plane_axes
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
@@ -50,6 +52,8 @@ class LayerSnapshot:
     """Shape of the grid, colours left out: ``(..., h, w)``."""
     placement: Placement = field(repr=False)
     pixel_size_nm: float | None = None
+    axes: tuple[PlaneAxis, ...] = ()
+    """What each of the leading axes counts."""
     copies: Mapping[Index, NDArray[np.number]] = field(default_factory=dict, repr=False)
     """Planes as they were when they were copied, whatever is done to the layer."""
 
@@ -78,7 +82,8 @@ class LayerSnapshot:
     def image(self, index: Index | None = None) -> Image:
         """Return the planes, or the one at `index`, as jobs take them; read when the job asks, copied by it."""
         data, leading = (self.data, self.leading) if index is None else (self.data[index], ())
-        return Image(self.name, GreyPlanes(data, leading, self.rgb), leading, self.pixel_size_nm)
+        axes = self.axes if index is None else ()
+        return Image(self.name, GreyPlanes(data, leading, self.rgb), leading, self.pixel_size_nm, axes=axes)
 
 
 def snapshot_of(layer: "Layer") -> LayerSnapshot:
@@ -88,7 +93,10 @@ def snapshot_of(layer: "Layer") -> LayerSnapshot:
     shape = tuple(int(n) for n in (data.shape[:-1] if rgb else data.shape))
     if len(shape) < 2 or 0 in shape:
         raise UserError(f"'{layer.name}' holds no image (its shape is {shape}). Choose another layer.")
-    return LayerSnapshot(layer.name, data, rgb, shape, placement(layer), pixel_size_nm(layer))
+    where = placement(layer)
+    return LayerSnapshot(
+        layer.name, data, rgb, shape, where, pixel_of(where).edge, axes=plane_axes(where, len(shape) - 2)
+    )
 
 
 def placement(layer: "Layer") -> Placement:
@@ -131,17 +139,8 @@ def placement_of_finer(where: Placement, factor: int) -> Placement:
 
 
 def pixel_size_nm(layer: "Layer") -> float | None:
-    """Return the pixel size in nm when the layer's plane axes carry a unit of length, else None."""
-    units = getattr(layer, "units", None)
-    if units is None:
-        return None
-    import pint
-
-    try:
-        nanometre = pint.get_application_registry().Quantity(float(layer.scale[-1]), str(units[-1])).to("nm")
-        return float(nanometre.magnitude)
-    except (pint.DimensionalityError, pint.UndefinedUnitError):
-        return None
+    """Return the edge of a layer's pixels in nm; None without a unit of length, and for pixels that are not square."""
+    return pixel_of(placement(layer)).edge
 
 
 def plane_in_view(layer: "Layer", viewer: "Viewer") -> Index:

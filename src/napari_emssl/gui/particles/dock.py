@@ -12,7 +12,8 @@ from ...errors import UserError
 from ...models.tasks import TASKS
 from ...particles.table import ParticleTable, concatenate
 from ..job.dock import Column, hbox
-from ..layers.layers import METADATA_KEY, LayerSnapshot, pixel_size_nm, plane_in_view, snapshot_of
+from ..layers.calibration import pixel_of
+from ..layers.layers import METADATA_KEY, LayerSnapshot, placement, plane_in_view, snapshot_of
 from ..plugin.pixel_size import set_pixel_size
 from ..threads.newest import NewestWins
 from ..widgets.fields import combo_box
@@ -159,7 +160,11 @@ class ParticlesDock(Column):
             self._ask()
 
     def _show_unit(self) -> None:
-        self.form_of_settings.show_unit(None if self.labels.value is None else pixel_size_nm(self.labels.value))
+        if self.labels.value is None:
+            self.form_of_settings.show_unit(None)
+        else:
+            pixel = pixel_of(placement(self.labels.value))
+            self.form_of_settings.show_unit(pixel.edge, pixel.description)
 
     def _ask(self, _event: object = None) -> None:
         """Measure again, if the dock is live."""

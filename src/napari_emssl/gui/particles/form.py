@@ -79,9 +79,17 @@ class ParticleForm(QObject):
         """Return the pixel size to measure with: the one typed, or else that of the layer."""
         return self.pixel_size.number() or of_layer
 
-    def show_unit(self, of_layer: float | None) -> None:
-        """Say what the layer knows of its pixel size, and in which unit the limits are."""
-        known = f"The layer has pixels of {of_layer:.4g} nm." if of_layer else "The layer has no pixel size."
+    def show_unit(self, of_layer: float | None, known: str = "has no pixel size") -> None:
+        """Say what the layer knows of its pixel size, and in which unit the limits are.
+
+        Parameters
+        ----------
+        of_layer
+            The pixel size in nm; None where there is none, or pixels are not square.
+        known
+            What is to be said of the layer.
+        """
+        known = f"The layer {known}." + (" Give a pixel size for sizes in nm." if "not square" in known else "")
         typed = self.pixel_size.number()
         self.calibration.setText(f"{known} {typed:.4g} nm is used." if typed else known)
         self._limits.setText(f"Diameter ({'nm' if self.pixel_size_nm(of_layer) else 'px'})")

@@ -1,10 +1,13 @@
 """Correcting a pixel size by hand, on every layer that lies on the same grid. No Qt."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data.images.opening import read_image
+from ...data.formats.axes import PlaneAxis
+from ...data.images.image import Image
+from ...data.images.opening import read_images
 from ...errors import UserError
 from ..layers.layers import snapshot_of
 
@@ -70,11 +73,38 @@ def _pixel_size_taken(viewer: "Viewer | None") -> str:
     path = getattr(getattr(layer, "source", None), "path", None)
     if path is None:
         raise UserError("No layer of a file is selected. Select a layer that was opened from a file, then try again.")
-    size = read_image(path).pixel_size_nm
+    image = _image_of(layer, path)
+    size = image.pixel_size_nm
     if size is None:
-        raise UserError(f"'{path}' has no pixel size. Enter it in the field of EM SSL Particles.")
+        why = image.notes[-1] if image.stretched else f"'{path}' has no pixel size."
+        raise UserError(f"{why} Enter it in the field of EM SSL Particles.")
     names = ", ".join(f"'{name}'" for name in set_pixel_size(viewer, layer, size))
-    return f"The pixel size of {names} is {size:.4g} nm now."
+    spaced = _space_planes(layer, image.axes)
+    return f"The pixel size of {names} is {size:.4g} nm now.{spaced}"
+
+
+def _image_of(layer: "Layer", path: str) -> Image:
+    """The image of a file that a layer shows: of several the first one of its size."""
+    shape = snapshot_of(layer).shape[-2:]
+    images = sorted(read_images(path), key=lambda image: not image.meant)
+    found = next((image for image in images if image.plane_shape == shape), None)
+    if found is None:
+        raise UserError(
+            f"No image in '{path}' has the size of '{layer.name}'. Enter its pixel size in EM SSL Particles."
+        )
+    return found
+
+
+def _space_planes(layer: "Layer", axes: Sequence[PlaneAxis]) -> str:
+    """Write the distance of the planes of a stack into its layer, and say so where there is one."""
+    before = list(layer.scale[:-2])
+    if len(before) != len(axes) or not any(axis.step for axis in axes):
+        return ""
+    layer.scale = [*(axis.step or step for axis, step in zip(axes, before, strict=True)), *layer.scale[-2:]]
+    units = [axis.unit or unit for axis, unit in zip(axes, layer.units[:-2], strict=True)]
+    layer.units = (*units, *layer.units[-2:])
+    steps = ", ".join(f"{axis.step:.4g} {axis.unit}" for axis in axes if axis.step)
+    return f" The planes of '{layer.name}' are {steps} apart."
 
 
 def _grid_of(layer: "Layer") -> tuple[int | float | str, ...] | None:

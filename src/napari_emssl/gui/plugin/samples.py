@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
+from ...data.formats.axes import PlaneAxis
+from ...data.formats.units import PixelNm
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.images.opening import read_image
 from ...data.images.writers import write_image
@@ -110,4 +112,5 @@ def _labels(name: str, kept: tuple[NDArray[Any], float], **options: Any) -> Laye
 
 def _grid(axes: int, pixel_size_nm: float) -> dict[str, Any]:
     """Scale and units; the first of three axes counts images."""
-    return {**grid_options(axes, pixel_size_nm), "axis_labels": ("image", "y", "x")[-axes:]}
+    square = PixelNm(pixel_size_nm, pixel_size_nm)
+    return {**grid_options((PlaneAxis(),) * (axes - 2), square), "axis_labels": ("image", "y", "x")[-axes:]}

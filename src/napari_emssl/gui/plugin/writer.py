@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import EllipsisType, SimpleNamespace
+from types import EllipsisType
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ...data.formats.units import square_pixel_nm
 from ...data.images.writers import write_image
 from ...errors import UserError
-from ..layers.layers import pixel_size_nm
+from ..layers.calibration import pixel_of, plane_axes
 from ..threads.blocking import run_blocking
 
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
@@ -136,19 +135,11 @@ def _write(path: str, data: _LayerData, options: dict[str, Any], smallest: bool)
         planes.tick = tick
         if smallest:
             planes.dtype = _smallest(*planes.extremes())
-        return write_image(target, planes, _pixel_size(options), overwrite=True)
+        axes = plane_axes(options, len(planes.shape) - 2)
+        return write_image(target, planes, pixel_of(options).edge, overwrite=True, axes=axes)
 
     steps = len(planes) * (2 if smallest else 1)
     return [str(run_blocking(work, f"Saving '{options.get('name', target.name)}'", steps))]
-
-
-def _pixel_size(options: dict[str, Any]) -> float | None:
-    """Pixel size in nm of a layer, given as its options; None where it has none, or pixels are not square."""
-    scale, units = options.get("scale"), options.get("units")
-    if scale is None or units is None:
-        return None
-    height, width = (pixel_size_nm(SimpleNamespace(scale=[scale[i]], units=[units[i]])) for i in (-2, -1))
-    return square_pixel_nm(height, width, "nm")
 
 
 def _smallest(low: int, high: int) -> np.dtype[np.generic]:

@@ -10,7 +10,8 @@ from superqt import QCollapsible, QSearchableComboBox
 from ...simulation.stem.materials import MATERIALS, PROTOTYPES
 from ...simulation.stem.settings import STEMSettings
 from ..job.dock import hbox
-from ..layers.layers import pixel_size_nm
+from ..layers.calibration import pixel_of
+from ..layers.layers import placement
 from ..widgets.fields import fit_into_dock
 from ..widgets.form import FieldRow, SettingsForm, bounds_of, field_title
 from ..widgets.form_layout import RowForm, folded
@@ -124,9 +125,10 @@ class SimulateForm(QWidget):
         if layer is None:
             self.said.emit("There is no image layer whose pixel size could be used.", True)
             return
-        size, bounds = pixel_size_nm(layer), bounds_of(STEMSettings.model_fields["pixel_size_nm"])
+        pixel, bounds = pixel_of(placement(layer)), bounds_of(STEMSettings.model_fields["pixel_size_nm"])
+        size = pixel.edge
         if size is None:
-            self.said.emit(f"'{layer.name}' has no pixel size in a unit of length. Set it by hand.", True)
+            self.said.emit(f"'{layer.name}' {pixel.description}. Set it by hand.", True)
         elif not bounds.low <= size <= bounds.high:
             reach = f"from {bounds.low:g} to {bounds.high:g} nm can be simulated"
             self.said.emit(f"'{layer.name}' has pixels of {size:.4g} nm, but only pixels {reach}.", True)
