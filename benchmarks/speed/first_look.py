@@ -1,13 +1,13 @@
 """Seconds from a stroke of the brush to the mask on screen, in a real viewer.
 
-    xvfb-run -a python benchmarks/speed/first_look.py --generator FILE [--sizes 512 1024 2048] [--strokes 4]
+    OMP_NUM_THREADS=1 xvfb-run -a python benchmarks/speed/first_look.py [--sizes 512 1024 2048] [--strokes 4]
 
 Bright discs on noise are painted one after another. For each plane: seconds from the dock's opening until the process
 of the first look is there, from the first stroke to the first mask and to the whole plane, and medians of the strokes
 after it; behind each, in brackets, processor seconds of that process until the whole plane was answered, which with one
 thread (OMP_NUM_THREADS=1) hardly depend on what else the computer does. The last column is the longest gap of the
-viewer's event loop after the first stroke. Without ``--generator`` the first look is that by filters. 0.3 s of each
-figure is the time that the dock waits for the stroke to end.
+viewer's event loop after the first stroke. ``--filters`` measures the first look by filters instead. 0.3 s of each figure
+is the time that the dock waits for the stroke to end.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import numpy as np
 import psutil
 from qtpy.QtWidgets import QApplication
 
+from napari_emssl.gui.models.picker import ModelPicker
 from napari_emssl.models.zoo import import_model
 
 STEP_PX, CALM_SECONDS, LONGEST_SECONDS = 64, 1.0, 300.0
@@ -73,7 +74,7 @@ def wait(seconds, until=lambda: False):
         time.sleep(0.001)
 
 
-def measure(size, strokes):
+def measure(size, strokes, generator):
     """Print a row of the table."""
     image, places = discs(size)
     viewer = napari.Viewer()
@@ -81,40 +82,45 @@ def measure(size, strokes):
     wait(1.0)
     began = time.monotonic()
     _, dock = viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Fine-tune")
+    if generator:
+        dock.start.pick(generator.stem)
     in_context = dock.page.live.generator is not None
     dock.page.add_painting()
     if in_context:
         wait(60, lambda: dock.page.live.runner.control._listener is not None)
     ready = time.monotonic() - began
     wait(6.0)
-    answers, painting, seconds = Answers(dock.page), dock.page.painting.value, []
+    answers, painting, seconds, gaps = Answers(dock.page), dock.page.painting.value, [], []
     for place in places[:strokes]:
         stroke = time.monotonic()
         painting.data_setitem(tuple(place.T), 1)
         seconds.append(answers.after(stroke))
-        gap = answers.gap if len(seconds) == 1 else gap
+        gaps.append(answers.gap)
     first, later = seconds[0], np.median(seconds[1:], axis=0)
     kind = "in context" if in_context else "filters"
     print(f"| {size} x {size} | {kind} | {ready:.1f} | {first[0]:.1f} | {first[1]:.1f} ({first[2]:.1f}) "
-          f"| {later[0]:.1f} | {later[1]:.1f} ({later[2]:.1f}) | {gap:.2f} |", flush=True)  # fmt: skip
+          f"| {later[0]:.1f} | {later[1]:.1f} ({later[2]:.1f}) | {gaps[0]:.2f} |", flush=True)  # fmt: skip
     viewer.close()
 
 
 def main():
     """Measure planes of several sizes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generator", type=Path)
+    parser.add_argument("--generator", type=Path, help="a file; by default the recommended generator")
+    parser.add_argument("--filters", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024, 2048])
     parser.add_argument("--strokes", type=int, default=4)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["NAPARI_EMSSL_HOME"] = home
         if options.generator:
-            import_model(options.generator)
+            import_model(options.generator, options.generator.stem)
+        if options.filters:
+            ModelPicker.context_generator = lambda picker: None
         print("| plane | answered by | process there | first stroke: first mask | whole plane | later strokes: first "
               "mask | whole plane | longest gap |\n|---|---|---|---|---|---|---|---|", flush=True)  # fmt: skip
         for size in options.sizes:
-            measure(size, options.strokes)
+            measure(size, options.strokes, options.generator)
 
 
 if __name__ == "__main__":

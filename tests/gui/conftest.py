@@ -13,6 +13,7 @@ from napari_emssl import worker_jobs
 from napari_emssl.jobs.events import Job
 from napari_emssl.jobs.worker import client
 from napari_emssl.jobs.worker.target import reference_to
+from napari_emssl.models import recommended
 
 HERE = Path(__file__).parent
 _DISPLAY = sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
@@ -26,6 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and item.get_closest_marker("gui") and not _DISPLAY:
             item.add_marker(pytest.mark.skip(reason="no display; run under xvfb-run"))
+
+
+@pytest.fixture(autouse=True)
+def no_shipped_vectors(monkeypatch) -> None:
+    """Docks answer in context only with a generator that a test puts into the zoo: looking with a real one is slow."""
+    entries = recommended.list_models
+    monkeypatch.setattr(
+        recommended,
+        "list_models",
+        lambda: [each for each in entries() if each.origin == "own" or not each.card.network.vector_channels],
+    )
 
 
 @pytest.fixture

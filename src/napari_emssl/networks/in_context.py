@@ -82,7 +82,16 @@ class InContextNetwork(nn.Module):
         return unit_vectors(features).view(features.shape)
 
     def logits(self, scaled: Tensor, vectors: Tensor) -> Tensor:
-        """Compare pixels with the painted ones, and let the decoder draw.
+        """Compare pixels with the painted ones, and let the decoder draw; see `compared` and `drawn`."""
+        return self.drawn(scaled, vectors, self.compared(vectors))
+
+    def compared(self, vectors: Tensor) -> Tensor:
+        """Return how alike pixels with vectors ``(b, c, h, w)`` are to each class, ``(b, classes, h, w)`` float32."""
+        found = torch.stack([self._compared(pixels) for pixels in vectors.flatten(2)])
+        return found.view(len(vectors), -1, *vectors.shape[-2:])
+
+    def drawn(self, scaled: Tensor, vectors: Tensor, compared: Tensor) -> Tensor:
+        """Let the decoder draw.
 
         Parameters
         ----------
@@ -90,6 +99,8 @@ class InContextNetwork(nn.Module):
             Images ``(b, 1, h, w)`` as the trunk saw them.
         vectors
             Of their pixels, from `vectors`.
+        compared
+            From `compared`.
 
         Returns
         -------
@@ -97,8 +108,6 @@ class InContextNetwork(nn.Module):
             ``(b, 1, h, w)`` of the one class, or ``(b, classes, h, w)`` of several, float32.
 
         """
-        compared = torch.stack([self._compared(pixels) for pixels in vectors.flatten(2)])
-        compared = compared.view(len(scaled), -1, *scaled.shape[-2:])
         if self.mask_decoder is None:
             return compared if compared.shape[1] > 2 else compared[:, 1:] - compared[:, :1]
         odds = log_odds(compared, 1)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ...data.patches.labelled import LabelledPlane
 from ...jobs.context_settings import ContextSettings
-from .network import remember
 from .plane_vectors import PlaneVectors, VectorPlane
 from .ring import unlike_paint
 
@@ -66,7 +65,7 @@ def remember_painting(
         painted, classes, settings.most_painted, settings.seed, sharpness,
         lambda number, pixels: vectors.at(planes[number], pixels),
     )  # fmt: skip
-    remember(vectors.network, context.vectors)
+    vectors.remember(context.vectors)
     return context
 
 

@@ -38,4 +38,4 @@ def context_network(base: Model, classes: int, device: Device) -> InContextNetwo
 def remember(network: InContextNetwork, context: Sequence[Tensor]) -> None:
     """Let the network remember the vectors of painted pixels, for each class ``(c, n)``, background first."""
     where = network.sharpness.device
-    network.context = nn.ParameterList(nn.Parameter(part.to(where)) for part in context)
+    network.context = nn.ParameterList(nn.Parameter(part.to(where).clone()) for part in context)

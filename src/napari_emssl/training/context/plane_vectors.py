@@ -5,6 +5,7 @@ The network runs over a plane once; whatever is painted afterwards costs only co
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from ...inference.tiles import TileRegion, default_halo, padded, round_up, split
 from ...jobs.devices import Device
 from ...networks.attention import class_logits
 from ...networks.in_context import InContextNetwork
+from .network import remember
 
 _TILE_PX, _WHOLE_PX = 512, 768
 """Edge of a tile, a multiple of every network's stride; planes up to the second one are one tile."""
@@ -72,6 +74,13 @@ class PlaneVectors:
         self._device, self._most_bytes = device, most_bytes
         self._kept: OrderedDict[tuple[bytes, TileRegion], Tensor] = OrderedDict()
         self._bytes = 0
+        self._compared: dict[tuple[bytes, TileRegion], Tensor] = {}
+        """Of tiles of the plane looked at last, with what the network remembers."""
+
+    def remember(self, context: Sequence[Tensor]) -> None:
+        """Let the network remember the vectors of painted pixels, see `network.remember`."""
+        self._compared.clear()
+        remember(self.network, context)
 
     def look_at(self, scale: float) -> bool:
         """Look at planes enlarged by `scale`; return whether that is new. Then planes have to be made again."""
@@ -79,6 +88,7 @@ class PlaneVectors:
             return False
         self.network.look_at(scale)
         self._kept.clear()
+        self._compared.clear()
         self._bytes = 0
         return True
 
@@ -126,9 +136,11 @@ class PlaneVectors:
         decoder = self.network.mask_decoder
         alone = decoder is None and self.network.scale == 1
         grown = tile if alone else self._grown(plane, tile, decoder.receptive_field if decoder else 1)
+        vectors = self._joined(plane, grown, self.compute)
+        compared = self._joined(plane, grown, self._compare)
         with self._device.autocast():
-            found = self.network.logits(self._scaled(plane, grown), self._joined(plane, grown))
-            logits = self.network.unscaled(found)[0].float()
+            drawn = self.network.drawn(self._scaled(plane, grown), vectors, compared)
+            logits = self.network.unscaled(drawn)[0].float()
         logits = logits[(..., *plane.shown(tile).within(grown).slices)]
         shares = torch.cat([-logits, logits]).sigmoid() if len(logits) == 1 else logits.softmax(0)
         probabilities: NDArray[np.float32] = shares.cpu().numpy()
@@ -156,17 +168,32 @@ class PlaneVectors:
         top, bottom, left, right = (round(edge * self.network.scale) for edge in region)
         return slice(top, bottom), slice(left, right)
 
-    def _joined(self, plane: VectorPlane, region: TileRegion) -> Tensor:
-        """Return the vectors of a region, ``(1, c, h, w)`` float32, joined from the tiles that it meets."""
+    def _compare(self, plane: VectorPlane, tile: TileRegion) -> Tensor:
+        """Return how alike the pixels of a tile are to each class, ``(classes, h, w)`` float16; computed once."""
+        key = plane.key, tile
+        if key not in self._compared:
+            if any(other != plane.key for other, _ in self._compared):
+                self._compared.clear()
+            vectors = self.compute(plane, tile)[None].float()
+            self._compared[key] = self.network.compared(vectors)[0].to(torch.float16)
+        return self._compared[key]
+
+    def _joined(
+        self, plane: VectorPlane, region: TileRegion, of_tile: Callable[[VectorPlane, TileRegion], Tensor]
+    ) -> Tensor:
+        """Return what tiles hold ``(c, h, w)`` for a region, ``(1, c, h, w)`` float32, joined from those it meets."""
         rows, columns = self._on_grid(region.within(TileRegion(region.top, 0, region.left, 0)))
-        shape = (1, self.network.dimensions, rows.stop, columns.stop)
-        joined = torch.zeros(shape, device=self._device.torch_device)
+        joined: Tensor | None = None
         for tile in plane.tiles:
             common = TileRegion(
                 max(tile.top, region.top), min(tile.bottom, region.bottom),
                 max(tile.left, region.left), min(tile.right, region.right),
             )  # fmt: skip
             if common.top < common.bottom and common.left < common.right:
-                part = self.compute(plane, tile)[(..., *self._on_grid(common.within(tile)))]
-                joined[(0, ..., *self._on_grid(common.within(region)))] = part.float()
+                part = of_tile(plane, tile)[(..., *self._on_grid(common.within(tile)))].float()
+                if joined is None:
+                    joined = part.new_zeros((1, part.shape[0], rows.stop, columns.stop))
+                joined[(0, ..., *self._on_grid(common.within(region)))] = part
+        if joined is None:
+            raise ValueError("The region lies beside the plane.")
         return joined
