@@ -4,10 +4,10 @@
 
 Bright discs on noise are painted one after another. For each plane: seconds from the dock's opening until the process
 of the first look is there, from the first stroke to the first mask and to the whole plane, and medians of the strokes
-after it; behind each, in brackets, processor seconds of that process until the whole plane was answered, which with one
-thread (OMP_NUM_THREADS=1) hardly depend on what else the computer does. The last column is the longest gap of the
-viewer's event loop after the first stroke. ``--filters`` measures the first look by filters instead. 0.3 s of each figure
-is the time that the dock waits for the stroke to end.
+after it; behind each, in brackets, processor seconds of that process until the whole plane was answered, which with
+one thread (OMP_NUM_THREADS=1) hardly depend on what else the computer does. The last column is the longest gap of the
+viewer's event loop after the first stroke. ``--filters`` measures the first look by filters instead. 0.3 s of each
+figure is the time that the dock waits for the stroke to end.
 """
 
 import argparse

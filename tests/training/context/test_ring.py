@@ -25,6 +25,16 @@ def test_neighbours_in_a_ring_are_found_even_where_they_are_most_of_it() -> None
         assert not kept[:neighbours].any()
 
 
+def test_what_is_close_to_the_paint_says_which_of_two_grounds_is_background() -> None:
+    paint, other = near(0.8, 0.6, 0, count=50), near(0.8, 0, 0.6, count=90, seed=1)
+    ring = torch.cat([other, near(0, 1, 0, count=10, seed=2)], 1)
+    close = torch.arange(100) >= 90
+    assert unlike_paint(ring, [paint], None, SHARP)[:90].all(), "alike among themselves"
+    kept = unlike_paint(ring, [paint], None, SHARP, close)
+    assert kept[90:].all()
+    assert not kept[:90].any()
+
+
 def test_a_ring_unlike_the_paint_stays_whole() -> None:
     assert unlike_paint(near(0, 1, 0, count=60), [PAINT], None, SHARP).all()
 

@@ -15,6 +15,7 @@ from .ring import unlike_paint
 
 VectorsAt = Callable[[int, NDArray[np.int64]], Tensor]
 """Returns unit vectors ``(c, n)`` of pixels ``(n, 2)``, rows and columns, of the plane with a number."""
+_CLOSE_PX = 3
 _RING_FACTOR = 2
 """So many times as many pixels of rings are looked at as are remembered: some of them are left out."""
 
@@ -96,7 +97,8 @@ def draw_context(
     ground, *painted, ring = _vectors_of(drawn, vectors_at)
     if not ring.shape[1]:
         return Context([ground, *painted])
-    kept = unlike_paint(ring, painted, ground if ground.shape[1] else None, sharpness)
+    close = torch.from_numpy(_close_to_paint(planes, drawn[-1]))
+    kept = unlike_paint(ring, painted, ground if ground.shape[1] else None, sharpness, close)
     return Context([_together(ground, ring[:, kept], most), *painted], 1 - float(kept.float().mean()))
 
 
@@ -108,6 +110,19 @@ def _painted(plane: LabelledPlane, value: int) -> NDArray[np.bool_]:
 
 def _ring(plane: LabelledPlane) -> NDArray[np.bool_]:
     return np.zeros(plane.target.shape, bool) if plane.assumed is None else plane.assumed
+
+
+def _close_to_paint(planes: Sequence[LabelledPlane], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which places (plane, row, column) lie within `_CLOSE_PX` of a painted object."""
+    steps = np.mgrid[-_CLOSE_PX : _CLOSE_PX + 1, -_CLOSE_PX : _CLOSE_PX + 1].reshape(2, -1).T
+    around = steps[np.hypot(*steps.T) <= _CLOSE_PX]
+    found = np.zeros(len(places), bool)
+    for number in np.unique(places[:, 0]):
+        here, target = places[:, 0] == number, planes[number].target
+        rows, columns = np.moveaxis(places[here, None, 1:] + around, -1, 0)
+        beside = target[rows.clip(0, target.shape[0] - 1), columns.clip(0, target.shape[1] - 1)]
+        found[here] = (beside >= 2).any(1)
+    return found
 
 
 def _drawn(masks: Sequence[NDArray[np.bool_]], most: int, rng: np.random.Generator) -> NDArray[np.int64]:

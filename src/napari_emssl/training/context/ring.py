@@ -14,17 +14,22 @@ from ...networks.attention import class_logits
 _ROUNDS = 4
 _CLEARLY = 0.5
 """Log-odds by which background must be likelier: what can be told neither way is left out."""
+_FEWEST = 5
 _LEAST_KEPT = 0.02
 """Where less of the ring is unlike the paint, the paint does not reach the edge of its object."""
 _FALLBACK = 0.1
 """Share of the ring that is then background all the same: what is least like the paint."""
 
 
-def unlike_paint(ring: Tensor, painted: Sequence[Tensor], ground: Tensor | None, sharpness: float) -> Tensor:
+def unlike_paint(
+    ring: Tensor, painted: Sequence[Tensor], ground: Tensor | None, sharpness: float, close: Tensor | None = None
+) -> Tensor:
     """Return which pixels of a ring are background: those that are clearly less like the paint than like the others.
 
     A pixel is compared with the painted pixels of each class, and with all other ground that counts as background: the
-    rest of the ring and what was painted as background. As the ring loses pixels the others are compared again.
+    rest of the ring and what was painted as background. As the ring loses or gains pixels all are compared again. The
+    rest of the ring begins as its pixels close to the paint: where an object ends there is background beside it, and
+    neighbours are farther away.
 
     Parameters
     ----------
@@ -36,6 +41,8 @@ def unlike_paint(ring: Tensor, painted: Sequence[Tensor], ground: Tensor | None,
         Unit vectors ``(c, m)`` of painted background; None where none is painted.
     sharpness
         As in `networks.attention.class_logits`.
+    close
+        Which pixels of the ring are close to the paint, ``(n,)``; None begins with all of them.
 
     Returns
     -------
@@ -45,6 +52,8 @@ def unlike_paint(ring: Tensor, painted: Sequence[Tensor], ground: Tensor | None,
     """
     like_paint = class_logits(ring, painted, sharpness).amax(0)
     kept = torch.ones(ring.shape[1], dtype=torch.bool, device=ring.device)
+    if close is not None and close.sum() >= _FEWEST:
+        kept = close.to(ring.device)
     for _ in range(_ROUNDS):
         left = _like_ground(ring, kept, ground, sharpness) >= like_paint + _CLEARLY
         if left.float().mean() < _LEAST_KEPT:
