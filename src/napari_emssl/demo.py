@@ -70,7 +70,7 @@ def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str 
         first = _Judged(_segment(begun, sample, folder, "in-context"), time.monotonic() - clock)
         yield Notice(f"Without training, after {first.seconds:.0f} s: Dice {first.told()}. Training begins there.")
         training = finetune(
-            [sample.images[0]], targets, chosen, begun, name="demo", class_names=["particle"], licence=_LICENCE,
+            [sample.images[0]], targets, chosen, start, name="demo", class_names=["particle"], licence=_LICENCE,
             command=command,
         )  # fmt: skip
         training.control = control
