@@ -209,7 +209,9 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.viewer.layers.selection.active = layer
         self.reset_choices()
         self.painting.value = layer
-        self.told.emit("Paint a few particles with label 1, whole and to the edge, then press Start.", False)
+        few = "Paint a few particles with label 1, whole and to the edge, then press Start."
+        one = "Paint one particle with label 1, whole and to the edge: what is like it is marked at once."
+        self.told.emit(one if self.live.generator else few, False)
 
     def add_image(self) -> None:
         """Add the next image of the viewer that has a painting, or the next one at all."""
