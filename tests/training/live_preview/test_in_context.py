@@ -16,7 +16,6 @@ from napari_emssl.training.in_context.jobs import make_in_context
 from napari_emssl.training.live_preview import in_context
 from napari_emssl.training.live_preview.in_context import (
     ContextPredictor,
-    averaged,
     in_order,
     live_preview_in_context,
 )
@@ -148,15 +147,3 @@ def test_what_rings_lose_is_said(predictor: ContextPredictor) -> None:
     image, truth = scene()
     image[36:50, 51:66] = 200
     assert "look like the paint" in answers(predictor, PreviewQuery((image,), (one_square(truth),)))[-1].caption
-
-
-def test_both_voices_count_alike(predictor: ContextPredictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = (np.random.default_rng(seed).random((2, 4, 4)).astype(np.float32) for seed in (0, 1))
-    np.testing.assert_allclose(averaged(one, other), (one + other) / 2)
-    image, truth = scene()
-    monkeypatch.setattr(in_context, "FILTERS_COUNT", True)
-    both = ContextPredictor(grey_generator(), SETTINGS)
-    query = PreviewQuery((image,), (one_square(truth),))
-    alone, together = (answers(each, query)[-1].images for each in (predictor, both))
-    assert right(together["prediction"], truth)
-    assert (alone["uncertainty"] != together["uncertainty"]).any()

@@ -25,14 +25,10 @@ from ..context.object_size import scale_for
 from ..context.plane_vectors import PlaneVectors, VectorPlane
 from ..in_context.paint_sizes import size_notice
 from ..in_context.segment import context_generator
-from .answers import Floats, answer_of, answer_queries
-from .filters import FilterPredictor
-from .painting import QueryTargets, query_targets
+from .answers import answer_of, answer_queries
+from .painting import query_targets
 from .query import PreviewQuery
 
-FILTERS_COUNT = False
-"""Whether the filters have a say beside the vectors. A model that is kept has no filters, so it answers as the first
-look does only while they have none."""
 _MOST_PX = 2**26
 """Of scaled planes that are kept, those used last."""
 _FIRST_SECONDS = 0.4
@@ -90,7 +86,6 @@ class ContextPredictor:
         self._vectors = PlaneVectors(context_network(base, 2, self.device), self.device)
         self._known: dict[bytes, VectorPlane] = {}
         self._shown = _Shown(b"", 0, {})
-        self._filters = FilterPredictor() if FILTERS_COUNT else None
 
     def answers(self, query: PreviewQuery, control: Control) -> Iterator[Preview]:
         """Yield the answer, first in part where all of it takes long, see `FirstLook`."""
@@ -107,8 +102,7 @@ class ContextPredictor:
             for plane, target, assumed in zip(planes, painted.targets, painted.assumed, strict=True)
         ]
         context = remember_painting(self._vectors, planes, labelled, painted.classes, self._settings)
-        voice = self._voice(query, painted)
-        for images in self._tiles(view, query, painted.classes, voice, control):
+        for images in self._tiles(view, query, painted.classes, control):
             sizes = size_notice(painted.targets[query.view], np.asarray(images["prediction"], np.uint8))
             yield Preview(images, query.number, " ".join(filter(None, [context.notice, sizes])))
 
@@ -123,14 +117,8 @@ class ContextPredictor:
             self._known.pop(next(iter(self._known)))
         return found
 
-    def _voice(self, query: PreviewQuery, painted: QueryTargets) -> Floats | None:
-        """Return what the filters make of the plane in view; None where they have no say."""
-        if self._filters is None:
-            return None
-        return self._filters.probabilities(query.planes, painted.targets, painted.classes, query.view)
-
     def _tiles(
-        self, view: VectorPlane, query: PreviewQuery, classes: int, voice: Floats | None, control: Control
+        self, view: VectorPlane, query: PreviewQuery, classes: int, control: Control
     ) -> Iterator[dict[str, NDArray[np.generic]]]:
         """Classify the tiles of the plane in view in order; yields the whole plane now and then, and at the end."""
         if (self._shown.key, self._shown.classes) != (view.key, classes):
@@ -143,7 +131,7 @@ class ContextPredictor:
                 return
             place = view.shown(tile).slices
             found = self._vectors.probabilities(view, tile)
-            self._shown.put(place, answer_of(found if voice is None else averaged(found, voice[(..., *place)])))
+            self._shown.put(place, answer_of(found))
             if number in (seen, len(tiles)) or time.monotonic() >= due:
                 yield self._shown.copies()
                 pause *= 2
@@ -155,12 +143,6 @@ class ContextPredictor:
             if control.asked or control.stopped:
                 return
             self._vectors.compute(view, tile)
-
-
-def averaged(one: Floats, other: Floats) -> Floats:
-    """Return the mean of two voices' probabilities of the classes, each ``(classes, ...)``."""
-    mean: Floats = np.mean([one, other], axis=0)
-    return mean
 
 
 def in_order(view: VectorPlane, query: PreviewQuery) -> list[TileRegion]:
