@@ -41,7 +41,7 @@ def test_all_images_are_segmented_and_the_model_is_kept(tell: Tell, files: Path)
         assert ((labels > 0) == scene(number)[1]).mean() > 0.95
     assert load_model("squares").card.history[-1].start == "vectors"
     info = tell("models", "info", "squares").out
-    assert "remembers 400 pixels of background, 196 pixels of class 1" in info
+    assert "remembers 128 pixels of background, 128 pixels of class 1" in info
     assert "in_context from vectors, nothing trained" in info
     refused(tell(*words(files), "--model", "squares"), "There is a model 'squares' already")
     refused(tell(*words(files), "--model", "others"), "exist already")

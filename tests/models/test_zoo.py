@@ -117,6 +117,7 @@ def test_export_and_import_bring_a_model_back(tmp_path: Path) -> None:
 def test_the_recommended_start_is_a_shipped_generator_listed_first() -> None:
     first = zoo.list_models()[0]
     assert recommended.recommended_start() == first.name
+    assert recommended.recommended_start("reconstruct") == "unet-4-200", "it restores, and the first one does not"
     for task in ("denoise", "remove-background", "super-resolve"):
         assert zoo.load_card(recommended.recommended_start(task)).task == task
         assert recommended.why_recommended(task)

@@ -63,7 +63,7 @@ class TrainingOutput:
 
     def split_file(self, given: Path | None) -> tuple[Path, bool]:
         """Return where the split is kept, beside the output, and whether that is the one that is given."""
-        kept = self.output.with_name(f"{self.output.stem}-split.json")
+        kept = self.output.parent / f"{self.output.stem}-split.json"
         return kept, given is not None and given.resolve() == kept.resolve()
 
     def check(self) -> None:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from ..errors import UserError
+from .model_file import Card
 from .tasks import TaskName, task_of
 from .zoo import list_models
 
@@ -29,8 +30,12 @@ def recommended_start(task: TaskName = "segment") -> str:
     entries = [entry for entry in list_models() if entry.origin == "shipped"]
     if _RESTORERS.get(task) in [entry.name for entry in entries]:
         return _RESTORERS[task]
-    starts = [entry.name for entry in entries if task_of(entry.card.task).is_pretext]
+    starts = [entry.name for entry in entries if _restores(entry.card)]
     return starts[0] if starts else "scratch"
+
+
+def _restores(card: Card) -> bool:
+    return task_of(card.task).is_pretext and "restore" in card.network.heads
 
 
 def recommended_context_generator() -> str:

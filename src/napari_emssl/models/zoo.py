@@ -20,8 +20,8 @@ from .tasks import task_of
 SHIPPED = Path(__file__).with_name("shipped")
 """Folder of the models that came with the package."""
 SUFFIX = ".safetensors"
-RECOMMENDED = "context-unet-4-200-w16"
-"""The generator that comes first."""
+RECOMMENDED = ("context-unet-4-200-w16", "unet-4-200")
+"""The generators that come first: to segment with, and to restore with."""
 
 
 @dataclass(frozen=True)
@@ -297,10 +297,10 @@ def _name_of(path: Path, card: Card) -> str:
 
 
 def _rank(entry: ZooEntry) -> int:
-    """Rank in the list: generators before finished models, and the recommended one first of all."""
+    """Rank in the list: generators before finished models, and the recommended ones first of all."""
     if not task_of(entry.card.task).is_pretext:
         return 2
-    return 0 if entry.name == RECOMMENDED else 1
+    return RECOMMENDED.index(entry.name) - len(RECOMMENDED) if entry.name in RECOMMENDED else 1
 
 
 def free_name(wanted: str) -> str:

@@ -85,7 +85,7 @@ def test_the_table_tells_of_every_model(qtbot, viewer, home, tmp_path):
     index = widget.table.model().index(names(widget).index("unet-4-200"), 0)
     texts = [index.siblingAtColumn(column).data() for column in range(len(COLUMNS))]
     assert texts == ["unet-4-200", "reconstruct", "shipped", "200", "0.28", "131 k", "2026-11-24", "unet-4-200"]
-    assert names(widget)[0] == "unet-4-200", "the recommended start first"
+    assert names(widget)[:2] == ["context-unet-4-200-w16", "unet-4-200"], "recommended starts first"
 
 
 def test_columns_sort_by_value_not_by_text(widget):
@@ -309,7 +309,8 @@ def test_a_registry_that_cannot_be_read_is_said(qtbot, viewer, home):
 
 def test_the_card_tells_every_stage_and_can_be_copied(qtbot, widget):
     model = small_jobs.model("mine", dice=0.875)
-    stages = (*read_card(list_models()[0].path).history, *model.card.history)
+    shipped = next(entry for entry in list_models() if entry.name == "unet-4-200")
+    stages = (*read_card(shipped.path).history, *model.card.history)
     card = model.card.model_copy(update={"history": stages, "description": "Gold <on> carbon", "pixel_size_nm": (1, 2)})
     add_model(Model(card, model.weights))
     wait_for(qtbot, widget, "mine")

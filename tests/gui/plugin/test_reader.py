@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from napari.components import ViewerModel
+from napari.layers import Layer
 
 from napari_emssl.data.images import image, writers
 from napari_emssl.errors import UserError
@@ -19,6 +20,11 @@ PLUGIN = "napari-emssl"
 STRETCHED = [(65003, 2, 3, "nm", False), (65004, 2, 3, "nm", False), (65009, 12, 1, 2.0, False),
              (65010, 12, 1, 4.0, False)]  # fmt: skip
 """Tags of DigitalMicrograph: units and scales of x and y."""
+
+
+def layers_of(path):
+    """Layers of a TIFF, which napari opens by itself: the plugin does not ask for files that napari reads."""
+    return [Layer.create(*data) for data in read_layers(path)]
 
 
 @pytest.fixture
@@ -87,7 +93,7 @@ def test_every_image_of_a_file_becomes_a_layer_with_its_name(tmp_path, stack):
             axes = "ZYX" if array.ndim == 3 else "YX"
             metadata = {"Name": name, "axes": axes, "PhysicalSizeX": size, "PhysicalSizeY": size, "PhysicalSizeZ": 0.03}
             tif.write(array, metadata=metadata, photometric="minisblack")
-    grid, hole = ViewerModel().open(path, plugin=PLUGIN)
+    grid, hole = layers_of(path)
     assert (grid.name, grid.visible, hole.name, hole.visible) == ("two grid", True, "two hole", False)
     np.testing.assert_array_equal(grid.data, stack)
     assert tuple(grid.scale) == pytest.approx((30, 2, 2))
@@ -99,7 +105,7 @@ def test_time_and_channels_keep_their_kind(tmp_path, stack):
     film = stack[:4].reshape(2, 2, 32, 48)
     metadata = {"axes": "TCYX", "finterval": 0.4, "unit": "um"}
     tifffile.imwrite(tmp_path / "a.tif", film.astype("u2"), imagej=True, metadata=metadata, resolution=(500, 500))
-    (layer,) = ViewerModel().open(str(tmp_path / "a.tif"), plugin=PLUGIN)
+    (layer,) = layers_of(str(tmp_path / "a.tif"))
     assert layer.axis_labels == ("t", "c", "y", "x")
     assert [str(unit) for unit in layer.units] == ["second", "pixel", "nanometer", "nanometer"]
     assert tuple(layer.scale) == pytest.approx((0.4, 1, 2, 2))
@@ -112,7 +118,7 @@ def test_pixels_that_are_not_square_lie_as_they_are(tmp_path, stack, monkeypatch
     said = []
     monkeypatch.setattr("napari.utils.notifications.show_warning", said.append)
     tifffile.imwrite(tmp_path / "a.tif", stack[0], imagej=False, metadata=None, extratags=STRETCHED)
-    (layer,) = ViewerModel().open(str(tmp_path / "a.tif"), plugin=PLUGIN)
+    (layer,) = layers_of(str(tmp_path / "a.tif"))
     assert tuple(layer.scale) == pytest.approx((4, 2))
     assert "not square" in said[0]
 

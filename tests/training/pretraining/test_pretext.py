@@ -146,7 +146,7 @@ def test_it_segments_in_context_and_can_be_fine_tuned() -> None:
     settings = FinetuneSettings(steps=2, batch_size=1, patch=32, device="cpu", precision="fp32", zero="unpainted")
     tuned = finetune([image], [painting], settings, start=generator("episodes")).result()
     spec = tuned.card.network
-    assert (spec.out_channels, spec.vector_channels, spec.heads) == (1, 0, ("restore",))
+    assert (spec.vector_channels, spec.mask_decoder, len(spec.painted)) == (4, "unet-2-44", 2)
     assert apply(tuned, image, PLAIN).shape == image.shape
 
 

@@ -112,7 +112,8 @@ def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: float | None, axes:
     dtype, letters = _storage_dtype(array), axis_letters(axes).upper()
     size = int(np.prod(array.shape)) * dtype.itemsize
     steps = {letter: axis.step for letter, axis in zip(letters, axes, strict=True) if axis.step}
-    known = dtype in (np.uint8, np.uint16, np.float32) and size < _BIG_BYTES
+    # tifffile cannot read back what it writes for ImageJ where images are one pixel wide
+    known = dtype in (np.uint8, np.uint16, np.float32) and size < _BIG_BYTES and array.shape[-1] > 1
     imagej = known and _fits_imagej(letters, steps, pixel_size_nm)
     metadata = _imagej_steps(steps, pixel_size_nm) if imagej else _ome_steps(steps, pixel_size_nm)
     calibration = {"resolution": (1 / pixel_size_nm, 1 / pixel_size_nm)} if imagej and pixel_size_nm else {}
