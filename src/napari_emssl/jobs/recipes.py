@@ -37,6 +37,14 @@ Sampling = Annotated[
         "(epochs): each once in a pass, in random order, each time another patch inside the image."
     ),
 ]
+Visits = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1000,
+        description="With --sampling epochs: how often a pass shows each image, every time another patch.",
+    ),
+]
 SplitBy = Annotated[
     Literal["frame", "image", "copy"],
     Field(

@@ -4,6 +4,7 @@ The terminal's flag and its help, the form field and its tooltip, the check of t
 record in the model file all come from these fields: default, bounds, unit, one sentence.
 """
 
+import math
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,6 +19,7 @@ from .recipes import (
     Snapshots,
     SplitBy,
     ValidationEpochs,
+    Visits,
     follow_recipe,
 )
 
@@ -159,6 +161,7 @@ class RecipeSettings(LearningSettings, TargetSettings):
     averaging: Averaging = True
     balance_classes: BalanceClasses = True
     sampling: Sampling = "random"
+    visits: Visits = 1
     augment: bool = Field(
         True,
         description="Flip, turn and resize patches, and change their contrast and noise. With targets of intensities: "
@@ -167,6 +170,10 @@ class RecipeSettings(LearningSettings, TargetSettings):
     )
     frozen_norm: FrozenNorm = True
     hot_pixels: HotPixels = None
+
+    def epoch_steps(self, planes: int) -> int:
+        """Return the steps of a pass over this many training planes."""
+        return math.ceil(planes * (self.visits if self.sampling == "epochs" else 1) / self.batch_size)
 
     @model_validator(mode="before")
     @classmethod

@@ -9,9 +9,11 @@ import tifffile
 
 from napari_emssl.data.datasets.plane_origins import plane_origins, planes_are_images
 from napari_emssl.data.images.opening import as_image, read_image
+from napari_emssl.data.splits.copies import COPIES, key_of_copies, turn_plane
+from napari_emssl.data.splits.division import SplitRules, divide
 from napari_emssl.errors import UserError
 
-PLANES = np.zeros((4, 8, 8), np.float32)
+PLANES = np.random.default_rng(0).random((4, 8, 8), np.float32)
 
 
 def stored(path: Path, **arrays: np.ndarray) -> Path:
@@ -53,3 +55,22 @@ def test_parts_are_named_below_the_folder_that_all_share(tmp_path: Path) -> None
         images.append(read_image(tmp_path / name))
     assert [entry.part for entry in plane_origins(images)] == ["training", "validation"]
     assert [entry.part for entry in plane_origins(images, by_names=False)] == [None, None]
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (20, 31)])
+def test_flips_and_turns_of_one_image_are_of_one_origin(shape: tuple[int, int]) -> None:
+    images = np.random.default_rng(0).normal(size=(12, *shape))
+    keys = [key_of_copies(image) for image in images]
+    assert len(set(keys)) == 12
+    for image, key in zip(images, keys, strict=True):
+        assert {key_of_copies(np.ascontiguousarray(turn_plane(image, code))) for code in range(COPIES)} == {key}
+
+
+def test_a_set_that_was_enlarged_by_copies_is_split_by_image(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).random((6, 16, 16), np.float32)
+    copies = np.stack([turn_plane(image, code) for image in images for code in range(COPIES)])
+    order = np.random.default_rng(1).permutation(len(copies))
+    entries = plane_origins([read_image(stored(tmp_path / "a.h5", images=copies[order]))])
+    split = divide(entries, SplitRules(0.25, 0.2, "frame", 0)).split
+    sides = [set((order // COPIES)[part]) for part in (split.training, split.validation, split.test)]
+    assert len(set.union(*sides)) == sum(map(len, sides)) == 6

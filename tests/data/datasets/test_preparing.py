@@ -38,16 +38,17 @@ def frames(
 
 def by_hand(image: NDArray[np.int16], mask: NDArray[np.uint8]) -> list[tuple[NDArray[np.float64], NDArray[np.uint8]]]:
     """The preparation written again without any shared code, one pixel after the other."""
-    clipped = [[max(float(value), 0.0) for value in row] for row in image]
+    clean = np.array([[max(float(value), 0.0) for value in row] for row in image])
     height, width = image.shape
-    limit = float(np.median(clipped)) + 500.0
-    clean = np.array(clipped)
-    for row in range(height):
-        for column in range(width):
-            if clipped[row][column] > limit:
-                square = [(row + r, column + c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r, c) != (0, 0)]
-                near = [clipped[r][c] for r, c in square if 0 <= r < height and 0 <= c < width]
-                clean[row, column] = sum(near) / len(near)
+    for _ in range(2):
+        limit = sorted(clean.ravel())[clean.size // 2 - 1 : clean.size // 2 + 1]
+        hot = [(-clean[r, c], r, c) for r in range(height) for c in range(width) if clean[r, c] > sum(limit) / 2 + 500]
+        for _, row, column in sorted(hot):
+            if row in (0, height - 1) or column in (0, width - 1):
+                clean[row, column] = clean.mean()
+            else:
+                near = [(row + r, column + c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r, c) != (0, 0)]
+                clean[row, column] = sum(clean[place] for place in near) / 8
     clean = (clean - clean.mean()) / clean.std()
     cuts = [(slice(32 * r, 32 * r + 32), slice(32 * c, 32 * c + 32)) for r in range(2) for c in range(3)]
     return [(clean[cut], mask[cut]) for cut in cuts if (mask[cut] > 0).sum() > 40]

@@ -154,15 +154,27 @@ def test_negative_and_hot_pixels_are_repaired() -> None:
     assert clean.dtype == np.int16
     assert clean[4, 5] == 0
     assert clean[2, 2] == 105  # (7 * 100 + 140) / 8
-    assert clean[0, 0] == 100
+    assert clean[0, 0] == 152  # at the border the mean of all, 4545 / 30, when the brightest one has been replaced
     assert clean[2, 3] == 140
 
 
+def test_of_hot_neighbours_the_brightest_goes_first_and_what_is_still_hot_once_more() -> None:
+    plane = np.full((5, 6), 8.0)
+    plane[2, 2], plane[2, 3] = 9008.0, 5008.0
+    clean = repair(plane, 500)
+    first = (7 * 8 + 5008) / 8  # 633: hot still
+    second = (7 * 8 + first) / 8
+    assert clean[2, 3] == second
+    assert clean[2, 2] == (7 * 8 + second) / 8
+
+
 @given(arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.floats(-10, 1e4, width=32)))
-def test_repair_leaves_nothing_negative_and_all_else_alone(plane: np.ndarray) -> None:
+def test_repair_leaves_nothing_negative_and_alone_what_is_not_hot(plane: np.ndarray) -> None:
     clean = repair(plane, 50.0)
     assert clean.shape == plane.shape
     assert clean.min() >= 0
     zeroed = np.maximum(plane, 0)
     same = zeroed <= np.median(zeroed) + 50
-    np.testing.assert_array_equal(clean[same], zeroed[same])
+    if same.all():  # otherwise the median falls, and a second look may find more
+        np.testing.assert_array_equal(clean, zeroed)
+    assert clean.max() <= zeroed.max()

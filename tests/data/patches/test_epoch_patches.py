@@ -15,17 +15,17 @@ def labelled(number: int, shape: tuple[int, int] = (64, 64)) -> LabelledPlane:
     return LabelledPlane(np.full(shape, number, np.float32), np.full(shape, 1, np.uint8))
 
 
-@given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 3))
+@given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 3), st.integers(1, 3))
 @settings(max_examples=25, deadline=None)
-def test_an_epoch_shows_every_plane_once(count: int, size: int, epoch: int) -> None:
-    patches = EpochPatches([labelled(n) for n in range(count)], 32, seed=1, augment=False)
-    steps = -(-count // size)
+def test_an_epoch_shows_every_plane_as_often_as_asked_for(count: int, size: int, epoch: int, visits: int) -> None:
+    patches = EpochPatches([labelled(n) for n in range(count)], 32, seed=1, augment=False, visits=visits)
+    steps = -(-count * visits // size)
     seen = [
         round(float(image.mean()))
         for step in range(epoch * steps, (epoch + 1) * steps)
         for image in patches.batch(step, size)[0]
     ]
-    assert sorted(seen) == list(range(count))
+    assert sorted(seen) == sorted(visits * list(range(count)))
 
 
 def test_epochs_are_in_other_orders_and_crop_other_places() -> None:

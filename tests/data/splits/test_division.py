@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_emssl.data.splits.division import COPIES, PlaneOrigin, SplitRules, divide
+from napari_emssl.data.splits.copies import COPIES
+from napari_emssl.data.splits.division import PlaneOrigin, SplitRules, divide
 from napari_emssl.data.splits.held_out import Split
 from napari_emssl.errors import UserError
 

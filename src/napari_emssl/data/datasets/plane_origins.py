@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..formats.hdf5 import SUFFIXES, frames_of, role_of
 from ..images.image import Image
+from ..splits.copies import key_of_copies
 from ..splits.division import PlaneOrigin
 from ..splits.named_parts import named_parts
 from ..splits.origins import origin_of
@@ -18,7 +19,7 @@ def plane_origins(images: Sequence[Image], by_names: bool = True) -> list[PlaneO
     ----------
     images
         Opened; planes of one image are of one origin, but in HDF5 sets every plane is an image: its origin is the frame
-        it was cut from where the file knows that, else itself.
+        it was cut from where the file knows that, else itself. Flips and turns of one plane share an origin.
     by_names
         Whether to look for parts in the names of files.
 
@@ -48,8 +49,14 @@ def _origins(image: Image, position: int) -> list[str]:
         return [origin_of(image.path)] * len(image)
     frames = frames_of(image.path)
     if frames is None:
-        return [f"{image.path.as_posix()}#{index}" for index in range(len(image))]
+        return [f"{image.path.as_posix()}#{first}" for first in _first_copies(image)]
     return [f"{image.path.as_posix()}#frame {frame}" for frame in frames]
+
+
+def _first_copies(image: Image) -> list[int]:
+    """For each plane the first one that it is a flip or turn of: itself, unless a set was enlarged by its copies."""
+    seen: dict[bytes, int] = {}
+    return [seen.setdefault(key_of_copies(image.plane(index)), index) for index in range(len(image))]
 
 
 def _names(images: Sequence[Image]) -> list[str]:

@@ -3,12 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
+_ROUNDS = 2
+"""A pixel among others that are hot may still be hot once it was replaced."""
+
 
 def repair(plane: NDArray[np.number], hot_pixels: float) -> NDArray[np.number]:
-    """Return ``(h, w)`` with negative pixels set to 0 and hot ones replaced by the mean of their neighbours.
+    """Return ``(h, w)`` with negative pixels set to 0 and hot ones replaced.
 
-    The eight neighbours are those of the plane before
-    any is replaced; at the border there are fewer.
+    As in the authors' published notebook: the brightest first, each by the mean of its eight neighbours as they are
+    then; one at the border by the mean of the plane. What is still hot is replaced once more.
 
     Parameters
     ----------
@@ -18,16 +21,26 @@ def repair(plane: NDArray[np.number], hot_pixels: float) -> NDArray[np.number]:
         A pixel is hot when it exceeds the plane's median by more than this, in the units of the plane.
     """
     clean: NDArray[np.number] = np.maximum(plane, 0) if plane.dtype.kind in "if" else plane.copy()
-    rows, columns = np.nonzero(clean > np.median(clean) + hot_pixels)
-    means = [_mean_around(clean, int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
-    if means:
-        values = np.asarray(means)
-        clean[rows, columns] = values if clean.dtype.kind == "f" else np.rint(values)
+    values = clean.astype(np.float64)
+    for _ in range(_ROUNDS):
+        hot = values > np.median(values) + hot_pixels
+        if not hot.any():
+            break
+        _replace(values, np.argwhere(hot))
+        clean[hot] = values[hot] if clean.dtype.kind == "f" else np.rint(values[hot])
     return clean
 
 
-def _mean_around(plane: NDArray[np.number], row: int, column: int) -> float:
-    """Mean of the up to eight neighbours of a pixel."""
-    window = plane[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].astype(np.float64)
-    own = float(plane[row, column])
-    return (float(window.sum()) - own) / (window.size - 1) if window.size > 1 else own
+def _replace(values: NDArray[np.float64], places: NDArray[np.int64]) -> None:
+    """Replace pixels in place, the brightest first."""
+    height, width = values.shape
+    total = float(values.sum())
+    brightness = values[places[:, 0], places[:, 1]]
+    for row, column in places[np.argsort(-brightness, kind="stable")]:
+        own = float(values[row, column])
+        if 0 < row < height - 1 and 0 < column < width - 1:
+            new = (float(values[row - 1 : row + 2, column - 1 : column + 2].sum()) - own) / 8
+        else:
+            new = total / values.size
+        values[row, column] = new
+        total += new - own

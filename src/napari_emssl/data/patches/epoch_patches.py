@@ -31,13 +31,21 @@ class EpochPatches:
         Flip and turn, resize by 0.7 to 1.4 as far as the plane reaches, and add noise to the image.
     upscale
         f, how many times finer the grid of intensities is.
+    visits
+        How often a pass shows each plane.
 
     """
 
     def __init__(
-        self, planes: Sequence[LabelledPlane], patch: int, seed: int = 0, augment: bool = True, upscale: int = 1
+        self,
+        planes: Sequence[LabelledPlane],
+        patch: int,
+        seed: int = 0,
+        augment: bool = True,
+        upscale: int = 1,
+        visits: int = 1,
     ) -> None:
-        self._planes, self._patch, self._seed = planes, patch, seed
+        self._planes, self._patch, self._seed, self._visits = planes, patch, seed, visits
         self._augment, self._upscale = augment, upscale
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
@@ -46,9 +54,10 @@ class EpochPatches:
 
         Targets are ``(n, patch, patch)`` int64 for labels and ``(n, 1, f patch, f patch)`` float32 for intensities.
         """
-        epoch, place = divmod(step, ceil(len(self._planes) / size))
+        count = self._visits * len(self._planes)
+        epoch, place = divmod(step, ceil(count / size))
         if epoch != self._epoch:
-            self._order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._planes))
+            self._order = np.random.default_rng((self._seed, 0, epoch)).permutation(count)
             self._epoch = epoch
         pairs = [self._draw(int(n), epoch) for n in self._order[place * size : (place + 1) * size]]
         images, targets = (torch.stack(side) for side in zip(*pairs, strict=True))
@@ -56,7 +65,7 @@ class EpochPatches:
 
     def _draw(self, number: int, epoch: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self._seed, 1, epoch, number))
-        plane = self._planes[number]
+        plane = self._planes[number % len(self._planes)]
         edge = self._edge(min(plane.image.shape), rng)
         corner = [int(rng.integers(max(length - edge, 0) + 1)) for length in plane.image.shape]
         code = int(rng.integers(8)) if self._augment else 0

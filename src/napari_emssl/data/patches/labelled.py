@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ..splits.copies import turn_plane
+
 T = TypeVar("T", bound=np.generic)
 
 
@@ -43,12 +45,6 @@ class LabelledPatches(Protocol):
 
     def batch(self, step: int, size: int) -> LabelledBatch:
         """Return a batch of `size` patches for a step."""
-
-
-def turn_plane(plane: NDArray[T], code: int) -> NDArray[T]:
-    """Return one of the 8 flips and quarter turns of ``(h, w)``, chosen by `code` in 0..7; a view."""
-    turned = np.rot90(plane, code % 4)
-    return turned[:, ::-1] if code >= 4 else turned
 
 
 def cut(plane: NDArray[T], corner: Sequence[int], edge: int, fill: Literal["reflect", "zero"]) -> NDArray[T]:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ...errors import UserError
+from .copies import COPIES
 from .held_out import Split, make_split, read_split, write_split
 from .named_parts import PARTS, Part
 
-COPIES = 8
-"""Flips and quarter turns of a plane, itself included."""
 ENOUGH_ORIGINS = 5
 """Origins of which some can be given away."""
 

@@ -1,6 +1,5 @@
 """What the runs of a comparison have in common: settings, images, and at which steps they are scored."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +85,7 @@ class Experiment:
     @property
     def epoch_steps(self) -> int:
         """Steps in one pass over the training images of a run."""
-        return _epoch_steps(self.settings, self.data.train_count)
+        return self.settings.epoch_steps(self.data.train_count)
 
     @property
     def schedule(self) -> list[int]:
@@ -108,7 +107,7 @@ def schedule_of(settings: CompareSettings, train_count: int) -> list[int]:
         return score_steps(settings.steps or DEFAULT_STEPS, settings.evaluations)
     last, every = settings.epochs or 1, settings.validation_epochs
     epochs = [*range(0, last, every), last] if every else score_steps(last, settings.evaluations)
-    return [epoch * _epoch_steps(settings, train_count) for epoch in epochs]
+    return [epoch * settings.epoch_steps(train_count) for epoch in epochs]
 
 
 def recipe_of(settings: CompareSettings, steps: int, seed: int) -> FinetuneSettings:
@@ -127,7 +126,3 @@ def recipe_of(settings: CompareSettings, steps: int, seed: int) -> FinetuneSetti
     shared = {name: getattr(settings, name) for name in RecipeSettings.model_fields}
     own = {"validation": settings.validation, "test": 0.0, "seed": seed, "steps": steps, "workers": settings.workers}
     return FinetuneSettings(**shared | own)
-
-
-def _epoch_steps(settings: CompareSettings, train_count: int) -> int:
-    return math.ceil(train_count / settings.batch_size)

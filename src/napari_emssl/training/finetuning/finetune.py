@@ -1,6 +1,5 @@
 """Fine-tuning: from a pretrained start and very little painting to a model for one task."""
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -194,7 +193,7 @@ class _FinetuneRun:
 
     def _schedule(self, loader: LabelledLoader) -> TrainingSchedule[LabelledBatch]:
         settings = self._settings
-        per_epoch = math.ceil(len(self._data.training) / settings.batch_size)
+        per_epoch = settings.epoch_steps(len(self._data.training))
         total = settings.steps or (settings.epochs * per_epoch if settings.epochs else None)
         every = per_epoch * settings.validation_epochs if settings.validation_epochs else max(10, per_epoch)
         return TrainingSchedule(

@@ -116,7 +116,7 @@ class SupervisedSegmentation(TaskTraining):
     def patches(self, data: TrainingData, settings: FinetuneSettings) -> LabelledPatches:
         """Cut around painted pixels, or inside one plane after the other."""
         if settings.sampling == "epochs":
-            return EpochPatches(data.training, settings.patch, settings.seed, settings.augment)
+            return EpochPatches(data.training, settings.patch, settings.seed, settings.augment, visits=settings.visits)
         return PaintedPatches(data.training, settings.patch, settings.seed, settings.augment)
 
     def learner(self, context: FinetuneContext) -> Segmenter:
@@ -164,7 +164,9 @@ class SupervisedRestoration(TaskTraining):
     def patches(self, data: TrainingData, settings: FinetuneSettings) -> LabelledPatches:
         """Cut the same places of image and target."""
         if settings.sampling == "epochs":
-            return EpochPatches(data.training, settings.patch, settings.seed, settings.augment, data.upscale)
+            return EpochPatches(
+                data.training, settings.patch, settings.seed, settings.augment, data.upscale, settings.visits
+            )
         shared_zero = task_of(settings.task).keeps_background
         return PairPatches(data.training, settings.patch, settings.seed, settings.augment, data.upscale, shared_zero)
 
