@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import tifffile
 from terminal import FINETUNE, Tell, refused
 
 from napari_emssl.models.model_file import read_card
@@ -38,3 +40,30 @@ def test_apply_goes_on_after_a_damaged_image(tell: Tell, images: Path, masks: Pa
     assert told.status == 2
     assert "broken.png" in told.err
     assert len(told.out.splitlines()) == 4
+
+
+def test_every_command_takes_one_image_of_several(tell: Tell, tmp_path: Path) -> None:
+    film, mask = np.random.default_rng(0).random((2, 96, 96), np.float32), np.zeros((96, 96), np.uint8)
+    mask[20:50, 30:70] = 1
+    (tmp_path / "i").mkdir()
+    (tmp_path / "t").mkdir()
+    for name in "ab":
+        tifffile.imwrite(tmp_path / "t" / f"{name}.tif", mask)
+        with tifffile.TiffWriter(tmp_path / "i" / f"{name}.tif", ome=True) as tif:
+            for detector, plane in zip(("BF", "DF"), film, strict=True):
+                tif.write(plane, metadata={"Name": detector, "axes": "YX"}, photometric="minisblack")
+    pairs = ["--images", tmp_path / "i", "--targets", tmp_path / "t"]
+    model = tmp_path / "m.safetensors"
+    told = tell("finetune", *pairs, "--image", "all", "-o", model, "--steps", "1", *FINETUNE)
+    assert told.status == 0, told.err
+    assert "is taken" not in told.err
+    assert "'BF' is taken" in tell("evaluate", model, *pairs, "--device", "cpu").err
+    told = tell("evaluate", model, *pairs, "--image", "all", "--json", "-", "--device", "cpu")
+    assert len(json.loads(told.out)["images"]) == 4
+    refused(tell("evaluate", model, *pairs, "--image", "HAADF", "--device", "cpu"), "'BF', 'DF'")
+    told = tell("apply", model, tmp_path / "i", "--image", "DF", "-o", tmp_path / "r", "--device", "cpu")
+    assert (told.status, len(told.out.splitlines())) == (0, 2), told.err
+    told = tell("pack", tmp_path / "i", "--image", "all", "-o", tmp_path / "p.pack")
+    assert "4 planes of 4 images" in told.out, told.err
+    told = tell("measure", tmp_path / "t", "--image", "all", "-o", tmp_path / "p.csv")
+    assert told.status == 0, told.err

@@ -181,3 +181,62 @@ def test_real_stack(shared_data, tmp_path):
     frames = sorted((shared_data / "stack").rglob("*.jp*g"))[:2]
     written = apply_files(MODEL, frames, tmp_path, PLAIN).result()
     assert [path.stem for path in written] == [path.stem for path in frames]
+
+
+@pytest.mark.parametrize("file_format", ["tiff", "zarr"])
+def test_a_stack_of_five_axes_is_refused_before_any_work_and_the_others_go_on(tmp_path, file_format):
+    tifffile.imwrite(tmp_path / "in/a.tif", noise(2, 2, 2, 40, 50), imagej=True, metadata={"axes": "TZCYX"})
+    write_image(tmp_path / "in/b.tif", noise(40, 50))
+    events = list(apply_files(MODEL, [tmp_path / "in"], tmp_path / "out", PLAIN, file_format=file_format))
+    kinds = [type(event) for event in events]
+    notice = next(event.text for event in events if isinstance(event, Notice))
+    assert "5 axes (2 x 2 x 2 x 40 x 50)" in notice
+    assert kinds.index(Notice) < kinds.index(Started)
+    result = events[-1].result
+    assert ([path.stem for path in result], [path.name for path in result.failed]) == (["b"], ["a.tif"])
+
+
+@pytest.mark.parametrize("file_format", ["tiff", "zarr"])
+@pytest.mark.parametrize("axes", ["TYX", "ZYX", "CYX", "TZYX", "TCYX", "ZCYX"])
+def test_results_keep_time_depth_and_channels(tmp_path, axes, file_format):
+    (tmp_path / "in").mkdir()
+    metadata = {"axes": axes, "spacing": 0.03, "finterval": 0.4, "unit": "um"}
+    stack = noise(*range(2, len(axes)), 40, 50)
+    tifffile.imwrite(tmp_path / "in/a.tif", stack, imagej=True, metadata=metadata, resolution=(500, 500))
+    (path,) = apply_files(MODEL, [tmp_path / "in"], tmp_path / "out", PLAIN, file_format=file_format).result()
+    result = em.read_image(path)
+    steps = {"T": ("t", pytest.approx(0.4)), "Z": ("z", pytest.approx(30)), "C": ("c", None)}
+    assert [tuple(axis) for axis in result.axes] == [steps[letter] for letter in axes[:-2]]
+    assert result.pixel_size_nm == pytest.approx(2)
+
+
+@pytest.fixture
+def detectors(tmp_path):
+    """Two files, each with two images and their names."""
+    (tmp_path / "in").mkdir()
+    for name in "ab":
+        with tifffile.TiffWriter(tmp_path / f"in/{name}.ome.tif", ome=True) as tif:
+            for detector in ("BF", "Dark field"):
+                tif.write(noise(40, 50), metadata={"Name": detector, "axes": "YX"}, photometric="minisblack")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("image", "names"),
+    [
+        (None, {"a.ome.tif", "b.ome.tif"}),
+        ("dark FIELD", {"a.ome.tif", "b.ome.tif"}),
+        ("2", {"a.ome.tif", "b.ome.tif"}),
+        ("all", {"a.ome_bf.tif", "a.ome_dark-field.tif", "b.ome_bf.tif", "b.ome_dark-field.tif"}),
+    ],
+)
+def test_which_image_of_a_file(detectors, image, names):
+    events = list(apply_files(MODEL, [detectors / "in"], detectors / "out", PLAIN, image=image))
+    assert tree(detectors / "out") == names
+    said = [event.text for event in events if isinstance(event, Notice)]
+    assert ["'BF' is taken" in text for text in said] == [True] * (image is None)
+
+
+def test_an_image_that_is_in_no_file_is_named(detectors):
+    with pytest.raises(UserError, match="No image could be used"):
+        apply_files(MODEL, [detectors / "in"], detectors / "out", PLAIN, image="HAADF").result()

@@ -11,9 +11,10 @@ from cyclopts import Parameter
 from ..jobs.context_settings import SegmentInContextSettings
 from ..jobs.settings import ApplySettings
 from .app import BAD_INPUT
-from .path_checks import check_distinct, require_existing, require_writable_folder
+from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_folder
 
 if TYPE_CHECKING:
+    from ..data.images.image import ImageIn
     from ..models.model_file import Model
 
 Images = Annotated[list[Path], Parameter(help="Image files, stacks and folders.")]
@@ -36,6 +37,7 @@ def apply(
     paths: Images,
     /,
     *,
+    image: ImageChoice = None,
     output: ApplyOutput,
     settings: Annotated[ApplySettings, Parameter(name="*", group="Settings")] = ApplySettings(),
 ) -> int:
@@ -55,7 +57,7 @@ def apply(
     require_existing(paths)
     from ..models.zoo import load_model
 
-    return _apply(load_model(model), paths, output, settings)
+    return _apply(load_model(model), paths, output, settings, image)
 
 
 def segment_in_context(
@@ -75,6 +77,7 @@ def segment_in_context(
     model: Annotated[
         str | None, Parameter(group="Output", help="Keep the model among the own models, under this name.")
     ] = None,
+    image: ImageChoice = None,
     output: ApplyOutput,
     settings: Annotated[SegmentInContextSettings, Parameter(name="*", group="Settings")] = SegmentInContextSettings(),
 ) -> int:
@@ -99,27 +102,36 @@ def segment_in_context(
     if model is not None:
         new_model_file(model, output.overwrite)
     pairs = painted_pairs(images, painted)
-    targets = list(output_paths(images, output.folder, output.file_format).values())
+    targets = list(output_paths(images, output.folder, output.file_format, image).values())
     check_distinct(targets, [painting for _, painting in pairs])
     if not output.overwrite:
         check_nothing_there(targets)
     from ..training.in_context.segment import in_context
 
     command = shlex.join(["napari-emssl", *sys.argv[1:]])
-    shown, paintings = zip(*pairs, strict=True)
+    shown, paintings = zip(*_painted(pairs, image), strict=True)
     made = in_context(shown, paintings, settings.context, generator, name=model, command=command)
     if model is not None:
         kept = add_model(made, output.overwrite)
         print(f"Kept '{model}' among the own models: {kept}.", file=sys.stderr)
-    return _apply(made, images, output, settings)
+    return _apply(made, images, output, settings, image)
 
 
-def _apply(model: "Model", paths: list[Path], output: ApplyOutput, settings: ApplySettings) -> int:
+def _painted(pairs: "list[tuple[Path, Path]]", image: str | None) -> "list[tuple[Path | ImageIn, Path]]":
+    """Pairs with the image of each file that was named; a painting is of one image, where all are segmented too."""
+    from ..data.images.choice import ALL
+    from ..data.images.image import chosen_image
+
+    one = None if image == ALL else image
+    return [(chosen_image(path, one), painting) for path, painting in pairs]
+
+
+def _apply(model: "Model", paths: list[Path], output: ApplyOutput, settings: ApplySettings, image: str | None) -> int:
     """Run a model over images under a bar, print the files written, and return the exit status."""
     from ..inference.apply import apply_files
     from .progress import run_with_progress
 
-    job = apply_files(model, paths, output.folder, settings, output.file_format, output.overwrite)
+    job = apply_files(model, paths, output.folder, settings, output.file_format, output.overwrite, image)
     ending = run_with_progress(job, "Applying", quiet=output.quiet)
     for path in ending.result:
         print(path)

@@ -3,12 +3,16 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ..jobs.compare_settings import CompareSettings
-from .path_checks import check_distinct, require_existing, require_writable_folder
+from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_folder
+
+if TYPE_CHECKING:
+    from ..evaluation.comparison.results import Comparison
+    from .progress import Ending
 
 
 def compare(
@@ -24,6 +28,7 @@ def compare(
             "(scratch:unet-3-96:8 for another width, scratch:hrnet-w18:refine). LABEL=START names its row.",
         ),
     ],
+    image: ImageChoice = None,
     test_images: Annotated[Path | None, Parameter(help="Images to score on; default: a share of IMAGES.")] = None,
     test_targets: Annotated[Path | None, Parameter(help="Targets of the test images, paired by name.")] = None,
     split: Annotated[
@@ -57,17 +62,26 @@ def compare(
     require_existing(inputs)
     check_distinct([output], inputs)
     require_writable_folder(output)
+    from ..data.images.image import chosen_image
     from ..evaluation.comparison.compare import compare as begin
     from .progress import run_with_progress
 
     command = shlex.join(["napari-emssl", *sys.argv[1:]])
-    tested = {"test_images": test_images, "test_targets": test_targets}
-    job = begin(images, targets, output, starts, settings, **tested, split=split, overwrite=overwrite, command=command)
+    shown, tested = chosen_image(images, image), test_images and chosen_image(test_images, image)
+    job = begin(
+        shown, targets, output, starts, settings, test_images=tested, test_targets=test_targets, split=split,
+        overwrite=overwrite, command=command,
+    )  # fmt: skip
     ending = run_with_progress(job, "Comparing", quiet=quiet)
+    _print(ending, output)
+    return ending.status
+
+
+def _print(ending: "Ending[Comparison]", output: Path) -> None:
+    """Print the table, and what to do about a run that was stopped."""
     if ending.result.rows:
         print(ending.result.table())
         print(f"All scores, their means and curves are in {output}.")
     if ending.stopped:
         kept = "complete runs are kept" if ending.result.rows else "no run was complete"
         print(f"Stopped early: {kept}. To continue, run the same command again.")
-    return ending.status

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import EvaluateSettings
-from .path_checks import require_existing, require_writable_file, write_json
+from .path_checks import ImageChoice, require_existing, require_writable_file, write_json
 
 if TYPE_CHECKING:
     from ..metrics import Scores
@@ -18,6 +18,7 @@ def evaluate(
     *,
     images: Annotated[Path, Parameter(help="A folder of images, or one image or stack.")],
     targets: Annotated[Path, Parameter(help="A folder of targets paired by name, or one target.")],
+    image: ImageChoice = None,
     json: Annotated[
         Path | None, Parameter(group="Output", allow_leading_hyphen=True, help="Write all scores here; - for stdout.")
     ] = None,
@@ -43,10 +44,13 @@ def evaluate(
     from ..models.zoo import load_model
 
     loaded = load_model(model)
+    from ..data.images.image import chosen_image
     from ..evaluation.evaluate import evaluate_job
     from .progress import run_with_progress
 
-    ending = run_with_progress(evaluate_job(loaded, images, targets, settings), "Evaluating", quiet=quiet)
+    ending = run_with_progress(
+        evaluate_job(loaded, chosen_image(images, image), targets, settings), "Evaluating", quiet=quiet
+    )
     if ending.stopped:
         return ending.status
     if json is not None:

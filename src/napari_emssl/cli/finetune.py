@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from ..errors import UserError
 from ..jobs.settings import FinetuneSettings
 from ..models.tasks import task_of
-from .path_checks import check_distinct, require_existing, require_writable_file
+from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_file
 from .run_files import TrainingOutput
 
 
@@ -21,6 +21,7 @@ def finetune(
             help="A folder of targets paired by name, or one target. To denoise, none: no clean image is needed."
         ),
     ] = None,
+    image: ImageChoice = None,
     start: Annotated[
         str | None,
         Parameter(help="Model to start from: a name from 'models list', a file, or scratch. Default: the recommended."),
@@ -53,8 +54,11 @@ def finetune(
     require_existing([*inputs, *([split] if split else [])])
     if targets is None and not task_of(settings.task).learns_without_targets:
         raise UserError("--targets is missing: only --task denoise can learn without them.")
+    from ..data.images.image import chosen_image
     from ..training.finetuning.finetune import finetune as begin
     from .train import train
 
-    job = begin(images, targets, settings, start, **output.arguments(), split=split, keep_split=kept)
+    job = begin(
+        chosen_image(images, image), targets, settings, start, **output.arguments(), split=split, keep_split=kept
+    )
     return train(job, "Fine-tuning", output)

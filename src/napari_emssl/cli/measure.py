@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from ..jobs.settings import MeasureSettings
-from .path_checks import check_distinct, require_existing, require_writable_file
+from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_file
 
 if TYPE_CHECKING:
     from ..data.images.image import Image
@@ -22,6 +22,7 @@ def measure(
     images: Annotated[
         Path | None, Parameter(help="An image, or a folder of images paired by name, for the mean intensity.")
     ] = None,
+    image: ImageChoice = None,
     histogram: Annotated[
         Path | None, Parameter(group="Output", help="Draw a histogram of the diameters to this file (.png).")
     ] = None,
@@ -49,7 +50,7 @@ def measure(
     from ..particles.measure import measure_job
     from .progress import run_with_progress
 
-    masks, shown = _opened(labels, images)
+    masks, shown = _opened(labels, images, image)
     outputs = [path for path in (output, histogram) if path is not None]
     check_distinct(outputs, [image.path for image in (*masks, *shown) if image is not None and image.path is not None])
     ending = run_with_progress(measure_job(masks, shown, settings), "Measuring", quiet=quiet)
@@ -74,16 +75,17 @@ def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwri
     print(output)
 
 
-def _opened(labels: list[Path], images: Path | None) -> tuple[list["Image"], list["Image | None"]]:
+def _opened(labels: list[Path], images: Path | None, image: str | None) -> tuple[list["Image"], list["Image | None"]]:
     """Open the labels, and for each its image where images are given."""
-    from ..data.images.opening import find_images, read_image
+    from ..data.images.image import chosen_image
+    from ..data.images.opening import find_images, open_images, read_image
 
     files = find_images(labels)
-    masks = [read_image(path) for path in files]
+    masks = [(path, mask) for path in files for mask in open_images(chosen_image(path, image))]
     if images is None:
-        return masks, [None] * len(masks)
+        return [mask for _, mask in masks], [None] * len(masks)
     partner = _partners(labels, files, images)
-    return masks, [read_image(partner[path]) for path in files]
+    return [mask for _, mask in masks], [read_image(partner[path]) for path, _ in masks]
 
 
 def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path, Path]:

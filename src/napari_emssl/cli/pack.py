@@ -7,13 +7,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import PackSettings
-from .path_checks import check_distinct, require_existing, require_writable_file
+from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_file
 
 
 def pack(
     paths: Annotated[list[Path], Parameter(help="Folders of images and image files, any mix.")],
     /,
     *,
+    image: ImageChoice = None,
     output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The file to write (.pack).")],
     overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
@@ -35,10 +36,12 @@ def pack(
     require_existing(paths)
     check_distinct([output], paths)
     from ..data.datasets.packing import pack as start
+    from ..data.images.image import chosen_image
     from ..formatting import counted
     from .progress import run_with_progress
 
-    ending = run_with_progress(start(paths, output, settings, overwrite=overwrite), "Packing", quiet=quiet)
+    sources = [chosen_image(path, image) for path in paths]
+    ending = run_with_progress(start(sources, output, settings, overwrite=overwrite), "Packing", quiet=quiet)
     if ending.result is None:
         print("Stopped: nothing was written.", file=sys.stderr)
     else:

@@ -7,8 +7,20 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from ..errors import UserError
+
+ImageChoice = Annotated[
+    str | None,
+    Parameter(
+        name="--image",
+        help="Which image of files with several (detectors, series): its name, its number from 1 on, or all. Default: "
+        "HAADF, or the data rather than a picture of it, or the first by name.",
+    ),
+]
 
 
 def require_existing(paths: Iterable[Path]) -> None:

@@ -1,14 +1,16 @@
 """``napari-emssl pretrain``."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast
 
 from cyclopts import Parameter
 
+from ..data.images.image import ImageIn, chosen_image
 from ..jobs.pretrain_settings import PretrainSettings
 from ..training.pretraining.torchrun_env import rank
-from .path_checks import check_distinct, require_existing, require_no_folder, require_writable_file
+from .path_checks import ImageChoice, check_distinct, require_existing, require_no_folder, require_writable_file
 from .run_files import TrainingOutput
 
 
@@ -19,6 +21,7 @@ def pretrain(
     /,
     *,
     output: TrainingOutput,
+    image: ImageChoice = None,
     start: Annotated[
         str | None,
         Parameter(help="Generator to continue from: a name from 'models list' or a file. Its network is used."),
@@ -41,7 +44,7 @@ def pretrain(
         When a path is missing, an output is there or would replace an input, or images or settings cannot be used.
     """
     if rank() > 0:
-        return _run_as_follower(paths, settings, output, start, split)
+        return _run_as_follower([chosen_image(path, image) for path in paths], settings, output, start, split)
     require_no_folder(output.output)
     if output.pictures is None:
         output = replace(output, pictures=output.output.with_name(f"{output.output.stem}-pictures"))
@@ -55,14 +58,19 @@ def pretrain(
     from ..training.pretraining.pretrain import pretrain as begin
     from .train import train
 
-    job = begin(paths, settings, start=start, **output.arguments(), split=split, keep_split=kept)
+    sources = [chosen_image(path, image) for path in paths]
+    job = begin(sources, settings, start=start, **output.arguments(), split=split, keep_split=kept)
     status = train(job, "Pretraining", output)
     _print_test_result(output.output)
     return status
 
 
 def _run_as_follower(
-    paths: list[Path], settings: PretrainSettings, output: TrainingOutput, start: str | None, split: Path | None
+    paths: Sequence[Path | ImageIn],
+    settings: PretrainSettings,
+    output: TrainingOutput,
+    start: str | None,
+    split: Path | None,
 ) -> int:
     """Train as one of several processes; only the first one writes files and messages."""
     from ..training.pretraining.pretrain import pretrain as begin

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.datasets.image_pairs import ImageSources, open_pairs
+from ..data.datasets.image_pairs import ImageSources, open_pairs, pair_notes
 from ..data.images.image import Image
 from ..inference.engine import SECONDS_BETWEEN_PREVIEWS, Engine
 from ..inference.predictor import Predicted
@@ -82,6 +82,7 @@ def _events(
 ) -> Iterator[Update | Finished[Scores]]:
     resolved = resolve_model(model)
     pairs = open_pairs(images, targets, resolved.card.task, (resolved.card.upscale,))
+    yield from map(Notice, pair_notes(pairs))
     scorer = scorer_of(resolved.card, [target for _, target in pairs], settings)
     total = sum(len(image) for image, _ in pairs)
     summary = _summary(pairs, total)

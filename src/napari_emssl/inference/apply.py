@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.images.image import ImageSource
+from ..data.images.image import ImageIn, ImageSource
 from ..errors import UserError
 from ..jobs.events import Control, Finished, Job, Notice, Update
 from ..jobs.settings import ApplySettings
@@ -15,13 +15,13 @@ from ..models.zoo import resolve_model
 from .engine import Engine, ImageDone
 from .outputs import FileFormat, check_folder, check_nothing_there, output_paths
 from .reading import UnreadableError, open_image
-from .sinks import Memory, NewFile
+from .sinks import Memory, NewFile, UnfitError
 
 _DEFAULTS = ApplySettings()
 
 
 class Written(list[Path]):
-    """The files that were written, in order; `failed` are the images that could not be read."""
+    """The files that were written, in order; `failed` are the images that could not be used."""
 
     def __init__(self, paths: Sequence[Path] = (), failed: Sequence[Path] = ()) -> None:
         super().__init__(paths)
@@ -128,6 +128,7 @@ def apply_files(
     settings: ApplySettings = _DEFAULTS,
     file_format: FileFormat = "tiff",
     overwrite: bool = False,
+    image: str | None = None,
 ) -> Job[Written]:
     """Apply a model to image files and folders, writing one file for each image, as a job.
 
@@ -145,27 +146,30 @@ def apply_files(
         ``tiff`` (a stack's result is held in memory until it is written) or ``zarr`` (written plane by plane).
     overwrite
         Whether files may be replaced that are there already.
+    image
+        Which image of files with several: a name, a number from 1 on, or ``all``; by default the one that is meant.
 
     Returns
     -------
     Job
-        `Finished` carries `Written`: the list of files, its `failed` the images that could not be read. A damaged
-        image is reported by a `Notice`, and the next one follows. Stopped early, the image at hand is not written.
+        `Finished` carries `Written`: the list of files, its `failed` the images that could not be used. A damaged
+        image, or one with more axes than a file holds, is reported by a `Notice`, and the next one follows. Stopped
+        early, the image at hand is not written.
 
     Raises
     ------
     UserError
         Before anything is written: when there is no image, a target exists, or would replace an input. At the end:
-        when no image could be read.
+        when no image could be used.
 
     """
 
     def events(control: Control) -> Iterator[Update | Finished[Written]]:
-        targets = output_paths(paths, Path(out_folder), file_format)
+        targets = output_paths(paths, Path(out_folder), file_format, image)
         check_folder(Path(out_folder))
         if not overwrite:
             check_nothing_there(list(targets.values()))
-        engine = Engine(resolve_model(model), settings, control, skip_on=(UnreadableError,))
+        engine = Engine(resolve_model(model), settings, control, skip_on=(UnreadableError, UnfitError))
         written = Written()
         yield from _write_files(engine, targets, overwrite, written)
         yield from _ending(written, len(targets), Path(out_folder))
@@ -173,7 +177,9 @@ def apply_files(
     return Job(events)
 
 
-def _write_files(engine: Engine, targets: dict[Path, Path], overwrite: bool, written: Written) -> Iterator[Update]:
+def _write_files(
+    engine: Engine, targets: dict[Path | ImageIn, Path], overwrite: bool, written: Written
+) -> Iterator[Update]:
     """Apply to one file after the other; adds to `written`."""
     work = [(image, NewFile(target, overwrite)) for image, target in targets.items()]
     left = iter(targets.items())
@@ -184,7 +190,7 @@ def _write_files(engine: Engine, targets: dict[Path, Path], overwrite: bool, wri
             continue
         image, target = next(left)
         if event.failure is not None:
-            written.failed.append(image)
+            written.failed.append(image.path if isinstance(image, ImageIn) else image)
             yield Notice(str(event.failure))
         elif event.done < event.planes:
             yield from _stop_notice(event)
@@ -197,7 +203,7 @@ def _ending(written: Written, count: int, folder: Path) -> Iterator[Notice | Fin
     """Say what was written and what was not; raise when there is nothing to show."""
     failed = len(written.failed)
     if failed == count:
-        raise UserError("No image could be read, so nothing was written. See the messages above.")
+        raise UserError("No image could be used, so nothing was written. See the messages above.")
     if failed:
-        yield Notice(f"{failed} of {count} images could not be read; {len(written)} results are in '{folder}'.")
+        yield Notice(f"{failed} of {count} images could not be used; {len(written)} results are in '{folder}'.")
     yield Finished(written, stopped=len(written) + failed < count)

@@ -75,7 +75,7 @@ class Engine:
         self._settings, self._control = settings, control
         self._skip_on, self._previews = skip_on, previews
         self._predictor: Predictor | None = None
-        self._announced = False
+        self._announced = self._choice_said = False
 
     def run(
         self,
@@ -149,12 +149,22 @@ class Engine:
         count.next_image()
         try:
             image = open_image(source)
+            layout = result_layout(self.model.card, image)
+            sink.check(layout)
         except self._skip_on as error:
             return ImageDone("", 0, 0, error)
+        yield from self._notes(image)
         yield from self.announce(image.plane_shape, lambda predictor: prefix + _summary(image, predictor))
-        with sink.open(result_layout(self.model.card, image)) as writer:
+        with sink.open(layout) as writer:
             failure = yield from self._fill(image, writer, count)
         return ImageDone(image.name, len(image), writer.done, failure)
+
+    def _notes(self, image: Image) -> Iterator[Notice]:
+        """What is to be said of a file; which of several images is taken is said of the first such file only."""
+        yield from map(Notice, image.notes)
+        if image.choice and not self._choice_said:
+            self._choice_said = True
+            yield Notice(f"{image.choice} So it is with all other files.")
 
     def _fill(self, image: Image, writer: PlaneWriter, count: "_Count") -> Generator[Update, None, UserError | None]:
         """Write the planes that are not there yet; return what ended that early, if it is to be skipped."""

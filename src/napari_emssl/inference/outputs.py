@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ..data.images.opening import find_images
+from ..data.images.choice import ALL
+from ..data.images.image import ImageIn
+from ..data.images.opening import find_images, read_images
+from ..data.images.user_folder import safe_stem
 from ..errors import UserError
 
 FileFormat = Literal["tiff", "zarr"]
 _SUFFIX: dict[FileFormat, str] = {"tiff": ".tif", "zarr": ".zarr"}
 
 
-def output_paths(paths: Sequence[Path | str], folder: Path, file_format: FileFormat) -> dict[Path, Path]:
-    """Return the output file of each image among files and folders; nothing is read or written.
+def output_paths(
+    paths: Sequence[Path | str], folder: Path, file_format: FileFormat, image: str | None = None
+) -> dict[Path | ImageIn, Path]:
+    """Return the output file of each image among files and folders; nothing is written.
 
     Parameters
     ----------
@@ -24,10 +29,13 @@ def output_paths(paths: Sequence[Path | str], folder: Path, file_format: FileFor
         For the outputs; the sub-folders of a folder among `paths` are kept in it.
     file_format
         Decides on the suffix.
+    image
+        Which image of files with several: a name, a number, or ``all``, for which files are looked into; the results
+        of several images of a file have their names behind that of the file.
 
     Returns
     -------
-    dict[Path, Path]
+    dict[Path | ImageIn, Path]
         By image. Images that would share an output get their own suffix into the name (``a.png`` -> ``a_png.tif``),
         then a number.
 
@@ -37,15 +45,15 @@ def output_paths(paths: Sequence[Path | str], folder: Path, file_format: FileFor
         When there is no image, or an output would replace its own input.
 
     """
-    places = _places([Path(path) for path in paths])
+    places = _chosen(_places([Path(path) for path in paths]), image)
     shared = Counter(_key(place.with_suffix("")) for place in places.values())
-    targets: dict[Path, Path] = {}
+    targets: dict[Path | ImageIn, Path] = {}
     taken: set[str] = set()
-    for image, place in places.items():
+    for chosen, place in places.items():
         stem = place.stem if shared[_key(place.with_suffix(""))] == 1 else place.name.replace(".", "_")
         target = _free(folder / place.parent, stem, _SUFFIX[file_format], taken)
         taken.add(_key(target))
-        targets[image] = target
+        targets[chosen] = target
     _check_inputs_stay(targets)
     return targets
 
@@ -60,6 +68,29 @@ def _places(paths: Sequence[Path]) -> dict[Path, Path]:
     return dict(places.values())
 
 
+def _chosen(places: dict[Path, Path], image: str | None) -> dict[Path | ImageIn, Path]:
+    """The images that are wanted of each file; one that cannot be opened stays, to be reported when it has its turn."""
+    if image is None:
+        return {path: places[path] for path in places}
+    if image != ALL:
+        return {ImageIn(path, image): place for path, place in places.items()}
+    found: dict[Path | ImageIn, Path] = {}
+    for path, place in places.items():
+        names = _names(path)
+        for number, name in enumerate(names, 1):
+            part = f"_{safe_stem(name)}" if len(names) > 1 else ""
+            found[ImageIn(path, str(number))] = place.with_name(f"{place.stem}{part}{place.suffix}")
+    return found
+
+
+def _names(path: Path) -> list[str]:
+    """Names of the images in a file, without that of the file."""
+    try:
+        return [image.label for image in read_images(path)]
+    except UserError:
+        return [""]
+
+
 def _key(path: Path) -> str:
     """Same for names that are one file on a file system that ignores case."""
     return str(path).casefold()
@@ -70,8 +101,8 @@ def _free(folder: Path, stem: str, suffix: str, taken: set[str]) -> Path:
     return next(folder / name for name in names if _key(folder / name) not in taken)
 
 
-def _check_inputs_stay(targets: dict[Path, Path]) -> None:
-    inputs = {os.path.realpath(image) for image in targets}
+def _check_inputs_stay(targets: dict[Path | ImageIn, Path]) -> None:
+    inputs = {os.path.realpath(image.path if isinstance(image, ImageIn) else image) for image in targets}
     for target in targets.values():
         if os.path.realpath(target) in inputs:
             raise UserError(f"The result would replace the input '{target}'. Choose another output folder.")

@@ -65,6 +65,10 @@ class ResumableZarr:
     overwrite: bool = False
     """Whether a result of this program may be replaced."""
 
+    def check(self, layout: ResultLayout) -> None:
+        """Raise `UserError` when something else is there, or the image has too many axes."""
+        check_place(self.path, self.progress, self.overwrite)
+
     @contextmanager
     def open(self, layout: ResultLayout) -> Iterator[ZarrWriter]:
         """Make the result or open what there is of it.

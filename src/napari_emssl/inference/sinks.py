@@ -31,8 +31,15 @@ class PlaneWriter(Protocol):
         """Write the plane ``(h, w)`` of this number, counted over all axes before the last two."""
 
 
+class UnfitError(UserError):
+    """A result that its file cannot hold."""
+
+
 class Sink(Protocol):
     """Where one result goes."""
+
+    def check(self, layout: ResultLayout) -> None:
+        """Raise `UserError` where a result cannot go there; asked before anything is computed."""
 
     def open(self, layout: ResultLayout) -> AbstractContextManager[PlaneWriter]:
         """Make room for a result; when the block is left, what was written is what it stays."""
@@ -80,6 +87,9 @@ class Memory:
     def __init__(self, array: NDArray[np.generic] | None = None) -> None:
         self._array = array
 
+    def check(self, layout: ResultLayout) -> None:
+        """Say nothing: memory holds every result."""
+
     @contextmanager
     def open(self, layout: ResultLayout) -> Iterator[ArrayWriter]:
         """Make an array, or check the one that was given; raises `UserError` when its shape is wrong."""
@@ -113,6 +123,15 @@ class NewFile:
     keep_incomplete: bool = False
     """Whether a result that lacks planes, which are 0 then, has its name too; otherwise nothing is left of it."""
 
+    def check(self, layout: ResultLayout) -> None:
+        """Raise `UnfitError` where the result has more axes than its kind of file holds here."""
+        if self.path.suffix.lower() != ".npy" and len(layout.shape) > MOST_AXES:
+            shape = " x ".join(map(str, layout.shape))
+            raise UnfitError(
+                f"'{self.path.name}' would have {len(layout.shape)} axes ({shape}), and at most {MOST_AXES} can be "
+                "written. Save each channel or time of the image in a file of its own, or write to a .npy file."
+            )
+
     def open(self, layout: ResultLayout) -> AbstractContextManager[ArrayWriter]:
         """Make a file beside the one that is meant.
 
@@ -122,14 +141,10 @@ class NewFile:
             When the file exists and may not be replaced, its suffix is unknown, or it cannot be written.
 
         """
+        self.check(layout)
         create = _CREATORS.get(self.path.suffix.lower())
         if create is None:
             return self._at_once(layout)
-        if create is _create_zarr and len(layout.shape) > MOST_AXES:
-            axes = len(layout.shape)
-            raise UserError(
-                f"OME-Zarr holds at most four axes here, the image has {axes}. Write to a .npy file instead."
-            )
         return self._plane_by_plane(layout, create)
 
     @contextmanager

@@ -7,8 +7,8 @@ from typing import cast
 
 import numpy as np
 
-from ..data.images.image import Image, ImageSource
-from ..data.images.opening import as_image, find_images, read_image
+from ..data.images.image import Image, ImageIn, ImageSource, notes_of
+from ..data.images.opening import as_image, open_images
 from ..errors import UserError
 from ..jobs.events import Control, Finished, Job, Notice, Progress, Started, Update
 from ..jobs.settings import MeasureSettings
@@ -167,12 +167,13 @@ def _check_limits(labels: Sequence[Image], settings: MeasureSettings) -> None:
 
 
 def _notices(given: Sequence[Image], labels: Sequence[Image], settings: MeasureSettings) -> Iterator[Notice]:
-    """Yield what the table mixes, and what the pixel size that was given did not change."""
+    """Yield what is to be said of the files, what the table mixes, and what the given pixel size did not change."""
+    yield from map(Notice, notes_of(given))
     bare = [image for image in labels if image.pixel_size_nm is None]
     if bare and len(bare) < len(labels):
         yield Notice(
-            f"{len(bare)} of {len(labels)} files carry no pixel size ({_name(bare[0])}): the table has columns in nm "
-            "and in pixels, and a summary of each. Give the pixel size with --pixel-size."
+            f"{len(bare)} of {len(labels)} files carry no single pixel size ({_name(bare[0])}): the table has columns "
+            "in nm and in pixels, and a summary of each. Give the pixel size with --pixel-size."
         )
     sizes = [image.pixel_size_nm for image in given if image.pixel_size_nm is not None]
     other = [size for size in sizes if settings.pixel_size and abs(size / settings.pixel_size - 1) > 1e-3]
@@ -212,8 +213,8 @@ def _images(sources: ImageSource | Sequence[ImageSource]) -> list[Image]:
     found: list[Image] = []
     given = cast(Sequence[ImageSource], sources if isinstance(sources, list | tuple) else [sources])
     for source in given:
-        if isinstance(source, str | Path):
-            found += [read_image(path) for path in find_images(source)]
+        if isinstance(source, str | Path | ImageIn):
+            found += open_images(source)
         else:
             found.append(as_image(source, "labels"))
     return found

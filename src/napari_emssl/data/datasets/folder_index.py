@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from ...atomic_files import replacing
 from ...errors import UserError
+from ..images.choice import ALL
 from ..images.headers import ImageHeader, read_header
-from ..images.opening import is_image_name, is_junk, natural_key
+from ..images.opening import is_image_name, is_junk, natural_key, read_images
 from ..images.user_folder import home
 
-VERSION = 1
+VERSION = 2
 WORTH_AN_INDEX = 500
 """Folders of fewer files are read again each time: that is fast, and leaves no file behind."""
 
@@ -39,6 +40,7 @@ ROW = np.dtype(
         ("dtype", "S4"),
         ("offset", "<i8"),
         ("pixel_size_nm", "<f4"),
+        ("images", "<u2"),
     ]
 )
 """What is known of a file, see `ImageHeader`; `changed` in ns. A file that cannot be read has 0 planes."""
@@ -55,17 +57,23 @@ class FolderIndex:
     """One `ROW` a file."""
     problems: dict[bytes, str]
     """By name, a sentence that says why a file cannot be read."""
+    wanted: NDArray[np.str_] | None = None
+    """Which image of each file, where somebody said so; a file may then have several rows."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     def texts(self) -> list[str]:
-        """Return the names as text."""
-        return [os.fsdecode(name) for name in self.names.tolist()]
+        """Return the names as text, with that of the image behind where a file may have several rows."""
+        names = [os.fsdecode(name) for name in self.names.tolist()]
+        if self.wanted is None:
+            return names
+        return [f"{name}#{image}" for name, image in zip(names, self.wanted.tolist(), strict=True)]
 
     def chosen(self, which: NDArray[np.bool_ | np.integer]) -> "FolderIndex":
         """Return some of the files: `which` holds their numbers, or True for each of them."""
-        return FolderIndex(self.root, self.names[which], self.rows[which], self.problems)
+        wanted = None if self.wanted is None else self.wanted[which]
+        return FolderIndex(self.root, self.names[which], self.rows[which], self.problems, wanted)
 
 
 def scan(root: Path) -> FolderIndex:
@@ -78,6 +86,38 @@ def scan(root: Path) -> FolderIndex:
         return _merged(root.parent, _one_file(root), None)
     found = dict(_walk(root))
     return _merged(root, found, _load(root) if len(found) >= WORTH_AN_INDEX else None)
+
+
+def scan_images(root: Path, image: str) -> FolderIndex:
+    """Return certain images of the files of a folder, or of one file; nothing of it is kept in an index.
+
+    Parameters
+    ----------
+    root
+        The folder, or the file.
+    image
+        A name, a number from 1 on, or ``all``.
+    """
+    single = not root.is_dir() or is_image_name(root.name)
+    folder, found = (root.parent, _one_file(root)) if single else (root, dict(_walk(root)))
+    problems: dict[bytes, str] = {}
+    names = [(name, each) for name in _in_order(found, None) for each in _each(folder, name, image)]
+    rows = np.zeros(len(names), ROW)
+    for number, (name, each) in enumerate(names):
+        rows["size"][number], rows["changed"][number] = found[name]
+        _read_one(folder, name, rows, number, problems, each)
+    wanted = np.array([each for _, each in names], np.str_)
+    return FolderIndex(folder, np.array([name for name, _ in names], np.bytes_), rows, problems, wanted)
+
+
+def _each(folder: Path, name: bytes, image: str) -> list[str]:
+    """The images that are meant of a file; one that cannot be read counts as one, and its header says why."""
+    if image != ALL:
+        return [image]
+    try:
+        return [each.label or "1" for each in read_images(folder / os.fsdecode(name))]
+    except UserError:
+        return ["1"]
 
 
 def _one_file(path: Path) -> dict[bytes, tuple[int, int]]:
@@ -186,16 +226,24 @@ def _take_over(
     return [int(number) for number in np.flatnonzero(fresh)]
 
 
-def _read_one(root: Path, name: bytes, rows: NDArray[np.void], number: int, problems: dict[bytes, str]) -> None:
+def _read_one(
+    root: Path,
+    name: bytes,
+    rows: NDArray[np.void],
+    number: int,
+    problems: dict[bytes, str],
+    image: str | None = None,
+) -> None:
     """Read the header of one file into its row, or note why that is not possible."""
     problems.pop(name, None)
     try:
-        held = read_header(root / os.fsdecode(name), int(rows["size"][number]))
+        held = read_header(root / os.fsdecode(name), int(rows["size"][number]), image)
     except UserError as error:
         held = ImageHeader(0, 0, 0, "", -1, None)
         problems[name] = str(error)
     size = held.pixel_size_nm if held.pixel_size_nm is not None else np.nan
-    rows[number] = (*rows[number].tolist()[:2], *held[:3], held.dtype.encode(), held.offset, size)
+    count = min(held.images, int(np.iinfo(np.uint16).max))
+    rows[number] = (*rows[number].tolist()[:2], *held[:3], held.dtype.encode(), held.offset, size, count)
 
 
 def index_file(root: Path) -> Path:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 from ...errors import UserError
-from ..images.image import Image, ImageSource
-from ..images.opening import as_image, find_images
+from ..images.image import Image, ImageIn, ImageSource, chosen_image, notes_of
+from ..images.opening import as_image, find_images, open_images
 from .pairing import find_pairs, find_task_pairs, pair_files
 
 ImageSources = ImageSource | Sequence[ImageSource]
@@ -25,7 +25,8 @@ def open_pairs(
     Parameters
     ----------
     images, targets
-        Files, folders, arrays ``(h, w)`` or ``(n, h, w)``, or lists of them. One folder as both, a data set of a known
+        Files, folders, arrays ``(h, w)`` or ``(n, h, w)``, or lists of them; `ImageIn` for other images of files than
+        those that are meant when nobody says. One folder as both, a data set of a known
         layout, gives the targets of the task.
     task
         What is to be learnt; it decides the targets of a data set that has several kinds.
@@ -42,10 +43,11 @@ def open_pairs(
     UserError
         If there is nothing to learn from, numbers or shapes differ, or a file cannot be read.
     """
-    if isinstance(images, Path | str) and isinstance(targets, Path | str):
-        same = Path(images).is_dir() and Path(images).resolve() == Path(targets).resolve()
-        found = find_task_pairs(Path(images), task) if same else find_pairs(Path(images), Path(targets))
-        pairs: list[tuple[ImageSource, ImageSource]] = list(found.pairs)
+    path, wanted = (images.path, images.image) if isinstance(images, ImageIn) else (images, None)
+    if isinstance(path, Path | str) and isinstance(targets, Path | str):
+        same = Path(path).is_dir() and Path(path).resolve() == Path(targets).resolve()
+        found = find_task_pairs(Path(path), task) if same else find_pairs(Path(path), Path(targets))
+        pairs: list[tuple[ImageSource, ImageSource]] = [(chosen_image(one, wanted), two) for one, two in found.pairs]
     else:
         left, right = (as_list(side) for side in (images, targets))
         if len(left) != len(right):
@@ -53,10 +55,16 @@ def open_pairs(
         pairs = list(zip(left, right, strict=True))
     if not pairs:
         raise UserError("There is no image to learn from. Give at least one image with its target.")
-    opened = [(as_image(image), as_image(target)) for image, target in pairs]
+    # of several images of a file each has the file's target
+    opened = [(one, as_image(target)) for image, target in pairs for one in open_images(image)]
     for image, target in opened:
         _check_shapes(image, target, factors)
     return opened
+
+
+def pair_notes(pairs: Sequence[tuple[Image, Image]]) -> list[str]:
+    """Return what is to be said of the files of images and targets."""
+    return notes_of(one for pair in pairs for one in pair)
 
 
 def painted_pairs(images: Sequence[Path], paintings: Sequence[Path]) -> list[tuple[Path, Path]]:
@@ -104,7 +112,7 @@ def resolve_zero(zero: str, target: Image) -> Literal["background", "unpainted"]
 
 def as_list(side: ImageSources) -> list[ImageSource]:
     """Return a list of one image, or of many."""
-    if isinstance(side, Path | str | Image) or hasattr(side, "ndim"):
+    if isinstance(side, Path | str | Image | ImageIn) or hasattr(side, "ndim"):
         return [cast(ImageSource, side)]
     return list(cast(Sequence[ImageSource], side))
 

@@ -61,6 +61,7 @@ def pack(
         catalog = open_sources(sources, chosen.layout, chosen.hot_pixels)
         if catalog.skipped:
             yield Notice(describe_skipped(catalog.skipped))
+        yield from map(Notice, catalog.notes)
         problems: list[str] = []
         yield from _write(path, catalog, chosen, overwrite, control, problems)
         if control.stopped:

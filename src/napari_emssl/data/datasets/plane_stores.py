@@ -104,7 +104,7 @@ class FolderPlanes:
     """The planes of the files of a `FolderIndex`; plain values are read directly, others by the file's reader."""
 
     def __init__(self, index: FolderIndex) -> None:
-        self._root, self._names, self._rows = index.root, index.names, index.rows
+        self._root, self._names, self._rows, self._wanted = index.root, index.names, index.rows, index.wanted
         self._ends: NDArray[np.int64] = np.cumsum(self._rows["planes"], dtype=np.int64)
         self._open: OrderedDict[int, Image] = OrderedDict()
 
@@ -163,9 +163,10 @@ class FolderPlanes:
 
     def _image(self, file: int, path: Path) -> Image:
         """Open a file; a few files of many planes stay open."""
+        wanted = None if self._wanted is None else str(self._wanted[file])
         if self._rows["planes"][file] == 1:
-            return read_image(path)
-        image = self._open.pop(file, None) or read_image(path)
+            return read_image(path, wanted)
+        image = self._open.pop(file, None) or read_image(path, wanted)
         self._open[file] = image
         if len(self._open) > _OPEN_FILES:
             self._open.popitem(last=False)

@@ -1,7 +1,7 @@
 """Images to learn from without labels: folders, files, packs and arrays become one catalog."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...formatting import counted
 from ..formats.hdf5 import frames_of
-from ..images.image import Image, ImageSource
+from ..images.image import Image, ImageIn, ImageSource
 from ..images.opening import FORMATS, as_image, check_path, is_image_name
-from .folder_index import FolderIndex, scan
+from .folder_index import FolderIndex, scan, scan_images
 from .layouts import LayoutName, find_layout
 from .pack_file import PackedPlanes, is_pack
 from .plane_stores import FolderPlanes, ImagePlanes, JoinedPlanes, PlaneStore, RepairedPlanes
@@ -34,6 +34,8 @@ class ImageCatalog:
     """Layout of each folder, as asked for or found out."""
     skipped: list[str]
     """For each file that cannot be read a sentence that says why."""
+    notes: list[str] = field(default_factory=list)
+    """What else is to be said of the files."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -88,7 +90,15 @@ def _prefixes(sources: Sequence[ImageSource]) -> list[str]:
 def _label(number: int, source: ImageSource) -> str:
     if isinstance(source, Image):
         return source.name
-    return Path(source).resolve().name if isinstance(source, Path | str) else str(number)
+    path = _path_of(source)
+    return str(number) if path is None else path.resolve().name
+
+
+def _path_of(source: ImageSource) -> Path | None:
+    """The folder or file that a source is; None for arrays."""
+    if isinstance(source, ImageIn):
+        return source.path
+    return Path(source) if isinstance(source, Path | str) else None
 
 
 def _check_paths(sources: Sequence[ImageSource]) -> None:
@@ -96,7 +106,7 @@ def _check_paths(sources: Sequence[ImageSource]) -> None:
 
     Such an image could be learnt from and held out at once.
     """
-    paths = [Path(source) for source in sources if isinstance(source, Path | str)]
+    paths = [path for source in sources if (path := _path_of(source)) is not None]
     for path in paths:
         check_path(path)
     seen: set[Path] = set()
@@ -112,9 +122,10 @@ def _check_paths(sources: Sequence[ImageSource]) -> None:
 
 def _open(source: ImageSource, prefix: str, layout: LayoutName, hot_pixels: float | None) -> ImageCatalog:
     """List one source."""
-    if isinstance(source, Path | str):
-        path = Path(source)
-        found = _open_pack(path, prefix) if is_pack(path) else _open_path(path, prefix, layout)
+    path = _path_of(source)
+    if path is not None:
+        wanted = source.image if isinstance(source, ImageIn) else None
+        found = _open_pack(path, prefix) if is_pack(path) else _open_path(path, prefix, layout, wanted)
     else:
         image = as_image(source)
         name = prefix.removesuffix("/") or _label(0, source)
@@ -130,11 +141,11 @@ def _open_pack(path: Path, prefix: str) -> ImageCatalog:
     return ImageCatalog(names, origins, pack.counts, pack, list(pack.header["layouts"]), [])
 
 
-def _open_path(path: Path, prefix: str, wanted: LayoutName) -> ImageCatalog:
+def _open_path(path: Path, prefix: str, wanted: LayoutName, image: str | None = None) -> ImageCatalog:
     """List a folder or an image file."""
     if not path.is_dir() and not is_image_name(path.name):
         raise UserError(f"{path} is not in a known image format. Formats that can be read: {FORMATS}.")
-    index = scan(path)
+    index = scan(path) if image is None else scan_images(path, image)
     if not len(index):
         raise UserError(f"There is no image in the folder {path}. Formats that can be read: {FORMATS}.")
     names = index.texts()
@@ -145,13 +156,23 @@ def _open_path(path: Path, prefix: str, wanted: LayoutName) -> ImageCatalog:
     index = index.chosen(readable)
     names = [prefix + name for name, good in zip(names, readable.tolist(), strict=True) if good]
     counts = index.rows["planes"].astype(np.int64)
+    notes = [] if image else list(_note_on_others(index))
     if not layout.planes_are_images:
         origins = list(map(layout.origin, names))
-        return ImageCatalog(names, origins, counts, FolderPlanes(index), [layout.name], skipped)
+        return ImageCatalog(names, origins, counts, FolderPlanes(index), [layout.name], skipped, notes)
     files = list(zip(names, (index.root / own for own in index.texts()), counts.tolist(), strict=True))
     names = [f"{name}#{plane}" for name, _, count in files for plane in range(count)]
     origins = [origin for name, file, count in files for origin in _frame_origins(name, file, count)]
     return ImageCatalog(names, origins, np.ones(len(names), np.int64), FolderPlanes(index), [layout.name], skipped)
+
+
+def _note_on_others(index: FolderIndex) -> Iterator[str]:
+    """A sentence where files hold several images, of which one is taken."""
+    several = np.flatnonzero(index.rows["images"] > 1)
+    if len(several):
+        name, count = index.texts()[several[0]], int(index.rows["images"][several[0]])
+        more = f" So it is with {len(several) - 1} more." if len(several) > 1 else ""
+        yield f"{name} holds {count} images, of which one is taken.{more} Choose with --image NAME, NUMBER or all."
 
 
 def _frame_origins(name: str, file: Path, count: int) -> list[str]:
@@ -175,6 +196,7 @@ def _concatenated(parts: Sequence[ImageCatalog]) -> ImageCatalog:
         store=JoinedPlanes([part.store for part in parts]),
         layouts=[layout for part in parts for layout in part.layouts],
         skipped=[reason for part in parts for reason in part.skipped],
+        notes=[note for part in parts for note in part.notes],
     )
 
 

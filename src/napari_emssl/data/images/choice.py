@@ -63,9 +63,9 @@ class Choice:
         raise UserError(f"{self._path} holds no image '{wanted}'. {held}: name one of these, or a number from 1 on.")
 
     @property
-    def several(self) -> bool:
-        """Whether the file holds more than one image."""
-        return len(self._names) > 1
+    def count(self) -> int:
+        """How many images the file holds."""
+        return len(self._names)
 
     @property
     def _listed(self) -> str:
@@ -79,5 +79,5 @@ class Choice:
             return ""
         return (
             f"{self._path.name} holds {len(self._names)} images ({self._listed}); '{self._names[self.default]}' is "
-            "taken. Choose with --image NAME, --image NUMBER or --image all."
+            "taken. Choose with --image NAME, NUMBER or all."
         )

@@ -29,16 +29,29 @@ class ImageHeader(NamedTuple):
     offset: int
     """Where the first plane begins, when the planes lie in the file in one piece as plain values; else -1."""
     pixel_size_nm: float | None
+    images: int = 1
+    """How many images the file holds; the others are passed over."""
 
 
-def read_header(path: Path, size: int) -> ImageHeader:
-    """Return what a file of `size` bytes holds.
+def read_header(path: Path, size: int, image: str | None = None) -> ImageHeader:
+    """Return what a file holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    size
+        Its bytes.
+    image
+        Which of several images, a name or a number from 1 on; None: the one that is meant.
 
     Raises
     ------
     UserError
         If the file is no image that can be read, or ends before its last pixel.
     """
+    if image is not None:
+        return _any_header(path, image)
     try:
         found = _BY_SUFFIX.get(path.suffix.lower(), _any_header)(path)
     except UserError:
@@ -70,7 +83,8 @@ def _tiff_header(path: Path) -> ImageHeader | None:
         pixel = pixel_of(tif, path, contents, contents.default)
         dtype = stack.dtype.newbyteorder(tif.byteorder)
         offset = data_offset(tif, stack) if plain else -1
-        return ImageHeader(stack.planes, height, width, dtype.str, offset, None if pixel is None else pixel.edge)
+        edge, count = None if pixel is None else pixel.edge, len(contents.stacks)
+        return ImageHeader(stack.planes, height, width, dtype.str, offset, edge, count)
 
 
 def _picture_header(path: Path) -> ImageHeader | None:
@@ -82,11 +96,11 @@ def _picture_header(path: Path) -> ImageHeader | None:
         return ImageHeader(1, picture.height, picture.width, dtype, -1, edge) if dtype else None
 
 
-def _any_header(path: Path) -> ImageHeader:
+def _any_header(path: Path, wanted: str | None = None) -> ImageHeader:
     """Header of any file, from its reader, which does not read the pixels of stacks and of large images."""
-    image = read_image(path)
+    image = read_image(path, wanted)
     height, width = image.plane_shape
-    return ImageHeader(len(image), height, width, image.dtype.str, -1, image.pixel_size_nm)
+    return ImageHeader(len(image), height, width, image.dtype.str, -1, image.pixel_size_nm, image.of)
 
 
 _BY_SUFFIX: dict[str, Callable[[Path], ImageHeader | None]] = {

@@ -38,6 +38,10 @@ class Image:
     """Sentences for the user, about what was left out of the file and about pixels that are not square."""
     choice: str = ""
     """A sentence about the other images of its file, where nobody said which of them is meant."""
+    label: str = ""
+    """What its file calls it; empty where that holds one image."""
+    of: int = 1
+    """How many images its file holds."""
     meant: bool = True
     """Whether it is the one of its file that is taken when nobody says."""
     stretched: PixelNm | None = None
@@ -90,6 +94,11 @@ class ImageIn:
     path: Path
     image: str
     """A name, a number from 1 on, or ``all``, where several images may be given."""
+
+
+def chosen_image(path: Path, image: str | None) -> "Path | ImageIn":
+    """Return a file or folder, with the image of each file that is meant where one was named."""
+    return path if image is None else ImageIn(path, image)
 
 
 ImageSource = Path | str | Image | ImageIn | DuckArray

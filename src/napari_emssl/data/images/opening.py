@@ -176,10 +176,14 @@ def _read(path: Path, wanted: str | int | None) -> list[Image]:
     choice = Choice(path, wanted)
     found = _read_raw(path, _reader_suffix(path), choice)
     stem = re.sub(r"\.(ome\.)?[^.]+$", "", path.name, flags=re.IGNORECASE) or path.name
-    if wanted is None or (len(found) == 1 and not choice.several):
-        return [replace(_to_image(raw, stem, path), choice=choice.note) for raw in found]
-    images = [_to_image(raw, f"{stem} {raw.name}".strip(), path) for raw in found]
-    return [replace(image, meant=number == choice.default) for number, image in enumerate(images)]
+    if wanted is None or (len(found) == 1 and choice.count < 2):
+        return [replace(_to_image(raw, stem, path), choice=choice.note, of=choice.count) for raw in found]
+    images = [(_to_image(raw, f"{stem} {raw.name}".strip(), path), raw.name) for raw in found]
+    every = choice.count == len(images)
+    return [
+        replace(one, label=name, of=choice.count, meant=every and number == choice.default)
+        for number, (one, name) in enumerate(images)
+    ]
 
 
 def _read_raw(path: Path, suffix: str, choice: Choice) -> list[RawImage]:

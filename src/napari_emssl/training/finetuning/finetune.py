@@ -113,6 +113,7 @@ class FinetuneRequest:
         start = _load_start(self.start, self.settings)
         training = training_of(self.settings, self.targets is not None, self.assumed)
         data = training.gather(self.images, self.targets, self.settings, start, self.split)
+        yield from map(Notice, data.notes)
         if self.keep_split and data.division:
             data.division.write(self.keep_split, {"seed": self.settings.seed, "split_by": self.settings.split_by})
         yield from _FinetuneRun(self, training, start, data).events(control)

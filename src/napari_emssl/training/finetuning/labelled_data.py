@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.image_pairs import ImageSources, open_pairs, pixel_sizes, resolve_zero
+from ...data.datasets.image_pairs import ImageSources, open_pairs, pair_notes, pixel_sizes, resolve_zero
 from ...data.datasets.plane_origins import plane_origins, planes_are_images
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
@@ -67,6 +67,8 @@ class TrainingData:
     """Segmentation: what lies on which side, for runs that start from the model of this one."""
     painted: Sequence[LabelledPlane] = ()
     """Segmentation: all planes that are learnt from or validated on, whole and with all that is painted on them."""
+    notes: Sequence[str] = ()
+    """What is to be said of the files."""
     division: Division | None = None
     """How whole planes were divided, where more than a share for validation was asked for."""
     supervision: Supervision | None = None
@@ -125,10 +127,8 @@ def gather(
 
     """
     opened = open_pairs(images, targets)
-    zero = resolve_zero(settings.zero, opened[0][1])
-    cores, values = targets_from_masks(
-        _planes_of(target for _, target in opened), zero, settings.merge_classes, needs_background=assumed != "rings"
-    )
+    zero, masks = resolve_zero(settings.zero, opened[0][1]), _planes_of(target for _, target in opened)
+    cores, values = targets_from_masks(masks, zero, settings.merge_classes, needs_background=assumed != "rings")
     rings = _with_rings(cores) if assumed == "rings" else list(assumed or [None] * len(cores))
     shown = [image for image, _ in opened]
     planes, origins = _painted_planes(shown, cores, plane_origins(shown, settings.named_parts), scaling, rings)
@@ -147,6 +147,7 @@ def gather(
         split=parts.record,
         painted=[*parts.training, *parts.validation] if parts.division else planes,
         division=parts.division,
+        notes=pair_notes(opened),
     )
 
 

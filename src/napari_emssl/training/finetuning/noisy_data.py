@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.datasets.image_pairs import ImageSources, as_list, pixel_sizes
-from ...data.images.image import Image, ImageSource
+from ...data.images.image import Image, notes_of
 from ...data.images.intensity_scaling import IntensityScaling
-from ...data.images.opening import as_image, find_images
+from ...data.images.opening import open_images
 from ...data.patches.frame_pairs import aligned, compare_frames, noisy_target
 from ...data.patches.labelled import LabelledPlane
 from ...data.patches.masked_pixels import hide, noise_reach
@@ -112,6 +112,7 @@ def gather_noisy(
         summary=_summary(len(positions), supervision),
         no_validation=parts.no_validation,
         sample=positions[0].plane,
+        notes=notes_of(opened),
         supervision=supervision,
     )
 
@@ -130,13 +131,10 @@ def _check(settings: FinetuneSettings, split: Path | None) -> None:
 
 
 def _open(images: ImageSources) -> list[Image]:
-    if isinstance(images, Path | str) and Path(images).is_dir():
-        given: list[ImageSource] = list(find_images(Path(images)))
-    else:
-        given = as_list(images)
-    if not given:
+    opened = [image for given in as_list(images) for image in open_images(given)]
+    if not opened:
         raise UserError("There is no image to learn from. Give at least one.")
-    return [as_image(image) for image in given]
+    return opened
 
 
 def _films(images: Sequence[Image]) -> Iterator[Film]:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from ...data.datasets.image_pairs import ImageSources, open_pairs, pixel_sizes
+from ...data.datasets.image_pairs import ImageSources, open_pairs, pair_notes, pixel_sizes
 from ...data.datasets.plane_origins import plane_origins
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
@@ -86,6 +86,7 @@ def gather_pairs(
         summary=_summary(pairs, parts, upscale),
         no_validation=parts.no_validation,
         division=parts.division,
+        notes=pair_notes(pairs),
         upscale=upscale,
         sample=places[0][0].plane(places[0][2]),
     )

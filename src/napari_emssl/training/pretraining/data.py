@@ -105,6 +105,7 @@ class PretrainingData:
         skipped, chosen = self.catalog.skipped, self.settings
         if skipped:
             yield describe_skipped(skipped)
+        yield from self.catalog.notes
         there = len(self.split.training)
         if chosen.images is not None and chosen.images > there:
             yield f"There are only {counted(there, 'training image')}; --images {chosen.images} asks for more."
