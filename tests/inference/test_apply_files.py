@@ -105,7 +105,7 @@ def test_a_damaged_image_among_many_is_told_and_the_others_go_on(folder):
     events = list(apply_files(MODEL, [folder / "in"], folder / "out", PLAIN))
     texts = [event.text for event in events if isinstance(event, Notice)]
     assert "broken.tif" in texts[0]
-    assert texts[1].startswith("1 of 3 images could not be read; 2 results are in")
+    assert texts[1].startswith("1 of 3 images could not be used; 2 results are in")
     assert events[-1].result.failed == [folder / "in/broken.tif"]
     assert not events[-1].stopped
     assert tree(folder / "out") == {"a.tif", "deep/er/b.tif"}
@@ -185,6 +185,7 @@ def test_real_stack(shared_data, tmp_path):
 
 @pytest.mark.parametrize("file_format", ["tiff", "zarr"])
 def test_a_stack_of_five_axes_is_refused_before_any_work_and_the_others_go_on(tmp_path, file_format):
+    (tmp_path / "in").mkdir()
     tifffile.imwrite(tmp_path / "in/a.tif", noise(2, 2, 2, 40, 50), imagej=True, metadata={"axes": "TZCYX"})
     write_image(tmp_path / "in/b.tif", noise(40, 50))
     events = list(apply_files(MODEL, [tmp_path / "in"], tmp_path / "out", PLAIN, file_format=file_format))
