@@ -46,9 +46,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are opened from now on."""
     names: list[str] = []
 
-    def noted(path: Path, size: int) -> object:
+    def noted(path: Path, size: int, image: str | None = None) -> object:
         names.append(path.name)
-        return read_header(path, size)
+        return read_header(path, size, image)
 
     monkeypatch.setattr(folder_index, "read_header", noted)
     return names
@@ -122,10 +122,10 @@ def test_a_home_that_cannot_be_written_to_only_costs_time(tree: Path, tmp_path: 
 
 
 def test_an_interrupted_scan_keeps_what_was_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(path: Path, size: int) -> object:
+    def interrupted(path: Path, size: int, image: str | None = None) -> object:
         if path.name == "h-LOC-2d-10.tiff":
             raise KeyboardInterrupt
-        return read_header(path, size)
+        return read_header(path, size, image)
 
     monkeypatch.setattr(folder_index, "read_header", interrupted)
     with pytest.raises(KeyboardInterrupt):
