@@ -73,6 +73,29 @@ class FilterPredictor:
         found = self._classified(query.planes, painted.targets, painted.classes, query.view)
         return {name: found.fine(array) for name, array in answer_of(found.probabilities).items()}
 
+    def probabilities(
+        self, planes: Sequence[NDArray[np.generic]], targets: Sequence[Target], classes: int, view: int
+    ) -> Floats:
+        """Learn from painted planes and classify one of them.
+
+        Parameters
+        ----------
+        planes, targets
+            Planes ``(h, w)`` in their own units, and their core targets.
+        classes
+            Number of classes, background included.
+        view
+            Which of the planes is classified.
+
+        Returns
+        -------
+        numpy.ndarray
+            The probability of each class, ``(classes, h, w)``.
+
+        """
+        found = self._classified(planes, targets, classes, view)
+        return found.fine(found.probabilities)
+
     def _classified(
         self, planes: Sequence[NDArray[np.generic]], targets: Sequence[Target], classes: int, view: int
     ) -> "_Classified":
