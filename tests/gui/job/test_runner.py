@@ -1,3 +1,4 @@
+import gc
 import threading
 import time
 
@@ -45,16 +46,18 @@ def test_an_error_is_the_last_thing_that_is_yielded():
     assert isinstance(list(drain(Control(), lambda: child_jobs.count(1), fail))[-1], OSError)
 
 
-def test_a_job_nobody_listens_to_is_ended():
-    control, jobs = Control(), []
+def test_a_job_nobody_listens_to_is_ended(qtbot):
+    runner, jobs = Runner(), []
 
     def make_job():
         jobs.append(client.run(child_jobs.deaf))
         return jobs[0]
 
-    events = drain(control, make_job, same)
-    next(events)
-    events.close()
+    with qtbot.waitSignal(runner.event, timeout=20_000):
+        runner.run(make_job)
+    control = runner.control
+    del runner
+    gc.collect()
     assert control.closed
     deadline = time.monotonic() + 10
     while psutil.pid_exists(jobs[0].pid) and psutil.Process(jobs[0].pid).status() != psutil.STATUS_ZOMBIE:

@@ -1,6 +1,5 @@
 """The result of a model as a layer whose planes are computed, in a process of their own, when they are viewed."""
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ...jobs.worker import client
 from ...models.results import result_dtype, result_shape
 from ...models.zoo import find_model
 from ..layers.lazy_array import LazyPlanes
+from ..threads.background import start_thread
 from .request import ApplyRequest, Selection
 from .result_layer import show_result
 
@@ -61,7 +61,7 @@ class OnDemandPredictor:
         """End the process; it comes back when it is needed."""
         job, self._job = self._job, None
         if job is not None:
-            threading.Thread(target=job.close, daemon=True).start()
+            start_thread(job.close)
 
 
 _ALIVE: set["LazyResult"] = set()

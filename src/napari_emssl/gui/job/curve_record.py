@@ -1,9 +1,10 @@
-"""The numbers of a training, kept while it runs and beside the model it makes. No Qt."""
+"""The numbers of a training, kept while it runs and beside the model it makes."""
 
-import threading
+from threading import Thread
 
 from ...jobs.events import Progress
 from ...models.zoo import curve_file
+from ..threads.background import start_thread
 
 _MOST, _MOST_KEPT = 4000, 1000
 
@@ -24,11 +25,9 @@ class CurveRecord:
             self._stride *= 2
             self.rows = thinned(self.rows, _MOST // 2)
 
-    def keep(self, name: str) -> threading.Thread:
+    def keep(self, name: str) -> Thread:
         """Write the curves of the own model `name` in a thread, which is returned; where that fails, it has none."""
-        thread = threading.Thread(target=_write, args=(name, thinned(self.rows, _MOST_KEPT)), daemon=True)
-        thread.start()
-        return thread
+        return start_thread(_write, name, thinned(self.rows, _MOST_KEPT))
 
 
 def thinned(rows: list[Progress], most: int) -> list[Progress]:

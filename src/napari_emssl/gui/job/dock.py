@@ -1,6 +1,5 @@
 """What the docks share: a body that scrolls when the window is low, and a clean end when the dock is closed."""
 
-import threading
 from typing import TYPE_CHECKING, ClassVar
 
 from qtpy.QtCore import QEvent, QSize, Qt
@@ -8,6 +7,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxL
 
 from ... import worker_jobs
 from ...jobs.worker import client
+from ..threads.background import close_at_end, start_thread
 from ..widgets.form_layout import RowForm
 from .job_panel import JobPanel
 
@@ -29,6 +29,8 @@ class Column(QScrollArea):
     def __init__(self, viewer: "Viewer") -> None:
         super().__init__()
         self.viewer = viewer
+        self._window = viewer.window  # to be held, as napari gives a plugin a new proxy each time
+        close_at_end(self._window)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -83,7 +85,7 @@ class Dock(Column):
 
     def __init__(self, viewer: "Viewer") -> None:
         super().__init__(viewer)
-        threading.Thread(target=client.warm_up, args=self.needs, daemon=True).start()
+        start_thread(client.warm_up, *self.needs)
 
     def on_close(self) -> None:
         """End the job."""

@@ -1,6 +1,5 @@
 """What every job needs on screen: start, pause, stop, progress, time left, messages and live curves."""
 
-import threading
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +18,7 @@ from qtpy.QtWidgets import (
 from ...errors import UserError
 from ...formatting import duration
 from ...jobs.events import Event, Finished, Job, Notice, Preview, Progress, Started
+from ..threads.background import start_thread
 from ..widgets.message import MessageLabel
 from ..widgets.theme import theme_colours
 from .curve_record import CurveRecord
@@ -271,7 +271,7 @@ class JobPanel(QWidget):
 
 def _load_plots() -> None:
     """Load what draws the curves in the background: it takes longer than the opening of a dock or a click may take."""
-    threading.Thread(target=import_module, args=(".loss_plot", __package__), daemon=True).start()
+    start_thread(import_module, ".loss_plot", __package__)
 
 
 def _nothing(result: object, stopped: bool) -> None:

@@ -2,12 +2,14 @@
 
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
-from napari.qt.threading import create_worker
+from qtpy.compat import isalive
 from qtpy.QtCore import QCoreApplication, QObject, Signal
 
 from ...jobs.events import Control, Event, Finished, Job, Update
+from ..threads.background import call_in_gui_thread, close_at_end, listen_to_threads, start_thread
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,8 +32,7 @@ def drain(
     Yields
     ------
     Event or Exception
-        An exception is yielded as the last thing, not raised: napari 0.9 listens to errors of its workers in a way that
-        raises another one with PySide6.
+        An exception is yielded as the last thing, not raised: it goes the way of the events.
 
     """
     try:
@@ -42,9 +43,6 @@ def drain(
                 yield Finished(finish(event.result), event.stopped, event.failure)
             else:
                 yield event
-    except GeneratorExit:  # nobody listens any more
-        control.close()
-        raise
     except Exception as error:
         yield error
 
@@ -69,9 +67,11 @@ class Runner(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        listen_to_threads()
         self._controls: list[Control] = []
         self.destroyed.connect(_Ending(self._controls))
         weakref.finalize(self, close_all, self._controls).atexit = False
+        close_at_end(self)
         app = QCoreApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.close)
@@ -98,10 +98,7 @@ class Runner(QObject):
         """
         control = Control()
         self._controls.append(control)
-        worker = create_worker(drain, control, make_job, finish, _start_thread=False, _ignore_errors=True)
-        worker.yielded.connect(self._emit)
-        worker.finished.connect(self._end)
-        worker.start()
+        start_thread(_carry, drain(control, make_job, finish), weakref.ref(self))
 
     def _emit(self, event: Event | Exception) -> None:
         (self.failed if isinstance(event, Exception) else self.event).emit(event)
@@ -113,6 +110,26 @@ class Runner(QObject):
     def close(self) -> None:
         """End a job under way without waiting for it and without a message."""
         close_all(self._controls)
+
+
+def _carry(events: Iterator[Event | Exception], owner: weakref.ref[Runner]) -> None:
+    """Carry events to the runner, in the GUI thread; runs in the job's thread, which holds no object of Qt."""
+    try:
+        for event in events:
+            call_in_gui_thread(partial(_deliver, owner, event))
+    finally:
+        call_in_gui_thread(partial(_deliver, owner, None))
+
+
+def _deliver(owner: weakref.ref[Runner], event: Event | Exception | None) -> None:
+    """Tell the runner, where it is still there, of an event or (None) of the end."""
+    runner = owner()
+    if runner is None or not isalive(runner):
+        return
+    if event is None:
+        runner._end()
+    else:
+        runner._emit(event)
 
 
 def close_all(controls: list[Control], *_: object) -> None:

@@ -3,12 +3,13 @@
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from typing import Generic, TypeVar
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from .background import call_in_gui_thread, close_at_end, listen_to_threads, start_thread
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -54,6 +55,7 @@ class NewestWins(QObject, Generic[Q, A]):
         if isinstance(getattr(work, "__self__", None), QObject):
             raise TypeError("A thread must not hold an object of Qt: take a function for `work`.")
         super().__init__(parent)
+        listen_to_threads()
         self.calm_ms = calm_ms
         self._busy = self._closed = False
         self._make: Callable[[], Q | None] = _no_question
@@ -62,6 +64,7 @@ class NewestWins(QObject, Generic[Q, A]):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._on_calm)
         weakref.finalize(self, self._thread.drop).atexit = False
+        close_at_end(self)
 
     @property
     def busy(self) -> bool:
@@ -123,10 +126,10 @@ class NewestWins(QObject, Generic[Q, A]):
 
 
 class _Thread(Generic[Q, A]):
-    """What the thread knows. It holds no object of Qt: what it tells goes through `_Courier` and a weak reference."""
+    """What the thread knows. It holds no object of Qt: its owner is a weak reference."""
 
     def __init__(self, work: Callable[[Q], Iterable[A]], owner: NewestWins[Q, A]) -> None:
-        self._work, self._owner, self._courier = work, weakref.ref(owner), _courier()
+        self._work, self._owner = work, weakref.ref(owner)
         self._lock = threading.Lock()
         self._waiting: list[Q] = []
         self._turn = 0
@@ -141,7 +144,7 @@ class _Thread(Generic[Q, A]):
             if self.working:
                 return
             self.working = True
-        threading.Thread(target=self._work_along, name="napari-emssl newest", daemon=True).start()
+        start_thread(self._work_along)
 
     def drop(self) -> None:
         """Work on nothing that is there now."""
@@ -171,8 +174,7 @@ class _Thread(Generic[Q, A]):
             self._send(turn, partial(_tell_failure, error))
 
     def _send(self, turn: int, tell: Callable[[NewestWins[Q, A]], None]) -> None:
-        with suppress(RuntimeError):  # the program ends, and with it the courier
-            self._courier.sent.emit(partial(self._deliver, turn, tell))
+        call_in_gui_thread(partial(self._deliver, turn, tell))
 
     def _deliver(self, turn: int, tell: Callable[[NewestWins[Q, A]], None]) -> None:
         """Runs in the GUI thread, where turns change: what is newest now stays so until this returns."""
@@ -181,25 +183,6 @@ class _Thread(Generic[Q, A]):
             self.drop()
         elif turn == self._turn:
             tell(owner)
-
-
-class _Courier(QObject):
-    """Carries calls from threads to the GUI thread; lives as long as the program, as threads outlive docks."""
-
-    sent = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent.connect(self._call, Qt.ConnectionType.QueuedConnection)
-
-    def _call(self, call: Callable[[], None]) -> None:
-        call()
-
-
-@cache
-def _courier() -> _Courier:
-    """Made by the first owner, thus in the GUI thread."""
-    return _Courier()
 
 
 def _tell_answer(answer: A, owner: NewestWins[Q, A]) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ class Process:
         self._owner = os.getpid()
         self.folder = _new_folder()
         self.lazy_arrays = LazyArrayServer()
+        self.threads: list[threading.Thread] = []
+        """What was called later and may not be over yet."""
         ours, theirs = multiprocessing.Pipe()
         self.channel = Channel(ours, self.folder, "parent", to_token=self.lazy_arrays.register)
         try:
@@ -122,8 +125,14 @@ class Process:
         if not self.is_mine:
             return
         self.send("close")
-        with suppress(RuntimeError):  # no thread starts while the interpreter ends: `_clear_all` comes next
-            threading.Thread(target=self.clear, args=(_PATIENCE_SECONDS,), daemon=True).start()
+        self.call_later(self.clear, _PATIENCE_SECONDS)
+
+    def call_later(self, work: Callable[[float], None], wait_seconds: float) -> None:
+        """Call `work` in a thread, which is over before the program is; returns at once."""
+        thread = threading.Thread(target=work, args=(wait_seconds,), daemon=True)
+        with suppress(RuntimeError):  # no thread starts while the interpreter ends: `end_all` comes next
+            thread.start()
+            self.threads.append(thread)
 
     def clear(self, wait_seconds: float) -> None:
         """Wait so long for the end, then force it, and remove all traces."""
@@ -140,13 +149,15 @@ _RUNNING: set[Process] = set()
 
 
 @atexit.register
-def _clear_all() -> None:
-    """Leave no process behind; all are asked before any is waited for."""
+def end_all() -> None:
+    """End every process that is left; all are asked before any is waited for."""
     mine = [process for process in _RUNNING if process.is_mine]
     for process in mine:
         process.send("close")
     for process in mine:
         process.clear(1.0)
+    for thread in [thread for process in mine for thread in process.threads]:
+        thread.join(1.0)
 
 
 def _start(theirs: Connection, folder: Path) -> "subprocess.Popen[bytes]":

@@ -128,7 +128,7 @@ class WorkerSession(Iterator[Update | Finished[T_co]], Generic[T_co]):
             self._stopped_at = min(self._stopped_at, time.monotonic())
         if command == "close":
             # The thread may be that of the viewer, which must not wait for the process to end.
-            threading.Thread(target=self.close, args=(_CLOSE_SECONDS,), daemon=True).start()
+            self.process.call_later(self.close, _CLOSE_SECONDS)
         else:
             self.process.send(command, content)
 
