@@ -26,7 +26,7 @@ def test_demo_opens_the_viewer(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("DISPLAY", ":7")
     monkeypatch.setattr(subprocess, "call", lambda words: called.append(words) or 3)
     assert tell("demo").status == 3
-    assert called == [[sys.executable, "-m", "napari_emssl.gui.plugin.demo"]]
+    assert called == [[sys.executable, "-P", "-m", "napari_emssl.gui.plugin.demo"]]
 
 
 def test_demo_without_a_window(tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

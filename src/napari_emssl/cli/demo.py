@@ -35,7 +35,7 @@ def demo(
     """
     if headless is None:
         require_display()
-        return subprocess.call([sys.executable, "-m", "napari_emssl.gui.plugin.demo"])
+        return subprocess.call([sys.executable, "-P", "-m", "napari_emssl.gui.plugin.demo"])
     require_empty_folder(headless, overwrite)
     from ..demo import run_demo
     from .progress import run_with_progress

@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+import os
 import threading
 from itertools import islice
 from pathlib import Path
@@ -149,3 +150,17 @@ def test_an_error_of_the_reading_thread_reaches_the_training(folder: Path) -> No
     feed = BatchLoader(Broken(open_sources([folder]).store, 32, IntensityScaling()), 1)
     with pytest.raises(RuntimeError, match="a bug"):
         some(feed)
+
+
+def test_reading_processes_take_no_module_from_the_current_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("random", "tempfile", "queue", "shutil", "numpy"):
+        (tmp_path / f"{name}.py").write_text("open('taken', 'a').write(__name__ + ' ')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    loader = BatchLoader(patches_of(open_sources([folder]).store), 5, 1)
+    some(loader)
+    loader.close()
+    assert not (tmp_path / "taken").exists(), (tmp_path / "taken").read_text()
+    assert "PYTHONSAFEPATH" not in os.environ

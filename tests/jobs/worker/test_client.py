@@ -451,6 +451,23 @@ def run_script(script):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env).stdout
 
 
+def test_no_file_of_the_current_folder_takes_the_place_of_a_module(tmp_path):
+    """But a job of the user's own may lie there."""
+    for name in ("random", "tempfile", "queue", "shutil", "numpy", "json"):
+        (tmp_path / f"{name}.py").write_text("open('taken', 'a').write(__name__ + ' ')\nraise SystemExit(1)")
+    (tmp_path / "mine.py").write_text("from child_jobs import count\n")
+    script = (
+        "import sys\nfrom napari_emssl.jobs.worker import client\n"
+        "from napari_emssl.jobs.worker.target import LazyFunction\nimport tempfile; tempfile.gettempdir()\n"
+        "sys.path.insert(0, '')\nprint(client.run(LazyFunction('mine', 'count'), 2).result())"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-P", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
+    assert not (tmp_path / "taken").exists(), (tmp_path / "taken").read_text()
+    assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr
+
+
 PARENT = """
 import signal, sys, tempfile, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where Ctrl-C is ignored, as in the background

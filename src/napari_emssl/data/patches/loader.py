@@ -1,11 +1,12 @@
 """Batches of patches, read ahead of the training: by a thread, or by processes that share nothing but the files."""
 
+import os
 import queue
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
@@ -22,6 +23,8 @@ T = TypeVar("T")
 _AHEAD = 3
 """Batches that the thread keeps ready."""
 _LOOK_SECONDS = 0.1
+_SAFE_PATH = "PYTHONSAFEPATH"
+"""What `multiprocessing` starts inherits this; it takes no `-P` of ours."""
 _ALL = slice(None)
 
 
@@ -184,7 +187,8 @@ def by_processes(batches_at: Dataset[T], positions: Positions, workers: int) -> 
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its own: that of torch belongs to the training
     )
-    batches = iter(loader)
+    with _safe_path():
+        batches = iter(loader)
     try:
         while True:
             yield next(batches)
@@ -197,6 +201,19 @@ def by_processes(batches_at: Dataset[T], positions: Positions, workers: int) -> 
         with suppress(RuntimeError):
             for _ in batches:  # a process that ends while it passes on a batch aborts
                 continue
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let processes that are started now take no module from the current folder, whatever files are called there."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(_SAFE_PATH)
+        if before is not None:
+            os.environ[_SAFE_PATH] = before
 
 
 def _leave_interrupts(_worker: int) -> None:

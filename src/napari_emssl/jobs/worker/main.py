@@ -1,6 +1,7 @@
 """The worker's side: run one job, send its events, obey the parent, and never outlive it.
 
-Started by `jobs.worker.process` as ``python -m napari_emssl.jobs.worker.main HANDLE FOLDER``; not for use by hand.
+Started by `jobs.worker.process` as ``python -m napari_emssl.jobs.worker.main HANDLE FOLDER [PATH]``; not for use
+by hand. PATH is searched for modules last.
 
 Two threads: the main one runs the job and sends its events; the other listens to the parent, so that neither a long
 step nor a large result delays a command.
@@ -197,7 +198,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide
     if sys.platform != "win32":
         os.nice(5)  # the viewer goes first
-    Worker(Connection(int(sys.argv[1])), Path(sys.argv[2])).main()
+    handle, folder, *last = sys.argv[1:]
+    sys.path += last
+    Worker(Connection(int(handle)), Path(folder)).main()
 
 
 if __name__ == "__main__":

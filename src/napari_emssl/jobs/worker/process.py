@@ -171,10 +171,14 @@ def _start(theirs: Connection, folder: Path) -> "subprocess.Popen[bytes]":
         # A group of its own: Ctrl-C in the terminal is for the parent, and its helpers can be ended with it.
         options.update(pass_fds=[handle], process_group=0)
     command = [find_python(), "-P", "-u", "-X", "faulthandler", "-m", "napari_emssl.jobs.worker.main"]
-    search = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    here, package = Path.cwd(), Path(__file__).parents[3]
+    entries = list(dict.fromkeys(Path(entry).absolute() for entry in sys.path))
+    search = os.pathsep.join(str(entry) for entry in entries if entry != here or entry == package)
+    # A module of the user may lie in the current folder, but no file there takes the place of an installed one.
+    last = [str(here)] if here in entries else []
     with (folder / _LOG).open("wb") as log:
         return subprocess.Popen(
-            [*command, str(handle), str(folder)],
+            [*command, str(handle), str(folder), *last],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
