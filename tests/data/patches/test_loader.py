@@ -155,7 +155,7 @@ def test_an_error_of_the_reading_thread_reaches_the_training(folder: Path) -> No
 def test_reading_processes_take_no_module_from_the_current_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("random", "tempfile", "queue", "shutil", "numpy"):
+    for name in ("pickle", "socket", "signal", "threading"):  # what `multiprocessing` itself takes first
         (tmp_path / f"{name}.py").write_text("open('taken', 'a').write(__name__ + ' ')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
