@@ -47,7 +47,7 @@ def main() -> int:
     dock.basic.rows["max_seconds"].widget.setValue(5)
     dock.panel.start_button.click()
     wait_until(lambda: not dock.panel.runner.running)
-    print(dock.panel.message.text)
+    sys.stdout.write(dock.panel.message.text + "\n")
     return 0 if dock.trained is not None else 1
 
 
