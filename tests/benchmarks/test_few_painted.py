@@ -12,8 +12,6 @@ from numbered_squares import squares, write_set
 
 from napari_emssl.models.model_file import save_model
 
-pytest.importorskip("sklearn")
-
 
 def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *flags: str) -> None:
     command = ["few_painted.py", "--data", str(folder), "--cache", str(folder / "cache"), "--sets", "creme"]

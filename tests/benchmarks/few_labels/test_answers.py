@@ -30,7 +30,6 @@ def trial() -> Trial:
 def test_a_kept_answer_is_the_answer(
     column: type, trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    pytest.importorskip("sklearn")
     (fresh,) = column(AnswerCache(None)).answers(trial)
     (first,) = column(AnswerCache(tmp_path)).answers(trial)
     monkeypatch.setattr(AnswerCache, "write", None)  # whatever is made anew from here on fails
@@ -44,7 +43,6 @@ def test_a_kept_answer_is_the_answer(
 
 @pytest.mark.parametrize("column", [Forest, FirstLook])
 def test_another_painting_or_image_has_another_answer(column: type, trial: Trial, tmp_path: Path) -> None:
-    pytest.importorskip("sklearn")
     other = replace(trial, target=paint(trial.painted, 1, np.random.default_rng(0)))
     darker = replace(trial.painted, image=trial.painted.image // 2)
     asked = column(AnswerCache(tmp_path))
