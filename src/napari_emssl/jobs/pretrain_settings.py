@@ -98,11 +98,6 @@ class PretrainSettings(TrainingSettings, PackSettings):
         """The pretext tasks that are learnt, in the order of `PRETEXTS`."""
         return tuple(name for name in PRETEXTS if name in self.pretext.split("+"))
 
-    @property
-    def makes_collages(self) -> bool:
-        """Whether a pretext task learns from collages."""
-        return self.pretexts != ("restore",)
-
     @model_validator(mode="after")
     def _pretexts_are_known(self) -> "PretrainSettings":
         asked = self.pretext.split("+")

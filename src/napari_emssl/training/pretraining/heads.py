@@ -3,16 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from ...errors import UserError
 from ...jobs.pretrain_settings import PretrainSettings
 from ...models.model_file import Model, NetworkSpec
-from ...models.weights import mask_decoder_of, mask_decoder_weights, network_of, transfer
-from ...networks.in_context import SHARPNESS
-from .context_head import ContextHead
+from ...models.weights import network_of, transfer
 
 _HEADS = {"restore": "restore", "collage": "objects"}
 """Heads of one channel, by the pretext task that they belong to."""
@@ -50,19 +47,6 @@ def started_generator(settings: PretrainSettings, start: Model | None) -> nn.Mod
     if left:
         raise UserError(f"Start '{start.name}' lacks the tensor '{left[0]}': its file is damaged. Fetch it again.")
     return network
-
-
-def started_head(settings: PretrainSettings, start: Model | None) -> ContextHead | None:
-    """Build what answers episodes, with what a start brings; None where no episodes are learnt."""
-    spec = network_spec(settings)
-    if not spec.vector_channels:
-        return None
-    head = ContextHead(spec.vector_channels, decoder=mask_decoder_of(spec))
-    if start is not None and SHARPNESS in start.weights:
-        head.logarithm.data = torch.tensor(float(start.weights[SHARPNESS].item())).log()
-    if start is not None and head.decoder is not None and start.card.network.mask_decoder == spec.mask_decoder:
-        transfer(mask_decoder_weights(start.weights), head.decoder)
-    return head
 
 
 def keep_norms(generator: nn.Module) -> None:

@@ -19,6 +19,7 @@ from .distributed import ProcessGroup
 from .gan import Judgement, adversarial_gradient, judge, set_discriminator_gradients
 from .gan import corrupted as corrupted_at
 from .heads import keep_norms, started_generator
+from .pretext_training import PretrainingEvents, RunTraining, TrainingParts
 
 
 class Pix2Pix:
@@ -179,3 +180,9 @@ class Pix2Pix:
 
     def _place(self, network: nn.Module) -> nn.Module:
         return place(network, self.device).train()
+
+
+def train(parts: TrainingParts, run: RunTraining) -> PretrainingEvents:
+    """Learn to restore, see `pretext_training.Training`."""
+    learner = Pix2Pix(parts.settings, parts.device, parts.validation, parts.card, parts.group, parts.start)
+    yield from run(learner, parts.loader.batches, parts.loader)

@@ -19,13 +19,11 @@ from ..learner import BatchT, Learner, TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage
 from ..steps import follow_training
-from .collage_batches import held_out_collages, training_collages
 from .data import PretrainingData, gather_unlabelled
 from .distributed import ProcessGroup, process_group, with_own_device
 from .heads import network_spec
-from .joint import JointLearner
-from .pix2pix import Pix2Pix
-from .reading import JointLoader, Reader, ReadingMonitor
+from .pretext_training import PretrainingEvents, TrainingParts, training_of
+from .reading import Reader, ReadingMonitor
 from .test_error import restoration_l1
 from .torchrun_env import rank, size
 
@@ -146,14 +144,14 @@ class _PretrainingRun:
     split: Path | None
     keep_split: Path | None
 
-    def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
+    def events(self, control: Control) -> PretrainingEvents:
         """Yield the events of the job, in each process of a group."""
         device = choose_device(with_own_device(self.settings))
         ProcessGroup(rank(), size()).share_of(self.settings.batch_size)  # before the processes wait for each other
         with process_group(device.torch_device) as group:
             yield from self._train(control, device, group)
 
-    def _train(self, control: Control, device: Device, group: ProcessGroup) -> Iterator[Update | Finished[Model]]:
+    def _train(self, control: Control, device: Device, group: ProcessGroup) -> PretrainingEvents:
         chosen = self.settings
         data = gather_unlabelled(self.sources, chosen, self.split)
         # only the leader validates: the others need not read and keep thousands of patches
@@ -166,14 +164,8 @@ class _PretrainingRun:
         card = partial(self._card, facts, loader)
         with closing(loader):
             run = _GatheredRun(self, data, device, group, control, loader)
-            if not chosen.makes_collages:
-                learner = Pix2Pix(chosen, device, validation, card, group, self.start)
-                yield from run.events(learner, loader.batches, loader)
-                return
-            held_out = held_out_collages(data) if group.leads else None
-            joint = JointLearner(chosen, device, validation, held_out, card, group, self.start)
-            with closing(JointLoader(loader, training_collages(data), chosen, share)) as both:
-                yield from run.events(joint, both.batches, both)
+            parts = TrainingParts(chosen, device, data, loader, validation, share, card, group, self.start)
+            yield from training_of(chosen.pretexts)(parts, run.events)
 
     def _card(self, facts: dict[str, object], loader: BatchLoader, summary: TrainingSummary) -> Card:
         chosen, start = self.settings, self.start
@@ -207,7 +199,7 @@ class _GatheredRun:
 
     def events(
         self, learner: Learner[BatchT], batches: Callable[[int], Iterator[BatchT]], reader: Reader
-    ) -> Iterator[Update | Finished[Model]]:
+    ) -> PretrainingEvents:
         """Train; the process that leads yields the events of the job, the others none.
 
         Parameters

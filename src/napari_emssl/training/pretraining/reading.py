@@ -1,19 +1,11 @@
-"""Reading of a pretraining: patches and collages side by side, and what is to be said of it while it runs."""
+"""Reading of a pretraining: what is to be said of it while it runs."""
 
-import time
 from collections.abc import Iterator
-from itertools import repeat
 from typing import Protocol
 
-from torch import Tensor
-
-from ...data.patches.loader import BatchLoader
 from ...formatting import counted
 from ...jobs.events import Event, Notice, Progress, Update
-from ...jobs.pretrain_settings import PretrainSettings
-from .collage_batches import CollageBatch, CollageBatches
 from .data import PretrainingData
-from .pretext_tasks import PretextBatch
 
 _KNOWN_BATCHES, _KNOWN_SECONDS = 20, 30.0
 """Before that nothing is reported about waiting: reading processes take seconds to start."""
@@ -34,57 +26,6 @@ class Reader(Protocol):
     @property
     def batches_read(self) -> int:
         """Batches read so far."""
-
-
-class JointLoader:
-    """Makes collages ahead, and reads patches beside them where a task restores.
-
-    Parameters
-    ----------
-    patches
-        Reads the patches.
-    collages
-        Makes the collages.
-    settings
-        Pretext tasks, batch size and the number of processes.
-    share
-        Which of each batch are this process's.
-
-    """
-
-    def __init__(
-        self, patches: BatchLoader, collages: CollageBatches, settings: PretrainSettings, share: slice
-    ) -> None:
-        self._patches, self._collages, self._settings, self._share = patches, collages, settings, share
-        self._made: Iterator[CollageBatch] | None = None
-        self.waited_seconds, self.batches_read = 0.0, 0
-
-    @property
-    def damaged(self) -> set[int]:
-        """Numbers of the planes that could not be read so far."""
-        return self._patches.damaged
-
-    def batches(self, first: int) -> Iterator[PretextBatch]:
-        """Yield what each step from `first` on learns from."""
-        self.close()
-        settings = self._settings
-        self._made = self._collages.stream(first, settings.batch_size, self._share, settings.workers)
-        clean: Iterator[Tensor | None] = (
-            self._patches.batches(first) if "restore" in settings.pretexts else repeat(None)
-        )
-        while True:
-            mark = time.monotonic()
-            batch = PretextBatch(next(clean), next(self._made))
-            if self.batches_read:
-                self.waited_seconds += time.monotonic() - mark
-            self.batches_read += 1
-            yield batch
-
-    def close(self) -> None:
-        """End the thread or the processes that make collages; `batches` can be called again."""
-        made, self._made = self._made, None
-        if made is not None:
-            made.close()  # type: ignore[attr-defined]
 
 
 class ReadingMonitor:

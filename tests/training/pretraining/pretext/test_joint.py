@@ -18,11 +18,12 @@ from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
 from napari_emssl.models.model_file import Card, Model, read_model, save_model
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.in_context.segment import in_context
-from napari_emssl.training.pretraining.collage_batches import training_collages
 from napari_emssl.training.pretraining.data import gather_unlabelled
 from napari_emssl.training.pretraining.heads import network_spec, started_generator
-from napari_emssl.training.pretraining.joint import JointLearner, backward
-from napari_emssl.training.pretraining.pretext_tasks import PretextBatch, Restoring
+from napari_emssl.training.pretraining.pretext.collage_batches import training_collages
+from napari_emssl.training.pretraining.pretext.joint import JointLearner, backward
+from napari_emssl.training.pretraining.pretext.restoring import Restoring
+from napari_emssl.training.pretraining.pretext.task import PretextBatch
 from napari_emssl.training.pretraining.pretrain import pretrain
 
 PLAIN = ApplySettings(device="cpu", precision="fp32")
@@ -38,7 +39,7 @@ def tiny(pretext: str, **changes: object) -> PretrainSettings:
 
 @pytest.fixture(autouse=True)
 def few_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_emssl.training.pretraining.collage_batches._HELD_OUT", 3)
+    monkeypatch.setattr("napari_emssl.training.pretraining.pretext.collage_batches._HELD_OUT", 3)
 
 
 @cache

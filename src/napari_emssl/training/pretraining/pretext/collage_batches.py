@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ...data.datasets.plane_stores import PlaneStore
-from ...data.patches.loader import Positions, by_processes
-from ...errors import UserError
-from ...simulation.collage.collage import Collage, CollageMaker
-from ...simulation.collage.settings import CollageSettings
-from ...simulation.collage.textures import Textures
-from .data import PretrainingData
+from ....data.datasets.plane_stores import PlaneStore
+from ....data.patches.loader import Positions, by_processes
+from ....errors import UserError
+from ....simulation.collage.collage import Collage, CollageMaker
+from ....simulation.collage.settings import CollageSettings
+from ....simulation.collage.textures import Textures
+from ..data import PretrainingData
 from .episodes import Episode, EpisodeBatch, batch_of, draw_episode
 
 _MOST_TEXTURES = 512

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...networks.attention import class_logits_of_batch, log_odds, unit_vectors
-from ...networks.in_context import MASK_DECODER, SHARPNESS
-from ...networks.mask_decoder import MaskDecoder
+from ....networks.attention import class_logits_of_batch, log_odds, unit_vectors
+from ....networks.in_context import MASK_DECODER, SHARPNESS
+from ....networks.mask_decoder import MaskDecoder
 from .episodes import EpisodeBatch
 
 _SHARPEST = 40.0

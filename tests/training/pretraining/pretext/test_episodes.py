@@ -5,8 +5,8 @@ import torch
 
 from napari_emssl.networks.attention import class_logits, class_logits_of_batch, log_odds, unit_vectors
 from napari_emssl.simulation.collage.collage import Collage
-from napari_emssl.training.pretraining.context_head import ContextHead
-from napari_emssl.training.pretraining.episodes import batch_of, draw_episode
+from napari_emssl.training.pretraining.pretext.context_head import ContextHead
+from napari_emssl.training.pretraining.pretext.episodes import batch_of, draw_episode
 
 
 def scene(kinds_there: int = 2, size: int = 96) -> Collage:

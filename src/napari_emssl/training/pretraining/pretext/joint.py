@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from pkgutil import resolve_name
 from typing import cast
 
 import numpy as np
@@ -9,17 +11,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...errors import UserError
-from ...jobs.devices import Device, place
-from ...jobs.pretrain_settings import PretrainSettings
-from ...models.model_file import Card, Model
-from ...models.weights import to_numpy
-from ..learner import Monitor, State, TrainingSummary
-from .collage_batches import CollageBatch
+from ....errors import UserError
+from ....jobs.devices import Device, place
+from ....jobs.pretrain_settings import PretrainSettings
+from ....models.model_file import Card, Model
+from ....models.weights import mask_decoder_of, mask_decoder_weights, to_numpy, transfer
+from ....networks.in_context import SHARPNESS
+from ...learner import Monitor, State, TrainingSummary
+from ..distributed import ProcessGroup
+from ..heads import keep_norms, network_spec, started_generator
+from ..pretext_training import PretrainingEvents, RunTraining, TrainingParts
+from .collage_batches import CollageBatch, held_out_collages, training_collages
 from .context_head import ContextHead
-from .distributed import ProcessGroup
-from .heads import keep_norms, network_spec, started_generator, started_head
-from .pretext_tasks import Collages, PretextBatch, PretextTask, Restoring, Verdict
+from .joint_loader import JointLoader
+from .task import PretextBatch, PretextTask, TaskParts, Verdict
+
+TASKS = {
+    "restore": "napari_emssl.training.pretraining.pretext.restoring:Restoring",
+    "collage": "napari_emssl.training.pretraining.pretext.collages:Collages",
+    "episodes": "napari_emssl.training.pretraining.pretext.collages:Collages",
+}
+"""The class of each pretext task, as ``module:class``; tasks with one class learn from the same images."""
 
 _WARM_UP_STEPS = 100
 _WEIGHT_DECAY = 1e-4
@@ -73,12 +85,10 @@ class JointLearner:
         torch.manual_seed(settings.seed)
         self.start = start.name if start else None
         self.generator = place(started_generator(settings, start), device)
-        spec = network_spec(settings)
         head = started_head(settings, start)
         self.head = None if head is None else cast(ContextHead, place(head, device).train())
-        self.tasks: list[PretextTask] = [Collages(settings, spec, device, collages, self.head)]
-        if "restore" in settings.pretexts:
-            self.tasks.insert(0, Restoring(settings, spec, device, self.group, validation))
+        parts = TaskParts(settings, network_spec(settings), device, self.group, validation, collages, self.head)
+        self.tasks = pretext_tasks(parts)
         self.learnt = nn.ModuleList([self.generator] if self.head is None else [self.generator, self.head])
         self.networks = [self.learnt, *(network for task in self.tasks for network in task.networks)]
         self.group.sync_weights(self.networks)
@@ -217,3 +227,32 @@ def backward(verdicts: list[Verdict]) -> None:
     known = [(verdict.output, verdict.gradient) for verdict in verdicts if verdict.output is not None]
     loss = torch.stack([verdict.loss for verdict in verdicts]).sum()
     torch.autograd.backward((loss, *(output for output, _ in known)), (None, *(gradient for _, gradient in known)))
+
+
+def pretext_tasks(parts: TaskParts) -> list[PretextTask]:
+    """Import the asked-for tasks, and no others, and make them."""
+    classes = dict.fromkeys(TASKS[name] for name in parts.settings.pretexts)
+    return [cast(type[PretextTask], resolve_name(name))(parts) for name in classes]
+
+
+def train(parts: TrainingParts, run: RunTraining) -> PretrainingEvents:
+    """Learn all tasks together, see `pretext_training.Training`."""
+    held_out = held_out_collages(parts.data) if parts.group.leads else None
+    learner = JointLearner(
+        parts.settings, parts.device, parts.validation, held_out, parts.card, parts.group, parts.start
+    )
+    with closing(JointLoader(parts.loader, training_collages(parts.data), parts.settings, parts.share)) as loader:
+        yield from run(learner, loader.batches, loader)
+
+
+def started_head(settings: PretrainSettings, start: Model | None) -> ContextHead | None:
+    """Build what answers episodes, with what a start brings; None where no episodes are learnt."""
+    spec = network_spec(settings)
+    if not spec.vector_channels:
+        return None
+    head = ContextHead(spec.vector_channels, decoder=mask_decoder_of(spec))
+    if start is not None and SHARPNESS in start.weights:
+        head.logarithm.data = torch.tensor(float(start.weights[SHARPNESS].item())).log()
+    if start is not None and head.decoder is not None and start.card.network.mask_decoder == spec.mask_decoder:
+        transfer(mask_decoder_weights(start.weights), head.decoder)
+    return head

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...simulation.collage.collage import Collage
+from ....simulation.collage.collage import Collage
 
 _MOST_PAINTED = 5
 """Objects of a kind that are painted at the most."""
