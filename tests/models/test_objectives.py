@@ -60,6 +60,36 @@ def test_one_channel_is_binary_cross_entropy() -> None:
     assert torch.allclose(SegmentationObjective().loss(logits, target), expected)
 
 
+@given(st.integers(1, 5), st.sampled_from([torch.float32, torch.bfloat16]), st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_labels_are_those_of_the_probabilities(channels: int, dtype: torch.dtype, seed: int) -> None:
+    source = torch.Generator().manual_seed(seed)
+    logits = (torch.randn(2, channels, 7, 9, generator=source) * 4).to(dtype)
+    logits[:, :, ::3] = 0  # ties are background
+    objective = SegmentationObjective()
+    for order in (torch.contiguous_format, torch.channels_last):
+        labels = objective.result(logits.contiguous(memory_format=order))
+        assert labels.dtype == torch.uint8
+        assert torch.equal(labels, objective.result_of(objective.decode(logits)))
+
+
+@pytest.mark.parametrize("width", [1, 5, 16])
+def test_the_threshold_is_where_two_probabilities_part(width: int) -> None:
+    objective = SegmentationObjective()
+    near = np.float32(3 * 2.0**-25) + np.spacing(np.float32(2.0**-24)) * np.arange(-400, 400, dtype=np.float32)
+    others = np.float32([np.nan, np.inf, -np.inf])
+    more = np.concatenate([near, np.linspace(-3e-7, 3e-7, 800, dtype=np.float32), others])
+    for some in np.array_split(more, len(more) // width):
+        logits = torch.from_numpy(some)[None, None, None]
+        assert torch.equal(objective.result(logits), objective.result_of(objective.decode(logits)))
+
+
+def test_more_classes_than_a_byte_holds() -> None:
+    logits = torch.zeros(1, 300, 2, 2)
+    logits[0, 299, 0, 0] = 1
+    assert SegmentationObjective().result(logits).tolist() == [[[299, 0], [0, 0]]]
+
+
 def test_restoration_loss_is_l1_plus_l2() -> None:
     loss = RestorationObjective().loss(torch.full((1, 1, 2, 2), 3.0), torch.full((1, 1, 2, 2), 1.0))
     assert float(loss) == pytest.approx(2 + 4)

@@ -81,7 +81,7 @@ class Predictor:
         self.size = (height, width)
         self.task = task_of(model.card.task)
         self.labels, self.dtype = self.task.gives_labels, result_dtype(model.card)
-        self._decode = objective_of(model.card).decode
+        self._objective = objective_of(model.card)
         self.upscale = model.card.upscale
         usable = usable_bytes(self.device.torch_device)
         self.plan = first_plan(needs_of(network, self.device), settings, height, width, usable)
@@ -227,14 +227,20 @@ class Predictor:
     def _pass(self, stack: Tensor, batch: list[_Tile]) -> list[NDArray[np.generic]]:
         outer = [self._grown(region) for _, region in batch]
         inputs = torch.stack([stack[(i, ..., *grown.slices)] for (i, _), grown in zip(batch, outer, strict=True)])
+        inner = [region.within(grown) for (_, region), grown in zip(batch, outer, strict=True)]
         with torch.inference_mode(), self.device.autocast():
             inputs = inputs.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
-            decoded = self._averaged(inputs) if self.augment else self._decode(self.network(inputs))
-            crops = [
-                region.within(grown).scaled(self.upscale).slices
-                for (_, region), grown in zip(batch, outer, strict=True)
-            ]
-            return [self._final(output[(..., *crop)]) for output, crop in zip(decoded, crops, strict=True)]
+            return [values.cpu().numpy() for values in self._results(inputs, inner)]
+
+    def _results(self, inputs: Tensor, inner: list[TileRegion]) -> Iterator[Tensor]:
+        """Labels or values ``(upscale h, upscale w)`` of the inner part of each input."""
+        if self.augment:
+            whole = self._objective.result_of(self._averaged(inputs))
+            yield from (one[part.scaled(self.upscale).slices] for one, part in zip(whole, inner, strict=True))
+        else:
+            output = self.network(inputs)
+            for i, part in enumerate(inner):  # cropped first: nothing is decoded of a halo
+                yield self._objective.result(output[(slice(i, i + 1), ..., *part.slices)])[0]
 
     def _averaged(self, inputs: Tensor) -> Tensor:
         """Mean of the decoded output over the 8 flips and turns of the input."""
@@ -242,19 +248,11 @@ class Predictor:
         for turns in range(4):
             for mirrored in (False, True):
                 view = torch.rot90(inputs.flip(-1) if mirrored else inputs, turns, (-2, -1))
-                decoded = torch.rot90(self._decode(self.network(view)), -turns, (-2, -1))
+                decoded = torch.rot90(self._objective.decode(self.network(view)), -turns, (-2, -1))
                 decoded = decoded.flip(-1) if mirrored else decoded
                 total = decoded if total is None else total + decoded
         assert total is not None
         return total / 8
-
-    def _final(self, decoded: Tensor) -> NDArray[np.generic]:
-        """Labels or values ``(h, w)`` of a decoded tile ``(c, h, w)``."""
-        values = (
-            decoded.argmax(0).to(torch.uint8 if self.dtype == np.uint8 else torch.int32) if self.labels else decoded[0]
-        )
-        array: NDArray[np.generic] = values.cpu().numpy()
-        return array
 
 
 def _shrunk_sentence(plan: TilePlan) -> str:

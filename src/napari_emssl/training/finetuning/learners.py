@@ -39,7 +39,7 @@ class Segmenter(FineTuner):
             return {}
         pairs = [(self.output(item.image), torch.from_numpy(item.target.astype(np.int64))[None]) for item in held_out]
         losses = [float(self.objective.loss(output.cpu(), target)) for output, target in pairs]
-        found = [self.objective.decode(output).argmax(1)[0].cpu().numpy() for output, _ in pairs]
+        found = [self.objective.result(output)[0].cpu().numpy() for output, _ in pairs]
         truth = [item.target for item in held_out]
         each = [dice(found, truth, label) for label in range(1, self.data.classes)]
         return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
@@ -66,7 +66,7 @@ class Segmenter(FineTuner):
         with self.device.autocast():
             inputs = images.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
             output = self.average(inputs)
-        found: NDArray[np.uint8] = self.objective.decode(output).argmax(1).to(torch.uint8).cpu().numpy()
+        found: NDArray[np.uint8] = self.objective.result(output).cpu().numpy()
         return found
 
 
