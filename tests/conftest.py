@@ -1,6 +1,7 @@
 """Fixtures shared by all rooms."""
 
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("NAPARI_EMSSL_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_threads() -> Iterator[None]:
+    """A test that sets the number of threads leaves it as it was: sums come out otherwise by another number."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    yield
+    if torch and before:
+        torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ _KEY = "napari_emssl"
 """Where the card stands in the file's metadata."""
 _USUAL = {"storage": "float32", "upscale": 1}
 """Fields that are written only where they differ from this."""
-_LATER_OF_NETWORK = ("vector_channels", "mask_decoder", "painted", "scale", "heads")
+_LATER_OF_NETWORK = ("vector_channels", "mask_decoder", "painted", "scale", "threshold", "heads")
 """Fields of the network that are written only where they differ from their defaults."""
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """How the names of a batch norm's statistics end, which are no trained parameters."""
@@ -52,6 +52,8 @@ class NetworkSpec(_Record):
     """For each class, background first, how many painted pixels the network remembers; none where it was trained."""
     scale: float = 1.0
     """By how much a network that remembers painted pixels enlarges images before it looks; a power of two."""
+    threshold: float = Field(0.0, ge=-8, le=8)
+    """Log-odds from which on a network that remembers painted pixels gives a pixel a class."""
     heads: tuple[str, ...] = ("restore",)
     """Of a generator: what the channels after the vector are, one each: the restored image, or the logit of objects."""
 

@@ -43,7 +43,9 @@ def network_of(spec: NetworkSpec) -> nn.Module:
     generator = build_generator(spec.name, spec.width, spec.out_channels, spec.refine)
     if not spec.painted:
         return generator
-    return InContextNetwork(generator, spec.vector_channels, spec.painted, mask_decoder_of(spec), spec.scale)
+    return InContextNetwork(
+        generator, spec.vector_channels, spec.painted, mask_decoder_of(spec), spec.scale, spec.threshold
+    )
 
 
 def mask_decoder_of(spec: NetworkSpec) -> MaskDecoder | None:

@@ -32,6 +32,8 @@ class InContextNetwork(nn.Module):
         Draws the mask of each class from the similarities; None, and they decide by themselves.
     scale
         By how much images are enlarged before the trunk sees them: a power of two, below 1 to shrink them.
+    threshold
+        Log-odds from which on a pixel belongs to a class; what the network returns is counted from there.
 
     """
 
@@ -42,9 +44,11 @@ class InContextNetwork(nn.Module):
         painted: Sequence[int],
         mask_decoder: MaskDecoder | None = None,
         scale: float = 1.0,
+        threshold: float = 0.0,
     ) -> None:
         super().__init__()
         self.trunk, self.dimensions, self.mask_decoder = trunk, dimensions, mask_decoder
+        self.threshold = threshold
         self.look_at(scale)
         self.context = nn.ParameterList(nn.Parameter(torch.zeros(dimensions, count)) for count in painted)
         self.sharpness = nn.Parameter(torch.tensor(10.0))
@@ -109,10 +113,13 @@ class InContextNetwork(nn.Module):
 
         """
         if self.mask_decoder is None:
-            return compared if compared.shape[1] > 2 else compared[:, 1:] - compared[:, :1]
-        odds = log_odds(compared, 1)
-        drawn = [self.mask_decoder(scaled, vectors, odds[:, one : one + 1]) for one in range(odds.shape[1])]
-        return torch.cat(drawn if len(drawn) == 1 else [torch.zeros_like(drawn[0]), *drawn], 1)
+            found = compared[:, 1:] - compared[:, :1]
+        else:
+            odds = log_odds(compared, 1)
+            drawn = [self.mask_decoder(scaled, vectors, odds[:, one : one + 1]) for one in range(odds.shape[1])]
+            found = torch.cat(drawn, 1)
+        found = found - self.threshold
+        return found if found.shape[1] == 1 else torch.cat([torch.zeros_like(found[:, :1]), found], 1)
 
     def _compared(self, pixels: Tensor) -> Tensor:
         """Return the logits ``(classes, n)`` of pixels ``(c, n)``."""

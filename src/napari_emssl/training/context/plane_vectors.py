@@ -130,6 +130,54 @@ class PlaneVectors:
         classes: NDArray[np.int64] = logits.argmax(0).cpu().numpy()
         return classes
 
+    def region(self, plane: VectorPlane, middle: Sequence[int], edge: int) -> TileRegion:
+        """Return a square of about `edge` pixels around a pixel that the network can look at alone.
+
+        Parameters
+        ----------
+        plane
+            The square lies on it, extended as the network sees it.
+        middle
+            Row and column.
+        edge
+            Pixels; rounded up to a multiple of the stride.
+
+        """
+        stride = self.network.stride
+        sides = [min(round_up(edge, stride), size) for size in plane.padded.shape]
+        starts = [
+            min(max(0, at - side // 2) // stride * stride, size - side)
+            for at, side, size in zip(middle, sides, plane.padded.shape, strict=True)
+        ]
+        return TileRegion(starts[0], starts[0] + sides[0], starts[1], starts[1] + sides[1])
+
+    @torch.inference_mode()
+    def logits(self, plane: VectorPlane, region: TileRegion, context: Sequence[Tensor]) -> NDArray[np.float32]:
+        """Return what the network would draw in a region if it remembered other pixels, its threshold 0.
+
+        Parameters
+        ----------
+        plane, region
+            From `region`; what lies around it is not looked at.
+        context
+            For each class, background first, unit vectors of painted pixels ``(c, n)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            For each class but the background its log-odds, ``(classes - 1, h, w)`` float32, on the part of the region
+            that lies on the image.
+
+        """
+        vectors = self._joined(plane, region, self.compute)
+        compared = class_logits(vectors[0].flatten(1), context, self.network.sharpness)
+        with self._device.autocast():
+            drawn = self.network.drawn(self._scaled(plane, region), vectors, compared.view(1, -1, *vectors.shape[-2:]))
+            found = self.network.unscaled(drawn)[0].float() + self.network.threshold
+        odds = found if len(found) == 1 else found[1:] - found[:1]
+        kept: NDArray[np.float32] = odds[(..., *plane.shown(region).within(region).slices)].cpu().numpy()
+        return kept
+
     @torch.inference_mode()
     def probabilities(self, plane: VectorPlane, tile: TileRegion) -> NDArray[np.float32]:
         """Return the probability of each class, background first, for the part of a tile on the image."""

@@ -14,6 +14,7 @@ from .memory import Context, draw_context, remember_painting
 from .network import context_network
 from .object_size import scale_for
 from .plane_vectors import PlaneVectors, VectorPlane
+from .threshold import fitted_threshold
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,23 @@ class RememberedPainting:
             The command line that asked for it.
 
         """
-        base, painted = self.base, tuple(part.shape[1] for part in self.context.vectors)
+        base, network = self.base, self.vectors.network
+        kept = {
+            "painted": tuple(part.shape[1] for part in self.context.vectors),
+            "scale": network.scale,
+            "threshold": network.threshold,
+        }
         card = Card(
             name=name,
             task="segment",
-            network=base.card.network.model_copy(update={"painted": painted, "scale": self.vectors.network.scale}),
+            network=base.card.network.model_copy(update=kept),
             scaling=base.card.scaling,
             classes=classes,
             pixel_size_nm=pixel_size_nm,
             history=(*base.card.history, self._stage(summary, command)),
             licence=licence,
         )
-        return Model(card, to_numpy(self.vectors.network.state_dict()))
+        return Model(card, to_numpy(network.state_dict()))
 
     def _stage(self, summary: str, command: str) -> Stage:
         left_out = self.context.left_out
@@ -110,4 +116,5 @@ def remembered(
     vectors.look_at(scale_for(settings.shrink, [plane.target for plane in painted]))
     planes = [vectors.plane(plane.image, str(number).encode()) for number, plane in enumerate(painted)]
     context = remember_painting(vectors, planes, painted, classes, settings)
+    vectors.network.threshold = fitted_threshold(vectors, planes, painted, classes, settings)
     return RememberedPainting(base, settings, planes, vectors, context)
