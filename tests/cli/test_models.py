@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from model_server import ModelServer, Serve
 from terminal import Tell, refused
 
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, read_card, read_model, save_model
+from napari_emssl.networks.generators import build_generator
 
 pytestmark = pytest.mark.usefixtures("direct_network")
 
@@ -218,3 +221,31 @@ def test_models_import_refuses(tell: Tell, tiny: Path, tmp_path: Path) -> None:
     assert tell("models", "import", tiny, "--overwrite").status == 0
     assert tell("models", "import", tiny, "--name", "other").status == 0
     assert "other" in tell("models", "list").out
+
+
+def test_weights_of_another_program_become_a_start_that_can_be_compared(tell: Tell, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weights = build_generator("unet-2-44", width=2).state_dict()
+    theirs = {f"module.{name}": tensor for name, tensor in weights.items() if not name.startswith("head")}
+    file = tmp_path / "lab.pth.tar"
+    torch.save({"state_dict": theirs, "epoch": 3}, file)
+    refused(tell("models", "import", file), "is a file of PyTorch", "--network NAME")
+    words = ("models", "import", file, "--network", "unet-2-44", "--width", 2)
+    refused(tell(*words), "--mapping")
+    told = tell(*words, "--mapping", "plain")
+    assert told.status == 0, told.err
+    assert "Fit: encoder.0 (" in told.out
+    assert "Not in the file: head.weight (1), head.bias (1)" in told.out
+    assert "Not used: epoch (1)" in told.out
+    assert "'lab-unet-2-44'" in told.out
+    assert "encoder.0.conv1.weight, " in tell(*words, "--mapping", "plain", "--names", "--overwrite").out
+    for n in range(4):
+        image = np.random.default_rng(n).random((64, 64), np.float32)
+        write_image(tmp_path / "images" / f"{n}.tif", image)
+        write_image(tmp_path / "masks" / f"{n}.tif", (image > 0.5).astype(np.uint8))
+    refused(tell("apply", "lab-unet-2-44", tmp_path / "images", "-o", tmp_path / "out"), "part is missing", "Fine-tune")
+    settings = ("--steps", 2, "--seeds", 1, "--patch", 32, "--batch-size", 2, "--device", "cpu", "--quiet")
+    pairs = ("--images", tmp_path / "images", "--targets", tmp_path / "masks")
+    told = tell("compare", *pairs, "--starts", "lab-unet-2-44", "-o", tmp_path / "compared", *settings)
+    assert told.status == 0, told.err
+    assert "lab-unet-2-44" in (tmp_path / "compared" / "results.csv").read_text()

@@ -131,6 +131,7 @@ def test_small_planes_are_run_in_one_piece():
 def test_a_cpu_takes_small_tiles_of_a_large_plane_and_a_gpu_large_ones():
     assert choose_tile(plan(4096, 4096, halo=24), 10**12, on_cpu=True).tile <= 1024
     assert choose_tile(plan(4096, 4096, halo=24), 10**12, on_cpu=False).tile == 4096
+    assert choose_tile(plan(4096, 4096, halo=24), 10**12, on_cpu=True, largest=True).tile == 4096
 
 
 def test_a_tile_that_was_asked_for_is_made_smaller_when_memory_is_short():

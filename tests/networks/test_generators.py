@@ -107,7 +107,7 @@ def test_hrnet_output_is_linear_and_every_weight_is_reached() -> None:
 
 
 def test_every_name_is_listed_with_its_reach() -> None:
-    assert set(generator_names()) == {*UNET_DILATIONS, *HRNET_LAYOUTS}
+    assert set(generator_names()) == {*UNET_DILATIONS, *HRNET_LAYOUTS, "resnet50-unet"}
     assert all(build_generator(name).receptive_field == receptive_field_of(name) for name in generator_names())
     with pytest.raises(UserError, match="Choose one of unet-2-44"):
         receptive_field_of("unet-9-9")

@@ -1,4 +1,4 @@
-"""Our batch norm is torch's."""
+"""Our batch norm is torch's, and so is our instance norm."""
 
 import pytest
 import torch
@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from napari_emssl.networks.norm import BatchNorm, _gains_by_folding
+from napari_emssl.networks.generators import build_generator
+from napari_emssl.networks.norm import BatchNorm, InstanceNorm, _gains_by_folding, sees_whole_image, use_instance_norm
 
 
 def outcome(norm: nn.BatchNorm2d, x: Tensor, slope: Tensor) -> dict[str, Tensor]:
@@ -62,3 +63,29 @@ def test_its_output_may_be_changed_in_place() -> None:
     y.sum().backward()
     assert x.grad is not None
     assert torch.isfinite(x.grad).all()
+
+
+def test_instance_norm_is_that_of_torch_and_takes_single_pixels() -> None:
+    ours, torchs = InstanceNorm(3), nn.InstanceNorm2d(3, affine=True)
+    nn.init.uniform_(ours.weight, 0.5, 2)
+    nn.init.uniform_(ours.bias)
+    torchs.load_state_dict(ours.state_dict())
+    x = torch.rand(2, 3, 5, 4)
+    torch.testing.assert_close(ours(x), torchs(x))
+    single = ours(torch.rand(2, 3, 1, 1))
+    torch.testing.assert_close(single, ours.bias.view(1, 3, 1, 1).expand(2, 3, 1, 1))
+
+
+@pytest.mark.parametrize("name", ["unet-2-44", "hrnet-w18-small"])
+def test_a_network_with_instance_norm_has_the_same_weights_and_takes_each_image_alone(name: str) -> None:
+    batch = build_generator(name, width=1)
+    instance = build_generator(name, width=1, norm="instance")
+    statistics = {key for key in batch.state_dict() if "running" in key or "num_batches" in key}
+    assert set(instance.state_dict()) == set(batch.state_dict()) - statistics
+    assert sees_whole_image(instance)
+    assert not sees_whole_image(batch)
+    x = torch.rand(3, 1, 64, 64)
+    torch.testing.assert_close(instance(x)[:1], instance(x[:1]), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(batch(x)[:1], batch(x[:1]), rtol=1e-4, atol=1e-5)
+    use_instance_norm(batch)
+    assert set(batch.state_dict()) == set(instance.state_dict())

@@ -1,5 +1,7 @@
 """Models in the terminal: rows of a table, lines of a card."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
@@ -9,6 +11,7 @@ from ..models.registry import RemoteModel
 from ..models.zoo import ZooEntry
 
 _COLUMNS = ("name", "network", "task", "parameters", "size", "licence", "origin")
+_MOST_GROUPS = 20
 
 
 class ListedModel(TypedDict):
@@ -132,3 +135,16 @@ def _lines_of_stage(number: int, stage: Stage) -> list[str]:
         [f"    data        {', '.join(f'{key}: {value}' for key, value in stage.data.items())}"] if stage.data else []
     )
     return lines + ([f"    command     {stage.command}"] if stage.command else [])
+
+
+def grouped(names: Sequence[str], parts: int = 2) -> list[str]:
+    """Return names in short: their first parts, and how many begin so; at most twenty groups.
+
+    >>> grouped(["encoder.conv1.weight", "encoder.layer1.0.bn1.bias", "encoder.layer1.0.bn1.weight"])
+    ['encoder.conv1 (1)', 'encoder.layer1 (2)']
+    """
+    counts = Counter(".".join(name.split(":")[0].split(".")[:parts]) for name in names)
+    if len(counts) > _MOST_GROUPS and parts > 1:
+        return grouped(names, parts - 1)
+    shown = [f"{begin} ({count})" for begin, count in counts.most_common(_MOST_GROUPS)]
+    return [*shown, f"and {len(counts) - len(shown)} more"] if len(counts) > len(shown) else shown

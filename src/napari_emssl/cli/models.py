@@ -1,15 +1,16 @@
 """``napari-emssl models list | info | pull | import | export | rename | remove | entry``."""
 
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from ..errors import UserError
 from ..jobs.settings import DownloadSettings
 from ..models.fetch import Download, check_sha256, check_url, is_url
-from ..models.model_file import read_model
+from ..models.model_file import Model, NetworkSpec, read_model
 from ..models.registry import read_offer, registry_entry
 from ..models.zoo import (
     add_model,
@@ -23,7 +24,7 @@ from ..models.zoo import (
     remove_model,
     rename_model,
 )
-from .model_text import card_lines, own_row, print_table, remote_lines, remote_row
+from .model_text import card_lines, grouped, own_row, print_table, remote_lines, remote_row
 from .path_checks import require_existing, write_json
 
 
@@ -124,28 +125,64 @@ def _wanted(model: str, sha256: str | None, name: str | None) -> Download:
 
 
 def import_(
-    file: Annotated[Path, Parameter(help="The model file to copy.")],
+    file: Annotated[Path, Parameter(help="The model file to copy, or weights of another program (with --network).")],
     /,
     *,
+    network: Annotated[
+        str | None, Parameter(help="Read weights of another program (.pth, .safetensors): the network they are of.")
+    ] = None,
+    mapping: Annotated[
+        Literal["official", "timm", "plain"],
+        Parameter(help="Whose names the weights have: of the authors' code, of timm, or those of this program."),
+    ] = "official",
+    width: Annotated[int | None, Parameter(help="Width of the network, where it is not that of its name.")] = None,
+    norm: Annotated[Literal["batch", "instance"], Parameter(help="Norm of the network.")] = "batch",
+    names: Annotated[bool, Parameter(negative="", help="List the name of every tensor that fits or does not.")] = False,
     name: Annotated[str | None, Parameter(help="Name to pick it by; by default the name on its card.")] = None,
     sha256: Annotated[str | None, Parameter(help="Expected SHA-256 of the file.")] = None,
     overwrite: Annotated[
         bool, Parameter(negative="", help="Replace one of your own models that has that name.")
     ] = False,
 ) -> None:
-    """Copy a model file to your own models, so that it can be picked by name.
+    """Copy a model file to your own models, or make a start of another program's weights.
 
     Raises
     ------
     UserError
         When the file is no model or not the one promised, or the name is taken.
     """
-    model = read_model(file)
-    if sha256 is not None and (found := checksum(file)) != check_sha256(sha256):
-        raise UserError(f"'{file}' is not the expected file: its SHA-256 is {found}. Fetch it again.")
-    model = model if name is None else model.renamed(name)
+    if sha256 is not None:
+        require_existing([file])
+        if (found := checksum(file)) != check_sha256(sha256):
+            raise UserError(f"'{file}' is not the expected file: its SHA-256 is {found}. Fetch it again.")
+    if network is None:
+        model = read_model(file)
+        model = model if name is None else model.renamed(name)
+    else:
+        spec = NetworkSpec(name=network, width=width, norm=norm)
+        model = _with_report(file, spec, mapping, name or f"{file.name.split('.')[0]}-{network}", names)
     path = add_model(model, overwrite)
     print(f"Imported '{model.name}' to {path}.")
+
+
+def _with_report(
+    file: Path, spec: NetworkSpec, mapping: Literal["official", "timm", "plain"], name: str, every: bool
+) -> Model:
+    """Read weights of another program, and print which fit."""
+    from ..models.imports.import_weights import import_weights
+
+    made = import_weights(file, spec, mapping, name, shlex.join(["napari-emssl", *sys.argv[1:]]))
+    for title, listed in (
+        ("Fit", made.fitting), ("Not in the file", made.missing), ("Of another shape", made.misshapen),
+        ("Not used", made.unused),
+    ):  # fmt: skip
+        if listed:
+            print(f"{title}: {', '.join(listed if every else grouped(listed))}")
+    for note in made.notes:
+        print(note)
+    if made.missing:
+        print("What is not in the file is drawn at random when a fine-tuning starts from it.")
+    return made.model
 
 
 def export_(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..jobs.devices import Device
+from ..networks.norm import sees_whole_image
 from ..resources import free_main_memory
 from .tiles import MemoryNeeds
 
@@ -73,7 +74,8 @@ def needs_of(network: nn.Module, device: Device) -> MemoryNeeds:
     """Return what decides on the tiles of a network on the device it was placed on."""
     grid = cast(_Grid, network)
     cost = bytes_per_pixel(network, device, grid.stride)
-    return MemoryNeeds(grid.stride, grid.receptive_field, cost, device.torch_device.type == "cpu")
+    on_cpu = device.torch_device.type == "cpu"
+    return MemoryNeeds(grid.stride, grid.receptive_field, cost, on_cpu, sees_whole_image(network))
 
 
 def leaves(network: nn.Module) -> list[nn.Module]:

@@ -18,6 +18,7 @@ from ..models.objectives import objective_of
 from ..models.results import result_dtype, result_shape
 from ..models.tasks import task_of
 from ..models.weights import build_network
+from ..networks.norm import sees_whole_image
 from .memory import is_out_of_memory, leaves, needs_of, release, usable_bytes
 from .reading import read_plane, stack_levels
 from .tiles import TilePlan, TileRegion, first_plan, padded, split
@@ -52,6 +53,10 @@ class _TileResult:
     left: int
 
 
+_TILED_INSTANCE_NORM = (
+    "The norms of this model take each image as a whole, but the planes are run in tiles: results may differ from tile "
+    "to tile. Free memory, or choose a larger tile."
+)
 _Tile = tuple[int, TileRegion]
 """Which plane of the block at hand, and where on it."""
 
@@ -134,6 +139,8 @@ class Predictor:
             When the device has too little memory for the smallest tile.
 
         """
+        if self.tiles > 1 and sees_whole_image(self._module):
+            yield Notice(_TILED_INSTANCE_NORM)
         hooks = [leaf.register_forward_pre_hook(_StopHook(control)) for leaf in leaves(self._module)]
         try:
             yield from self._planes(image, control, begin, levels)

@@ -121,6 +121,8 @@ class MemoryNeeds:
     bytes_per_pixel: float
     """Memory that one pixel of input costs while the network runs."""
     on_cpu: bool
+    sees_whole_image: bool = False
+    """Whether tiles change the result, whatever their halo."""
 
 
 @dataclass(frozen=True)
@@ -201,10 +203,10 @@ def first_plan(needs: MemoryNeeds, settings: ApplySettings, height: int, width: 
     height, width = round_up(height, needs.stride), round_up(width, needs.stride)
     tile = settings.tile or max(height, width)
     plan = TilePlan(height, width, needs.stride, halo, tile, settings.batch_size, needs.bytes_per_pixel)
-    return fitted(plan, usable) if settings.tile else choose_tile(plan, usable, needs.on_cpu)
+    return fitted(plan, usable) if settings.tile else choose_tile(plan, usable, needs.on_cpu, needs.sees_whole_image)
 
 
-def choose_tile(plan: TilePlan, usable: int, on_cpu: bool) -> TilePlan:
+def choose_tile(plan: TilePlan, usable: int, on_cpu: bool, largest: bool = False) -> TilePlan:
     """Return the plan with the fastest tile that fits into memory; one tile where the plane is small.
 
     On a CPU a pass gets slower per pixel when its activations outgrow caches and reused memory: measured for several
@@ -218,12 +220,16 @@ def choose_tile(plan: TilePlan, usable: int, on_cpu: bool) -> TilePlan:
         Memory that a run may take, bytes.
     on_cpu
         Whether the network runs on a CPU.
+    largest
+        Take the largest tile that fits, however slow.
 
     """
     slow_px = _SLOW_PX if on_cpu else None
     fitting = [option for option in _options(plan) if option.planned_bytes <= usable]
     if not fitting:
         return fitted(replace(plan, tile=_CANDIDATES[0]), usable)
+    if largest:
+        return max(fitting, key=lambda option: option.tile)
     return min(fitting, key=lambda option: (option.cost(slow_px), option.tile))
 
 

@@ -10,6 +10,7 @@ from .settings import (
     Epochs,
     FrozenNorm,
     Generator,
+    Norm,
     PackSettings,
     Refine,
     TrainingSettings,
@@ -54,6 +55,7 @@ class PretrainSettings(TrainingSettings, PackSettings):
     generator: Generator[str] = "unet-2-44"
     width: Width = None
     refine: Refine = False
+    norm: Norm = "auto"
     images: int | None = Field(None, ge=1, description="Use this many training images, drawn by the seed; default all.")
     validation: int | None = Field(
         None, ge=0, description="Images held out for validation; by default a tenth, 5000 at most."

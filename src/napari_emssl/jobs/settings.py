@@ -48,6 +48,13 @@ FrozenNorm = Annotated[
         "random weights do.",
     ),
 ]
+Norm = Annotated[
+    Literal["auto", "batch", "instance"],
+    Field(
+        description="What the norms of the network take together: a channel of all patches of a batch (batch), or of "
+        "each image on its own (instance). auto: as the start has it, otherwise batch.",
+    ),
+]
 HotPixels = Annotated[
     float | None,
     Field(
@@ -187,6 +194,7 @@ class FinetuneSettings(RecipeSettings, TrainingSettings, SplitSettings):
     generator: Generator[str | None] = None
     width: Width = None
     refine: Refine = False
+    norm: Norm = "auto"
     warm_rate: float = Field(
         0.25,
         gt=0,

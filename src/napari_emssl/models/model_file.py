@@ -22,9 +22,9 @@ from .tasks import TaskName
 FORMAT_VERSION = 1
 _KEY = "napari_emssl"
 """Where the card stands in the file's metadata."""
-_USUAL = {"storage": "float32", "upscale": 1}
+_USUAL = {"storage": "float32", "upscale": 1, "partial": False}
 """Fields that are written only where they differ from this."""
-_LATER_OF_NETWORK = ("vector_channels", "mask_decoder", "painted", "scale", "threshold", "heads")
+_LATER_OF_NETWORK = ("vector_channels", "mask_decoder", "painted", "scale", "threshold", "heads", "norm")
 """Fields of the network that are written only where they differ from their defaults."""
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """How the names of a batch norm's statistics end, which are no trained parameters."""
@@ -56,6 +56,8 @@ class NetworkSpec(_Record):
     """Log-odds from which on a network that remembers painted pixels gives a pixel a class."""
     heads: tuple[str, ...] = ("restore",)
     """Of a generator: what the channels after the vector are, one each: the restored image, or the logit of objects."""
+    norm: Literal["batch", "instance"] = "batch"
+    """What is normalised together: a channel of the batch, or of each image on its own."""
 
     def for_output(self, channels: int) -> "NetworkSpec":
         """Return the network of a generator with this many output channels, for another task; its heads are dropped."""
@@ -106,6 +108,8 @@ class Card(_Record):
     description: str = ""
     upscale: int = Field(1, ge=1, le=4)
     """How many times finer than the image's grid that of the result is, along height and width."""
+    partial: bool = False
+    """Whether weights are missing: only the encoder was pretrained elsewhere, and the rest is learnt in fine-tuning."""
     storage: Storage = "float32"
     """How the file holds the weights of convolutions; everything else is float32, and so are they once read."""
 
@@ -245,9 +249,21 @@ def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[
             weights = {key: _full(file.get_tensor(key)) for key in keys}
             return dict(file.metadata() or {}), weights
     except (SafetensorError, OSError, ValueError) as error:
+        if _is_of_pytorch(path):
+            raise UserError(
+                f"'{path}' is a file of PyTorch, not a model of napari-emssl. If it holds the weights of one of the "
+                "networks here: napari-emssl models import FILE --network NAME --mapping official."
+            ) from error
         raise UserError(
             f"'{path}' cannot be read as a model file ({error}). It is damaged or cut short: fetch or copy it again."
         ) from error
+
+
+def _is_of_pytorch(path: Path) -> bool:
+    """Whether a file begins as those that `torch.save` writes, now or before 2020."""
+    with path.open("rb") as file:
+        begin = file.read(4)
+    return begin == b"PK\x03\x04" or begin[:2] in (b"\x80\x02", b"\x80\x04")
 
 
 def _full(array: NDArray[np.generic]) -> NDArray[np.generic]:

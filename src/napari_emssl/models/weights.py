@@ -25,6 +25,11 @@ def build_network(model: Model) -> nn.Module:
     """
     network = network_of(model.card.network)
     wanted = network.state_dict()
+    if model.card.partial:
+        raise UserError(
+            f"'{model.name}' is a start from elsewhere of which a part is missing, its last layer for instance. "
+            "Fine-tune it first."
+        )
     for name, tensor in wanted.items():
         if name not in model.weights:
             raise UserError(f"Model '{model.name}' lacks the tensor '{name}': its file is damaged. Fetch it again.")
@@ -40,7 +45,7 @@ def build_network(model: Model) -> nn.Module:
 
 def network_of(spec: NetworkSpec) -> nn.Module:
     """Build the network of a card with random weights."""
-    generator = build_generator(spec.name, spec.width, spec.out_channels, spec.refine)
+    generator = build_generator(spec.name, spec.width, spec.out_channels, spec.refine, spec.norm)
     if not spec.painted:
         return generator
     return InContextNetwork(

@@ -41,10 +41,14 @@ HRNET_LAYOUTS: dict[str, HRNetLayout] = {
     "hrnet-w48": HRNetLayout(width=48, bottlenecks=4, modules=(1, 4, 3), blocks=4),
 }
 
+RESNET_UNET = "resnet50-unet"
+"""U-Net on a ResNet50, for encoders that others have pretrained; the paper has none."""
+RESNET_UNET_WIDTH = 16
+
 
 def generator_names() -> tuple[str, ...]:
     """Return the names of all generators that can be built."""
-    return (*UNET_DILATIONS, *HRNET_LAYOUTS)
+    return (*UNET_DILATIONS, *HRNET_LAYOUTS, RESNET_UNET)
 
 
 def receptive_field_of(name: str, refine: bool = False) -> int:
@@ -54,6 +58,8 @@ def receptive_field_of(name: str, refine: bool = False) -> int:
     """
     if name in HRNET_LAYOUTS:
         return hrnet_receptive_field(HRNET_LAYOUTS[name], refine)
+    if name == RESNET_UNET:
+        return resnet_unet_receptive_field()
     if name not in UNET_DILATIONS:
         raise UserError(f"There is no generator '{name}'. Choose one of {', '.join(generator_names())}.")
     return unet_receptive_field(UNET_DILATIONS[name])
@@ -81,3 +87,16 @@ def hrnet_receptive_field(layout: HRNetLayout, refine: bool = False) -> int:
     for stride, modules in zip((8, 16, 32), layout.modules, strict=True):
         reach += stride // 2 + modules * (2 * layout.blocks + 2) * stride
     return 2 * (reach + 32 + (2 if refine else 0)) + 1
+
+
+def resnet_unet_receptive_field() -> int:
+    """Return an upper bound in pixels on the edge of what reaches one output pixel of a U-Net on a ResNet50.
+
+    Encoder: 7x7 at stride 2, 3x3 max-pool at stride 2, then 3, 4, 6 and 3 blocks with a 3x3 convolution each, the first
+    of a level still on the finer grid. Decoder: two 3x3 convolutions at 1/16, ..., 1, and up-sampling, which reaches
+    one pixel of the coarser grid.
+    """
+    reach = 7 + 2 * 2 + 3 * 2 * 4
+    for stride, blocks in ((8, 4), (16, 6), (32, 3)):
+        reach += 2 * (stride // 2) + (blocks - 1) * 2 * stride
+    return reach + sum(4 * stride + stride for stride in (16, 8, 4, 2, 1))

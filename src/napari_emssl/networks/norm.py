@@ -1,8 +1,9 @@
-"""Batch norm, fast where channels are few, and over all processes of a run where there are several.
+"""Batch norm, fast where channels are few, and over all processes of a run where there are several; instance norm.
 
-Same weights, statistics and results as `torch.nn.BatchNorm2d`. On a CPU with the channels last, torch's own kernel
-works through one pixel after another; with 4 channels, as at the first level of the paper's U-Nets, that took more
-than half of a training step. Here k neighbouring pixels are folded into one row of k times as many channels.
+Batch norm has the same weights, statistics and results as `torch.nn.BatchNorm2d`. On a CPU with the channels last,
+torch's own kernel works through one pixel after another; with 4 channels, as at the first level of the paper's U-Nets,
+that took more than half of a training step. Here k neighbouring pixels are folded into one row of k times as many
+channels.
 """
 
 from math import gcd
@@ -60,6 +61,32 @@ def synchronise(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, BatchNorm):
             module.synchronised = True
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """`torch.nn.InstanceNorm2d` with weights, for inputs of a single pixel too, which become the bias."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each channel of each image ``(b, c, h, w)`` by its own mean and variance."""
+        return torch.instance_norm(
+            x, self.weight, self.bias, None, None, True, 0.0, self.eps, torch.backends.cudnn.enabled
+        )
+
+
+def use_instance_norm(network: nn.Module) -> None:
+    """Put an instance norm in the place of every batch norm of `network`; their weights have the same names."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, BatchNorm):
+                setattr(module, name, InstanceNorm(child.num_features))
+
+
+def sees_whole_image(network: nn.Module) -> bool:
+    """Whether every output pixel depends on the whole input, as the statistics of instance norms do."""
+    return any(isinstance(module, InstanceNorm) for module in network.modules())
 
 
 def _gains_by_folding(x: Tensor) -> bool:

@@ -241,6 +241,8 @@ def test_one_twin_serves_all_starts_of_a_network_and_can_be_left_out() -> None:
     twin = candidates_of([start("h", "hrnet-w18-small", refine=True)], random_twins=True)[1]
     assert (twin.label, twin.network.refine) == ("scratch:hrnet-w18-small:2:refine", True)
     assert candidates_of([twin.label], random_twins=True)[0] == twin
+    other = candidates_of(["scratch:unet-2-44:instance"], random_twins=True)[0]
+    assert (other.label, other.network.norm) == ("scratch:unet-2-44:instance", "instance")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from small_finetuning import dice, discs, paint, result, small
 
 from napari_emssl.errors import UserError
@@ -12,6 +13,8 @@ from napari_emssl.evaluation.evaluate import evaluate
 from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.events import Notice, Preview, Progress, Started
 from napari_emssl.jobs.settings import EvaluateSettings
+from napari_emssl.models.model_file import Card, Model, NetworkSpec
+from napari_emssl.models.weights import network_of, to_numpy
 from napari_emssl.training.finetuning.base_learner import schedule
 from napari_emssl.training.finetuning.finetune import finetune
 
@@ -200,3 +203,17 @@ def test_a_unet_is_not_refined() -> None:
     image, numbers = discs()
     with pytest.raises(UserError, match="--refine"):
         list(finetune([image], [paint(numbers)], small(refine=True), "scratch"))
+
+
+@pytest.mark.parametrize(("before", "asked", "after"), [
+    ("batch", "auto", "batch"), ("instance", "auto", "instance"), ("batch", "instance", "instance"),
+])  # fmt: skip
+def test_the_norm_is_that_of_the_start_unless_another_is_asked_for(before: str, asked: str, after: str) -> None:
+    torch.manual_seed(0)
+    spec = NetworkSpec(name="unet-2-44", width=2, norm=before)
+    start = Model(Card(name="s", task="reconstruct", network=spec), to_numpy(network_of(spec).state_dict()))
+    image, numbers = discs()
+    model = finetune([image], [paint(numbers)], small(generator=None, width=None, steps=2, norm=asked), start).result()
+    assert model.card.network.norm == after
+    assert ("encoder.0.norm1.running_mean" in model.weights) is (after == "batch")
+    assert apply(model, image).shape == image.shape

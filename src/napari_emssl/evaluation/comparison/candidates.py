@@ -11,6 +11,7 @@ from ...errors import UserError
 from ...models.heads import without_context
 from ...models.model_file import Model, NetworkSpec
 from ...models.zoo import SUFFIX, resolve_model
+from ...networks.generators import Norm
 
 Start = str | Path | Model
 SCRATCH = "scratch"
@@ -82,8 +83,12 @@ def random_of(network: NetworkSpec) -> Candidate:
 
 def network_label(network: NetworkSpec) -> str:
     """Return a network's name with what differs from that name's: ``unet-3-96:8``, ``hrnet-w18:refine``."""
-    parts = [network.name, *([str(network.width)] if network.width else []), *(["refine"] if network.refine else [])]
-    return ":".join(parts)
+    differs = (
+        (str(network.width), network.width),
+        ("refine", network.refine),
+        ("instance", network.norm == "instance"),
+    )
+    return ":".join([network.name, *(word for word, said in differs if said)])
 
 
 def _candidate(start: Start) -> Candidate:
@@ -99,14 +104,15 @@ def _candidate(start: Start) -> Candidate:
 
 
 def _network_named(start: str) -> NetworkSpec:
-    """Read ``scratch:NAME``, with ``:WIDTH`` and ``:refine`` behind it if need be."""
+    """Read ``scratch:NAME``, with ``:WIDTH``, ``:refine`` and ``:instance`` behind it if need be."""
     _, *words = start.split(":")
     name, *rest = words or [""]
-    refine = "refine" in rest
-    widths = [word for word in rest if word != "refine"]
+    widths = [word for word in rest if word not in ("refine", "instance")]
     if not name or len(widths) > 1 or not all(word.isdecimal() and int(word) > 0 for word in widths):
         raise UserError(
             f"'{start}' does not say which network begins with random weights. Write {SCRATCH}:unet-3-96, "
-            f"{SCRATCH}:unet-3-96:8 for another width, or {SCRATCH}:hrnet-w18:refine."
+            f"{SCRATCH}:unet-3-96:8 for another width, {SCRATCH}:hrnet-w18:refine, or "
+            f"{SCRATCH}:unet-3-96:instance."
         )
-    return NetworkSpec(name=name, width=int(widths[0]) if widths else None, refine=refine)
+    norm: Norm = "instance" if "instance" in rest else "batch"
+    return NetworkSpec(name=name, width=int(widths[0]) if widths else None, refine="refine" in rest, norm=norm)

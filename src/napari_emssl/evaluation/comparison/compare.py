@@ -12,7 +12,6 @@ from ...jobs.compare_settings import CompareSettings
 from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Progress, Started, Update
 from ...jobs.meter import Meter
-from ...models.model_file import NetworkSpec
 from ...models.weights import network_of
 from ...training.provenance import versions
 from .candidates import Candidate, Start, candidates_of
@@ -131,7 +130,7 @@ class PreparedComparison:
 def _build_all(candidates: Sequence[Candidate]) -> None:
     """Build every network once, so that a wrong name is refused at once and not after hours."""
     for network in {candidate.network for candidate in candidates}:
-        network_of(NetworkSpec(name=network.name, width=network.width, refine=network.refine))
+        network_of(network)
 
 
 def _record(

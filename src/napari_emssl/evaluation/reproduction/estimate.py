@@ -218,7 +218,11 @@ def _timed_learner(
     data = TrainingData([plane], [], values, IntensityScaling(), None, "", "", test=[plane])
     recipe = recipe_of(settings, 1, 0)
     spec = NetworkSpec(
-        name=network.generator, width=network.width, refine=network.refine, out_channels=task.out_channels(data.classes)
+        name=network.generator,
+        width=network.width,
+        refine=network.refine,
+        norm=network.norm,
+        out_channels=task.out_channels(data.classes),
     )
 
     def card(_summary: TrainingSummary) -> Card:
@@ -256,6 +260,11 @@ def _making_cost(plan: Plan, making: PlannedMaking, device: str) -> Cost:
     batch = torch.rand(together, 1, settings.patch, settings.patch)
     learner.train_step(batch, 0.5)
     step = _seconds(lambda: learner.train_step(batch, 0.5), used, _TIMED_STEPS) * settings.batch_size / together
-    spec = NetworkSpec(name=making.network.generator, width=making.network.width, refine=making.network.refine)
+    spec = NetworkSpec(
+        name=making.network.generator,
+        width=making.network.width,
+        refine=making.network.refine,
+        norm=making.network.norm,
+    )
     weights = sum(tensor.numel() for tensor in network_of(spec).parameters())
     return Cost(making.name, 1, steps, steps * step, _BYTES * weights, _FLOATS_OF_AUTOSAVE * _BYTES * weights)

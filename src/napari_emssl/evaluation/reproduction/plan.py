@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -55,6 +55,7 @@ class PlannedNetwork(_Record):
     generator: str
     width: int | None = None
     refine: bool = False
+    norm: Literal["batch", "instance"] = "batch"
     blocks: int | None = None
     rf: int | None = None
 
@@ -149,7 +150,8 @@ class Plan(_Record):
             Where it is made.
 
         """
-        own = {"generator": network.generator, "width": network.width, "refine": network.refine, "images": start.images}
+        own = {"generator": network.generator, "width": network.width, "refine": network.refine, "norm": network.norm}
+        own["images"] = start.images
         shared = self.pretraining.settings if self.pretraining else {}
         return PretrainSettings.model_validate(shared | own | changes)
 

@@ -142,7 +142,7 @@ class PlanRunner:
     def _candidate(self, run: PlannedRun) -> Candidate:
         """Return where the weights of a run come from."""
         network = run.network
-        spec = NetworkSpec(name=network.generator, width=network.width, refine=network.refine)
+        spec = NetworkSpec(name=network.generator, width=network.width, refine=network.refine, norm=network.norm)
         path = self._sources.start(run.start, network)
         if path is None:
             return random_of(spec)
@@ -152,7 +152,7 @@ class PlanRunner:
             raise UserError(
                 f"'{path}' is a {own.name}, but the plan wants a {spec.name} for {network.model}. Give another file."
             )
-        return Candidate(run.start.init, own.for_output(1), model)
+        return Candidate(run.start.init, own.for_output(1).model_copy(update={"norm": spec.norm}), model)
 
 
 def _with_curves(events: Iterator[Any], curves: CurveTable) -> Generator[Share, None, Finished[Model]]:

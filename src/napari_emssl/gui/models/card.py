@@ -17,7 +17,7 @@ _TASKS = {
     "remove-background": "remove noise and background",
     "super-resolve": "super-resolve",
 }
-_NOT_KEPT = ("start", "generator", "width", "refine", "task", "device")
+_NOT_KEPT = ("start", "generator", "width", "refine", "norm", "task", "device")
 """Settings that the card says elsewhere, or that made no difference."""
 
 

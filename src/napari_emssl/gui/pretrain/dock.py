@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _ADVANCED = (
-    "generator", "width", "refine", "steps", "epochs", "batch_size", "patch", "learning_rate", "learning_rate_decay",
-    "hold_out", "images", "validation", "test", "validation_interval", "noise_min", "noise_max", "blur_min", "blur_max",
-    "frozen_norm", "l1_weight", "discriminator_width", "seed", "precision", "layout", "hot_pixels", "autosave_seconds",
+    "generator", "width", "refine", "norm", "steps", "epochs", "batch_size", "patch", "learning_rate",
+    "learning_rate_decay", "hold_out", "images", "validation", "test", "validation_interval", "noise_min", "noise_max",
+    "blur_min", "blur_max", "frozen_norm", "l1_weight", "discriminator_width", "seed", "precision", "layout",
+    "hot_pixels", "autosave_seconds",
 )  # fmt: skip
-_NETWORK = ("generator", "width", "refine")
+_NETWORK = ("generator", "width", "refine", "norm")
 _HINT = "Adapts the generator to these images: it learns to restore what is corrupted. No painting is needed."
 _UNCHANGED = " No step improved on the initial weights, so these are kept. Give it more time."
 _BROUGHT = "The start already has a network. Choose 'scratch' in 'Start from' to set it."

@@ -19,7 +19,7 @@ from ..models.picker import SCRATCH
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-_BROUGHT = ("generator", "width", "refine")
+_BROUGHT = ("generator", "width", "refine", "norm")
 """Settings of the network, which a start brings."""
 
 DEFAULTS = PretrainSettings(

@@ -146,7 +146,7 @@ class _FinetuneRun:
         )
         yield Started(device.label, device.reason, data.summary)
         yield from map(Notice, self._warnings())
-        if start and len(learner.fresh) > len(learner.network.state_dict()) // 2:
+        if start and not start.card.partial and len(learner.fresh) > len(learner.network.state_dict()) // 2:
             yield Notice(f"Most weights of '{start.name}' do not fit the network; it starts almost from scratch.")
         followed: FineTuner | SnapshotLearner = learner
         if settings.snapshots and data.test:
@@ -267,6 +267,8 @@ def _network_spec(start: Model | None, settings: FinetuneSettings, data: Trainin
         own = start.card.network
         if own.painted:
             return own
-        return own.for_output(channels).model_copy(update={"refine": settings.refine or own.refine})
+        norm = own.norm if settings.norm == "auto" else settings.norm
+        return own.for_output(channels).model_copy(update={"refine": settings.refine or own.refine, "norm": norm})
     name = settings.generator or DEFAULT_GENERATOR
-    return NetworkSpec(name=name, width=settings.width, out_channels=channels, refine=settings.refine)
+    norm = "batch" if settings.norm == "auto" else settings.norm
+    return NetworkSpec(name=name, width=settings.width, out_channels=channels, refine=settings.refine, norm=norm)

@@ -27,6 +27,7 @@ def network_spec(settings: PretrainSettings) -> NetworkSpec:
         vector_channels=vectors,
         mask_decoder=settings.mask_decoder if vectors and settings.mask_decoder != "none" else "",
         heads=heads,
+        norm="batch" if settings.norm == "auto" else settings.norm,
     )
 
 
@@ -43,6 +44,11 @@ def started_generator(settings: PretrainSettings, start: Model | None) -> nn.Mod
     network = network_of(spec)
     if start is None:
         return network
+    if start.card.partial:
+        raise UserError(
+            f"'{start.name}' is a start from elsewhere of which a part is missing. Fine-tune it; to pretrain, choose a "
+            "whole generator."
+        )
     left = transfer(_with_heads(start, spec, network), network)
     if left:
         raise UserError(f"Start '{start.name}' lacks the tensor '{left[0]}': its file is damaged. Fetch it again.")

@@ -114,7 +114,7 @@ def with_network_of(start: Model | None, settings: PretrainSettings) -> Pretrain
     if start is None:
         return settings
     spec = start.card.network
-    brought = {"generator": spec.name, "width": spec.width, "refine": spec.refine}
+    brought = {"generator": spec.name, "width": spec.width, "refine": spec.refine, "norm": spec.norm}
     for name, value in brought.items():
         asked = getattr(settings, name)
         if asked not in (value, PretrainSettings.model_fields[name].default):

@@ -36,7 +36,7 @@ _HINTS: dict[RestoreTask, str] = {
 }
 _ADVANCED = (
     "steps", "epochs", "batch_size", "patch", "learning_rate", "seed", "target_levels", "validation",
-    "validation_interval", "augment", "precision", "generator", "width", "refine", "autosave_seconds",
+    "validation_interval", "augment", "precision", "generator", "width", "refine", "norm", "autosave_seconds",
 )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ _UNPAINTED = {
 }
 _ADVANCED = (
     "steps", "epochs", "batch_size", "patch", "learning_rate", "warm_rate", "seed", "validation", "validation_interval",
-    "patience", "augment", "precision", "generator", "width", "autosave_seconds",
+    "patience", "augment", "precision", "generator", "width", "norm", "autosave_seconds",
 )  # fmt: skip
 
 
