@@ -1,4 +1,4 @@
 """Weights that other programs have trained: read from their files, renamed, and made a start.
 
-Cli and evaluation may import it.
+Cli may import it.
 """

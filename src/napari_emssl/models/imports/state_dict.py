@@ -69,8 +69,8 @@ def _refusal(path: Path, reason: str) -> str:
     named = re.search(r"GLOBAL ([\w.]+)", reason)
     objects = named[1] if named else "it is not said which"
     return (
-        f"'{path}' holds Python objects ({objects}), not weights alone. The file may be sound, but to open such objects "
-        f"can run any program, so it is left closed. {_WAY_OUT}"
+        f"'{path}' holds Python objects ({objects}), not weights alone. The file may be sound, but to open such "
+        f"objects can run any program, so it is left closed. {_WAY_OUT}"
     )
 
 

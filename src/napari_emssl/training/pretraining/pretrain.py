@@ -122,7 +122,8 @@ def with_network_of(start: Model | None, settings: PretrainSettings) -> Pretrain
                 f"Start '{start.name}' brings its network, with {name} {_shown(value)}, not {asked}. "
                 f"Leave out --{name}, or start from random weights."
             )
-    return settings.model_copy(update=brought)
+    # what is asked for stays said as it was, so that a run can be resumed with the same words
+    return settings.model_copy(update=brought | {"norm": settings.norm if spec.norm == "batch" else spec.norm})
 
 
 def _shown(value: object) -> str:
