@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import tomllib
@@ -39,6 +40,23 @@ def test_manifest_is_valid_and_every_command_resolves():
     assert set(used) == known
     assert offers.widgets[0].display_name == "EM SSL Fine-tune"
     assert len({widget.display_name for widget in offers.widgets}) == len(offers.widgets) <= 6
+
+
+def test_what_the_command_palette_shows_begins_with_our_name():
+    commands = PluginManifest.from_file(MANIFEST).contributions.commands
+    assert [command.title for command in commands if not command.title.startswith("EM SSL: ")] == []
+
+
+def test_messages_and_pages_name_the_menus_that_napari_shows():
+    name = PluginManifest.from_file(MANIFEST).display_name
+    texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *MANIFEST.parent.rglob("*.py")]
+    found = [
+        path.name + ": " + " ".join(menu.split())
+        for path in texts
+        for menu in re.findall(r"(?:Open Sample|Plugins) >\s[^.*\"]{0,60}", path.read_text(encoding="utf-8"))
+    ]
+    assert len(found) > 10
+    assert [each for each in found if f"> {name}" not in each] == []
 
 
 def test_npe2_validates_the_manifest():

@@ -154,7 +154,9 @@ class ApplyRequest:
 def select(image: "ImageLayer | None", index: tuple[int, ...] | None = None) -> Selection:
     """Read an image layer off the viewer, and which plane of it (None: all); its pixels are not read."""
     if image is None:
-        raise UserError("There is no image layer. Open an image, or choose File > Open Sample > napari-emssl.")
+        raise UserError(
+            "There is no image layer. Open an image, or choose File > Open Sample > EM SSL for electron micrographs."
+        )
     return Selection(snapshot_of(image), index or None, appearance_of(image))
 
 

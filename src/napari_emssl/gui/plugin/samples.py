@@ -1,4 +1,4 @@
-"""File > Open Sample > napari-emssl: simulated micrographs whose truth is known. No Qt of its own.
+"""File > Open Sample > EM SSL for electron micrographs: simulated micrographs whose truth is known. No Qt of its own.
 
 Each is simulated once, which takes seconds, and then kept in the user's folder.
 """

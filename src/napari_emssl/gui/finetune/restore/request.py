@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RestoreTask = Literal["denoise", "remove-background", "super-resolve"]
 LayerPair = tuple["ImageLayer | None", "ImageLayer | None"]
 """An image layer and its clean image, as they are picked."""
-_NO_IMAGE = "There is no image layer. Open an image, or choose File > Open Sample > napari-emssl."
+_NO_IMAGE = "There is no image layer. Open an image, or choose File > Open Sample > EM SSL for electron micrographs."
 
 _SAME_SCALE = 0.02
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Pair = tuple["ImageLayer | None", "Labels | None"]
 """An image layer and the Labels layer painted on it; None where none is picked."""
-_NO_IMAGE = "There is no image layer. Open an image, or choose File > Open Sample > napari-emssl."
+_NO_IMAGE = "There is no image layer. Open an image, or choose File > Open Sample > EM SSL for electron micrographs."
 _NO_PAINTING = "There is no painting. Press 'New' beside Painting and paint a few particles."
 
 
