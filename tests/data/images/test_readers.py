@@ -8,7 +8,15 @@ import pytest
 from image_arrays import random_array, stacked
 
 from napari_emssl.data.images.opening import find_images, read_image
+from napari_emssl.data.images.readers import HEADER_READERS, READERS, header_reader_of, reader_of
 from napari_emssl.errors import UserError
+
+
+def test_every_reader_is_where_the_table_says() -> None:
+    assert all(callable(reader_of(suffix)) for suffix in READERS)
+    assert all(callable(header_reader_of(suffix)) for suffix in HEADER_READERS)
+    assert header_reader_of(".npy") is None
+    assert {*HEADER_READERS} <= {*READERS}
 
 
 def test_pictures_in_all_modes(tmp_path: Path) -> None:

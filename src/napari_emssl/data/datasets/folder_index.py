@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from ...atomic_files import replacing
 from ...errors import UserError
+from ..formats.contents import ImageHeader
 from ..images.choice import ALL
-from ..images.headers import ImageHeader, read_header
+from ..images.headers import read_header
 from ..images.opening import is_image_name, is_junk, natural_key, read_images
 from ..images.user_folder import home
 

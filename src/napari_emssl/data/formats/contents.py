@@ -1,4 +1,4 @@
-"""What a reader gives: the images of a file, as arrays that are mapped or read plane by plane."""
+"""What readers give: the images of a file, as arrays that are mapped or read plane by plane, or its header."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,10 +27,27 @@ class RawImage(NamedTuple):
     """Sentences about what was left out of it."""
 
 
+class ImageHeader(NamedTuple):
+    """What an image file holds."""
+
+    planes: int
+    height: int
+    width: int
+    dtype: str
+    """Type of the values as they are stored, in numpy's short form with byte order (``<u2``)."""
+    offset: int
+    """Where the first plane begins, when the planes lie in the file in one piece as plain values; else -1."""
+    pixel_size_nm: float | None
+    images: int = 1
+    """How many images the file holds; the others are passed over."""
+
+
 Select = Callable[[Sequence[str], int | None], Sequence[int]]
 """Which images of a file are wanted: takes their names, and the number of the one meant when nobody says, or None."""
 Reader = Callable[[Path, Select], list[RawImage]]
 """Opens the images of a file that are wanted."""
+HeaderReader = Callable[[Path], ImageHeader | None]
+"""Reads the header of a file; None where only the reader can tell."""
 
 
 def is_colour(array: DuckArray) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .claims import check_claim, check_memory
-from .contents import RawImage, Select, single
+from .contents import ImageHeader, RawImage, Select, single
 from .sidecar import pixel_beside
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _DEEP = 16
 _MOST_VALUES = 4
 """Bytes of a pixel, at most."""
+_MODES = {"L": "|u1", "P": "|u1", "RGB": "|u1", "RGBA": "|u1", "LA": "|u1", "I;16": "<u2", "F": "<f4"}
+"""Type of the values of a picture, by Pillow's mode; other modes are left to the reader."""
 
 
 def read_picture(path: Path, select: Select) -> list[RawImage]:
@@ -27,6 +29,15 @@ def read_picture(path: Path, select: Select) -> list[RawImage]:
     select([""], 0)
     values, colour = _deep_colours(path) if _is_deep_colour(path) else _by_pillow(path)
     return single(RawImage(values, pixel_beside(path), colour), select)
+
+
+def read_picture_header(path: Path) -> ImageHeader | None:
+    """Return the header of a PNG, JPEG or BMP; None for modes whose values only the reader knows."""
+    with open_picture(path) as picture:
+        dtype = _MODES.get(picture.mode)
+        pixel = pixel_beside(path)
+        edge = None if pixel is None else pixel.edge
+        return ImageHeader(1, picture.height, picture.width, dtype, -1, edge) if dtype else None
 
 
 def open_picture(path: Path) -> "Picture":

@@ -21,8 +21,6 @@ from .contents import RawImage, Select, numbered
 from .hdf5 import check_links
 from .units import PixelNm, pixel_nm, seconds_per
 
-SUFFIXES = (".dm3", ".dm4", ".emd")
-
 _UNNAMED = "Unrecognized"
 _FIRST = "haadf"
 """Of several images the one of this detector is meant when nobody says, else the first by name."""

@@ -20,7 +20,7 @@ from ..formats.claims import check_memory
 from ..formats.contents import RawImage, is_colour
 from .choice import ALL, Choice
 from .image import DAMAGED, GreyPlanes, Image, ImageIn, ImageSource
-from .readers import HINTS, READERS
+from .readers import HINTS, READERS, reader_of
 
 FORMATS = "TIFF, PNG, JPEG, BMP, NPY, MRC, HDF5, OME-Zarr, dm3, dm4, emd, ser"
 _JUNK = re.compile(r"^(\.|~\$|__MACOSX$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
@@ -189,7 +189,7 @@ def _read(path: Path, wanted: str | int | None) -> list[Image]:
 def _read_raw(path: Path, suffix: str, choice: Choice) -> list[RawImage]:
     """Run the reader; whatever goes wrong becomes a `UserError` that names the file."""
     try:
-        return READERS[suffix](path, choice)
+        return reader_of(suffix)(path, choice)
     except (UserError, MemoryError):
         raise
     except ImportError as error:

@@ -1,45 +1,31 @@
-"""Which reader opens which file, by suffix; and how to get the packages that readers need."""
+"""Which function of `data/formats` opens which file, by suffix, and how to get the packages that readers need.
 
-from pathlib import Path
+A format is imported when a file of it is opened.
+"""
 
-import numpy as np
+from pkgutil import resolve_name
 
-from ..formats.contents import RawImage, Reader, Select, is_colour, single
-from ..formats.hdf5 import SUFFIXES as HDF5_SUFFIXES
-from ..formats.hdf5 import read_hdf5
-from ..formats.mrc import read_mrc
-from ..formats.pictures import read_picture
-from ..formats.rosettasciio import SUFFIXES as EM_SUFFIXES
-from ..formats.rosettasciio import read_em
-from ..formats.ser import read_ser
-from ..formats.tiff.reader import read_tiff
-from ..formats.zarr_store import read_zarr
+from ..formats.contents import HeaderReader, Reader
+from ..formats.hdf5 import SUFFIXES
 
-
-def _read_npy(path: Path, select: Select) -> list[RawImage]:
-    """NumPy array, memory-mapped; never unpickles. ``(..., h, w, 3 | 4)`` uint8 is colour."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        if "bject" not in str(error):
-            raise
-        raise ValueError("it is not a plain array of numbers, and Python objects are never loaded") from error
-    if not isinstance(array, np.ndarray):
-        raise ValueError("it is an archive of arrays, not one array")
-    return single(RawImage(array, colour=is_colour(array)), select)
-
-
-READERS: dict[str, Reader] = {
-    **dict.fromkeys((".tif", ".tiff"), read_tiff),
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), read_picture),
-    ".npy": _read_npy,
-    **dict.fromkeys((".mrc", ".mrcs", ".map"), read_mrc),
-    ".zarr": read_zarr,
-    **dict.fromkeys(HDF5_SUFFIXES, read_hdf5),
-    **dict.fromkeys(EM_SUFFIXES, read_em),
-    ".ser": read_ser,
+_FORMATS = "napari_emssl.data.formats"
+READERS = {
+    **dict.fromkeys((".tif", ".tiff"), f"{_FORMATS}.tiff.reader:read_tiff"),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), f"{_FORMATS}.pictures:read_picture"),
+    ".npy": f"{_FORMATS}.npy:read_npy",
+    **dict.fromkeys((".mrc", ".mrcs", ".map"), f"{_FORMATS}.mrc:read_mrc"),
+    ".zarr": f"{_FORMATS}.zarr_store:read_zarr",
+    **dict.fromkeys(SUFFIXES, f"{_FORMATS}.hdf5:read_hdf5"),
+    **dict.fromkeys((".dm3", ".dm4", ".emd"), f"{_FORMATS}.rosettasciio:read_em"),
+    ".ser": f"{_FORMATS}.ser:read_ser",
 }
-"""Reader by file suffix, lower case."""
+"""Reader by file suffix, lower case, as ``module:function``."""
+
+HEADER_READERS = {
+    **dict.fromkeys((".tif", ".tiff"), f"{_FORMATS}.tiff.header:read_tiff_header"),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), f"{_FORMATS}.pictures:read_picture_header"),
+}
+"""What reads a header alone, where that is quicker than to open the file; by suffix, as ``module:function``."""
 
 HINTS = {
     "rsciio": 'pip install "napari-emssl[em]"',
@@ -48,3 +34,16 @@ HINTS = {
     "imagecodecs": "pip install imagecodecs",
 }
 """How to get the package that a reader lacks, by module name."""
+
+
+def reader_of(suffix: str) -> Reader:
+    """Import the reader of a suffix, one of those in `READERS`."""
+    reader: Reader = resolve_name(READERS[suffix])
+    return reader
+
+
+def header_reader_of(suffix: str) -> HeaderReader | None:
+    """Import what reads the headers of files with a suffix; None where the file has to be opened."""
+    found = HEADER_READERS.get(suffix)
+    reader: HeaderReader | None = resolve_name(found) if found else None
+    return reader
