@@ -86,7 +86,8 @@ def main() -> None:
     """Print what is wrong; the exit status says whether anything is."""
     site = Path(sys.argv[1]).resolve()
     found = list(problems(site))
-    print(f"{len(list(site.rglob('*.html')))} pages, {len(found)} problems", *found, sep="\n")
+    count = len(list(site.rglob("*.html")))
+    sys.stdout.write("\n".join([f"{count} pages, {len(found)} problems", *found, ""]))
     sys.exit(bool(found))
 
 

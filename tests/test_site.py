@@ -19,7 +19,10 @@ def site(folder: Path, body: str, found: tuple[str, ...] = ("a.html",)) -> list[
 
 
 def test_a_good_site_has_no_problems(tmp_path: Path) -> None:
-    assert site(tmp_path, '<a href="#top">t</a><a href="https://napari.org">n</a><link rel="stylesheet" href="b.css">') == []
+    assert (
+        site(tmp_path, '<a href="#top">t</a><a href="https://napari.org">n</a><link rel="stylesheet" href="b.css">')
+        == []
+    )
 
 
 def test_dead_links_and_anchors_are_found(tmp_path: Path) -> None:
