@@ -3,7 +3,8 @@
 A generator places an object's edge as its pretraining did; whoever paints may place it a little further out or in. Each
 painted object in turn is drawn by what the rest of the painting says, and the threshold is the one that draws them as
 they were painted. Only objects count beside which background was painted, too: a ring that nobody has painted follows
-whatever the paint does.
+whatever the paint does. And only where objects are found anyway is there nothing but the edge to adjust: elsewhere a
+threshold that suits the few painted objects makes more mistakes in the rest of the image.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from .plane_vectors import PlaneVectors, VectorPlane
 _CHOICES = np.array([0.0, *(sign * step / 4 for step in range(1, 5) for sign in (-1, 1))])
 """Log-odds, the usual one first: it stays where others are no better. Farther ones gave more on most images and much
 less on some (docs/evidence-few-labels.md)."""
+_LEAST_DICE = 0.9
+"""Of the objects left out, before anything is fitted: below it more than the edge is wrong."""
 _MOST_OBJECTS = 3
 _MARGIN_PX = 32
 """Around an object, on the grid that the network looks at."""
@@ -53,7 +56,9 @@ def fitted_threshold(
     classes: int,
     settings: ContextSettings,
 ) -> float:
-    """Return the log-odds, -1 to 1, from which on pixels are drawn best; 0 with fewer than two objects to tell by.
+    """Return the log-odds, -1 to 1, from which on pixels of the one class are drawn best.
+
+    It is 0 where that cannot be told: fewer than two objects, several classes, or objects that are not found.
 
     Parameters
     ----------
@@ -67,6 +72,8 @@ def fitted_threshold(
         How many painted pixels are remembered.
 
     """
+    if classes != 2:
+        return 0.0
     targets = [_by_hand(plane) for plane in painted]
     objects = _objects(vectors, planes, targets, settings.seed)
     odds, truth, drawn = [], [], 0
@@ -85,15 +92,15 @@ def fitted_threshold(
         for region in left_out.regions:
             found = vectors.logits(planes[left_out.plane], region, context)
             judged = left_out.hidden[region.slices]
-            odds.append(found.max(0)[judged])
+            odds.append(found[0][judged])
             truth.append(targets[left_out.plane][region.slices][judged] > 1)
     return _best(np.concatenate(odds), np.concatenate(truth)) if drawn > 1 else 0.0
 
 
 def _best(odds: NDArray[np.float32], truth: NDArray[np.bool_]) -> float:
-    """Return the threshold with the highest Dice; of equals the first."""
+    """Return the threshold with the highest Dice, of equals the first; 0 where objects are not found without it."""
     scores = [2 * (drawn & truth).sum() / max(1, drawn.sum() + truth.sum()) for drawn in odds > _CHOICES[:, None]]
-    return float(_CHOICES[int(np.argmax(scores))])
+    return float(_CHOICES[int(np.argmax(scores))]) if scores[0] >= _LEAST_DICE else 0.0
 
 
 def _by_hand(plane: LabelledPlane) -> NDArray[np.uint8]:
