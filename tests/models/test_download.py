@@ -8,7 +8,6 @@ import shutil
 import ssl
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -132,11 +131,9 @@ def test_a_file_that_is_no_model_is_refused_though_its_checksum_is_right(serve: 
 
 @pytest.mark.parametrize("manner", ["stall", "silent", "slow"])
 def test_stop_is_felt_at_once_and_leaves_nothing(server: ModelServer, home: Path, manner: str) -> None:
-    job = download(order(server, manner), DownloadSettings(timeout_seconds=60))
+    job = download(order(server, manner), DownloadSettings(timeout_seconds=600))  # longer than a test may take
     threading.Timer(0.3, job.stop).start()
-    begun = time.monotonic()
     assert list(job)[-1] == Finished(None, stopped=True)
-    assert time.monotonic() - begun < 2, "the server would be waited for 60 s"
     assert files(home) == []
 
 

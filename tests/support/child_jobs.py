@@ -95,12 +95,14 @@ def kill_itself(control: Control, number: int = signal.SIGKILL, autosave=None) -
 
 
 @job
-def die_with_helper(control: Control) -> Iterator[Event]:
-    """Die while a forked helper keeps this end of the pipe open."""
+def die_with_helper(control: Control, file: Path) -> Iterator[Event]:
+    """Die while a forked helper, whose number is in `file`, keeps this end of the pipe open."""
     yield Started("cpu")
     time.sleep(0.2)
-    if os.fork() == 0:
-        time.sleep(20)
+    helper = os.fork()
+    if helper == 0:
+        time.sleep(200)
+    file.write_text(str(helper))
     os._exit(3)
 
 

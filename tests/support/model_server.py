@@ -67,10 +67,10 @@ class ModelServer:
 
             def stall(self) -> None:
                 self.give(owner.content[: len(owner.content) // 2], len(owner.content))
-                owner.released.wait(60)
+                owner.released.wait(600)
 
             def silent(self) -> None:
-                owner.released.wait(60)
+                owner.released.wait(600)
 
             def slow(self) -> None:
                 self.give(b"", len(owner.content))

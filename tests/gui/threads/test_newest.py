@@ -324,7 +324,7 @@ from qtpy.QtCore import QCoreApplication, QTimer
 from napari_emssl.gui.threads.newest import NewestWins
 app = QCoreApplication([])
 def work(question):
-    for step in range(1000):
+    for step in range(100_000):
         time.sleep(0.02)
         yield step
 newest = NewestWins(work)
@@ -335,7 +335,6 @@ app.exec()
 
 
 def test_the_program_ends_while_it_works():
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", ENDS], timeout=60, capture_output=True, text=True, check=False)
+    # the question takes half an hour: who waited for it would run into the limit
+    done = subprocess.run([sys.executable, "-c", ENDS], timeout=120, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert time.monotonic() - began < 15, "it does not wait for the 20 s of the question"

@@ -271,13 +271,14 @@ def test_a_crash_shows_where():
 
 
 @posix
-def test_death_is_noticed_though_a_helper_holds_the_pipe():
-    job = start("die_with_helper")
+def test_death_is_noticed_though_a_helper_holds_the_pipe(tmp_path):
+    job = start("die_with_helper", tmp_path / "helper")
     next(job)
-    began = time.monotonic()
     with pytest.raises(client.WorkerDiedError, match="exit code 3"):
         next(job)
-    assert time.monotonic() - began < 5
+    helper = psutil.Process(int((tmp_path / "helper").read_text()))
+    assert helper.is_running(), "the helper was waited for"
+    helper.kill()
 
 
 def test_errors_of_the_user_arrive_as_such():
@@ -413,9 +414,7 @@ def test_close_ends_an_iteration_in_another_thread(temporary_folder):
     thread = threading.Thread(target=lambda: rest.append(list(job)))
     thread.start()
     time.sleep(0.3)
-    began = time.monotonic()
-    job.close(0.5)
-    assert time.monotonic() - began < 4
+    job.close(0.5)  # the job itself would never end
     assert gone(job.pid)
     thread.join(5)
     assert rest == [[]]

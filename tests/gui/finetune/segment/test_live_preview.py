@@ -1,7 +1,5 @@
 """Paint, and the prediction is there: in a real viewer, with a real job, whatever happens to layers and process."""
 
-import time
-
 import numpy as np
 import psutil
 import pytest
@@ -67,20 +65,18 @@ def pid(page):
 
 
 def test_a_stroke_is_answered_below_the_painting_and_the_brush_stays_in_the_hand(qtbot, viewer, page, stack):
-    began = time.monotonic()
     stroke(page, stack[1])
     qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
-    first = time.monotonic() - began
+    process = pid(page)
     preview, painting = viewer.layers[PREVIEW], page.painting.value
     assert isinstance(preview, Labels)
     assert viewer.layers.index(preview) < viewer.layers.index(painting)
     assert (viewer.layers.selection.active, painting.mode) == (painting, "paint")
     np.testing.assert_array_equal(preview.scale, (0.5, 0.5))
     seen = preview.data
-    began = time.monotonic()
     page.painting.value.data_setitem((np.array([0] * 9), np.arange(60, 69), np.full(9, 64)), 2)
     qtbot.waitUntil(lambda: viewer.layers[PREVIEW].data is not seen and (shown(viewer) == 2).any(), timeout=120000)
-    assert time.monotonic() - began < first + 2, "nothing starts anew"
+    assert pid(page) == process, "nothing starts anew"
     painting.data_setitem(np.nonzero(painting.data), 0)
     qtbot.waitUntil(lambda: not shown(viewer).any(), timeout=120000)
 
