@@ -249,3 +249,33 @@ def test_weights_of_another_program_become_a_start_that_can_be_compared(tell: Te
     told = tell("compare", *pairs, "--starts", "lab-unet-2-44", "-o", tmp_path / "compared", *settings)
     assert told.status == 0, told.err
     assert "lab-unet-2-44" in (tmp_path / "compared" / "results.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--author", "A"], "--author goes into a package for other programs. Add --bioimageio"),
+        (["--sample", "a.tif"], "--sample goes into a package"),
+        (["--bioimageio", "--float16"], "--float16 is for model files"),
+        (["--bioimageio", "--overwrite"], "A package replaces nothing"),
+        (["--bioimageio", "--author", "A; 1234"], "not an ORCID"),
+        (["--bioimageio", "--cite", "Doe 2026"], "no citation"),
+        (["--bioimageio", "--sample", "gone.tif"], "no file or folder 'gone.tif'"),
+    ],
+)
+def test_flags_of_an_export_that_make_no_sense_are_refused(
+    tell: Tell, model: Path, tmp_path: Path, flags: list[str], told: str
+) -> None:
+    refused(tell("models", "export", model, tmp_path / "out", *flags), told)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_package_needs_the_extra_and_a_model(
+    tell: Tell, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused(tell("models", "export", "gone", tmp_path / "out", "--bioimageio"), "There is no model 'gone'")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "bioimageio.spec", None)
+    told = tell("models", "export", model, tmp_path / "out", "--bioimageio")
+    refused(told, "'bioimageio.spec', which is not installed", "pip install 'napari-emssl[export]'")
+    assert not (tmp_path / "out").exists()

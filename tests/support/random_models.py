@@ -54,3 +54,20 @@ def reflected(size, stride):
     period = max(2 * size - 2, 1)
     index = np.arange(-(-size // stride) * stride) % period
     return np.where(index < size, index, period - index)
+
+
+def random_in_context(painted=(70, 5), scale=1.0, decoder="unet-2-44"):
+    """A model in context with random weights and random painted pixels."""
+    spec = NetworkSpec(
+        name="unet-2-44", width=2, out_channels=5, vector_channels=4, mask_decoder=decoder, painted=painted,
+        scale=scale, heads=("objects",),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    network = network_of(spec)
+    for vectors in network.context:
+        torch.nn.init.normal_(vectors)
+    if decoder:
+        torch.nn.init.normal_(network.mask_decoder.network.head.weight)
+    classes = tuple(ClassInfo(name=f"class {k}" if k else "background", target_value=k) for k in range(len(painted)))
+    card = Card(name="random-context", task="segment", network=spec, classes=classes)
+    return Model(card, to_numpy(network.state_dict()))

@@ -80,7 +80,7 @@ _SUBCOMMANDS = {
         "pull": "Download a model, check it, and add it to your own models.\n\n"
         "Ctrl-C stops and leaves nothing behind. Proxies are taken from HTTPS_PROXY and HTTP_PROXY.",
         "import": "Copy a model file to your own models, so that it can be picked by name.",
-        "export": "Write a copy of a model to a file, for another computer or to publish it.",
+        "export": "Write a copy of a model to a file, or a package for other programs, to publish it.",
         "rename": "Rename one of your own models.",
         "remove": "Delete one of your own models.",
         "entry": "Print a model file's entry for a registry: name, size, SHA-256, addresses.",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..errors import UserError
+from ..export.credits import Credits
 from ..jobs.settings import DownloadSettings
 from ..models.fetch import Download, check_sha256, check_url, is_url
 from ..models.model_file import Model, NetworkSpec, read_model
@@ -25,7 +26,7 @@ from ..models.zoo import (
     rename_model,
 )
 from .model_text import card_lines, grouped, own_row, print_table, remote_lines, remote_row
-from .path_checks import require_existing, write_json
+from .path_checks import require_existing, require_no_folder, write_json
 
 
 def list_(
@@ -187,23 +188,77 @@ def _with_report(
 
 def export_(
     model: Annotated[str, Parameter(help="A name from 'models list', or a model file.")],
-    file: Annotated[Path, Parameter(help="The model file to write (.safetensors).")],
+    place: Annotated[
+        Path, Parameter(help="The model file to write (.safetensors), or with --bioimageio the folder of the package.")
+    ],
     /,
     *,
+    bioimageio: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Write a package for other programs, in the format of bioimage.io: TorchScript and ONNX, what is done "
+            "before and after, a sample, a page.",
+        ),
+    ] = False,
+    author: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="", help="Of a package: who made the model, as 'NAME; AFFILIATION; ORCID; @GITHUB'; repeatable."
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None, Parameter(help="Of a package, as in the SPDX list: CC-BY-4.0, MIT, ...; by default the card's.")
+    ] = None,
+    cite: Annotated[
+        list[str] | None, Parameter(negative="", help="Of a package: what to cite, as 'TEXT; DOI'; repeatable.")
+    ] = None,
+    sample: Annotated[
+        Path | None, Parameter(help="Of a package: an image to test it with; by default a simulated one.")
+    ] = None,
     float16: Annotated[
         bool, Parameter(negative="", help="Store the weights of convolutions in 16 bits: about half the size.")
     ] = False,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a copy of a model to a file, for another computer or to publish it.
+    """Write a copy of a model to a file, or a package for other programs, to publish it.
 
     Raises
     ------
     UserError
-        When there is no such model, or the file is there and `overwrite` is false.
+        When there is no such model, flags of files and packages are mixed, the file is there and `overwrite` is false,
+        or the package cannot be made.
     """
-    export_model(model, file, "float16" if float16 else None, overwrite)
-    print(f"Wrote {file}: {file.stat().st_size / 1e6:.2f} MB, SHA-256 {checksum(file)}.")
+    parts = {"--author": author, "--licence": licence, "--cite": cite, "--sample": sample}
+    _check_flags(bioimageio, [flag for flag, value in parts.items() if value], float16, overwrite)
+    if bioimageio:
+        _export_package(model, place, Credits.parse(author or (), licence, cite or ()), sample)
+        return
+    require_no_folder(place)
+    export_model(model, place, "float16" if float16 else None, overwrite)
+    print(f"Wrote {place}: {place.stat().st_size / 1e6:.2f} MB, SHA-256 {checksum(place)}.")
+
+
+def _check_flags(package: bool, of_packages: list[str], float16: bool, overwrite: bool) -> None:
+    """Refuse flags that would do nothing."""
+    if of_packages and not package:
+        raise UserError(f"{of_packages[0]} goes into a package for other programs. Add --bioimageio, or leave it out.")
+    if package and float16:
+        raise UserError("--float16 is for model files; other programs compute in 32 bits. Leave it out.")
+    if package and overwrite:
+        raise UserError("A package replaces nothing. Leave out --overwrite, and name a new folder.")
+
+
+def _export_package(model: str, folder: Path, parties: Credits, sample: Path | None) -> None:
+    find_model(model)
+    if sample is not None:
+        require_existing([sample])
+    from ..export.bioimageio import export_bioimageio  # late: it imports torch
+
+    exported = export_bioimageio(model, folder, parties, sample)
+    print(f"Wrote {folder}: TorchScript and ONNX differ by at most {exported.difference:.1g} from the model itself.")
+    if exported.missing:
+        print(f"To publish it, give {' and '.join(exported.missing)}.")
 
 
 def rename_(

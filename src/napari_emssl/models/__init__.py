@@ -1,4 +1,4 @@
 """Model files, the zoo, downloads and what each task needs of a model.
 
-Its subfolders, training, inference, evaluation, cli, gui and demo may import it.
+Its subfolders, training, inference, evaluation, export, cli, gui and demo may import it.
 """

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..arrays import DuckArray
 from .hot_pixels import repair
 
-_CLIP = (-0.5, 1.5)
+CLIP = (-0.5, 1.5)
+"""What a network sees lies within these."""
 _SAMPLES = 2_000_000
 """Percentiles of more values than this are taken from a random sample of this size: exact enough, and fast."""
 _SAMPLED_PLANES = 64
@@ -42,8 +43,8 @@ class Levels(NamedTuple):
         unit: NDArray[np.floating] = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
         with np.errstate(all="ignore"):  # NaN and inf are expected, and replaced
             unit = (unit - unit.dtype.type(self.black)) / unit.dtype.type(self.white - self.black)
-            np.nan_to_num(unit, copy=False, nan=0.0, posinf=_CLIP[1], neginf=0.0)
-        return np.asarray(np.clip(unit, *_CLIP) if clip else unit, np.float32)
+            np.nan_to_num(unit, copy=False, nan=0.0, posinf=CLIP[1], neginf=0.0)
+        return np.asarray(np.clip(unit, *CLIP) if clip else unit, np.float32)
 
     def from_unit(self, unit: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return float32 values in the units the plane had before `to_unit`."""

@@ -1,1 +1,1 @@
-"""HRTEM of nanoparticles on carbon by the multislice method; simulation, cli, gui and demo may import it."""
+"""HRTEM of nanoparticles on carbon by the multislice method; simulation, export, cli, gui and demo may import it."""

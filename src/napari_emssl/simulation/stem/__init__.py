@@ -1,1 +1,1 @@
-"""STEM of crystals from their atomic columns; simulation, cli, gui and demo may import it."""
+"""STEM of crystals from their atomic columns; simulation, export, cli, gui and demo may import it."""

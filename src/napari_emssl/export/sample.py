@@ -1,0 +1,94 @@
+"""The image by which whoever runs an exported model sees that it answers as it did here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..data.images.opening import read_image
+from ..errors import UserError
+from ..inference.reading import read_plane
+from ..models.model_file import Card, Model
+from ..models.objectives import objective_of
+from ..models.tasks import task_of
+from ..models.weights import build_network
+from ..simulation.hrtem.sample_data import sample_stack
+from ..simulation.stem.sample_data import simulate_pair
+
+_NOTHING = 1e-3
+"""Results that are smaller than this everywhere show nothing."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and what the model makes of it."""
+
+    plane: NDArray[np.float32]
+    """Grey values ``(h, w)``."""
+    scaled: NDArray[np.float32]
+    """As the network sees it, ``(h, w)``."""
+    result: NDArray[np.float32]
+    """Probabilities ``(classes, h, w)``, of one class that of the class alone; or scaled intensities
+    ``(1, upscale * h, upscale * w)``."""
+
+
+def make_sample(model: Model, edge: int, path: Path | None = None) -> Sample:
+    """Take an image and apply the model to it.
+
+    Parameters
+    ----------
+    model
+        Any model.
+    edge
+        Of the image, pixels; a multiple of the network's stride.
+    path
+        An image file, of whose first plane the middle is taken; None simulates an image.
+
+    Raises
+    ------
+    UserError
+        When the image is too small, or the model finds nothing on it.
+
+    """
+    scaling = model.card.scaling
+    plane = np.asarray(scaling.repaired(_simulated(model.card, edge) if path is None else _middle(path, edge)))
+    values = np.asarray(plane, np.float32)
+    scaled = scaling.fit(values).to_unit(values)
+    result = _applied(model, scaled)
+    if float(np.abs(result).max()) < _NOTHING:
+        shown = "the simulated sample image" if path is None else f"'{path}'"
+        raise UserError(
+            f"'{model.name}' finds nothing on {shown}, so nobody could test the package with it. Give an image on "
+            "which it finds something with --sample."
+        )
+    return Sample(values, scaled, result)
+
+
+def _simulated(card: Card, edge: int) -> NDArray[np.generic]:
+    """Return gold nanoparticles on carbon, or to a model that restores atomic resolution the edge of a crystal."""
+    task = task_of(card.task)
+    if task.gives_labels or task.is_pretext:
+        return sample_stack(1, edge)[0][0]
+    return simulate_pair(edge)["noisy"]
+
+
+def _middle(path: Path, edge: int) -> NDArray[np.generic]:
+    image = read_image(path)
+    height, width = image.plane_shape
+    if min(height, width) < edge:
+        raise UserError(
+            f"'{path}' has {height} x {width} px; the sample of this model needs {edge} x {edge} px. Give a larger one."
+        )
+    top, left = (height - edge) // 2, (width - edge) // 2
+    return np.asarray(read_plane(image, 0))[top : top + edge, left : left + edge]
+
+
+def _applied(model: Model, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what the model's own network gives for one image, in one piece and in float32."""
+    with torch.inference_mode():
+        decoded = objective_of(model.card).decode(build_network(model)(torch.from_numpy(scaled)[None, None]))[0]
+    values: NDArray[np.float32] = decoded.numpy()
+    one_class = task_of(model.card.task).gives_labels and len(values) == 2
+    return values[1:] if one_class else values
