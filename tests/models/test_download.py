@@ -223,3 +223,40 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(server: ModelServer, home: P
     home.write_text("a file")
     with pytest.raises(UserError, match="Cannot write"):
         download(order(server, "good"), PATIENCE).result()
+
+
+@pytest.fixture
+def zenodo(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doi.org and Zenodo's list of records are this computer's server."""
+
+    def resolved(doi: str, **_: object) -> str:
+        known = {"10.5281/zenodo.1": "https://zenodo.org/record", "10.5281/zenodo.2": "https://zenodo.org/gone"}
+        return known.get(doi, "https://arxiv.org/abs/1")
+
+    monkeypatch.setattr("pooch.downloaders.doi_to_url", resolved)
+    monkeypatch.setattr("pooch.downloaders.ZenodoRepository.base_api_url", server.url("api"))
+    monkeypatch.setattr("pooch.downloaders.DataverseRepository.initialize", lambda **_: None)
+
+
+@pytest.mark.usefixtures("zenodo")
+def test_a_model_comes_from_a_doi(server: ModelServer, home: Path) -> None:
+    wanted = dataclasses.replace(order(server), urls=("doi:10.5281/zenodo.1/far.safetensors",))
+    events = list(download(wanted, PATIENCE))
+    assert (home / "models" / "far.safetensors").read_bytes() == server.content
+    assert of_kind(events, Progress)[-1].step == len(server.content)
+    assert server.asked == ["/api/record", "/good"]
+
+
+@pytest.mark.usefixtures("zenodo")
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("doi:10.5281/zenodo.1/other.safetensors", "doi:10.5281/zenodo.1 has no file of that name"),
+        ("doi:10.5281/zenodo.2/far.safetensors", "doi:10.5281/zenodo.2 gave nothing: its repository answered"),
+        ("doi:10.48550/arXiv.1/far.safetensors", "only Zenodo, figshare and Dataverse"),
+    ],
+)
+def test_a_doi_without_the_file_is_an_error(server: ModelServer, home: Path, url: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        list(download(dataclasses.replace(order(server), urls=(url,)), PATIENCE))
+    assert files(home) == []

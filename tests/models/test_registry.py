@@ -156,4 +156,7 @@ def test_checksums_and_addresses() -> None:
         with pytest.raises(UserError, match="not a SHA-256"):
             check_sha256(wrong)
     assert is_url(URL)
+    doi = "doi:10.5281/zenodo.1234567/far.safetensors"
+    assert is_url(doi)
+    assert check_url(doi) == doi
     assert not is_url("C:\\models\\a.safetensors")

@@ -1,5 +1,6 @@
 """A server on this machine that gives a file as the last part of the address says: well, or as bad servers do."""
 
+import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -87,6 +88,16 @@ class ModelServer:
 
             def odd(self) -> None:
                 self.give(b"no", "many", 200)
+
+            def record(self) -> None:
+                """What Zenodo says of a record with one file."""
+                files = [{"key": "far.safetensors", "links": {"self": owner.url("good")}}]
+                content = json.dumps({"id": 123, "files": files}).encode()
+                self.give(content, len(content))
+
+            def gone(self) -> None:
+                content = b'{"status": 410, "message": "deleted"}'
+                self.give(content, len(content), 410)
 
             def redirect(self) -> None:
                 self.give(b"", 0, 302, Location="/good")

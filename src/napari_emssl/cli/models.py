@@ -67,7 +67,7 @@ def info_(
 
 
 def pull_(
-    model: Annotated[str, Parameter(help="A name from 'models list', or an address (https://...).")],
+    model: Annotated[str, Parameter(help="A name from 'models list', or an address (https://..., doi:DOI/FILE).")],
     /,
     *,
     sha256: Annotated[str | None, Parameter(help="Expected SHA-256 of the file; required for an address.")] = None,

@@ -69,9 +69,9 @@ def make_sample(model: Model, edge: int, path: Path | None = None) -> Sample:
 def _simulated(card: Card, edge: int) -> NDArray[np.generic]:
     """Return gold nanoparticles on carbon, or to a model that restores atomic resolution the edge of a crystal."""
     task = task_of(card.task)
-    if task.gives_labels or task.is_pretext:
-        return sample_stack(1, edge)[0][0]
-    return simulate_pair(edge)["noisy"]
+    gold = task.gives_labels or task.is_pretext
+    plane: NDArray[np.generic] = sample_stack(1, edge)[0][0] if gold else simulate_pair(edge)["noisy"]
+    return plane
 
 
 def _middle(path: Path, edge: int) -> NDArray[np.generic]:
@@ -82,7 +82,8 @@ def _middle(path: Path, edge: int) -> NDArray[np.generic]:
             f"'{path}' has {height} x {width} px; the sample of this model needs {edge} x {edge} px. Give a larger one."
         )
     top, left = (height - edge) // 2, (width - edge) // 2
-    return np.asarray(read_plane(image, 0))[top : top + edge, left : left + edge]
+    plane: NDArray[np.generic] = read_plane(image, 0)
+    return plane[top : top + edge, left : left + edge]
 
 
 def _applied(model: Model, scaled: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,10 +1,11 @@
-"""Fetching a file from an address; the one module that uses the network.
+"""Fetching a file from an address or a DOI; the one module that uses the network.
 
 TLS certificates are always checked and proxies are those of the environment. What arrives is what was promised, or an
 error: its size and SHA-256 are computed on the way.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ _DOCUMENT_BYTES = 1 << 24
 """Limit on a registry."""
 _HERE = ("localhost", "127.0.0.1", "::1")
 """Hosts whose answers nobody on the network can change."""
+
+_DOI = re.compile(r"doi:10\.\d{4,9}/[^\s?#]+/[^\s/?#]+")
+"""A DOI with the name of one of its files: ``doi:10.5281/zenodo.1234567/model.safetensors``."""
 
 OnBytes = Callable[[int, int | None], None]
 """Called with the bytes so far and in all (None: unknown); an exception that it raises ends the download."""
@@ -104,18 +108,27 @@ def read_document(url: str, timeout_seconds: float) -> bytes:
 
 
 def is_url(text: str) -> bool:
-    """Whether this is an address, not a name or a file."""
-    return "://" in text
+    """Whether this is an address or a DOI, not a name or a file."""
+    return "://" in text or is_doi(text)
+
+
+def is_doi(text: str) -> bool:
+    """Whether this is meant as a DOI."""
+    return text.lower().startswith("doi:")
 
 
 def check_url(url: str) -> str:
-    """Return `url`; raises `UserError` unless it is an ``https`` or ``http`` address."""
+    """Return `url`; raises `UserError` unless it is an ``https`` or ``http`` address, or a DOI with a file's name."""
+    if is_doi(url):
+        if not _DOI.fullmatch(url):
+            raise UserError(f"'{url}' names no file of a DOI. Write it as doi:10.5281/zenodo.1234567/FILE.")
+        return url
     try:
         good = urlsplit(url).scheme in ("https", "http") and bool(urlsplit(url).hostname)
     except ValueError:
         good = False
     if not good:
-        raise UserError(f"'{url}' is not an address to download from. It must begin with https:// or http://.")
+        raise UserError(f"'{url}' is not an address to download from. It must begin with https://, http:// or doi:.")
     return url
 
 
@@ -128,7 +141,9 @@ def check_sha256(text: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host of an address, with its port where one is given."""
+    """Return the host of an address, with its port where one is given; a DOI without its file is its own host."""
+    if is_doi(url):
+        return url.rpartition("/")[0]
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
@@ -166,7 +181,7 @@ class _Sink:
 
 def _get(url: str, sink: _Sink, timeout_seconds: float, only_tls: bool = False) -> None:
     """Send what `url` gives into `sink`; raises `UserError` when it gives nothing whole."""
-    from pooch import HTTPDownloader
+    from pooch import DOIDownloader, HTTPDownloader
 
     def check(response: "Response", *_: object, **__: object) -> None:
         # a redirection from https to http would hand the document to whoever is on the way
@@ -176,7 +191,7 @@ def _get(url: str, sink: _Sink, timeout_seconds: float, only_tls: bool = False) 
             )
 
     # without compression on the way, the bytes that are counted and hashed are those of the file
-    downloader = HTTPDownloader(
+    downloader = (DOIDownloader if is_doi(url) else HTTPDownloader)(
         progressbar=sink, chunk_size=_CHUNK_BYTES, timeout=timeout_seconds,
         headers={"Accept-Encoding": "identity"}, hooks={"response": check},
     )  # fmt: skip
@@ -196,6 +211,10 @@ def _errors_described(host: str, timeout_seconds: float, sink: _Sink) -> Iterato
         raise
     except (RequestException, HTTPError, ValueError) as error:
         raise UserError(_describe(error, host, timeout_seconds, sink)) from error
+    except (KeyError, TypeError, IndexError) as error:
+        if not is_doi(host):
+            raise
+        raise UserError(f"{host} gave nothing: its repository answered something unknown.") from error
 
 
 def _describe(error: Exception, host: str, timeout_seconds: float, sink: _Sink) -> str:
@@ -204,6 +223,10 @@ def _describe(error: Exception, host: str, timeout_seconds: float, sink: _Sink) 
 
     if isinstance(error, exceptions.HTTPError) and error.response is not None:
         return f"{host} answered {_status(error.response.status_code)}."
+    if is_doi(host) and "not found in data archive" in str(error):
+        return f"{host} has no file of that name."
+    if is_doi(host) and "Invalid data repository" in str(error):
+        return f"{host} is in a repository that is not known here: only Zenodo, figshare and Dataverse are."
     if isinstance(error, exceptions.Timeout) or "Read timed out" in str(error):
         got = f" after {sink.done} bytes" if sink.done else ""
         return f"{host} sent nothing for {timeout_seconds:g} s{got}."
