@@ -66,6 +66,33 @@ def test_resumed_is_as_uninterrupted(tmp_path: Path) -> None:
         np.testing.assert_array_equal(weights, again.weights[name])
 
 
+def striped() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Images of squares with and without stripes, of the same mean grey, all labelled: those with stripes count."""
+    images, labels = [], []
+    for seed in range(5):
+        image, truth = scene(seed)
+        stripes = np.zeros(truth.shape, bool)
+        stripes[:, seed % 2 * 28 + 8 : seed % 2 * 28 + 50] = True
+        counted = truth & stripes
+        image[counted] += 60 * (np.indices(truth.shape)[0] // 2 % 2 * 2 - 1)[counted]
+        images.append(image)
+        labels.append(1 + counted.astype(np.uint8))
+    return images, labels
+
+
+@pytest.mark.parametrize(("steps", "learns"), [(1, False), (60, True)])
+def test_where_much_is_labelled_and_the_answer_is_poor_all_weights_learn(steps: int, learns: bool) -> None:
+    given = settings(steps=steps, batch_size=4, validation_interval=20, learning_rate=5e-3, augment=False)
+    events = list(finetune(*striped(), given, grey_generator()))
+    model = events[-1].result
+    told = " ".join(event.text for event in events if isinstance(event, Notice))
+    assert "all weights of the network are trained" in told
+    assert ("the model is the answer in context" in told) != learns
+    assert bool(model.card.network.painted) != learns
+    assert [stage.job for stage in model.card.history] == (["finetune"] if learns else ["in_context", "finetune"])
+    assert apply(model, striped()[0][0], PLAIN).any()
+
+
 @pytest.mark.parametrize("task", ["denoise", "remove-background"])
 def test_other_tasks_train_the_generator_as_any_other(task: str) -> None:
     image, _ = scene()

@@ -17,6 +17,11 @@ from ...models.tasks import task_of
 from ..context.remembered import RememberedPainting, remembered
 from .labelled_data import TrainingData, around_painted
 
+POOR_DICE = 0.8
+"""Where much is labelled, an answer in context below this Dice is given up: all weights learn."""
+_MUCH = 0.5
+"""Share of the planes."""
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -51,6 +56,16 @@ def begins_in_context(start: Model | None, data: TrainingData, settings: Finetun
         and (task_of(start.card.task).is_pretext or bool(start.card.network.painted))
         and all(_shown(data.training, value) for value in range(1, data.classes + 1))
     )
+
+
+def much_is_labelled(start: Model, data: TrainingData) -> bool:
+    """Whether a generator may learn with all its weights: most of the planes is labelled, and some of it is held out.
+
+    A model in context has no weights for that.
+    """
+    labelled = sum(int(np.count_nonzero(plane.target)) for plane in data.painted)
+    dense = labelled > _MUCH * sum(plane.target.size for plane in data.painted)
+    return bool(data.validation) and dense and not start.card.network.painted
 
 
 def context_start(

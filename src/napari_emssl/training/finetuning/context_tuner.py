@@ -104,12 +104,16 @@ class ContextTuner(MaskTuner):
 
     def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the fine-tuned model where it beats the answer in context by the least gain, else that answer."""
-        gain = summary.metrics.get("dice", 0.0) - self._first.get("dice", 0.0)
-        if self.settings.validation and (summary.best_step == 0 or not gain >= self.settings.least_gain):
+        if self.settings.validation and (summary.best_step == 0 or not self.is_beaten(summary)):
             self.verdict = self._why_not(summary)
             weights = {name: torch.from_numpy(np.array(array)) for name, array in self._begin.weights.items()}
             summary = replace(summary, metrics=self._first, best_step=0)
         return super().model(weights, summary)
+
+    def is_beaten(self, summary: TrainingSummary) -> bool:
+        """Whether the best weights of a training are better by the least gain than the answer in context was."""
+        gain = summary.metrics.get("dice", 0.0) - self._first.get("dice", 0.0)
+        return gain >= self.settings.least_gain
 
     def state(self) -> State:
         """Return the state of all folds."""
@@ -140,6 +144,34 @@ class ContextTuner(MaskTuner):
         parts = [fold.learnt(fold.average) for fold in self.folds]
         for name, tensor in mine.items():
             tensor.copy_(torch.stack([part[name] for part in parts]).mean(0))
+
+
+class WholeTuner(Segmenter):
+    """Learns with all weights of a generator where its answer in context is poor, and gives way where it is not beaten.
+
+    Parameters
+    ----------
+    context
+        As for other learners; its start is the generator.
+    answer
+        The answer in context, which was validated already.
+
+    """
+
+    def __init__(self, context: FinetuneContext, answer: ContextTuner) -> None:
+        super().__init__(context)
+        self._answer = answer
+
+    @property
+    def verdict(self) -> str:
+        """What became of the training, as a sentence, once there is a model; empty where it was kept."""
+        return self._answer.verdict
+
+    def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
+        """Return the fine-tuned model where it beats the answer in context by the least gain, else that answer."""
+        if self._answer.is_beaten(summary):
+            return super().model(weights, summary)
+        return self._answer.model({}, replace(summary, best_step=0))
 
 
 class FoldPatches:

@@ -1,8 +1,9 @@
 """Fine-tuning: from a pretrained start and very little painting to a model for one task."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ...data.datasets.image_pairs import ImageSources
@@ -20,8 +21,8 @@ from ..learner import TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage
 from .base_learner import FinetuneContext, FineTuner
-from .context_start import begins_in_context, context_start
-from .context_tuner import ContextTuner, FoldPatches
+from .context_start import POOR_DICE, begins_in_context, context_start, much_is_labelled
+from .context_tuner import ContextTuner, FoldPatches, WholeTuner
 from .labelled_data import Assumed, TrainingData
 from .snapshots import SnapshotLearner
 from .task_training import TaskTraining, training_of
@@ -142,7 +143,9 @@ class _FinetuneRun:
             return
         lr_factor = self._training.lr_factor(start, settings) if start else 1.0
         learner = self._training.learner(
-            FinetuneContext(settings, data, device, self._network, start, self._card, lr_factor)
+            FinetuneContext(
+                settings, data, device, self._network, start, self._card_from(start, self._network), lr_factor
+            )
         )
         yield Started(device.label, device.reason, data.summary)
         yield from map(Notice, self._warnings())
@@ -157,12 +160,14 @@ class _FinetuneRun:
         """Train what the start answers in context, if anything can judge that."""
         settings, data = self._settings, self._data
         begin = context_start(start, data, self._training.classes(data, self._names), device, settings)
-        self._start, self._network = begin.model, begin.model.card.network
+        answer, network = begin.model, begin.model.card.network
         if not data.validation and begin.folds[0].validation:
             self._data = replace(data, no_validation="")
             self._facts["validation"] = "each painted object left out in turn"
-        context = FinetuneContext(settings, data, device, self._network, begin.model, self._card, settings.context_rate)
-        learner = ContextTuner(context, begin)
+        card = self._card_from(answer, network)
+        learner = ContextTuner(
+            FinetuneContext(settings, data, device, network, answer, card, settings.context_rate), begin
+        )
         yield Started(device.label, device.reason, data.summary)
         yield from map(Notice, filter(None, [*self._warnings(), begin.notice]))
         if settings.validation and not learner.is_judged:
@@ -171,9 +176,25 @@ class _FinetuneRun:
             yield Notice(learner.verdict)
             yield Finished(model, stopped=False)
             return
+        if much_is_labelled(start, data) and (found := learner.validate()["dice"]) < POOR_DICE:
+            yield Notice(
+                f"In context, what is held out is found with a Dice of only {found:.2f}, and much is labelled: "
+                "all weights of the network are trained."
+            )
+            context = FinetuneContext(
+                settings, data, device, self._network, start, self._card_from(start, self._network)
+            )
+            yield from self._judged(WholeTuner(context, learner), self._training.patches(data, settings), control)
+            return
         patches = FoldPatches(
             [self._training.patches(replace(data, training=fold.training), settings) for fold in begin.folds]
         )
+        yield from self._judged(learner, patches, control)
+
+    def _judged(
+        self, learner: ContextTuner | WholeTuner, patches: LabelledPatches, control: Control
+    ) -> Iterator[Update | Finished[Model]]:
+        """Train, and say where the answer in context was not beaten."""
         for event in self._run(learner, patches, control):
             if isinstance(event, Finished) and learner.verdict:
                 yield Notice(learner.verdict)
@@ -210,18 +231,21 @@ class _FinetuneRun:
             data=self._data.summary,
         )
 
-    def _card(self, summary: TrainingSummary) -> Card:
-        """Write the card, when training is over."""
-        request, data, start = self._request, self._data, self._start
+    def _card_from(self, start: Model | None, network: NetworkSpec) -> Callable[[TrainingSummary], Card]:
+        """Return what writes the card when training of a network from a start is over."""
+        return partial(self._card, start, network)
+
+    def _card(self, start: Model | None, network: NetworkSpec, summary: TrainingSummary) -> Card:
+        request, data = self._request, self._data
         facts: dict[str, object] = {"summary": data.summary, "validation": data.no_validation or "held out"}
         facts |= self._training.facts(data) | self._facts
         if self._snapshots:
             facts["snapshots"] = self._snapshots.rows
         record = stage("finetune", self._settings, facts, summary, start.name if start else "scratch", request.command)
         return Card(
-            name=request.name or f"{self._settings.task}-{self._network.name}",
+            name=request.name or f"{self._settings.task}-{network.name}",
             task=self._settings.task,
-            network=self._network,
+            network=network,
             scaling=data.scaling,
             classes=self._training.classes(data, self._names),
             pixel_size_nm=data.pixel_size_nm,
