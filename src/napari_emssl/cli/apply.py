@@ -11,11 +11,14 @@ from cyclopts import Parameter
 from ..jobs.context_settings import SegmentInContextSettings
 from ..jobs.settings import ApplySettings
 from .app import BAD_INPUT
+from .many_machines.flags import Machines
 from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_folder
 
 if TYPE_CHECKING:
     from ..data.images.image import ImageIn
+    from ..inference.apply import Written
     from ..models.model_file import Model
+    from .progress import Ending
 
 Images = Annotated[list[Path], Parameter(help="Image files, stacks and folders.")]
 Format = Literal["tiff", "zarr"]
@@ -39,6 +42,7 @@ def apply(
     *,
     image: ImageChoice = None,
     output: ApplyOutput,
+    machines: Machines = Machines(),
     settings: Annotated[ApplySettings, Parameter(name="*", group="Settings")] = ApplySettings(),
 ) -> int:
     """Run a model over images, folders and stacks, and print the files written, one per line.
@@ -55,6 +59,14 @@ def apply(
     """
     require_writable_folder(output.folder)
     require_existing(paths)
+    if machines.are_asked_for:
+        from .many_machines.applying import apply_by_parts
+
+        ending = apply_by_parts(
+            model, paths, output.folder, settings, output.file_format, image, machines,
+            overwrite=output.overwrite, quiet=output.quiet,
+        )  # fmt: skip
+        return _told(ending)
     from ..models.zoo import load_model
 
     return _apply(load_model(model), paths, output, settings, image)
@@ -132,7 +144,11 @@ def _apply(model: "Model", paths: list[Path], output: ApplyOutput, settings: App
     from .progress import run_with_progress
 
     job = apply_files(model, paths, output.folder, settings, output.file_format, output.overwrite, image)
-    ending = run_with_progress(job, "Applying", quiet=output.quiet)
+    return _told(run_with_progress(job, "Applying", quiet=output.quiet))
+
+
+def _told(ending: "Ending[Written]") -> int:
+    """Print the files written, and return the exit status."""
     for path in ending.result:
         print(path)
     return ending.status or (BAD_INPUT if ending.result.failed else 0)

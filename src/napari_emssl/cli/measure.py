@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..errors import UserError
+from ..jobs.cluster.parts import Part
 from ..jobs.settings import MeasureSettings
+from .many_machines.flags import Machines
 from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_file
 
 if TYPE_CHECKING:
     from ..data.images.image import Image
     from ..particles.table import ParticleTable
+    from .progress import Ending
 
 
 def measure(
@@ -28,6 +31,7 @@ def measure(
     ] = None,
     overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    machines: Machines = Machines(),
     settings: Annotated[MeasureSettings, Parameter(name="*", group="Settings")] = MeasureSettings(),
 ) -> int:
     """Measure particles and print the statistics of their equivalent diameters.
@@ -47,13 +51,10 @@ def measure(
             require_writable_file(path, overwrite)
     _require_suffix(histogram)
     require_existing([*labels, *([] if images is None else [images])])
-    from ..particles.measure import measure_job
-    from .progress import run_with_progress
-
-    masks, shown = _opened(labels, images, image)
+    files = _files(labels, images, machines.part())
     outputs = [path for path in (output, histogram) if path is not None]
-    check_distinct(outputs, [image.path for image in (*masks, *shown) if image is not None and image.path is not None])
-    ending = run_with_progress(measure_job(masks, shown, settings), "Measuring", quiet=quiet)
+    check_distinct(outputs, [path for pair in files for path in pair if path is not None])
+    ending = _measured(files, image, settings, machines.executor, output, quiet)
     if ending.stopped:
         return ending.status
     _write(ending.result, output, histogram, overwrite)
@@ -75,17 +76,44 @@ def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwri
     print(output)
 
 
-def _opened(labels: list[Path], images: Path | None, image: str | None) -> tuple[list["Image"], list["Image | None"]]:
-    """Open the labels, and for each its image where images are given."""
-    from ..data.images.image import chosen_image
-    from ..data.images.opening import find_images, open_images, read_image
+def _files(labels: list[Path], images: Path | None, part: Part) -> list[tuple[Path, Path | None]]:
+    """Return the label files of a part, and for each its image where images are given."""
+    from ..data.images.opening import find_images
 
     files = find_images(labels)
-    masks = [(path, mask) for path in files for mask in open_images(chosen_image(path, image))]
-    if images is None:
-        return [mask for _, mask in masks], [None] * len(masks)
-    partner = _partners(labels, files, images)
-    return [mask for _, mask in masks], [read_image(partner[path]) for path, _ in masks]
+    partner = None if images is None else _partners(labels, files, images)
+    return [(path, None if partner is None else partner[path]) for path in part.of(files)]
+
+
+def _measured(
+    files: list[tuple[Path, Path | None]], image: str | None, settings: MeasureSettings, executor: str | None,
+    output: Path, quiet: bool,
+) -> "Ending[ParticleTable]":  # fmt: skip
+    """Measure files here, or on the workers of a scheduler."""
+    if executor is not None:
+        from ..particles.on_workers import LabelsFile
+        from .many_machines.measuring import measure_by_workers
+
+        given = [LabelsFile(path, image, shown) for path, shown in files]
+        return measure_by_workers(given, settings, executor, output, quiet)
+    from ..particles.measure import measure_job
+    from .progress import run_with_progress
+
+    masks, shown = _opened(files, image)
+    return run_with_progress(measure_job(masks, shown, settings), "Measuring", quiet=quiet)
+
+
+def _opened(files: list[tuple[Path, Path | None]], image: str | None) -> tuple[list["Image"], list["Image | None"]]:
+    """Open the labels, and for each its image where there is one."""
+    from ..data.images.image import chosen_image
+    from ..data.images.opening import open_images, read_image
+
+    opened = [
+        (mask, None if shown is None else read_image(shown))
+        for path, shown in files
+        for mask in open_images(chosen_image(path, image))
+    ]
+    return [mask for mask, _ in opened], [shown for _, shown in opened]
 
 
 def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path, Path]:

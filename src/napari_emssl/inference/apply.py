@@ -1,6 +1,6 @@
 """Apply a model to images: one array or file, or many files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -169,18 +169,69 @@ def apply_files(
         check_folder(Path(out_folder))
         if not overwrite:
             check_nothing_there(list(targets.values()))
-        engine = Engine(resolve_model(model), settings, control, skip_on=(UnreadableError, UnfitError))
-        written = Written()
-        yield from _write_files(engine, targets, overwrite, written)
-        yield from _ending(written, len(targets), Path(out_folder))
+        job = apply_targets(model, targets, Path(out_folder), settings, overwrite)
+        job.control = control
+        yield from job
 
     return Job(events)
 
 
-def _write_files(
-    engine: Engine, targets: dict[Path | ImageIn, Path], overwrite: bool, written: Written
+def apply_targets(
+    model: Model | str | Path,
+    targets: Mapping[Path | ImageIn, Path],
+    folder: Path,
+    settings: ApplySettings = _DEFAULTS,
+    overwrite: bool = False,
+) -> Job[Written]:
+    """Apply a model to images whose result files are known, as a job.
+
+    Parameters
+    ----------
+    model, settings, overwrite
+        As for `apply_files`.
+    targets
+        The result file of each image.
+    folder
+        In which they are, for the messages.
+
+    Returns
+    -------
+    Job
+        As of `apply_files`.
+
+    """
+
+    def events(control: Control) -> Iterator[Update | Finished[Written]]:
+        engine = Engine(resolve_model(model), settings, control, skip_on=(UnreadableError, UnfitError))
+        written = Written()
+        yield from write_targets(engine, targets, overwrite, written)
+        yield from _ending(written, len(targets), folder)
+
+    return Job(events)
+
+
+def write_targets(
+    engine: Engine, targets: Mapping[Path | ImageIn, Path], overwrite: bool, written: Written
 ) -> Iterator[Update]:
-    """Apply to one file after the other; adds to `written`."""
+    """Apply to one file after the other.
+
+    Parameters
+    ----------
+    engine
+        Holds the model.
+    targets
+        The result file of each image.
+    overwrite
+        Whether files may be replaced that are there already.
+    written
+        Gets what was written, and what could not be used.
+
+    Yields
+    ------
+    Update
+        Progress, previews, and what is to be said.
+
+    """
     work = [(image, NewFile(target, overwrite)) for image, target in targets.items()]
     left = iter(targets.items())
     prefix = f"{len(targets)} images, the first: " if len(targets) > 1 else ""

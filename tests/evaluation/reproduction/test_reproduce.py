@@ -11,9 +11,10 @@ from small_plans import RESTORE, make_data, write_plan
 from napari_emssl.errors import UserError
 from napari_emssl.evaluation.reproduction.outputs import Reproduction
 from napari_emssl.evaluation.reproduction.plan import read_plan
-from napari_emssl.evaluation.reproduction.reproduce import Part, ReproduceRequest, estimate_plan, reproduce
+from napari_emssl.evaluation.reproduction.reproduce import ReproduceRequest, estimate_plan, reproduce
 from napari_emssl.evaluation.reproduction.runs_folder import RunsFolder
 from napari_emssl.evaluation.reproduction.spread import devices_for, spread
+from napari_emssl.jobs.cluster.parts import Part
 from napari_emssl.jobs.events import Progress, Started
 
 

@@ -1,6 +1,5 @@
 """``napari-emssl reproduce``."""
 
-import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -9,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ...errors import UserError
+from ..many_machines.flags import Machines
 from ..path_checks import require_existing, require_writable_folder
 
 if TYPE_CHECKING:
     from ...evaluation.reproduction.outputs import Reproduction
-    from ...evaluation.reproduction.reproduce import Part, ReproduceRequest
+    from ...evaluation.reproduction.reproduce import ReproduceRequest
 
 
 @Parameter(name="*", group="Runs")
@@ -32,7 +31,6 @@ class RunFlags:
     processes: Annotated[
         int | None, Parameter(help="Runs at once; default: one for each GPU that auto uses, else one.")
     ] = None
-    shard: Annotated[str, Parameter(help="Do part I of N of the runs (I/N), for several machines.")] = "1/1"
 
 
 def reproduce(
@@ -49,6 +47,7 @@ def reproduce(
     overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Start again, whatever is there.")] = False,
     quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
     runs: RunFlags = RunFlags(),
+    machines: Machines = Machines(),
 ) -> int:
     """Run a plan of data sets, networks, starts and seeds, and write its table, figures and page.
 
@@ -67,10 +66,10 @@ def reproduce(
     from ...evaluation.reproduction.reproduce import ReproduceRequest
 
     request = ReproduceRequest(
-        plan, output, runs.data, runs.starts, runs.seeds, runs.workers, runs.device, _part(runs.shard),
+        plan, output, runs.data, runs.starts, runs.seeds, runs.workers, runs.device, machines.part(),
         overwrite=overwrite, command=shlex.join(["napari-emssl", *sys.argv[1:]]),
     )  # fmt: skip
-    return _estimate(request, quiet) if dry_run else _reproduce(request, runs, quiet)
+    return _estimate(request, quiet) if dry_run else _reproduce(request, runs, machines.executor, quiet)
 
 
 def _estimate(request: "ReproduceRequest", quiet: bool) -> int:
@@ -82,13 +81,17 @@ def _estimate(request: "ReproduceRequest", quiet: bool) -> int:
     return ending.status
 
 
-def _reproduce(request: "ReproduceRequest", runs: RunFlags, quiet: bool) -> int:
+def _reproduce(request: "ReproduceRequest", runs: RunFlags, executor: str | None, quiet: bool) -> int:
     from ...evaluation.reproduction.reproduce import reproduce as begin
     from ...evaluation.reproduction.spread import devices_for, spread
     from ..progress import run_with_progress
 
     devices = devices_for(runs.device, runs.processes)
     job = spread(request, devices) if len(devices) > 1 else begin(request)
+    if executor is not None:
+        from ...evaluation.reproduction.cluster import reproduce_on_workers
+
+        job = reproduce_on_workers(request, executor)
     ending = run_with_progress(job, "Reproducing", quiet=quiet)
     _report(ending.result)
     if ending.stopped:
@@ -102,13 +105,3 @@ def _report(made: "Reproduction") -> None:
         print(f"Warning: {sentence}", file=sys.stderr)
     print(f"{made.complete} of {made.total} runs are complete.")
     print(f"Table, figures and {made.folder / 'report.html'} are written.")
-
-
-def _part(text: str) -> "Part":
-    """Read ``2/8``; raises `UserError` where it is none."""
-    from ...evaluation.reproduction.reproduce import Part
-
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise UserError(f"--shard takes a part and their number, such as 2/8 (got {text}).")
-    return Part(int(found[1]), int(found[2]))

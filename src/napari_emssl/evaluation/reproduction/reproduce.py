@@ -1,12 +1,13 @@
 """A plan as one job: what is missing of it is done, one run after the other, and everything is written."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from ...errors import UserError
 from ...formatting import counted, duration
+from ...jobs.cluster.parts import Part
 from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Started, Update
 from ...jobs.meter import Meter
@@ -16,23 +17,10 @@ from .outputs import Reproduction, write_all, write_tables
 from .plan import PlanFile, PlannedRun, read_plan
 from .runner import PlanRunner
 from .runs_folder import RunsFolder
-from .sources import PlannedMaking, Sources, missing_starts
+from .sources import PlannedMaking, Sources, planned_makings
 
-T = TypeVar("T")
 Stage = Literal["all", "starts", "runs"]
 """What is done: starts that are missing, runs, or one after the other."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """The part of all runs that one machine does: number `number` of `count`, counted from 1."""
-
-    number: int = 1
-    count: int = 1
-
-    def of(self, items: Sequence[T]) -> list[T]:
-        """Return every `count`-th of the items."""
-        return list(items[self.number - 1 :: self.count])
 
 
 @dataclass(frozen=True)
@@ -56,6 +44,8 @@ class ReproduceRequest:
     overwrite: bool = False
     draws: bool = True
     """Whether figures and the page are written at the end; of several processes only one does so."""
+    measures: bool = True
+    """Whether steps are timed first, for the time that is left; of a part on a worker nobody would see it."""
     command: str = ""
 
     @property
@@ -135,14 +125,17 @@ class _Reproducing:
         self._sources = request.sources
         self._results = RunsFolder(request.folder, self._plan, request.overwrite)
         self._runner = PlanRunner(self._plan, self._sources, self._results, DeviceSettings(device=request.device))
-        makings = missing_starts(self._plan, self._sources)
-        self._makings = [] if request.stage == "runs" else request.part.of(makings)
+        makings = planned_makings(self._plan, self._sources)
+        mine_to_make = [] if request.stage == "runs" else request.part.of(makings)
+        self._makings = [making for making in mine_to_make if not making.output.exists()]
         mine = [] if request.stage == "starts" else request.part.of(list(self._plan.runs()))
         self._missing = [run for run in mine if not self._results.is_complete(run)]
-        self._to_be_made = {making.output for making in makings}
+        self._to_be_made = {making.output for making in makings if not making.output.exists()}
 
     def estimated(self, meter: Meter) -> Generator[Update, None, PlanEstimate]:
-        """Measure what is missing."""
+        """Measure what is missing, if anybody wants to know."""
+        if not self._request.measures:
+            return PlanEstimate("", ())
         opened = {}
         for data in {run.data.key: run.data for run in self._missing}.values():
             if self._sources.images(data).exists() and self._sources.targets(data).exists():

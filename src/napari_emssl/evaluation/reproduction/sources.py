@@ -55,14 +55,19 @@ class PlannedMaking:
         return f"pretraining/{self.network.model}/{self.start.init}"
 
 
-def missing_starts(plan: Plan, sources: Sources) -> list[PlannedMaking]:
-    """Return the starts that are not there yet and can be made: the plan says how, and the images are there."""
+def planned_makings(plan: Plan, sources: Sources) -> list[PlannedMaking]:
+    """Return the starts that can be made, there or not: the plan says how, and the images are there."""
     if plan.pretraining is None or not (sources.data / plan.pretraining.images).exists():
         return []
     found = []
     for start in plan.starts:
         for network in plan.networks:
             output = sources.start(start, network)
-            if output is not None and start.images is not None and not output.exists():
+            if output is not None and start.images is not None:
                 found.append(PlannedMaking(network, start, output))
     return found
+
+
+def missing_starts(plan: Plan, sources: Sources) -> list[PlannedMaking]:
+    """Return the starts that can be made and are not there yet."""
+    return [making for making in planned_makings(plan, sources) if not making.output.exists()]

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import cast
 
 from ...errors import UserError
+from ...jobs.cluster.parts import Part
 from ...jobs.events import Control, Event, Finished, Job, Notice, Progress, Started, Update
 from ...jobs.worker import client
 from .outputs import Reproduction, write_all
 from .plan import Plan
-from .reproduce import Part, ReproduceRequest, Stage, reproduce
+from .reproduce import ReproduceRequest, Stage, reproduce
 from .runs_folder import RunsFolder
 from .sources import missing_starts
 
@@ -69,7 +70,7 @@ def _events(
     results.prepare(file.cells)
     yield Started(", ".join(devices), "", f"{file.plan.title}: in {len(devices)} processes.")
     waiting: tuple[str, ...] = ()
-    for stage in _stages(request, file.plan):
+    for stage in stages_of(request, file.plan):
         if not control.stopped:
             parts = [_part_of(request, number, devices, stage) for number in range(len(devices))]
             waiting = yield from _Processes(parts).events(control)
@@ -79,8 +80,8 @@ def _events(
     yield Finished(Reproduction(request.folder, table, complete, total, waiting), control.stopped)
 
 
-def _stages(request: ReproduceRequest, plan: Plan) -> tuple[Stage, ...]:
-    """Starts come before all runs: a process cannot know when another one has made those that it needs."""
+def stages_of(request: ReproduceRequest, plan: Plan) -> tuple[Stage, ...]:
+    """Return what is done first and last: a process cannot know when another one has made the starts that it needs."""
     return ("starts", "runs") if missing_starts(plan, request.sources) else ("runs",)
 
 

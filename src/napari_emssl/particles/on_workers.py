@@ -1,0 +1,143 @@
+"""Particles of many files measured by the workers of a Dask scheduler; what is measured is kept until all is."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from ..atomic_files import replacing
+from ..data.images.image import chosen_image
+from ..data.images.opening import open_images, read_image
+from ..errors import UserError
+from ..formatting import counted
+from ..jobs.cluster.dask_scheduler import run_on_workers
+from ..jobs.cluster.parts import in_groups
+from ..jobs.events import Control, Finished, Job, Notice, Started, Update
+from ..jobs.meter import Meter
+from ..jobs.settings import MeasureSettings
+from .measure import measure_job
+from .table import ParticleTable, concatenate
+
+_FILES_OF_A_TASK = 16
+_CALIBRATED = "calibrated uncalibrated"
+"""Under this name the two facts about a table stand beside its columns."""
+
+
+@dataclass(frozen=True)
+class LabelsFile:
+    """A file of masks or numbered particles, and what belongs to it."""
+
+    path: Path
+    image: str | None = None
+    """Which of its images is meant."""
+    shown: Path | None = None
+    """The micrograph, for the mean intensity."""
+
+
+@dataclass(frozen=True)
+class MeasureGroup:
+    """Some files for one worker."""
+
+    files: tuple[LabelsFile, ...]
+    settings: MeasureSettings
+
+
+def measure_group(group: MeasureGroup) -> tuple[ParticleTable, tuple[str, ...]]:
+    """Measure some files on a worker; returns the table, and what is to be said."""
+    labels = [open_images(chosen_image(file.path, file.image)) for file in group.files]
+    shown = [None if file.shown is None else read_image(file.shown) for file in group.files]
+    pairs = [(label, image) for of_file, image in zip(labels, shown, strict=True) for label in of_file]
+    notes: list[str] = []
+    for event in measure_job([label for label, _ in pairs], [image for _, image in pairs], group.settings):
+        if isinstance(event, Notice):
+            notes.append(event.text)
+        elif isinstance(event, Finished):
+            return event.result, tuple(notes)
+    raise AssertionError("a job ends with Finished")
+
+
+def measure_on_workers(
+    files: Sequence[LabelsFile], settings: MeasureSettings, address: str, kept: Path
+) -> Job[ParticleTable]:
+    """Measure files on a cluster, some a task, as a job.
+
+    Parameters
+    ----------
+    files
+        All machines see them under the same paths.
+    settings
+        How particles are separated, which count, the pixel size.
+    address
+        ``dask://HOST:PORT`` of the scheduler.
+    kept
+        A folder for tables of files that are done, so that a measurement that was stopped goes on; it is removed at
+        the end.
+
+    Returns
+    -------
+    Job
+        As of `measure_job`; its `Progress` counts tasks.
+
+    Raises
+    ------
+    UserError
+        From the iteration: no scheduler or workers, or a file that cannot be measured.
+
+    """
+    absolute = [
+        LabelsFile(file.path.resolve(), file.image, None if file.shown is None else file.shown.resolve())
+        for file in files
+    ]
+    groups = [MeasureGroup(tuple(some), settings) for some in in_groups(absolute, _FILES_OF_A_TASK)]
+    return Job(lambda control: _events(groups, address, kept, control))
+
+
+def _events(
+    groups: Sequence[MeasureGroup], address: str, kept: Path, control: Control
+) -> Iterator[Update | Finished[ParticleTable]]:
+    places = [kept / f"{_digest(group)}.npz" for group in groups]
+    missing = [number for number, place in enumerate(places) if not place.exists()]
+    files = sum(len(group.files) for group in groups)
+    yield Started(address, "", f"{counted(files, 'file')} in {counted(len(missing), 'task')}.")
+    kept.mkdir(parents=True, exist_ok=True)
+    meter, failures, said = Meter(), list[str](), set[str]()
+    work = run_on_workers(address, measure_group, [groups[number] for number in missing], control) if missing else ()
+    for number, done in enumerate(work, 1):
+        if done.result is None:
+            failures.append(done.failure)
+            continue
+        table, notes = done.result
+        _keep(places[missing[done.index]], table)
+        yield from map(Notice, sorted({*notes} - said))
+        said |= {*notes}
+        yield from meter.tick(number, len(missing))
+    if failures:
+        raise UserError(f"{failures[0]} What is measured already is kept in '{kept}' for the next try.")
+    tables = [_kept(place) for place in places if place.exists()]
+    if len(tables) == len(places):
+        shutil.rmtree(kept)
+    yield Finished(concatenate(tables), stopped=len(tables) < len(places))
+
+
+def _digest(group: MeasureGroup) -> str:
+    """Name of a task: by files, their times, and settings, so that what has changed since is measured again."""
+    said = [[str(file.path), file.path.stat().st_mtime_ns, file.image, str(file.shown)] for file in group.files]
+    return blake2b(json.dumps([said, group.settings.model_dump()]).encode(), digest_size=12).hexdigest()
+
+
+def _keep(path: Path, table: ParticleTable) -> None:
+    columns = {name: array.astype(str) if array.dtype.kind == "O" else array for name, array in table.columns.items()}
+    with replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
+        np.savez(file, **columns, **{_CALIBRATED: np.array([table.calibrated, table.uncalibrated])})
+
+
+def _kept(path: Path) -> ParticleTable:
+    with np.load(path) as arrays:
+        columns = {name: arrays[name] for name in arrays.files if name != _CALIBRATED}
+        calibrated, uncalibrated = arrays[_CALIBRATED].tolist()
+    text = {name: array.astype(object) if array.dtype.kind == "U" else array for name, array in columns.items()}
+    return ParticleTable(text, calibrated, uncalibrated)
