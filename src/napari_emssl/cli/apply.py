@@ -60,13 +60,7 @@ def apply(
     require_writable_folder(output.folder)
     require_existing(paths)
     if machines.are_asked_for:
-        from .many_machines.applying import apply_by_parts
-
-        ending = apply_by_parts(
-            model, paths, output.folder, settings, output.file_format, image, machines,
-            overwrite=output.overwrite, quiet=output.quiet,
-        )  # fmt: skip
-        return _told(ending)
+        return _apply_by_parts(model, paths, output, settings, image, machines)
     from ..models.zoo import load_model
 
     return _apply(load_model(model), paths, output, settings, image)
@@ -144,6 +138,22 @@ def _apply(model: "Model", paths: list[Path], output: ApplyOutput, settings: App
     from .progress import run_with_progress
 
     job = apply_files(model, paths, output.folder, settings, output.file_format, output.overwrite, image)
+    return _told(run_with_progress(job, "Applying", quiet=output.quiet))
+
+
+def _apply_by_parts(
+    model: str, paths: list[Path], output: ApplyOutput, settings: ApplySettings, image: str | None, machines: Machines
+) -> int:
+    """Do what is missing of a part, or let workers do it; results that are there are done."""
+    from ..inference.cluster.by_parts import missing_results
+    from .progress import run_with_progress
+
+    missing = missing_results(paths, output.folder, output.file_format, image, machines.part(), output.overwrite)
+    if missing.there and not output.quiet:
+        print(f"{missing.there} results are there already.", file=sys.stderr)
+    if not missing.targets:
+        return 0
+    job = missing.job(model, settings, machines.executor)
     return _told(run_with_progress(job, "Applying", quiet=output.quiet))
 
 

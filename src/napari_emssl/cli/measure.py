@@ -90,14 +90,15 @@ def _measured(
     output: Path, quiet: bool,
 ) -> "Ending[ParticleTable]":  # fmt: skip
     """Measure files here, or on the workers of a scheduler."""
+    from .progress import run_with_progress
+
     if executor is not None:
-        from ..particles.on_workers import LabelsFile
-        from .many_machines.measuring import measure_by_workers
+        from ..particles.on_workers import LabelsFile, measure_on_workers
 
         given = [LabelsFile(path, image, shown) for path, shown in files]
-        return measure_by_workers(given, settings, executor, output, quiet)
+        job = measure_on_workers(given, settings, executor, output.with_name(f"{output.name}.parts"))
+        return run_with_progress(job, "Measuring", quiet=quiet)
     from ..particles.measure import measure_job
-    from .progress import run_with_progress
 
     masks, shown = _opened(files, image)
     return run_with_progress(measure_job(masks, shown, settings), "Measuring", quiet=quiet)

@@ -23,6 +23,8 @@ from .measure import measure_job
 from .table import ParticleTable, concatenate
 
 _FILES_OF_A_TASK = 16
+_COLUMN = "column "
+"""Before the names of columns in files, since numpy takes `file` for a name of its own."""
 _CALIBRATED = "calibrated uncalibrated"
 """Under this name the two facts about a table stand beside its columns."""
 
@@ -118,9 +120,19 @@ def _events(
     if failures:
         raise UserError(f"{failures[0]} What is measured already is kept in '{kept}' for the next try.")
     tables = [_kept(place) for place in places if place.exists()]
+    _check_limits(tables, groups[0].settings)
     if len(tables) == len(places):
         shutil.rmtree(kept)
     yield Finished(concatenate(tables), stopped=len(tables) < len(places))
+
+
+def _check_limits(tables: Sequence[ParticleTable], settings: MeasureSettings) -> None:
+    limited = settings.min_diameter > 0 or settings.max_diameter is not None
+    if limited and any(table.calibrated for table in tables) and any(table.uncalibrated for table in tables):
+        raise UserError(
+            "A limit of the diameter would mean nm for some files and pixels for others. Give the pixel size of the "
+            "others with --pixel-size, or measure them on their own."
+        )
 
 
 def _digest(group: MeasureGroup) -> str:
@@ -130,14 +142,18 @@ def _digest(group: MeasureGroup) -> str:
 
 
 def _keep(path: Path, table: ParticleTable) -> None:
-    columns = {name: array.astype(str) if array.dtype.kind == "O" else array for name, array in table.columns.items()}
+    columns = {
+        f"{_COLUMN}{name}": array.astype(str) if array.dtype.kind == "O" else array
+        for name, array in table.columns.items()
+    }
+    columns[_CALIBRATED] = np.array([table.calibrated, table.uncalibrated])
     with replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
-        np.savez(file, **columns, **{_CALIBRATED: np.array([table.calibrated, table.uncalibrated])})
+        np.savez(file, allow_pickle=False, **columns)
 
 
 def _kept(path: Path) -> ParticleTable:
     with np.load(path) as arrays:
-        columns = {name: arrays[name] for name in arrays.files if name != _CALIBRATED}
+        columns = {name.removeprefix(_COLUMN): arrays[name] for name in arrays.files if name != _CALIBRATED}
         calibrated, uncalibrated = arrays[_CALIBRATED].tolist()
     text = {name: array.astype(object) if array.dtype.kind == "U" else array for name, array in columns.items()}
     return ParticleTable(text, calibrated, uncalibrated)

@@ -1,4 +1,1 @@
-"""One command on many machines: flags, and applying and measuring by parts.
-
-Cli/apply, cli/measure and cli/paper may import it.
-"""
+"""The flags that share the work of one command out over many machines; cli may import it."""

@@ -79,7 +79,8 @@ def run_on_workers(address: str, work: Callable[[T], R], items: Sequence[T], con
 
         futures = client.map(work, items, pure=False)
         places = {future.key: index for index, future in enumerate(futures)}
-        ended = as_completed(futures)
+        with client.as_current():
+            ended = as_completed(futures)
         while not ended.is_empty() and not control.stopped:
             if not ended.has_ready():
                 time.sleep(_LOOK_SECONDS)

@@ -4,19 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..data.images.image import ImageIn
-from ..errors import UserError
-from ..formatting import counted
-from ..jobs.cluster.dask_scheduler import run_on_workers
-from ..jobs.cluster.parts import in_groups
-from ..jobs.events import Control, Finished, Job, Notice, Started, Update
-from ..jobs.meter import Meter
-from ..jobs.settings import ApplySettings
-from ..models.zoo import load_model
-from .apply import Written, write_targets
-from .engine import Engine
-from .reading import UnreadableError
-from .sinks import UnfitError
+from ...data.images.image import ImageIn
+from ...errors import UserError
+from ...formatting import counted
+from ...jobs.cluster.dask_scheduler import run_on_workers
+from ...jobs.cluster.parts import in_groups
+from ...jobs.events import Control, Finished, Job, Notice, Started, Update
+from ...jobs.meter import Meter
+from ...jobs.settings import ApplySettings
+from ...models.zoo import load_model
+from ..apply import Written, write_targets
+from ..engine import Engine
+from ..reading import UnreadableError
+from ..sinks import UnfitError
 
 _IMAGES_OF_A_TASK = 8
 """Few enough that all workers have some, and that little is done again when one dies."""

@@ -1,0 +1,99 @@
+"""``apply`` and ``measure`` by parts and on Dask workers give what one machine gives, and go on where they stopped."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from dask_workers import mortal_workers
+from random_models import random_model
+from terminal import Tell, refused
+
+from napari_emssl.data.images.writers import write_image
+from napari_emssl.models.model_file import save_model
+
+COUNT = 10
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[tuple[str, Callable[[], None]]]:
+    with mortal_workers() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images, a model, and masks of squares."""
+    root = tmp_path_factory.mktemp("work")
+    for n in range(COUNT):
+        image = np.random.default_rng(n).random((48, 64), np.float32)
+        write_image(root / "images" / f"{n}.tif", image)
+        mask = np.zeros((48, 64), np.uint8)
+        mask[5 : 10 + n, 5:20] = mask[30:40, 30 : 50 - n] = 1
+        write_image(root / "masks" / f"{n}.tif", mask)
+    save_model(random_model(task="segment"), root / "m.safetensors")
+    return root
+
+
+def results(folder: Path) -> dict[str, np.ndarray]:
+    return {path.name: tifffile.imread(path) for path in sorted(folder.glob("*.tif"))}
+
+
+def test_apply(tell: Tell, work: Path, tmp_path: Path, scheduler: tuple[str, Callable[[], None]]) -> None:
+    address, kill = scheduler
+    words = ["apply", work / "m.safetensors", work / "images", "--device", "cpu", "--precision", "fp32", "--quiet"]
+    assert tell(*words, "-o", tmp_path / "whole").status == 0
+    whole = results(tmp_path / "whole")
+    for part in ("1/3", "2/3", "3/3"):
+        told = tell(*words, "-o", tmp_path / "parts", "--shard", part)
+        assert told.status == 0, told.err
+        assert len(told.out.splitlines()) in (3, 4)
+    assert all(np.array_equal(array, whole[name]) for name, array in results(tmp_path / "parts").items())
+    assert len(results(tmp_path / "parts")) == COUNT
+    (tmp_path / "parts" / "4.tif").unlink()
+    again = tell(*words, "-o", tmp_path / "parts", "--shard", "1/1")
+    assert [Path(line).name for line in again.out.splitlines()] == ["4.tif"]
+    kill()
+    told = tell(*words, "-o", tmp_path / "cluster", "--executor", address)
+    assert told.status == 0, told.err
+    assert len(told.out.splitlines()) == COUNT
+    assert all(np.array_equal(array, whole[name]) for name, array in results(tmp_path / "cluster").items())
+    assert tell(*words, "-o", tmp_path / "cluster", "--executor", address).out == "", "all is there"
+    refused(tell(*words, "-o", tmp_path / "x", "--executor", address, "--shard", "1/2"), "Give one of them")
+
+
+def test_measure(tell: Tell, work: Path, tmp_path: Path, scheduler: tuple[str, Callable[[], None]]) -> None:
+    address, kill = scheduler
+    words = ["measure", work / "masks", "--images", work / "images", "--quiet"]
+    assert tell(*words, "-o", tmp_path / "whole.csv").status == 0
+    header, *rows = (tmp_path / "whole.csv").read_text().splitlines()
+    assert len(rows) == 2 * COUNT
+    parts = []
+    for n in (1, 2):
+        assert tell(*words, "-o", tmp_path / f"{n}.csv", "--shard", f"{n}/2").status == 0
+        first, *some = (tmp_path / f"{n}.csv").read_text().splitlines()
+        assert first == header
+        parts += some
+    assert sorted(parts) == sorted(rows)
+    kill()
+    told = tell(*words, "-o", tmp_path / "cluster.csv", "--executor", address)
+    assert told.status == 0, told.err
+    assert (tmp_path / "cluster.csv").read_text().splitlines() == [header, *rows]
+    assert not (tmp_path / "cluster.csv.parts").exists()
+
+
+def test_a_file_that_cannot_be_measured_is_named_and_the_others_are_kept(
+    tell: Tell, work: Path, tmp_path: Path, scheduler: tuple[str, Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_emssl.particles.on_workers._FILES_OF_A_TASK", 1)
+    for n in range(2):
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        (tmp_path / "masks" / f"{n}.tif").write_bytes((work / "masks" / f"{n}.tif").read_bytes())
+    write_image(tmp_path / "masks" / "grey.tif", np.random.default_rng(0).random((40, 40), np.float32))
+    words = ["measure", tmp_path / "masks", "-o", tmp_path / "p.csv", "--executor", scheduler[0], "--quiet"]
+    refused(tell(*words), "grey.tif", "kept in")
+    assert len(list((tmp_path / "p.csv.parts").glob("*.npz"))) == 2
+    (tmp_path / "masks" / "grey.tif").unlink()
+    assert tell(*words).status == 0
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 5
