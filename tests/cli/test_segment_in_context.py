@@ -1,5 +1,6 @@
 """``napari-emssl segment-in-context``: paintings become a model at once, and the model is applied."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,10 @@ def test_all_images_are_segmented_and_the_model_is_kept(tell: Tell, files: Path)
         assert ((labels > 0) == scene(number)[1]).mean() > 0.95
     assert load_model("squares").card.history[-1].start == "vectors"
     info = tell("models", "info", "squares").out
-    assert "remembers 128 pixels of background, 128 pixels of class 1" in info
+    remembered = "128 pixels of background, 128 pixels of class 1, painted on 1 plane; sees images as they are"
+    assert f"remembers {remembered}" in info
+    assert {"context": remembered}.items() <= json.loads(tell("models", "list", "--json").out)[-1].items()
+    assert "segment, in context" in tell("models", "list").out
     assert "in_context from vectors, nothing trained" in info
     refused(tell(*words(files), "--model", "squares"), "There is a model 'squares' already")
     refused(tell(*words(files), "--model", "others"), "exist already")

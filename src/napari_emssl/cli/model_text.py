@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
-from ..formatting import counted
+from ..models.context_facts import context_of
 from ..models.model_file import Card, Stage, count_parameters
 from ..models.registry import RemoteModel
 from ..models.zoo import ZooEntry
@@ -25,6 +25,8 @@ class ListedModel(TypedDict):
     bytes: int
     licence: str
     origin: str
+    context: NotRequired[str]
+    """Only of models in context: what they remember."""
     storage: NotRequired[str]
     path: NotRequired[str]
     """Only of models that are here, as `storage`."""
@@ -36,7 +38,8 @@ class ListedModel(TypedDict):
 
 def own_row(entry: ZooEntry) -> ListedModel:
     """Return the row of a model that is here."""
-    return {
+    context = context_of(entry.card)
+    row: ListedModel = {
         "name": entry.name,
         "network": entry.card.network.name,
         "width": entry.card.network.width,
@@ -48,6 +51,7 @@ def own_row(entry: ZooEntry) -> ListedModel:
         "storage": entry.card.storage,
         "path": str(entry.path),
     }
+    return {**row, "context": context} if context else row
 
 
 def remote_row(model: RemoteModel) -> ListedModel:
@@ -76,7 +80,9 @@ def print_table(rows: list[ListedModel]) -> None:
 
 
 def _cell(row: ListedModel, column: str) -> str:
-    """Text of a cell; a size is given in MB."""
+    """Text of a cell; a size is given in MB, and a model in context is told from those that were trained."""
+    if column == "task" and "context" in row:
+        return f"{row['task']}, in context"
     return f"{row['bytes'] / 1e6:.2f} MB" if column == "size" else str(cast(dict[str, object], row)[column])
 
 
@@ -106,7 +112,7 @@ def card_lines(card: Card, path: Path) -> list[str]:
     if card.classes:
         lines.append(f"  classes       {', '.join(item.name for item in card.classes)}")
     if card.network.painted:
-        lines.append(f"  context       made in context; remembers {_remembered(card)}")
+        lines.append(f"  context       made in context; remembers {context_of(card)}")
     if card.pixel_size_nm:
         lines.append(f"  pixel size    {card.pixel_size_nm[0]:.3g} to {card.pixel_size_nm[1]:.3g} nm")
     if card.description:
@@ -114,12 +120,6 @@ def card_lines(card: Card, path: Path) -> list[str]:
     for number, stage in enumerate(card.history, start=1):
         lines += _lines_of_stage(number, stage)
     return lines
-
-
-def _remembered(card: Card) -> str:
-    """Say how many painted pixels of each class a model in context holds."""
-    each = zip(card.network.painted, card.classes, strict=True)
-    return ", ".join(f"{counted(count, 'pixel')} of {item.name}" for count, item in each)
 
 
 def _network(name: str, width: int | None, parameters: int) -> str:

@@ -12,6 +12,7 @@ from ..export.credits import Credits
 from ..jobs.settings import DownloadSettings
 from ..models.fetch import Download, check_sha256, check_url, is_url
 from ..models.model_file import Model, NetworkSpec, read_model
+from ..models.package import model_file_in
 from ..models.registry import read_offer, registry_entry
 from ..models.zoo import (
     add_model,
@@ -126,7 +127,13 @@ def _wanted(model: str, sha256: str | None, name: str | None) -> Download:
 
 
 def import_(
-    file: Annotated[Path, Parameter(help="The model file to copy, or weights of another program (with --network).")],
+    file: Annotated[
+        Path,
+        Parameter(
+            help="The model file to copy, a package of bioimage.io that was exported here (folder or .zip), or weights "
+            "of another program (with --network)."
+        ),
+    ],
     /,
     *,
     network: Annotated[
@@ -154,10 +161,12 @@ def import_(
     """
     if sha256 is not None:
         require_existing([file])
+        require_no_folder(file)
         if (found := checksum(file)) != check_sha256(sha256):
             raise UserError(f"'{file}' is not the expected file: its SHA-256 is {found}. Fetch it again.")
     if network is None:
-        model = read_model(file)
+        with model_file_in(file) as inner:
+            model = read_model(inner)
         model = model if name is None else model.renamed(name)
     else:
         spec = NetworkSpec(name=network, width=width, norm=norm)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..models.model_file import Model, save_model
+from ..models.package import DESCRIPTIONS
 from ..models.tasks import task_of
 from ..models.zoo import resolve_model
 from .cover import write_cover
@@ -26,7 +27,7 @@ from .tensors import Fields, grid_of
 
 TOLERANCE = 1e-4
 """By how much results of the exported files may differ from the program's own."""
-DESCRIPTION = "bioimageio.yaml"
+DESCRIPTION = DESCRIPTIONS[0]
 _PACKAGES = ("bioimageio.spec", "onnx", "onnxruntime", "yaml")
 
 

@@ -12,11 +12,12 @@ import torch
 from .. import __version__
 from ..errors import UserError
 from ..models.model_file import Card
+from ..models.package import MODEL_FILE
 from ..models.tasks import TaskName, task_of
 from ..models.zoo import checksum
 from .credits import Credits, citations
 from .portable import OPSET
-from .readme import MODEL_FILE, summary
+from .readme import summary
 from .tensors import Fields, Grid, input_tensor, output_tensor
 
 FORMAT_VERSION = "0.5.4"

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 
 from ..models.model_file import Card, Stage
+from ..models.package import MODEL_FILE
 from ..models.tasks import task_of
 from .credits import Citation
 from .tensors import Grid, channel_names
-
-MODEL_FILE = "model.safetensors"
-"""The model as this program keeps it, beside the weights for others."""
 
 
 def readme(card: Card, grid: Grid, cited: list[Citation], simulated: bool) -> str:

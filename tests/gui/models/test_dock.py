@@ -352,6 +352,15 @@ def test_a_page_without_history_says_so():
     assert "has no history" in page_of(replace(row, card=model.card.model_copy(update={"history": ()})))
 
 
+def test_a_page_says_what_a_model_in_context_remembers():
+    row, painted = local_rows()[0], {"painted": (128, 40), "scale": 0.5}
+    assert "pixels of background" not in page_of(row)
+    card = small_jobs.model("painted").card
+    card = card.model_copy(update={"network": card.network.model_copy(update=painted)})
+    assert "128 pixels of background, 40 pixels of" in page_of(replace(row, card=card)).replace("&nbsp;", " ")
+    assert "sees images shrunk 2 times" in page_of(replace(row, card=card)).replace("&nbsp;", " ")
+
+
 def test_the_theme_is_followed_and_left(qtbot, widget, viewer):
     record = CurveRecord()
     record.add(Progress(1, None, {"loss": 1.0}))

@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QSizePolicy, QTextBrowser, QVBoxLayout, QWidget
 
 from ...formatting import counted, duration
+from ...models.context_facts import context_of
 from ...models.model_file import Card, Stage
 from .rows import ZooRow
 
@@ -91,6 +92,7 @@ def _facts(row: ZooRow) -> dict[str, str]:
 def _facts_of_card(card: Card) -> dict[str, str]:
     return {
         "classes": ", ".join(item.name for item in card.classes),
+        "context": context_of(card),
         "pixel size": _range_of(card.pixel_size_nm),
         "licence": f"{card.licence} (training data)",
     }

@@ -85,7 +85,7 @@ class RememberedPainting:
         return Stage(
             job="in_context",
             settings=self.settings.model_dump(mode="json"),
-            data={"summary": summary, **rings},
+            data={"summary": summary, "planes": len(self.planes), **rings},
             start=self.base.name,
             versions=versions(),
             date=datetime.now(UTC).isoformat(timespec="seconds"),

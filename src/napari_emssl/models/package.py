@@ -1,0 +1,65 @@
+"""A model in a package of bioimage.io that this program wrote, as a folder or an archive."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from ..errors import UserError
+
+MODEL_FILE = "model.safetensors"
+"""The model as this program keeps it, beside the weights for others."""
+DESCRIPTIONS = ("bioimageio.yaml", "rdf.yaml")
+
+
+@contextmanager
+def model_file_in(path: Path) -> Iterator[Path]:
+    """Give the model file in a package while the context is open; any other file is given as it is.
+
+    Raises
+    ------
+    UserError
+        When a folder or archive holds no model of this program, or an archive is damaged.
+
+    """
+    if path.is_dir():
+        yield _in_folder(path)
+    elif path.suffix.lower() == ".zip" and path.is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            yield _unpacked(path, Path(folder) / MODEL_FILE)
+    elif path.name in DESCRIPTIONS:
+        yield _in_folder(path.parent)
+    else:
+        yield path
+
+
+def _in_folder(folder: Path) -> Path:
+    if (folder / MODEL_FILE).is_file():
+        return folder / MODEL_FILE
+    foreign = any((folder / name).is_file() for name in DESCRIPTIONS)
+    raise UserError(_lacks_model(folder) if foreign else f"'{folder}' is a folder without a model. Name a model file.")
+
+
+def _unpacked(archive: Path, file: Path) -> Path:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            # archives of whole folders have the package one level down
+            found = [
+                name for name in opened.namelist() if PurePosixPath(name).name == MODEL_FILE and name.count("/") < 2
+            ]
+            if not found:
+                raise UserError(_lacks_model(archive))
+            with opened.open(found[0]) as source, file.open("wb") as target:
+                shutil.copyfileobj(source, target)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        raise UserError(f"'{archive}' cannot be unpacked ({error}). Fetch or copy it again.") from error
+    return file
+
+
+def _lacks_model(package: Path) -> str:
+    return (
+        f"'{package}' holds no {MODEL_FILE}: it is no package that napari-emssl exported. If weights in it are of one "
+        "of the networks here, import their file with --network."
+    )
