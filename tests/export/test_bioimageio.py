@@ -112,6 +112,11 @@ def test_an_image_of_one_s_own_is_the_sample(tmp_path: Path) -> None:
     export_bioimageio(MODELS["denoise"], tmp_path / "package", CREDITS, tmp_path / "own.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "package" / "sample_input.npy")[0, 0], image[0, 22:278, 32:288])
     np.save(tmp_path / "small.npy", image[:, :100])
+    np.save(tmp_path / "nearly.npy", np.pad(image[0, :3, :3], 150))
+    np.save(tmp_path / "nan.npy", np.where(image < 50, np.nan, image))
+    for name in ("nearly", "nan"):
+        with pytest.raises(UserError, match=r"No other program scales .* as this one does"):
+            export_bioimageio(MODELS["denoise"], tmp_path / "other", CREDITS, tmp_path / f"{name}.npy")
     with pytest.raises(UserError, match="100 x 320 px; the sample of this model needs 256 x 256 px"):
         export_bioimageio(MODELS["denoise"], tmp_path / "other", CREDITS, tmp_path / "small.npy")
     assert not (tmp_path / "other").exists()
@@ -130,6 +135,14 @@ def test_a_licence_that_is_in_no_list_is_refused(tmp_path: Path, licence: str) -
     with pytest.raises(UserError, match="SPDX"):
         export_bioimageio(MODELS["denoise"], tmp_path / "package", Credits(licence=licence))
     assert not list(tmp_path.iterdir())
+
+
+def test_names_on_github_need_no_network(tmp_path: Path) -> None:
+    ada = Author("Zoë\x07", affiliation="Lab: #1", github_user="nobody-at-all")
+    export_bioimageio(MODELS["denoise"], tmp_path / "package", Credits((ada,), "mit"))
+    fields = described(tmp_path / "package")
+    assert fields["authors"] == [{"name": "Zoë\x07", "affiliation": "Lab: #1", "github_user": "nobody-at-all"}]
+    assert fields["license"] == "MIT"
 
 
 def test_what_is_still_missing_is_said(tmp_path: Path) -> None:

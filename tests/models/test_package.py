@@ -47,6 +47,12 @@ def test_packages_without_a_model_are_refused(package: Path, tmp_path: Path) -> 
     (tmp_path / "damaged.zip").write_bytes(zipped(package).read_bytes()[:-40])
     with pytest.raises(UserError, match="cannot be unpacked"), model_file_in(tmp_path / "damaged.zip"):
         pass
+    (package / "model.safetensors").write_bytes(b"x")
+    with (
+        pytest.raises(UserError, match=r"model.safetensors in '.*package.zip' is damaged"),
+        model_file_in(zipped(package)),
+    ):
+        pass
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="a folder without a model"), model_file_in(tmp_path / "empty"):
         pass

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..data.images.intensity_scaling import CLIP, IntensityScaling
 from ..data.images.opening import read_image
 from ..errors import UserError
 from ..inference.reading import read_plane
@@ -16,7 +17,9 @@ from ..models.tasks import task_of
 from ..models.weights import build_network
 from ..simulation.hrtem.sample_data import sample_stack
 from ..simulation.stem.sample_data import simulate_pair
+from .tensors import EPSILON
 
+_ROUNDING = 1e-4
 _NOTHING = 1e-3
 """Results that are smaller than this everywhere show nothing."""
 
@@ -56,14 +59,26 @@ def make_sample(model: Model, edge: int, path: Path | None = None) -> Sample:
     plane = np.asarray(scaling.repaired(_simulated(model.card, edge) if path is None else _middle(path, edge)))
     values = np.asarray(plane, np.float32)
     scaled = scaling.fit(values).to_unit(values)
+    shown = "the simulated sample image" if path is None else f"'{path}'"
+    if not _as_declared(values, scaled, scaling):
+        raise UserError(
+            f"No other program scales {shown} as this one does: it holds NaN, or nearly all of its pixels are the "
+            "same. Give another image with --sample."
+        )
     result = _applied(model, scaled)
     if float(np.abs(result).max()) < _NOTHING:
-        shown = "the simulated sample image" if path is None else f"'{path}'"
         raise UserError(
             f"'{model.name}' finds nothing on {shown}, so nobody could test the package with it. Give an image on "
             "which it finds something with --sample."
         )
     return Sample(values, scaled, result)
+
+
+def _as_declared(plane: NDArray[np.float32], scaled: NDArray[np.float32], scaling: IntensityScaling) -> bool:
+    """Whether the steps that a package declares scale a plane as it was scaled here; see `tensors.input_tensor`."""
+    low, high = np.percentile(plane, (scaling.low_percent, scaling.high_percent))
+    declared = np.clip((plane - low) / (high - low + EPSILON), *CLIP)
+    return bool((np.abs(declared - scaled) < _ROUNDING).all())
 
 
 def _simulated(card: Card, edge: int) -> NDArray[np.generic]:

@@ -13,7 +13,7 @@ Fields = dict[str, object]
 """Part of a description, as it is written."""
 IMAGE = "image"
 _SAMPLE_EDGE = 256
-_EPSILON = 1e-30
+EPSILON = 1e-30
 """Added to the range of grey values, which it never changes: it only lets a constant image become zeros."""
 
 
@@ -92,7 +92,7 @@ def _scaled_by(scaling: IntensityScaling) -> list[Fields]:
         "axes": ["y", "x"] if scaling.per == "plane" else ["batch", "y", "x"],
         "min_percentile": scaling.low_percent,
         "max_percentile": scaling.high_percent,
-        "eps": _EPSILON,
+        "eps": EPSILON,
     }
     return [
         {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}},

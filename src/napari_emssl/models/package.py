@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
+from .model_file import read_card
 
 MODEL_FILE = "model.safetensors"
 """The model as this program keeps it, beside the weights for others."""
@@ -55,6 +56,11 @@ def _unpacked(archive: Path, file: Path) -> Path:
                 shutil.copyfileobj(source, target)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise UserError(f"'{archive}' cannot be unpacked ({error}). Fetch or copy it again.") from error
+    try:
+        read_card(file)
+    except UserError as error:
+        # its own message would name the temporary file
+        raise UserError(f"{MODEL_FILE} in '{archive}' is damaged, or no model of this program.") from error
     return file
 
 
