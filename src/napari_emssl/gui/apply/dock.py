@@ -28,7 +28,6 @@ from .request import ApplyRequest, Selection, apply_request, check_fits, select
 from .start import start_applying
 
 if TYPE_CHECKING:
-    from napari.utils.events import Event
     from napari.viewer import Viewer
 
 _ADVANCED = ("tile", "halo", "batch_size", "precision")
@@ -113,9 +112,9 @@ class ApplyDock(Dock):
         align_labels(self.form, self.advanced.form)
         super().showEvent(event)
 
-    def reset_choices(self, event: "Event | None" = None) -> None:
-        """Read the viewer's layers again; napari calls this when they change."""
-        self.image.reset_choices(event)
+    def update_choices(self) -> None:
+        """Bring everything that lists layers up to date."""
+        self.image.reset_choices()
         self.layers.refresh()
         self._calm.start()
 

@@ -11,6 +11,7 @@ from ...formatting import counted
 from ...inference.apply_task import ApplyResult
 from ..job.job_panel import JobPanel
 from ..job.request import RunOptions
+from ..layers.turns import LayerTurns
 from .request import ApplyRequest, Selection, check_fits
 from .result_layer import LayerArray, show_result
 
@@ -92,13 +93,14 @@ class _ResultShow:
         destination = request.destination
         self._where = f" and in '{destination.folder}'" if destination.place == "disk" else ""
         self._lines: list[str] = []
+        self._turns = LayerTurns(viewer)
 
     def begin(self) -> None:
         """Show the first result, and the others after it; nothing of a run whose dock was closed."""
         if self._panel.runner.control.closed:
             return
         self._done()
-        self._next()
+        self._turns.when_settled(lambda: self._next())  # a bound method alone would not keep its object alive
 
     def _next(self) -> None:
         result = self._left.pop(0)
@@ -108,4 +110,4 @@ class _ResultShow:
         self._lines.append(result.describe(layer, self._where))
         self._panel.say("\n".join(self._lines))
         if self._left:
-            QTimer.singleShot(0, lambda: self._next())  # a bound method alone would not keep its object alive
+            QTimer.singleShot(0, lambda: self._turns.when_settled(lambda: self._next()))

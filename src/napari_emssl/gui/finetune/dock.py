@@ -30,7 +30,6 @@ from .segment.page import SegmentPage
 
 if TYPE_CHECKING:
     from napari.layers import Image
-    from napari.utils.events import Event
     from napari.viewer import Viewer
 
 _Page = TrainingPage[TrainingRequest]
@@ -132,6 +131,7 @@ class FinetuneDock(Dock):
         for page in self.pages:
             page.setVisible(page is self.page)
             page.advanced.setVisible(page is self.page)
+        self.page.reset_choices()
         self._on_inputs()
         self._offer(not self.panel.runner.running)
 
@@ -147,13 +147,15 @@ class FinetuneDock(Dock):
         for page in self.pages:
             page.on_close()
 
-    def reset_choices(self, event: "Event | None" = None) -> None:
-        """Read the viewer's layers again; napari calls this when they change."""
-        for page in self.pages:
-            page.reset_choices(event)
+    def update_choices(self) -> None:
+        """Bring everything that lists layers up to date, on the page in view."""
+        self.page.reset_choices()
+        self._suggest_name()
+
+    def forget_layers(self) -> None:
+        """Follow no layer that is gone."""
         if not self.panel.runner.running and self._latest and self._latest[0].layer not in self.viewer.layers:
             self.follower.forget()
-        self._suggest_name()
 
     def _choose_active(self) -> None:
         """Begin with the image that the user has selected."""

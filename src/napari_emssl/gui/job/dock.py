@@ -2,16 +2,29 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ... import worker_jobs
 from ...jobs.worker import client
+from ..layers.brush_circle import remove_brush_box
 from ..threads.background import close_at_end, start_thread
 from ..widgets.form_layout import RowForm
 from .job_panel import JobPanel
 
 if TYPE_CHECKING:
+    from napari.utils.events import Event
     from napari.viewer import Viewer
 
 PLUGIN = "napari-emssl"
@@ -31,6 +44,7 @@ class Column(QScrollArea):
         self.viewer = viewer
         self._window = viewer.window  # to be held, as napari gives a plugin a new proxy each time
         close_at_end(self._window)
+        remove_brush_box(viewer)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -42,6 +56,41 @@ class Column(QScrollArea):
         self.form = RowForm()
         self.column.addLayout(self.form)
         self.setWidget(self.body)
+        self._stale = False
+        """Whether the layers have changed since they were last read."""
+        self._turn = QTimer(self, singleShot=True, interval=0, timeout=self._on_turn)
+
+    def reset_choices(self, event: "Event | None" = None) -> None:
+        """Read the viewer's layers again: once a turn of the event loop when napari calls this for each, else at once.
+
+        A dock behind another one reads them when it comes into view.
+        """
+        self._stale = True
+        if event is None:
+            self._read_layers()
+        else:
+            self._turn.start()
+
+    def update_choices(self) -> None:
+        """Bring everything that lists layers up to date; a column on its own lists none."""
+
+    def forget_layers(self) -> None:
+        """Let go of what is no longer in the viewer; called once a turn, whether the dock is in view or not."""
+
+    def _on_turn(self) -> None:
+        self.forget_layers()
+        if self.isVisibleTo(self.window()):
+            self._read_layers()
+
+    def _read_layers(self) -> None:
+        if self._stale:
+            self._stale = False
+            self.update_choices()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with the layers."""
+        self._read_layers()
+        super().showEvent(event)
 
     def sizeHint(self) -> QSize:
         """Ask for a dock that leaves most of a small screen to the image."""
@@ -70,10 +119,19 @@ class Column(QScrollArea):
         """End what is running, since the dock is gone; a column on its own runs nothing."""
 
     def event(self, event: QEvent) -> bool:
-        """Notice when napari takes the dock out of its window."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.on_close()
+        """Notice when napari puts the dock into its window, and when it takes it out."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                self._turn.stop()
+                self.on_close()
+            else:
+                QTimer.singleShot(0, self._join_others)  # napari places the dock after it has made its frame
         return bool(super().event(event))
+
+    def _join_others(self) -> None:
+        """Become a tab beside the other docks of this plugin: below each other they leave room for none."""
+        if isalive(self) and isinstance(frame := self.parent(), QDockWidget):
+            _tabify(frame)
 
 
 class Dock(Column):
@@ -101,6 +159,21 @@ def hbox(*widgets: QWidget) -> QWidget:
         layout.addWidget(widget, 1 if widget is widgets[0] else 0)
     row.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     return row
+
+
+def _tabify(frame: QDockWidget) -> None:
+    """Make a dock a tab of one of this plugin that is in the same area, unless it shares its place with others."""
+    window = frame.parent()
+    if not isinstance(window, QMainWindow) or frame.isFloating() or window.tabifiedDockWidgets(frame):
+        return
+    area = window.dockWidgetArea(frame)
+    for other in window.findChildren(QDockWidget):
+        near = window.dockWidgetArea(other) == area and not other.isFloating() and not other.isHidden()
+        if other is not frame and near and isinstance(other.widget(), Column):
+            window.tabifyDockWidget(other, frame)
+            frame.show()
+            frame.raise_()
+            return
 
 
 def open_dock(viewer: "Viewer", name: str) -> QWidget:

@@ -1,8 +1,9 @@
 """Which painting belongs to which image. No Qt."""
 
 import re
-from collections.abc import Iterable
-from itertools import takewhile
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from itertools import pairwise, permutations, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,8 +29,13 @@ def painting_of(image: "Image | None", paintings: "Iterable[Labels]") -> "Labels
         return None
     on_grid = [labels for labels in paintings if shape_of(labels) == shape_of(image)]
     named = [labels for labels in on_grid if labels.name.startswith(f"{image.name} | painting")]
-    drawn = [labels for labels in on_grid if "model" not in labels.metadata.get(METADATA_KEY, {})]
+    drawn = [labels for labels in on_grid if not is_result(labels)]
     return named[-1] if named else drawn[0] if len(drawn) == 1 else None
+
+
+def is_result(layer: "Layer") -> bool:
+    """Whether a layer was made by a model: shown, measured and saved, but never picked to learn from by itself."""
+    return "model" in layer.metadata.get(METADATA_KEY, {})
 
 
 def regions_of_image(image: "Image | None", shapes: "Iterable[Shapes]") -> "Shapes | None":
@@ -94,7 +100,7 @@ def partner_of(
     """
     if image is None:
         return None
-    fitting = [layer for layer in layers if layer != image and _fits(image, layer, task)]
+    fitting = [layer for layer in layers if layer != image and not is_result(layer) and _fits(image, layer, task)]
     best = max(fitting, key=lambda layer: _score(image, layer, task), default=None)
     if best is None or (picked in fitting and _score(image, picked, task) >= _score(image, best, task)):
         return None
@@ -103,9 +109,35 @@ def partner_of(
 
 def likely_pair(layers: "Iterable[Image]", task: TaskName) -> "tuple[Image, Image] | None":
     """Return the image and the clean image that most speaks for among some layers; None where no two fit."""
-    listed = list(layers)
-    pairs = [(image, clean) for image in listed if (clean := partner_of(image, listed, task)) is not None]
+    groups: dict[tuple[int, ...], list[Image]] = {}
+    for layer in layers:
+        if not is_result(layer):
+            groups.setdefault(shape_of(layer)[:-2], []).append(layer)
+    pairs = [pair for group in groups.values() for pair in _neighbours(group, task) if _fits(*pair, task)]
     return max(pairs, key=lambda pair: _score(pair[0], pair[1], task) - 3.0 * _looks_clean(pair[0]), default=None)
+
+
+def _neighbours(layers: "Iterable[Image]", task: TaskName) -> "Iterator[tuple[Image, Image]]":
+    """Yield pairs among which the likeliest is, about as many as there are layers, not each with each.
+
+    What speaks for a partner are its words and the beginning of its name that both share. Sorted by name, layers whose
+    names begin alike are neighbours, also among those that say they are clean; layers of one simulation are tried all.
+    """
+    listed = sorted(layers, key=lambda layer: str(layer.name))
+    runs: dict[object, list[Image]] = {}
+    for layer in listed:
+        run = layer.metadata.get(METADATA_KEY, {}).get("simulated", {}).get("run")
+        if run is not None:
+            runs.setdefault(run, []).append(layer)
+    clean = [layer for layer in listed if re.search(_WORDS[task], layer.name, re.IGNORECASE)]
+    names = [str(layer.name) for layer in clean]
+    for image in listed:
+        at = bisect_left(names, str(image.name))
+        yield from ((image, partner) for partner in clean[max(at - 1, 0) : at + 2] if partner is not image)
+    for one, other in pairwise(listed):
+        yield from ((one, other), (other, one))
+    for made in runs.values():
+        yield from permutations(made, 2)
 
 
 def _looks_clean(layer: "Image") -> bool:

@@ -1,5 +1,7 @@
 """Layers that show what a running job predicts for the plane in view: labels, restored intensities, uncertainty."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...models.tasks import TaskName, task_of
 from .layers import METADATA_KEY, LayerSnapshot, appearance_of, placement_of_finer, placement_of_plane
+from .turns import LayerTurns
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -28,6 +31,7 @@ class _PreviewBase:
         self._layer: Image | Labels | None = None
         self._source: LayerSnapshot | None = None
         self._dismissed = False
+        self._turns = LayerTurns(viewer)
 
     def remove(self) -> None:
         """Remove the layer."""
@@ -40,7 +44,16 @@ class _PreviewBase:
     def _is_there(self) -> bool:
         return self._layer is not None and self._layer in self._viewer.layers
 
+    def _waits(self, show: Callable[[NDArray[np.generic]], None], image: NDArray[np.generic]) -> bool:
+        """Whether the layer cannot come in this turn of the event loop; then the newest image is shown in the next."""
+        if self._layer is not None or self._turns.settled:
+            return False
+        self._turns.drop()
+        self._turns.when_settled(partial(show, image))
+        return True
+
     def _take_away(self) -> None:
+        self._turns.drop()
         if self._is_there():
             self._viewer.layers.remove(self._layer)
         self._layer = None
@@ -79,6 +92,8 @@ class PreviewLayer(_PreviewBase):
         """Show predicted labels ``(h, w)``, unless the user has deleted the layer during this run."""
         self._notice_deletion()
         if self._dismissed or self._source is None or labels.shape != self._source.shape[-2:]:
+            return
+        if self._waits(self.show, labels):
             return
         if self._layer is None:
             self._insert(self._labels(self._source, labels), self._place_below(self._below))
@@ -124,7 +139,7 @@ class UncertaintyLayer(_PreviewBase):
         self._notice_deletion()
         if not self._wanted or self._dismissed or self._source is None:
             return
-        if uncertainty.shape != self._source.shape[-2:]:
+        if uncertainty.shape != self._source.shape[-2:] or self._waits(self.show, uncertainty):
             return
         if self._layer is None:
             self._insert(self._image(self._source, uncertainty), self._place_below(self._below))
@@ -181,7 +196,7 @@ class RestoredPreview(_PreviewBase):
         if self._dismissed or self._source is None:
             return
         factor = restored.shape[0] // self._source.shape[-2]
-        if restored.shape != tuple(factor * n for n in self._source.shape[-2:]):
+        if restored.shape != tuple(factor * n for n in self._source.shape[-2:]) or self._waits(self.show, restored):
             return
         if self._layer is None:
             self._insert(self._image(self._source, restored, factor), self._place_above())

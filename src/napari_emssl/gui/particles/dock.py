@@ -14,6 +14,7 @@ from ...particles.table import ParticleTable, concatenate
 from ..job.dock import Column, hbox
 from ..layers.calibration import pixel_of
 from ..layers.layers import METADATA_KEY, LayerSnapshot, placement, plane_in_view, snapshot_of
+from ..layers.turns import LayerTurns
 from ..plugin.pixel_size import set_pixel_size
 from ..threads.newest import NewestWins
 from ..widgets.fields import combo_box
@@ -53,6 +54,7 @@ class ParticlesDock(Column):
         super().__init__(napari_viewer)
         self.measurer: NewestWins[tuple[MeasureRequest, Cuts], FoundPlane] = NewestWins(_measure, _CALM_MS, self)
         self.output = ParticleLayer(napari_viewer)
+        self._turns = LayerTurns(napari_viewer)
         self._live: Labels | None = None
         self._cuts: Cuts = {}
         self._request: MeasureRequest | None = None
@@ -97,7 +99,7 @@ class ParticlesDock(Column):
         self.scope.currentIndexChanged.connect(self._ask)
         self.labels.changed.connect(self._on_labels)
         self.image.changed.connect(self._ask)
-        self.measurer.answered.connect(self._on_found)
+        self.measurer.answered.connect(lambda found: self._turns.when_settled(lambda: self._on_found(found)))
         self.measurer.failed.connect(self._on_failure)
         self.measurer.busy_changed.connect(self._on_busy)
         self.view.picked.connect(self._go_to)
@@ -105,13 +107,16 @@ class ParticlesDock(Column):
         self.viewer.events.theme.connect(self._follow_theme)
         self.viewer.mouse_drag_callbacks.append(self._on_mouse)
 
-    def reset_choices(self, event: "Event | None" = None) -> None:
-        """Read the viewer's layers again; napari calls this when they change."""
-        self.labels.reset_choices(event)
-        self.image.reset_choices(event)
+    def update_choices(self) -> None:
+        """Bring everything that lists layers up to date."""
+        self.labels.reset_choices()
+        self.image.reset_choices()
+        self._show_unit()
+
+    def forget_layers(self) -> None:
+        """Follow no layer that is gone."""
         if self._live is not None and self._live not in self.viewer.layers:
             self._follow(None)
-        self._show_unit()
 
     def begin(self) -> None:
         """Measure what is chosen, and from now on follow every change."""

@@ -27,7 +27,6 @@ from .request import DEFAULTS, PretrainRequest, pretrain_request
 from .source_picker import SourcePicker
 
 if TYPE_CHECKING:
-    from napari.utils.events import Event
     from napari.viewer import Viewer
 
 _ADVANCED = (
@@ -118,8 +117,8 @@ class PretrainDock(Dock):
         align_labels(self.form, self.advanced.form)
         super().showEvent(event)
 
-    def reset_choices(self, event: "Event | None" = None) -> None:
-        """Read the viewer's layers again; napari calls this when they change."""
+    def update_choices(self) -> None:
+        """Bring everything that lists layers up to date."""
         self.sources.refresh()
         self._suggest_name()
 

@@ -20,7 +20,6 @@ from .layers import FINE, IMAGE, SimulatedLayers
 from .request import SimulateRequest, simulate_request
 
 if TYPE_CHECKING:
-    from napari.utils.events import Event
     from napari.viewer import Viewer
 
     from ...simulation.job import Simulated
@@ -94,9 +93,9 @@ class SimulateDock(Dock):
         align_labels(self.form, *self.simulated.forms)
         super().showEvent(event)
 
-    def reset_choices(self, event: "Event | None" = None) -> None:
-        """Read the viewer's layers again; napari calls this when they change."""
-        self.simulated.reset_choices(event)
+    def update_choices(self) -> None:
+        """Bring everything that lists layers up to date."""
+        self.simulated.reset_choices()
         self._offer_teaching()
 
     def _show_folder(self) -> None:

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from ..layers.layers import METADATA_KEY
+from ..layers.matching import is_result
 from .fields import fit_into_dock
 
 if TYPE_CHECKING:
@@ -39,20 +40,57 @@ class LayerPicker(ComboBox):
 
     """
 
+    _listed: "list[Layer] | None" = None
+    """The layers offered now; None before any were read."""
+
     def __init__(self, choices: "Callable[[ComboBox], list[Layer]]", none: str = "") -> None:
         self.null_string = none
+        self._offer = choices
         super().__init__(choices=choices, nullable=bool(none))
         fit_into_dock(self.native)
 
+    @property
+    def value(self) -> "Layer | None":
+        """The picked layer. Docks read the viewer once a turn of the event loop; who asks earlier is told the truth."""
+        self._catch_up()
+        return self.get_value()
+
+    @value.setter
+    def value(self, layer: "Layer | None") -> None:
+        self._catch_up()
+        ComboBox.value.fset(self, layer)
+
+    @property
+    def choices(self) -> "tuple[Layer | None, ...]":
+        """The layers that can be picked."""
+        self._catch_up()
+        offered: tuple[Layer | None, ...] = ComboBox.choices.fget(self)
+        return offered
+
+    @choices.setter
+    def choices(self, choices: object) -> None:
+        ComboBox.choices.fset(self, choices)
+
     def reset_choices(self, *_: object) -> None:
         """Read the choices again; `changed` is emitted when the picked layer is gone."""
-        picked = self.get_value()
+        picked, self._listed = self.get_value(), self._offer(self)
         with self.changed.blocked():
             super().reset_choices()
-            if picked is not None and picked in self.choices:
-                self.value = picked
-        if self.value is not picked:
-            self.changed.emit(self.value)
+            self._pick_again(picked)
+        if self.get_value() is not picked:
+            self.changed.emit(self.get_value())
+
+    def _pick_again(self, picked: "Layer | None") -> None:
+        """Pick what was picked; where it is gone, the first layer that is no result of a model, if there is one."""
+        listed = self._listed or []
+        if picked in listed:
+            self.value = picked
+        elif listed and not self.null_string:
+            self.value = next((layer for layer in listed if not is_result(layer)), self.get_value())
+
+    def _catch_up(self) -> None:
+        if self._listed is not None and self._listed != self._offer(self):
+            self.reset_choices()
 
 
 def layer_picker(

@@ -81,9 +81,37 @@ def test_layers_that_come_later_are_paired(qtbot, viewer, noisy, clean):
     page = page_of(dock)
     for name, array in {"flat": clean[0] - 1, "clean": clean[0], "noisy": noisy[0]}.items():
         viewer.add_image(array, name=f"x | {name}")
-    assert names(page.table) == [("x | noisy", "x | clean")]
+    qtbot.waitUntil(lambda: names(page.table) == [("x | noisy", "x | clean")], timeout=5000)
     page.task.setCurrentIndex(1)
     assert names(page.table) == [("x | noisy", "x | flat")]
+
+
+def test_results_are_never_learnt_from_and_picks_of_the_user_stay(qtbot, viewer, noisy, clean):
+    dock = open_dock(viewer, FINETUNE)
+    table = page_of(dock).table
+    for name, array in {"a | noisy": noisy, "a | clean": clean}.items():
+        viewer.add_image(array, name=name)
+    qtbot.waitUntil(lambda: names(table) == [("a | noisy", "a | clean")], timeout=5000)
+    viewer.add_image(clean, name="a | noisy | clean", metadata={METADATA_KEY: {"model": "m"}})
+    viewer.add_image(noisy, name="another")
+    qtbot.wait(20)
+    assert names(table) == [("a | noisy", "a | clean")]
+    table.rows[0].clean.value = viewer.layers["another"]
+    viewer.add_image(clean, name="a | noisy | truth")
+    qtbot.wait(20)
+    assert names(table) == [("a | noisy", "another")], "a pick of the user does not change"
+    table.rows[0].image.value = viewer.layers["another"]
+    table.rows[0].clean.value = viewer.layers["a | clean"]
+    viewer.add_image(clean, name="another | clean")
+    qtbot.wait(20)
+    assert names(table) == [("another", "a | clean")]
+    table.add_pair()
+    assert "a | noisy | clean" not in names(table)[1]
+    for name in ("a | noisy", "another", "a | clean", "another | clean", "a | noisy | truth"):
+        viewer.layers.remove(name)
+    late = viewer.add_image(noisy, name="late")
+    qtbot.wait(20)
+    assert table.rows[0].image.value in (viewer.layers["a | noisy | clean"], late)
 
 
 def test_wrong_pairs_stop_start_with_their_sentence(qtbot, dock, viewer, noisy):

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QToolB
 
 from ....data.datasets.pair_check import PairCheck
 from ....errors import UserError
-from ...layers.matching import likely_pair, partner_of
+from ...layers.matching import is_result, likely_pair, partner_of
 from ...threads.newest import NewestWins
 from ...widgets.message import MessageLabel
 from ...widgets.pickers import LayerPicker, layer_picker
@@ -59,8 +59,12 @@ class PairRow(QObject):
         """What is known about the pair; None while it is being checked, and where there is none."""
         self.asked = False
         """Whether the pair is being checked."""
-        self.image.changed.connect(lambda _: self._on_image())
-        self.clean.changed.connect(lambda _: self._on_clean())
+        self.own = [False, False]
+        """Whether the user has picked the image, and the clean one: that does not change by itself."""
+        self._viewer, self._guessing = viewer, False
+        self._before: LayerPair = self.layers
+        self.image.changed.connect(lambda _: self._on_pick(0))
+        self.clean.changed.connect(lambda _: self._on_pick(1))
 
     @property
     def layers(self) -> LayerPair:
@@ -78,22 +82,36 @@ class PairRow(QObject):
         self.clean.reset_choices(event)
 
     def set_layers(self, image: "ImageLayer | None", clean: "ImageLayer | None") -> None:
-        """Pick two layers."""
-        self.reset_choices()
-        self.image.value, self.clean.value = image, clean
+        """Pick two layers for the user."""
+        self._pick(image, clean)
+        self.own = [True, True]
+
+    def guess_both(self, task: RestoreTask) -> None:
+        """Pick the pair that most speaks for, where the user has picked nothing."""
+        found = likely_pair(self.image.choices, task)
+        if found is not None:
+            self._pick(*found)
 
     def guess(self, task: RestoreTask) -> None:
         """Pick the clean image that belongs to the image, unless one is picked that fits its grid."""
         found = partner_of(self.image.value, self.clean.choices, task, self.clean.value)
         if found is not None:
-            self.clean.value = found
+            self._pick(self.image.value, found)
 
-    def _on_image(self) -> None:
-        self.image.native.setToolTip(_name(self.image.value))
-        self.changed.emit()
+    def _pick(self, *layers: "ImageLayer | None") -> None:
+        before, self._guessing = self._guessing, True
+        try:
+            for picker, layer in zip((self.image, self.clean), layers, strict=True):
+                if picker.value is not layer:
+                    picker.value = layer
+        finally:
+            self._guessing = before
 
-    def _on_clean(self) -> None:
-        self.clean.native.setToolTip(_name(self.clean.value))
+    def _on_pick(self, which: int) -> None:
+        """Another layer is picked: by the user, unless it is a guess or stands in for one that is gone."""
+        before, self._before = self._before[which], self.layers
+        self.own[which] = not self._guessing and before is not None and before in self._viewer.layers
+        (self.image, self.clean)[which].native.setToolTip(_name(self.layers[which]))
         self.changed.emit()
 
     def show_state(self) -> None:
@@ -137,8 +155,6 @@ class PairTable(QWidget):
         self._viewer = viewer
         self._task: RestoreTask = "denoise"
         self._alone = False
-        self._guessed: LayerPair | None = None
-        """The first pair as long as it is a guess that the user has not changed."""
         self._checks = NewestWins[list[tuple[int, Pair]], tuple[int, PairCheck]](checks_of, _CALM_MS, self)
         self._checks.answered.connect(self._on_checked)
         self.rows: list[PairRow] = []
@@ -179,7 +195,7 @@ class PairTable(QWidget):
         row = PairRow(self._viewer, self)
         row.reset_choices()
         taken = [layer for other in self.rows for layer in other.layers if layer is not None]
-        free = [layer for layer in row.image.choices if layer not in taken]
+        free = [layer for layer in row.image.choices if layer not in taken and not is_result(layer)]
         if free:
             row.image.value = free[-1]
         row.guess(self._task)
@@ -223,11 +239,9 @@ class PairTable(QWidget):
         for row in self.rows:
             row.reset_choices(event)
         first = self.rows[0]
-        if first.clean.value == first.image.value or first.layers == self._guessed:
-            found = likely_pair(first.image.choices, self._task)
-            if found is not None and not self._alone:
-                self._guessed = found
-                first.set_layers(*found)
+        if self._alone or first.own[1]:
+            return
+        (first.guess if first.own[0] else first.guess_both)(self._task)
 
     @property
     def layers(self) -> list[LayerPair]:
