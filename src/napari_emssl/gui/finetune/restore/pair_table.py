@@ -1,7 +1,7 @@
 """Pairs of layers, one per row: the noisy image, its clean image, whether they fit, and what is wrong where not."""
 
 from collections.abc import Iterator
-from typing import TYPECHECKING
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
@@ -15,7 +15,7 @@ from ...widgets.pickers import LayerPicker
 from .pair_row import CHECKING, PairRow
 from .request import LayerPair, Pair, RestoreTask, checks_of, pair_of
 
-if TYPECHECKING:
+if TYPE_CHECKING:
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
