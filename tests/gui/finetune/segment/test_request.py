@@ -4,7 +4,7 @@ import pytest
 from napari.layers import Image, Labels, Shapes
 
 from napari_emssl.errors import UserError
-from napari_emssl.gui.finetune.segment.classes import PaintedClass, remember
+from napari_emssl.gui.finetune.painting.classes import PaintedClass, remember
 from napari_emssl.gui.finetune.segment.request import segment_request
 from napari_emssl.jobs.settings import FinetuneSettings
 

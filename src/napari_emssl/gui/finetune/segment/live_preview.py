@@ -16,8 +16,8 @@ from ....jobs.worker import client
 from ...job.runner import Runner
 from ...layers.layers import Index, plane_in_view, snapshot_of
 from ...threads.newest import NewestWins
+from ..painting.painted_values import edit_events
 from .paint_memory import PaintMemory
-from .painted_values import edit_events
 from .preview_snapshot import Inputs, PreviewSnapshot, alike
 
 if TYPE_CHECKING:

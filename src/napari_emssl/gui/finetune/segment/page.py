@@ -20,12 +20,12 @@ from ...layers.previews import PreviewLayer, UncertaintyLayer
 from ...training.page import AUTOSAVE_SECONDS, TrainingPage
 from ...widgets.fields import combo_box
 from ...widgets.pickers import layer_picker
-from .class_table import ClassTable
+from ..painting.class_table import ClassTable
+from ..painting.regions import new_regions
 from .image_list import ImageList
 from .keep_row import KeepRow
 from .live_preview import LivePreview
 from .preview_snapshot import Inputs
-from .regions import new_regions
 from .request import Pair, SegmentRequest, segment_request
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...layers.layers import Index, LayerSnapshot, plane_in_view, snapshot_of, window_in_view
-from .classes import given_classes
-from .painted_image import PaintedImage
+from ..painting.classes import given_classes
+from ..painting.painted_image import PaintedImage
+from ..painting.regions import regions_of
 from .preview_snapshot import FoundPlanes, Inputs, OtherPainting, PreviewSnapshot
-from .regions import regions_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ....training.live_preview.query import PreviewQuery
 from ...layers.layers import Index, LayerSnapshot
-from .classes import PaintedClass, Unpainted, labels_of_planes
-from .painted_image import PaintedImage
-from .regions import AnnotatedRegion
+from ..painting.classes import PaintedClass, Unpainted, labels_of_planes
+from ..painting.painted_image import PaintedImage
+from ..painting.regions import AnnotatedRegion
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Shapes

@@ -19,9 +19,9 @@ from ....jobs.worker import client
 from ....models.model_file import Model
 from ...job.request import RunOptions
 from ...layers.layers import LayerSnapshot
-from .classes import PaintedClass, Role, Unpainted, agreed_classes, labels_of_planes
-from .painted_image import PaintedImage, painted_image
-from .painting_files import painting_paths, save_paintings
+from ..painting.classes import PaintedClass, Role, Unpainted, agreed_classes, labels_of_planes
+from ..painting.painted_image import PaintedImage, painted_image
+from ..painting.painting_files import painting_paths, save_paintings
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer

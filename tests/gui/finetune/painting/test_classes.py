@@ -3,7 +3,7 @@ import pytest
 from napari.layers import Labels
 
 from napari_emssl.errors import UserError
-from napari_emssl.gui.finetune.segment.classes import (
+from napari_emssl.gui.finetune.painting.classes import (
     PaintedClass,
     agreed_classes,
     given_classes,

@@ -3,7 +3,7 @@ import pytest
 from napari.layers import Image, Shapes
 
 from napari_emssl.errors import UserError
-from napari_emssl.gui.finetune.segment.regions import mask_of, new_regions, regions_of
+from napari_emssl.gui.finetune.painting.regions import mask_of, new_regions, regions_of
 
 BOX = np.array([[4, 6], [4, 16], [10, 16], [10, 6]], float)
 

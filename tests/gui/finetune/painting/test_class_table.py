@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_emssl.gui.finetune.segment.class_table import ClassTable
-from napari_emssl.gui.finetune.segment.classes import PaintedClass, given_classes, labels_in, remember
+from napari_emssl.gui.finetune.painting.class_table import ClassTable
+from napari_emssl.gui.finetune.painting.classes import PaintedClass, given_classes, labels_in, remember
 
 pytestmark = pytest.mark.gui
 
@@ -117,7 +117,7 @@ def test_a_slow_layer_is_read_in_a_thread_and_not_all_the_time(qtbot, table, pai
         threading.Event().wait(0.2)
         return labels_in(data, shape)
 
-    monkeypatch.setattr("napari_emssl.gui.finetune.segment.painted_values.labels_in", slow)
+    monkeypatch.setattr("napari_emssl.gui.finetune.painting.painted_values.labels_in", slow)
     table.watch([painting])
     wait_for(qtbot, table, [1, 3])
     for _ in range(40):
