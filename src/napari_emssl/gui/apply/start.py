@@ -42,7 +42,11 @@ class Applied:
 
 
 def start_applying(
-    panel: JobPanel, viewer: "Viewer", request: ApplyRequest, done: Callable[[], None] = lambda: None
+    panel: JobPanel,
+    viewer: "Viewer",
+    request: ApplyRequest,
+    done: Callable[[], None] = lambda: None,
+    shown: "Callable[[Layer], None]" = lambda layer: None,
 ) -> None:
     """Run the job in the panel; when it ends, show the layers.
 
@@ -56,6 +60,8 @@ def start_applying(
         What is applied to what.
     done
         Called before the first layer is shown.
+    shown
+        Called with each layer.
 
     Raises
     ------
@@ -67,7 +73,7 @@ def start_applying(
     panel.run(
         lambda: request.start(RunOptions()),
         lambda outcomes: [_applied(*each) for each in zip(request.selections, outcomes, strict=True)],
-        lambda results, _stopped: _ResultShow(panel, viewer, request, results, done).begin(),
+        lambda results, _stopped: _ResultShow(panel, viewer, request, results, done, shown).begin(),
         title=f"Applying the model to {request.title} …",
     )
 
@@ -87,9 +93,10 @@ class _ResultShow:
 
     def __init__(
         self, panel: JobPanel, viewer: "Viewer", request: ApplyRequest, results: list[Applied],
-        done: Callable[[], None],
+        done: Callable[[], None], shown: "Callable[[Layer], None]",
     ) -> None:  # fmt: skip
-        self._panel, self._viewer, self._request, self._left, self._done = panel, viewer, request, list(results), done
+        self._panel, self._viewer, self._request, self._left = panel, viewer, request, list(results)
+        self._done, self._shown = done, shown
         destination = request.destination
         self._where = f" and in '{destination.folder}'" if destination.place == "disk" else ""
         self._lines: list[str] = []
@@ -109,5 +116,7 @@ class _ResultShow:
             layer = show_result(self._viewer, self._request.card, self._request.model, result.selection, result.array)
         self._lines.append(result.describe(layer, self._where))
         self._panel.say("\n".join(self._lines))
+        if layer is not None:
+            self._shown(layer)
         if self._left:
             QTimer.singleShot(0, lambda: self._turns.when_settled(lambda: self._next()))

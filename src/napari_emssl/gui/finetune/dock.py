@@ -6,15 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QLabel, QLineEdit, QPushButton, QTabBar, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QLineEdit, QPushButton, QTabBar, QWidget
 
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
 from ...jobs.settings import ApplySettings, FinetuneSettings
+from ...models.tasks import task_of
 from ...models.zoo import free_name
 from ..apply.request import apply_request, select
 from ..apply.start import start_applying
-from ..job.dock import Dock, hbox
+from ..job.dock import PARTICLES, Dock, open_dock
 from ..job.job_panel import JobPanel
 from ..job.plane_follower import PlaneFollower
 from ..job.request import RunOptions
@@ -29,7 +30,7 @@ from .restore.page import RestorePage
 from .segment.page import SegmentPage
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Layer
     from napari.viewer import Viewer
 
 _Page = TrainingPage[TrainingRequest]
@@ -110,7 +111,7 @@ class FinetuneDock(Dock):
         self.panel.preview.connect(lambda images: self._running.show_preview(images))
         self.panel.idle.connect(self._on_idle)
         self.apply_button = QPushButton("Apply to this layer")
-        self.apply_button.clicked.connect(self.apply)
+        self.apply_button.clicked.connect(lambda: self.apply())
         self.resume_button = QPushButton("Resume training")
         self.resume_button.setToolTip("Continue from the last autosave, with the painting and settings of that run.")
         self.resume_button.clicked.connect(self.resume)
@@ -120,7 +121,15 @@ class FinetuneDock(Dock):
         self.more_button.setToolTip("Train the new model further, with everything painted or paired so far.")
         self.more_button.clicked.connect(self.train_more)
         self.panel.extra.addWidget(self.resume_button)
-        self.offers = hbox(self.more_button, self.apply_button)
+        self.measure_button = QPushButton("Measure particles")
+        self.measure_button.setToolTip("Apply the new model to this layer and measure the particles that it finds.")
+        self.measure_button.clicked.connect(self.measure)
+        self.offers = QWidget()
+        offers = QGridLayout(self.offers)
+        offers.setContentsMargins(0, 0, 0, 0)
+        for place, button in enumerate((self.more_button, self.apply_button)):
+            offers.addWidget(button, 0, place)
+        offers.addWidget(self.measure_button, 1, 0, 1, 2)
         self.offers.hide()
         self.panel.extra.addWidget(self.offers)
         self.column.addWidget(self.panel, 1)
@@ -286,10 +295,16 @@ class FinetuneDock(Dock):
         offered = self.trained is not None and self._trained_by is self.page
         self.offers.setVisible(offered)
         self.offers.setEnabled(idle)
+        if self.trained is not None:
+            self.measure_button.setVisible(task_of(self.trained.card.task).gives_labels)
         self.panel.start_button.setText("Start again" if offered else "Start")
 
-    def apply(self) -> None:
-        """Apply the new model to the layer it was trained on."""
+    def measure(self) -> None:
+        """Apply the new model to the layer it was trained on, and measure what it finds."""
+        self.apply(lambda layer: open_dock(self.viewer, PARTICLES).measure_layer(layer))
+
+    def apply(self, shown: "Callable[[Layer], None]" = lambda layer: None) -> None:
+        """Apply the new model to the layer it was trained on; `shown` is called with the result."""
         image = self._trained_on if self._trained_on in self.viewer.layers else self._running.image.value
         try:
             settings = ApplySettings(device=self.device.currentText())
@@ -297,4 +312,4 @@ class FinetuneDock(Dock):
         except UserError as error:
             self.panel.show_error(error)
             return
-        start_applying(self.panel, self.viewer, request, self._running.remove_preview)
+        start_applying(self.panel, self.viewer, request, self._running.remove_preview, shown)

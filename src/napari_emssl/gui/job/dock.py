@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PLUGIN = "napari-emssl"
 APPLY, FINETUNE = "EM SSL Apply model", "EM SSL Fine-tune"
 MODELS, PRETRAIN = "EM SSL Models", "EM SSL Pretrain"
-SIMULATE = "EM SSL Simulate"
+PARTICLES, SIMULATE = "EM SSL Particles", "EM SSL Simulate"
 """Names of the docks in the plugin's menu."""
 
 _SIZE = QSize(370, 640)

@@ -13,6 +13,7 @@ from ...data.formats.axes import PlaneAxis
 from ...data.images.image import GreyPlanes, Image, grey
 from ...errors import UserError
 from .calibration import pixel_of, plane_axes
+from .colours import painting_colours
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
@@ -251,7 +252,8 @@ def new_painting(layer: "ImageLayer") -> tuple[NDArray[np.uint8], dict[str, obje
             f"'{source.name}' is too large to be painted as a whole. "
             "Duplicate a few of its planes into a layer of their own and paint there."
         )
-    return np.zeros(source.shape, np.uint8), {"name": f"{source.name} | painting", **source.placement}
+    named = {"name": f"{source.name} | painting", "colormap": painting_colours()}
+    return np.zeros(source.shape, np.uint8), {**named, **source.placement}
 
 
 def brush_size(shape: tuple[int, ...]) -> int:

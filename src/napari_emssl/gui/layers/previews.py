@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
 from ...models.tasks import TaskName, task_of
+from .colours import outline_colours, outlined
 from .layers import METADATA_KEY, LayerSnapshot, appearance_of, placement_of_finer, placement_of_plane
 from .turns import LayerTurns
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
+_MOST_COLOURS = 255
 _OPACITY, _GAMMA = 0.5, 2.0
 """The image stays visible below what is nearly decided."""
 
@@ -81,7 +83,9 @@ class _PreviewBase:
 
 
 class PreviewLayer(_PreviewBase):
-    """The predicted labels of the plane in view, below the painting."""
+    """The predicted labels of the plane in view, below the painting: contours with a light fill."""
+
+    _layer_colours: tuple[int, ...] = ()
 
     def begin(self, source: LayerSnapshot, below: "Layer | None" = None) -> None:
         """Get ready for a run on `source`; the layer will lie below the layer `below`."""
@@ -96,9 +100,18 @@ class PreviewLayer(_PreviewBase):
         if self._waits(self.show, labels):
             return
         if self._layer is None:
-            self._insert(self._labels(self._source, labels), self._place_below(self._below))
+            self._layer_colours = ()
+            self._insert(self._labels(self._source, outlined(labels)), self._place_below(self._below))
         else:
-            self._layer.data = labels
+            self._layer.data = outlined(labels)
+        self._colour(labels)
+
+    def _colour(self, labels: NDArray[np.generic]) -> None:
+        """Give the labels the colours that they were painted with; new ones only, as the canvas takes time for them."""
+        found = tuple(range(1, min(int(labels.max(initial=0)), _MOST_COLOURS) + 1))
+        if self._layer is not None and len(found) > len(self._layer_colours):
+            self._layer_colours = found
+            self._layer.colormap = outline_colours(found)
 
     def blank(self) -> None:
         """Show nothing until the next prediction: the slider was moved."""
@@ -107,7 +120,7 @@ class PreviewLayer(_PreviewBase):
     @staticmethod
     def _labels(source: LayerSnapshot, labels: NDArray[np.generic]) -> Labels:
         return Labels(
-            labels, name=f"{source.name} | preview", opacity=_OPACITY, metadata=_preview_metadata(),
+            labels, name=f"{source.name} | preview", opacity=1.0, metadata=_preview_metadata(),
             **placement_of_plane(source.placement),
         )  # fmt: skip
 

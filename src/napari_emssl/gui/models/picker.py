@@ -97,6 +97,8 @@ class ModelPicker(SearchBox):
         self._recommended: dict[str, str] = {}
         """What it recommends for a task, as far as it was asked."""
         self._files: list[str] = []
+        self._newest = ""
+        """Of the models that can be applied, the own one that was made last; it is picked until the user picks one."""
         self._pixel_size_nm: float | None = None
         self._task: TaskName = "segment"
         self.lineEdit().setPlaceholderText("no model yet")
@@ -108,9 +110,15 @@ class ModelPicker(SearchBox):
 
     def refresh(self) -> None:
         """Read the zoo again; what is picked stays picked."""
-        self._known = [facts_of(entry) for entry in list_models() if self._lists(entry)]
+        entries = [entry for entry in list_models() if self._lists(entry)]
+        self._known = [facts_of(entry) for entry in entries]
         self._recommended = {}
+        offered = self._newest or (self.itemData(0) if self.count() else None)
+        self._newest = "" if self._starts else _newest_own(entries)
+        untouched = self.picked() in (None, offered)
         self._fill()
+        if untouched and self._newest:
+            self.pick(self._newest)
 
     def _fill(self) -> None:
         """List what is known, ordered by relevance for the current task and image."""
@@ -209,6 +217,19 @@ class ModelPicker(SearchBox):
             self._files.append(path)
         self.refresh()
         self.pick(path)
+
+
+def _newest_own(entries: Sequence[ZooEntry]) -> str:
+    """Return the name of the own model whose file is the newest; empty where there is none."""
+    made = [(_written(entry), entry.name) for entry in entries if entry.origin == "own"]
+    return max(made)[1] if made else ""
+
+
+def _written(entry: ZooEntry) -> float:
+    try:
+        return entry.path.stat().st_mtime
+    except OSError:  # it was deleted a moment ago
+        return 0.0
 
 
 class GeneratorPicker(ModelPicker):

@@ -118,6 +118,11 @@ class ParticlesDock(Column):
         if self._live is not None and self._live not in self.viewer.layers:
             self._follow(None)
 
+    def measure_layer(self, layer: "Labels") -> None:
+        """Pick a layer and measure it."""
+        self.labels.value = layer
+        self.begin()
+
     def begin(self) -> None:
         """Measure what is chosen, and from now on follow every change."""
         if self.labels.value is None:

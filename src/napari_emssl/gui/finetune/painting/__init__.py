@@ -1,1 +1,1 @@
-"""What is painted: labels and what they stand for, planes with paint on them, and how paintings are kept."""
+"""What is painted: labels and their meaning, brushes, planes with paint, kept paintings; segment may import it."""

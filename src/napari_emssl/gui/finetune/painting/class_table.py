@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem
 
 from ...widgets.fields import combo_box
+from ...widgets.swatch import SWATCH_PX, swatch
 from .classes import ROLES, PaintedClass, Role, default_class, remember, shown_classes
 from .painted_values import PaintedValues
 
@@ -21,7 +19,7 @@ _LABEL, _NAME, _ROLE = range(3)
 _MOST_ROWS, _MOST_LABELS = 4, 64
 _ARROW_PX = 52
 """What a combo box needs beside its text."""
-_ROW_PX, _SWATCH_PX = 26, 14
+_ROW_PX = 26
 _ROLE_HINTS = {
     "class": "The model learns to find what is painted with this label.",
     "background": "What is painted with this label is background.",
@@ -54,7 +52,7 @@ class ClassTable(QTableWidget):
         self.setShowGrid(False)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setIconSize(QSize(_SWATCH_PX, _SWATCH_PX))
+        self.setIconSize(QSize(SWATCH_PX, SWATCH_PX))
         header = self.horizontalHeader()
         header.setMinimumSectionSize(30)
         header.setSectionResizeMode(_LABEL, QHeaderView.ResizeMode.ResizeToContents)
@@ -115,7 +113,7 @@ class ClassTable(QTableWidget):
     def _label_item(self, value: int) -> QTableWidgetItem:
         item = QTableWidgetItem(str(value))
         item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
-        item.setIcon(_swatch(self._layers[0].get_color(value)))
+        item.setIcon(swatch(self._layers[0].get_color(value)))
         item.setToolTip(f"Click to paint with label {value}.")
         return item
 
@@ -157,10 +155,3 @@ class ClassTable(QTableWidget):
         self.setFixedHeight(2 * self.frameWidth() + min(self.rowCount(), _MOST_ROWS) * _ROW_PX)
         longest = max(self.fontMetrics().horizontalAdvance(role) for role in ROLES)
         self.setColumnWidth(_ROLE, longest + _ARROW_PX)
-
-
-def _swatch(colour: ArrayLike | None) -> QIcon:
-    """Return a square of a colour ``(r, g, b, a)`` in [0, 1]; of none where the layer hides the label."""
-    pixmap = QPixmap(_SWATCH_PX, _SWATCH_PX)
-    pixmap.fill(QColor.fromRgbF(*(float(part) for part in np.clip(colour, 0, 1))) if colour is not None else QColor())
-    return QIcon(pixmap)

@@ -1,1 +1,1 @@
-"""The page *Segment*: images, painting, classes, live preview; its parent may import it."""
+"""The page *Segment*: images and their paintings, live preview, requests; its parent may import it."""

@@ -20,6 +20,7 @@ from ...layers.previews import PreviewLayer, UncertaintyLayer
 from ...training.page import AUTOSAVE_SECONDS, TrainingPage
 from ...widgets.fields import combo_box
 from ...widgets.pickers import layer_picker
+from ..painting.brushes import BrushRow
 from ..painting.class_table import ClassTable
 from ..painting.regions import new_regions
 from .image_list import ImageList
@@ -63,7 +64,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         super().__init__(viewer, defaults, _ADVANCED)
         self.preview, self.unsure = PreviewLayer(viewer), UncertaintyLayer(viewer)
         self._values: tuple[int, ...] = ()
-        self._answer: NDArray[np.generic] | None = None
+        self.answer: NDArray[np.generic] | None = None
         """What the first look has answered last, for the plane in view."""
         self.painting = layer_picker(viewer, "Labels")
         self.painting.changed.connect(lambda _: self._on_paintings())
@@ -75,6 +76,9 @@ class SegmentPage(TrainingPage[SegmentRequest]):
             self.unpainted.addItem(text, value)
         self.live = LivePreview(viewer, self._inputs)
         self.keep = KeepRow(lambda: self.request(self.settings().model_copy(update={"device": self.live.device}), None))
+        self.brushes = BrushRow()
+        self.brushes.wanted.connect(lambda _: self.add_painting())
+        self.brushes.taken.connect(self._select_painting)
         self.classes = ClassTable()
         self.classes.shown.connect(self._on_classes)
         self._make_buttons()
@@ -108,6 +112,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.add_row("Painting", hbox(self.painting.native, self.new_painting_button),
                      "The Labels layer that holds the painted particles.")  # fmt: skip
         self.add_row("and", self.more_images)
+        self.form.addRow(self.brushes)
         self.form.addRow(self.classes)
         self.add_row("Unpainted", self.unpainted, "How training treats unpainted pixels.")
         self.add_row(
@@ -150,6 +155,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def on_close(self) -> None:
         """Stop listening to paintings, and end the live preview."""
         self.classes.watch(())
+        self.brushes.watch(None)
         self.live.watch(())
         self.live.close_job()
         self.keep.close_job()
@@ -185,12 +191,18 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         """Let the table show the labels of all paintings."""
         paintings = [labels for labels in dict.fromkeys(painting for _, painting in self.pairs()) if labels]
         self.live.watch(paintings)
+        self.brushes.watch(self.painting.value)
         self.more_images.setVisible(bool(self.more_images.rows))
         self.form.labelForField(self.more_images).setVisible(bool(self.more_images.rows))
         self.classes.watch(paintings)
 
     def _on_classes(self, count: int) -> None:
         self.classes.setVisible(count > 0)
+
+    def _select_painting(self) -> None:
+        """Brushes and their keys work in the selected layer."""
+        if self.painting.value in self.viewer.layers:
+            self.viewer.layers.selection.active = self.painting.value
 
     def add_painting(self) -> None:
         """Make an empty painting on the image's grid, pick it, and select the brush."""
@@ -205,12 +217,11 @@ class SegmentPage(TrainingPage[SegmentRequest]):
             return
         layer = self.viewer.add_labels(data, **where)
         layer.brush_size = brush_size(data.shape)
-        layer.mode = "paint"
-        self.viewer.layers.selection.active = layer
         self.reset_choices()
         self.painting.value = layer
-        few = "Paint a few particles with label 1, whole and to the edge, then press Start."
-        one = "Paint one particle with label 1, whole and to the edge: what is like it is marked at once."
+        self.brushes.take("particle")
+        few = "Paint a few particles, whole and to the edge, then press Start."
+        one = "Paint one particle, whole and to the edge: what is like it is marked at once."
         self.told.emit(one if self.live.generator else few, False)
 
     def add_image(self) -> None:
@@ -257,20 +268,20 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def _show_answer(self, images: Mapping[str, NDArray[np.generic]], values: tuple[int, ...]) -> None:
         self._values = values
         self.show_preview(images)
-        self._answer = images["prediction"]
+        self.answer = images["prediction"]
         self.keep.offer(self.live.generator)
 
     def _keep_layer(self) -> None:
         """Show the answer of the first look in a layer of its own, on the plane that it is of."""
         image = self.image.value
-        if self._answer is None or image is None or self._answer.shape != shape_of(image)[-2:]:
+        if self.answer is None or image is None or self.answer.shape != shape_of(image)[-2:]:
             self.told.emit("There is no first look to keep. Paint one particle first.", True)
             return
         names = [painted.name for painted in self.classes.classes() if painted.value in self._values]
         classes = tuple(ClassInfo(name=name) for name in ("background", *names))
         network = NetworkSpec(name=self.live.generator or "filters")
         card = Card(name="first look", task="segment", network=network, classes=classes)
-        layer = show_result(self.viewer, card, "", select(image, self.live.index), self._answer)
+        layer = show_result(self.viewer, card, "", select(image, self.live.index), self.answer)
         self.told.emit(f"The first look is in layer '{layer.name}'.", False)
 
     def show_preview(self, images: Mapping[str, NDArray[np.generic]]) -> None:
@@ -282,7 +293,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
 
     def blank_preview(self) -> None:
         """Show nothing until the next prediction."""
-        self._answer = None
+        self.answer = None
         self.preview.blank()
         self.unsure.blank()
 

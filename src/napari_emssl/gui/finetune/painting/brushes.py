@@ -1,0 +1,123 @@
+"""Two brushes: one for particles, one for what is none."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from ...widgets.swatch import swatch
+from .classes import PaintedClass, given_classes, remember
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from napari.utils.events import EventEmitter
+
+Brush = Literal["particle", "not particle"]
+_KEYS: dict[Brush, str] = {"particle": "Q", "not particle": "W"}
+_NOT_PARTICLE = 2
+_HINTS: dict[Brush, str] = {
+    "particle": "Paint what is to be found. Key: Q",
+    "not particle": "Paint what was found by mistake: it is background. Key: W",
+}
+
+
+class BrushRow(QWidget):
+    """Buttons that take the brush into the hand; their keys work while the painting is selected.
+
+    Signals
+    -------
+    wanted(str)
+        The user wants a brush, and there is no painting to take it for.
+    taken()
+        A brush is in the hand; its painting is to be selected.
+
+    """
+
+    wanted = Signal(str)
+    taken = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._painting: Labels | None = None
+        self.buttons: dict[Brush, QPushButton] = {}
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        for brush, key in _KEYS.items():
+            button = self.buttons[brush] = QPushButton(f"{brush.capitalize()} ({key})")
+            button.setCheckable(True)
+            button.setToolTip(_HINTS[brush])
+            button.clicked.connect(partial(self._on_click, brush))
+            row.addWidget(button, 1)
+        self._show()
+
+    def watch(self, painting: "Labels | None") -> None:
+        """Take the brushes for this painting from now on."""
+        if painting is self._painting:
+            return
+        if self._painting is not None:
+            for event in _brush_events(self._painting):
+                event.disconnect(self._show)
+        self._painting = painting
+        if painting is not None:
+            for event in _brush_events(painting):
+                event.connect(self._show)
+            for brush, key in _KEYS.items():
+                painting.bind_key(key, _taking(brush), overwrite=True)
+        self._show()
+
+    def take(self, brush: Brush) -> None:
+        """Take a brush into the hand."""
+        if self._painting is not None:
+            take_brush(self._painting, brush)
+            self.taken.emit()
+        self._show()
+
+    def _on_click(self, brush: Brush, _checked: bool = False) -> None:
+        if self._painting is None:
+            self.wanted.emit(brush)
+        self.take(brush)
+
+    def _show(self, _event: object = None) -> None:
+        """Show which brush is in the hand, and the colours of both."""
+        painting = self._painting
+        for brush, button in self.buttons.items():
+            label = label_of(painting, brush)
+            button.setIcon(swatch(painting.get_color(label) if painting is not None else None))
+            held = painting is not None and painting.mode == "paint" and painting.selected_label == label
+            button.setChecked(held)
+
+
+def label_of(painting: "Labels | None", brush: Brush) -> int:
+    """Return the label that a brush paints: the first one with its role, else a free one."""
+    known = given_classes(painting) if painting is not None else {}
+    role = "class" if brush == "particle" else "background"
+    given = sorted(label for label, painted in known.items() if painted.role == role)
+    if given:
+        return given[0]
+    first = 1 if brush == "particle" else _NOT_PARTICLE
+    return next(label for label in range(first, first + len(known) + 1) if label not in known)
+
+
+def take_brush(painting: "Labels", brush: Brush) -> None:
+    """Let a painting be painted with a brush; what its label stands for is remembered in the layer."""
+    label = label_of(painting, brush)
+    if brush == "not particle" and label not in given_classes(painting):
+        remember([painting], PaintedClass(label, brush, "background"))
+    painting.selected_label = label
+    painting.mode = "paint"
+
+
+def _taking(brush: Brush) -> "Callable[[Labels], None]":
+    """What a key of a painting does."""
+
+    def take(painting: "Labels") -> None:
+        take_brush(painting, brush)
+
+    return take
+
+
+def _brush_events(painting: "Labels") -> "tuple[EventEmitter, ...]":
+    events = painting.events
+    return events.mode, events.selected_label, events.colormap
