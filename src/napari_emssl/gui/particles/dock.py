@@ -233,8 +233,8 @@ class ParticlesDock(Column):
             self._redraw.start()
 
     def _on_failure(self, error: Exception) -> None:
-        text = str(error) if isinstance(error, UserError) else f"Measuring failed: {error!r}."
-        self.message.show_text(text, trouble=True)
+        known = isinstance(error, UserError)
+        self.message.show_text(str(error) if known else f"Measuring failed: {error!r}.", trouble=True)
 
     def _on_busy(self, busy: bool) -> None:
         self.measure_button.setText("Measuring …" if busy else "Measure")

@@ -102,6 +102,7 @@ def test_results_are_never_learnt_from_and_picks_of_the_user_stay(qtbot, viewer,
     assert names(table) == [("a | noisy", "another")], "a pick of the user does not change"
     table.rows[0].image.value = viewer.layers["another"]
     table.rows[0].clean.value = viewer.layers["a | clean"]
+    table.rows[0].clean.native.activated.emit(0)
     viewer.add_image(clean, name="another | clean")
     qtbot.wait(20)
     assert names(table) == [("another", "a | clean")]

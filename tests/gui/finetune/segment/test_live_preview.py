@@ -172,7 +172,7 @@ def test_closing_the_dock_ends_the_job(qtbot, viewer, page, stack):
     qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, timeout=30000)
 
 
-def test_the_uncertainty_layer_is_updated_in_place_and_not_forced_upon_anybody(viewer):
+def test_the_uncertainty_layer_is_updated_in_place_and_not_forced_upon_anybody(qtbot, viewer):
     source = snapshot_of(viewer.add_image(np.zeros((8, 8)), name="film"))
     layer = UncertaintyLayer(viewer)
     layer.begin(source)
@@ -188,7 +188,7 @@ def test_the_uncertainty_layer_is_updated_in_place_and_not_forced_upon_anybody(v
     assert UNSURE not in viewer.layers
     layer.want(False)
     layer.want(True)
-    assert UNSURE in viewer.layers
+    qtbot.waitUntil(lambda: UNSURE in viewer.layers, timeout=5000)
 
 
 @pytest.mark.usefixtures("generator")

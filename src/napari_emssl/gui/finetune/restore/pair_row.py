@@ -60,6 +60,8 @@ class PairRow(QObject):
         self._before: LayerPair = self.layers
         self.image.changed.connect(lambda _: self._on_pick(0))
         self.clean.changed.connect(lambda _: self._on_pick(1))
+        self.image.native.activated.connect(lambda _: self._keep(0))
+        self.clean.native.activated.connect(lambda _: self._keep(1))
 
     @property
     def layers(self) -> LayerPair:
@@ -101,6 +103,10 @@ class PairRow(QObject):
                     picker.value = layer
         finally:
             self._guessing = before
+
+    def _keep(self, which: int) -> None:
+        """The user has picked in the open list, maybe what had been guessed."""
+        self.own[which] = True
 
     def _on_pick(self, which: int) -> None:
         """Another layer is picked: by the user, unless it is a guess or stands in for one that is gone."""
