@@ -170,11 +170,8 @@ class ParticlesDock(Column):
             self._ask()
 
     def _show_unit(self) -> None:
-        if self.labels.value is None:
-            self.form_of_settings.show_unit(None)
-        else:
-            pixel = pixel_of(placement(self.labels.value))
-            self.form_of_settings.show_unit(pixel.edge, pixel.description)
+        pixel = pixel_of(placement(self.labels.value)) if self.labels.value is not None else None
+        self.form_of_settings.show_unit(*((pixel.edge, pixel.description) if pixel else (None,)))
 
     def _ask(self, _event: object = None) -> None:
         """Measure again, if the dock is live."""

@@ -8,8 +8,8 @@ from napari.layers import Image, Labels
 
 from napari_emssl.data.images.opening import read_image
 from napari_emssl.data.images.user_folder import safe_stem, unused_path
+from napari_emssl.gui.finetune.painting import painting_files
 from napari_emssl.gui.finetune.painting.painting_files import painting_paths, save_paintings
-from napari_emssl.gui.finetune.segment import painting_files
 from napari_emssl.gui.finetune.segment.request import segment_request
 from napari_emssl.jobs.settings import FinetuneSettings
 
