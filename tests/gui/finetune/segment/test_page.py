@@ -8,8 +8,7 @@ import pytest
 import small_jobs
 
 from napari_emssl.data.images.opening import read_image
-from napari_emssl.gui.finetune.painting.classes import PaintedClass, given_classes
-from napari_emssl.gui.finetune.segment.page import painted_labels
+from napari_emssl.gui.finetune.painting.classes import PaintedClass, given_classes, painted_labels
 from napari_emssl.jobs.worker import client
 
 pytestmark = pytest.mark.gui

@@ -119,3 +119,11 @@ def _check_names(classes: Sequence[PaintedClass]) -> None:
 
 def _quoted(painted: PaintedClass) -> str:
     return f"'{painted.name}'" if painted.role == "class" else painted.role
+
+
+def painted_labels(predicted: NDArray[np.generic], values: tuple[int, ...]) -> NDArray[np.generic]:
+    """Give the classes of a prediction, numbered from 1 on, the labels they were painted with."""
+    if values == tuple(range(1, len(values) + 1)):
+        return predicted
+    labels: NDArray[np.generic] = np.array([0, *values], np.min_scalar_type(max(values, default=0)))
+    return labels[np.minimum(predicted, len(values))]  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ....atomic_files import replacing
 from ....data.images.user_folder import home, safe_stem, unused_path
 from ....data.images.writers import write_image
 from .classes import PaintedClass, Unpainted
@@ -25,7 +26,11 @@ def painting_paths(images: Sequence[PaintedImage], now: datetime) -> tuple[Path,
 
 
 def save_paintings(
-    images: Sequence[PaintedImage], paths: Sequence[Path], classes: Sequence[PaintedClass], unpainted: Unpainted
+    images: Sequence[PaintedImage],
+    paths: Sequence[Path],
+    classes: Sequence[PaintedClass],
+    unpainted: Unpainted,
+    overwrite: bool = False,
 ) -> None:
     """Write each painting as TIFF and, beside it, what is known of it as JSON.
 
@@ -39,6 +44,8 @@ def save_paintings(
         What the labels stand for.
     unpainted
         What unpainted pixels mean.
+    overwrite
+        Whether files of an earlier moment are replaced.
 
     Raises
     ------
@@ -51,18 +58,19 @@ def save_paintings(
         "labels": {label.value: {"name": label.name, "role": label.role} for label in classes},
     }
     for painted, path in zip(images, paths, strict=True):
-        _save_painting(painted, path, meaning)
+        _save_painting(painted, path, meaning, overwrite)
 
 
-def _save_painting(painted: PaintedImage, path: Path, meaning: dict[str, object]) -> None:
+def _save_painting(painted: PaintedImage, path: Path, meaning: dict[str, object], overwrite: bool) -> None:
     shape = painted.source.shape
     whole = np.prod(shape, dtype=float) <= _WHOLE_BYTES and len(shape) <= 4
     highest = max((int(plane.max(initial=0)) for plane in painted.labels.values()), default=0)
     grid = np.zeros(shape if whole else (len(painted.labels), *shape[-2:]), np.min_scalar_type(highest))
     for number, (index, plane) in enumerate(painted.labels.items()):
         grid[index if whole else number] = plane
-    write_image(path, grid, painted.source.pixel_size_nm)
-    path.with_suffix(".json").write_text(json.dumps(_record(painted, whole, meaning), indent=2), encoding="utf-8")
+    write_image(path, grid, painted.source.pixel_size_nm, overwrite)
+    with replacing(path.with_suffix(".json"), overwrite) as temporary:
+        temporary.write_text(json.dumps(_record(painted, whole, meaning), indent=2), encoding="utf-8")
 
 
 def _record(painted: PaintedImage, whole: bool, meaning: dict[str, object]) -> dict[str, object]:

@@ -20,8 +20,10 @@ from ...layers.previews import PreviewLayer, UncertaintyLayer
 from ...training.page import AUTOSAVE_SECONDS, TrainingPage
 from ...widgets.fields import combo_box
 from ...widgets.pickers import layer_picker
-from ..painting.brushes import BrushRow
 from ..painting.class_table import ClassTable
+from ..painting.classes import painted_labels
+from ..painting.minute_saver import OpenPainting
+from ..painting.paint_tools import PaintTools
 from ..painting.regions import new_regions
 from .image_list import ImageList
 from .keep_row import KeepRow
@@ -39,6 +41,8 @@ _UNPAINTED = {
     "ignored": "ignored",
     "background everywhere": "background",
 }
+_PAINT_FEW = "Paint a few particles, whole and to the edge, then press Start."
+_PAINT_ONE = "Paint one particle, whole and to the edge: what is like it is marked at once."
 _ADVANCED = (
     "steps", "epochs", "batch_size", "patch", "learning_rate", "warm_rate", "seed", "validation", "validation_interval",
     "patience", "augment", "precision", "generator", "width", "norm", "autosave_seconds",
@@ -76,9 +80,10 @@ class SegmentPage(TrainingPage[SegmentRequest]):
             self.unpainted.addItem(text, value)
         self.live = LivePreview(viewer, self._inputs)
         self.keep = KeepRow(lambda: self.request(self.settings().model_copy(update={"device": self.live.device}), None))
-        self.brushes = BrushRow()
-        self.brushes.wanted.connect(lambda _: self.add_painting())
-        self.brushes.taken.connect(self._select_painting)
+        self.tools = PaintTools(viewer, self._open_painting)
+        self.tools.opened.connect(self._on_opened)
+        self.tools.told.connect(self.told)
+        self.tools.painting_wanted.connect(self.add_painting)
         self.classes = ClassTable()
         self.classes.shown.connect(self._on_classes)
         self._make_buttons()
@@ -112,7 +117,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.add_row("Painting", hbox(self.painting.native, self.new_painting_button),
                      "The Labels layer that holds the painted particles.")  # fmt: skip
         self.add_row("and", self.more_images)
-        self.form.addRow(self.brushes)
+        self.form.addRow(self.tools)
         self.form.addRow(self.classes)
         self.add_row("Unpainted", self.unpainted, "How training treats unpainted pixels.")
         self.add_row(
@@ -155,7 +160,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def on_close(self) -> None:
         """Stop listening to paintings, and end the live preview."""
         self.classes.watch(())
-        self.brushes.watch(None)
+        self.tools.on_close()
         self.live.watch(())
         self.live.close_job()
         self.keep.close_job()
@@ -166,6 +171,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         if own is not None:
             self.painting.value = own
         self._pick_regions()
+        self.tools.earlier.look_for(self.image.value, own is not None)
         self.live.look_ahead()
         super().on_image()
 
@@ -191,7 +197,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         """Let the table show the labels of all paintings."""
         paintings = [labels for labels in dict.fromkeys(painting for _, painting in self.pairs()) if labels]
         self.live.watch(paintings)
-        self.brushes.watch(self.painting.value)
+        self.tools.watch(self.painting.value)
         self.more_images.setVisible(bool(self.more_images.rows))
         self.form.labelForField(self.more_images).setVisible(bool(self.more_images.rows))
         self.classes.watch(paintings)
@@ -199,10 +205,20 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def _on_classes(self, count: int) -> None:
         self.classes.setVisible(count > 0)
 
-    def _select_painting(self) -> None:
-        """Brushes and their keys work in the selected layer."""
-        if self.painting.value in self.viewer.layers:
-            self.viewer.layers.selection.active = self.painting.value
+    def _open_painting(self) -> OpenPainting | None:
+        image, painting = self.pairs()[0]
+        if image is None or painting is None:
+            return None
+        return OpenPainting(image, painting, self.regions.value, self.unpainted.currentData())
+
+    def _on_opened(self, painting: "Labels", shapes: "Shapes | None") -> None:
+        """Continue a kept painting."""
+        self.reset_choices()
+        self.painting.value = painting
+        if shapes is not None:
+            self.regions.value = shapes
+        self.tools.brushes.take("particle")
+        self.told.emit(f"'{painting.name}' is as it was kept. Paint on, or press Start.", False)
 
     def add_painting(self) -> None:
         """Make an empty painting on the image's grid, pick it, and select the brush."""
@@ -219,10 +235,8 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         layer.brush_size = brush_size(data.shape)
         self.reset_choices()
         self.painting.value = layer
-        self.brushes.take("particle")
-        few = "Paint a few particles, whole and to the edge, then press Start."
-        one = "Paint one particle, whole and to the edge: what is like it is marked at once."
-        self.told.emit(one if self.live.generator else few, False)
+        self.tools.brushes.take("particle")
+        self.told.emit(_PAINT_ONE if self.live.generator else _PAINT_FEW, False)
 
     def add_image(self) -> None:
         """Add the next image of the viewer that has a painting, or the next one at all."""
@@ -306,11 +320,3 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         """Let the live preview be begun again when a training is over."""
         if idle:
             self.live.rest(False)
-
-
-def painted_labels(predicted: NDArray[np.generic], values: tuple[int, ...]) -> NDArray[np.generic]:
-    """Give the classes of a prediction, numbered from 1 on, the labels they were painted with."""
-    if values == tuple(range(1, len(values) + 1)):
-        return predicted
-    labels: NDArray[np.generic] = np.array([0, *values], np.min_scalar_type(max(values, default=0)))
-    return labels[np.minimum(predicted, len(values))]  # type: ignore[no-any-return]

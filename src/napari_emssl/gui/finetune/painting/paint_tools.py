@@ -1,0 +1,74 @@
+"""What belongs to the painting that is picked: an offer to continue an earlier one, two brushes, and its keeping."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from .brushes import BrushRow
+from .continue_row import ContinueRow
+from .minute_saver import MinuteSaver, OpenPainting
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from napari.viewer import Viewer
+
+
+class PaintTools(QWidget):
+    """Brushes, with the offer above them; the painting is kept each minute.
+
+    Parameters
+    ----------
+    viewer
+        The viewer with the layers.
+    picked
+        Returns what is picked now; None where nothing can be kept.
+
+    Signals
+    -------
+    opened(object, object)
+        A painting that was kept, and the Shapes layer of its regions or None.
+    told(str, bool)
+        A sentence for the user, and whether it is about trouble.
+    painting_wanted()
+        A brush is wanted, and there is no painting.
+
+    """
+
+    opened = Signal(object, object)
+    told = Signal(str, bool)
+    painting_wanted = Signal()
+
+    def __init__(self, viewer: "Viewer", picked: Callable[[], OpenPainting | None]) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._painting: Labels | None = None
+        self.earlier, self.brushes = ContinueRow(viewer), BrushRow()
+        self.saver = MinuteSaver(picked, self)
+        self.earlier.opened.connect(self.opened)
+        self.earlier.told.connect(self.told)
+        self.brushes.wanted.connect(lambda _: self.painting_wanted.emit())
+        self.brushes.taken.connect(self._select)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.earlier)
+        column.addWidget(self.brushes)
+
+    def watch(self, painting: "Labels | None") -> None:
+        """Serve this painting from now on."""
+        self._painting = painting
+        self.brushes.watch(painting)
+        self.saver.watch(painting)
+
+    def on_close(self) -> None:
+        """Listen to no layer any more, and write nothing."""
+        self.watch(None)
+        self.earlier.on_close()
+        self.saver.on_close()
+
+    def _select(self) -> None:
+        """Brushes and their keys work in the selected layer."""
+        if self._painting in self._viewer.layers:
+            self._viewer.layers.selection.active = self._painting
