@@ -39,10 +39,10 @@ class LayerList(QListWidget):
 
     def refresh(self) -> None:
         """Read the viewer's layers again; what is ticked stays ticked."""
-        ticked = self.picked()
+        ticked = self._ticked()
         self.blockSignals(True)
         self.clear()
-        self._layers = [layer for layer in self._viewer.layers if _is_source(layer)]
+        self._layers = self._sources()
         for layer in self._layers:
             item = QListWidgetItem(layer.name, self)
             item.setToolTip(layer.name)
@@ -54,11 +54,24 @@ class LayerList(QListWidget):
 
     def picked(self) -> "list[Layer]":
         """Return the ticked layers, in the order of the viewer."""
+        self._catch_up()
+        return self._ticked()
+
+    def _sources(self) -> "list[Layer]":
+        return [layer for layer in self._viewer.layers if _is_source(layer)]
+
+    def _catch_up(self) -> None:
+        """Docks read the layers once a turn of the event loop; who asks earlier is told the truth."""
+        if self._layers != self._sources():
+            self.refresh()
+
+    def _ticked(self) -> "list[Layer]":
         states = (self.item(row).checkState() for row in range(self.count()))
         return [layer for layer, state in zip(self._layers, states, strict=True) if state == Qt.CheckState.Checked]
 
     def pick(self, layers: "Sequence[Layer]") -> None:
         """Tick these layers and no others."""
+        self._catch_up()
         for row, layer in enumerate(self._layers):
             self.item(row).setCheckState(Qt.CheckState.Checked if layer in layers else Qt.CheckState.Unchecked)
 

@@ -9,6 +9,8 @@ from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.models.zoo import add_model, list_models, load_card, load_model
 
+RIM = 128
+"""Rims of predicted objects have numbers that are higher by this."""
 pytestmark = pytest.mark.gui
 PREVIEW, KEPT = "film | preview", "film | first look"
 
@@ -46,7 +48,7 @@ def kept(qtbot, dock, name="my particles"):
 
 
 def test_a_model_that_is_kept_is_in_the_zoo_and_answers_as_the_first_look(qtbot, viewer, dock, stack, home):
-    seen = np.array(viewer.layers[PREVIEW].data)
+    seen = np.array(viewer.layers[PREVIEW].data) % RIM
     assert dock.page.keep.model_button.isVisibleTo(dock)
     trained = kept(qtbot, dock)
     assert trained.name == "my particles"
@@ -76,7 +78,7 @@ def test_what_is_missing_is_said_and_nothing_is_kept(qtbot, viewer, dock):
 
 
 def test_a_layer_that_is_kept_stays_and_takes_one_plane_after_another(qtbot, viewer, dock):
-    first = np.array(viewer.layers[PREVIEW].data)
+    first = np.array(viewer.layers[PREVIEW].data) % RIM
     dock.page.keep.layer_button.click()
     layer = viewer.layers[KEPT]
     assert isinstance(layer, Labels)
@@ -93,13 +95,13 @@ def test_a_layer_that_is_kept_stays_and_takes_one_plane_after_another(qtbot, vie
 
 
 def test_start_begins_where_the_first_look_is_and_its_model_can_still_be_kept(qtbot, viewer, dock):
-    seen = np.array(viewer.layers[PREVIEW].data)
+    seen = np.array(viewer.layers[PREVIEW].data) % RIM
     dock.page.advanced.rows["steps"].set(4)
     dock.page.advanced.rows["patch"].set(64)
     dock.page.advanced.rows["learning_rate"].set(1e-6)
     dock.begin()
     qtbot.waitUntil(lambda: PREVIEW in viewer.layers and viewer.layers[PREVIEW].data.any(), timeout=120000)
-    assert (viewer.layers[PREVIEW].data == seen).mean() > 0.98
+    assert (viewer.layers[PREVIEW].data % RIM == seen).mean() > 0.98
     qtbot.waitUntil(lambda: not dock.panel.runner.running, timeout=120000)
     assert [stage.job for stage in dock.trained.card.history] == ["in_context", "finetune"]
     assert "where the first look is" in dock.panel.notes.text

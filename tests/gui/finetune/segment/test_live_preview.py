@@ -12,6 +12,8 @@ from napari_emssl.gui.layers.layers import snapshot_of
 from napari_emssl.gui.layers.previews import UncertaintyLayer
 from napari_emssl.models.zoo import add_model
 
+RIM = 128
+"""Rims of predicted objects have numbers that are higher by this."""
 pytestmark = pytest.mark.gui
 PREVIEW, UNSURE = "film | preview", "film | where to paint next"
 
@@ -52,7 +54,7 @@ def stroke(page, mask, plane=0, label=1):
 
 
 def shown(viewer, name=PREVIEW):
-    return np.asarray(viewer.layers[name].data) if name in viewer.layers else None
+    return np.asarray(viewer.layers[name].data) % RIM if name in viewer.layers else None
 
 
 def right(viewer, mask):

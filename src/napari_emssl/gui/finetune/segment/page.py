@@ -85,7 +85,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.tools.told.connect(self.told)
         self.tools.painting_wanted.connect(self.add_painting)
         self.classes = ClassTable()
-        self.classes.shown.connect(self._on_classes)
+        self.classes.shown.connect(lambda count: self.classes.setVisible(count > 0))
         self._make_buttons()
         self._lay_out()
         self._connect_live_preview()
@@ -127,7 +127,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
             "pixels there are background. For added images, the layers named after them are used.",
         )
         self._on_paintings()
-        self._on_classes(0)
+        self.classes.hide()
 
     def _connect_live_preview(self) -> None:
         """Show the answers of the live preview as the previews of a training."""
@@ -201,9 +201,6 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.more_images.setVisible(bool(self.more_images.rows))
         self.form.labelForField(self.more_images).setVisible(bool(self.more_images.rows))
         self.classes.watch(paintings)
-
-    def _on_classes(self, count: int) -> None:
-        self.classes.setVisible(count > 0)
 
     def _open_painting(self) -> OpenPainting | None:
         image, painting = self.pairs()[0]
