@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from grey_vectors import grey_generator, painted, scene
 
 from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.events import Finished, Notice, Preview, Progress
 from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
+from napari_emssl.training.finetuning.context_tuner import divergence
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.in_context.segment import in_context
 
@@ -91,6 +93,15 @@ def test_where_much_is_labelled_and_the_answer_is_poor_all_weights_learn(steps: 
     assert bool(model.card.network.painted) != learns
     assert [stage.job for stage in model.card.history] == (["finetune"] if learns else ["in_context", "finetune"])
     assert apply(model, striped()[0][0], PLAIN).any()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_divergence_is_that_of_the_probabilities(channels: int) -> None:
+    answer, output = torch.randn(2, 2, channels, 4, 5, generator=torch.Generator().manual_seed(0)) * 3
+    p, q = (torch.cat([1 - x.sigmoid(), x.sigmoid()], 1) if channels == 1 else x.softmax(1) for x in (answer, output))
+    expected = (p * (p / q).log()).sum(1)
+    torch.testing.assert_close(divergence(answer, output), expected, rtol=1e-4, atol=1e-5)
+    assert divergence(answer, answer).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("task", ["denoise", "remove-background"])

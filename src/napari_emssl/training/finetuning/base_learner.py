@@ -109,13 +109,28 @@ class FineTuner(ABC):
             group["lr"] = self.settings.learning_rate * self._lr_factor * share
         with self.device.autocast():
             output = self.network(images.contiguous(memory_format=torch.channels_last))
-        loss = self.objective.loss(output, targets)
+        loss = self.loss(output, images, targets)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.step += 1
         self._update_average()
         return {"loss": loss.detach()}
+
+    def loss(self, output: Tensor, images: Tensor, targets: Tensor) -> Tensor:
+        """Return what a step makes smaller.
+
+        Parameters
+        ----------
+        output
+            Of the network, ``(b, c, h, w)``.
+        images
+            What it was shown, ``(b, 1, h, w)``.
+        targets
+            Of the images.
+
+        """
+        return self.objective.loss(output, targets)
 
     @property
     def receptive_field(self) -> int:

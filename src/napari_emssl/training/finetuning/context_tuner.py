@@ -1,5 +1,6 @@
 """Gentle training of an answer in context, which is kept only where the painting that it has not seen says so."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
@@ -18,12 +19,38 @@ from .base_learner import FinetuneContext
 from .context_start import ContextStart, Fold
 from .learners import Segmenter
 
+_CONSISTENCY = 20.0
+"""Weight of the unpainted pixels: there the divergence is small on most (docs/evidence-few-labels.md)."""
+
 
 class MaskTuner(Segmenter):
     """Learns to draw: of a network in context the mask decoder alone, or the trunk where it has none.
 
-    What is remembered stays, and so do the statistics of all norms.
+    What is remembered stays, and so do the statistics of all norms. Where nothing is painted the masks stay near the
+    answer in context: painting shows far more objects than there are in an image, and what learns from it alone comes
+    to see them everywhere.
+
+    Parameters
+    ----------
+    context
+        As for other learners; its start is the answer in context.
+
     """
+
+    def __init__(self, context: FinetuneContext) -> None:
+        super().__init__(context)
+        self._answering = copy.deepcopy(self.average)
+        """The network as it was before training."""
+
+    def loss(self, output: Tensor, images: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of what is painted, and of how far the rest has moved from the answer in context."""
+        unpainted = targets == 0
+        painted = super().loss(output, images, targets)
+        if not unpainted.any():
+            return painted
+        with torch.no_grad(), self.device.autocast():
+            answer = self._answering(images.contiguous(memory_format=torch.channels_last))
+        return painted + _CONSISTENCY * divergence(answer, output)[unpainted].mean()
 
     def _to_train_mode(self) -> None:
         network = cast(InContextNetwork, self.network)
@@ -172,6 +199,25 @@ class WholeTuner(Segmenter):
         if self._answer.is_beaten(summary):
             return super().model(weights, summary)
         return self._answer.model({}, replace(summary, best_step=0))
+
+
+def divergence(answer: Tensor, output: Tensor) -> Tensor:
+    """Return the Kullback-Leibler divergence of one segmentation from another, for each pixel ``(b, h, w)``, float32.
+
+    Parameters
+    ----------
+    answer, output
+        Logits ``(b, c, h, w)`` of what should be kept and of what may have moved; one channel is one class.
+
+    """
+    kept, moved = (_log_shares(logits.float()) for logits in (answer, output))
+    found: Tensor = (kept.exp() * (kept - moved)).sum(1)
+    return found
+
+
+def _log_shares(logits: Tensor) -> Tensor:
+    both = logits if logits.shape[1] > 1 else torch.cat([torch.zeros_like(logits), logits], 1)
+    return both.log_softmax(1)
 
 
 class FoldPatches:
