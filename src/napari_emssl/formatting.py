@@ -1,5 +1,9 @@
 """Times, counts and sizes as people write them: one wording for the terminal, the viewer and the messages of jobs."""
 
+import re
+
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
 
 def duration(seconds: float) -> str:
     """Return a time as a person would say it: ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
@@ -33,3 +37,12 @@ def bytes_in_words(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{max(round(count / 1e6), 1)} MB"
+
+
+def plain(text: str) -> str:
+    """Return text of others (file names, cards, registries) without what would steer a terminal.
+
+    Control characters, among them the beginnings of escape sequences, and characters that turn the direction of writing
+    become U+FFFD; line ends and tabs stay.
+    """
+    return _STEERING.sub("\ufffd", text)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 __all__ = ["main"]
 
@@ -19,13 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 2 bad input (a sentence is on stderr), 130 or 143 stopped by Ctrl-C or SIGTERM, 1 a bug.
+        0 done, 2 bad input (a sentence is on stderr), 130, 143 or 129 stopped by Ctrl-C, SIGTERM or SIGHUP, 1 a bug.
 
     """
     try:
         from .app import run_command_line  # here, so that Ctrl-C while it loads ends in no traceback either
 
         return run_command_line(list(sys.argv[1:] if arguments is None else arguments))
-    except KeyboardInterrupt:
-        print("napari-emssl: Aborted.", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        with suppress(OSError):
+            print("napari-emssl: Aborted.", file=sys.stderr, flush=True)
+        return 128 + getattr(error, "signal_number", INTERRUPTED - 128)

@@ -3,7 +3,6 @@
 Commands are imported when they are called, so that ``--help`` and ``--version`` load little more than cyclopts.
 """
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from cyclopts import App, CycloptsError
 
 from .. import __version__
 from ..errors import UserError
+from .terminal.streams import forgiving_streams, raw
 
 DONE = 0
 BUG = 1
@@ -91,6 +91,8 @@ _SUBCOMMANDS = {
 
 def build_app() -> App:
     """Return the tree of commands; none of their modules is imported yet."""
+    from rich.console import Console
+
     app = App(
         name="napari-emssl",
         help="Self-supervised learning for electron microscopy: pretrain, fine-tune and apply models.",
@@ -98,6 +100,7 @@ def build_app() -> App:
         help_format="plaintext",
         result_action="return_value",
         suppress_keyboard_interrupt=False,
+        console=Console(file=raw(sys.stdout)),
     )
     for place, (name, text) in enumerate(_COMMANDS.items()):
         children = _SUBCOMMANDS.get(name)
@@ -119,14 +122,17 @@ def run_command_line(words: list[str]) -> int:
 
 def guarded(command: Callable[[], int | None]) -> int:
     """Run `command` and turn what it raises into a sentence and an exit status."""
-    try:
-        status = command() or DONE
-        sys.stdout.flush()
+    with forgiving_streams() as out:
+        status = _guarded(command)
+        out.flush()
+        if out.lost and status == DONE:
+            return _fail(f"What was printed could not be written ({out.trouble}). Make room and try again.", BAD_INPUT)
         return status
-    except BrokenPipeError:
-        # whoever reads (such as `head`) has had enough: nothing may fail when the interpreter flushes stdout at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+
+
+def _guarded(command: Callable[[], int | None]) -> int:
+    try:
+        return command() or DONE
     except Exception as error:
         text = _describe(error)
         if text is not None:

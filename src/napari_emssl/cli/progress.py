@@ -1,12 +1,11 @@
 """A job run to its end: its progress on stderr, stopped by Ctrl-C, its events passed on."""
 
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from rich.console import Console, Group
@@ -15,16 +14,25 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from ..data.read_watch import HangingReadError
 from ..errors import UserError
-from ..formatting import duration
+from ..formatting import duration, plain
 from ..jobs.events import Event, Finished, Job, Notice, Progress, Started
-from .app import DIVERGED
+from .app import BAD_INPUT, DIVERGED
+from .terminal.signals import STOPPING, StopOnSignal
+from .terminal.streams import raw
 
 _LINE_SECONDS = 10.0
 """Time between two lines of progress in a file or pipe."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 T = TypeVar("T")
+
+
+class StoppedError(KeyboardInterrupt):
+    """A signal of this number ended the program."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__()
+        self.signal_number = signal_number
 
 
 @dataclass(frozen=True)
@@ -34,9 +42,10 @@ class Ending(Generic[T]):
     result: T
     stopped: bool
     status: int
-    """Exit status: 0, 128 plus the number of the signal that stopped the job, or 3 when it ended early on its own."""
+    """Exit status: 0, 128 plus the number of the signal that stopped the job, 3 when it ended early on its own, or 2
+    when it came to its end but its last part went wrong."""
     failure: str = ""
-    """Why the job ended early on its own; empty if it did not."""
+    """What went wrong, and what the result is then; empty where nothing did."""
 
 
 def run_with_progress(
@@ -44,7 +53,7 @@ def run_with_progress(
 ) -> Ending[T]:
     """Iterate over `job` to its end and show how far it is.
 
-    The first Ctrl-C or SIGTERM asks the job to stop after its step; a second one aborts.
+    The first Ctrl-C, SIGTERM or SIGHUP asks the job to stop after its step; a second one aborts.
 
     Parameters
     ----------
@@ -66,20 +75,27 @@ def run_with_progress(
     ------
     UserError
         What the job raises, or when it ends without a result.
+    StoppedError
+        When it was stopped while a read hung, before there was anything to save.
 
     """
     finished: Finished[T] | None = None
     with StopOnSignal(job) as signals, choose_display(title, quiet) as display:
-        for event in job:
-            display.show(event)
-            for listener in listeners:
-                listener(event)
-            if isinstance(event, Finished):
-                finished = event
+        try:
+            for event in job:
+                display.show(event)
+                for listener in listeners:
+                    listener(event)
+                if isinstance(event, Finished):
+                    finished = event
+        except HangingReadError as error:
+            raise StoppedError(signals.received) from error
     if finished is None:
         raise UserError("The job ended without a result. Start it again, with --resume if there is an autosave.")
     status = 128 + signals.received if finished.stopped and signals.received else 0
-    return Ending(finished.result, finished.stopped, DIVERGED if finished.failure else status, finished.failure)
+    if finished.failure:
+        status = DIVERGED if finished.stopped else BAD_INPUT
+    return Ending(finished.result, finished.stopped, status, finished.failure)
 
 
 def run_silently(job: Job[object]) -> int:
@@ -88,42 +104,14 @@ def run_silently(job: Job[object]) -> int:
     Signals are ignored: torchrun sends them to all processes, but the first one decides when to stop. When it ends, its
     broken connection ends this one.
     """
-    before = [signal.signal(number, signal.SIG_IGN) for number in _SIGNALS]
+    before = [signal.signal(number, signal.SIG_IGN) for number in STOPPING]
     try:
         for _event in job:
             pass
     finally:
-        for number, handler in zip(_SIGNALS, before, strict=True):
+        for number, handler in zip(STOPPING, before, strict=True):
             signal.signal(number, handler)
     return 0
-
-
-class StopOnSignal:
-    """While open, the first SIGINT or SIGTERM stops the job; a second one has its usual effect."""
-
-    def __init__(self, job: Job[object]) -> None:
-        self.received = 0
-        self._job = job
-        self._before: dict[signal.Signals, _Handler] = {}
-
-    def __enter__(self) -> Self:
-        for number in _SIGNALS:
-            self._before[number] = signal.signal(number, self._stop)
-        return self
-
-    def _stop(self, number: int, _frame: FrameType | None) -> None:
-        self.received = number
-        self._job.stop()
-        # print is not safe in a handler: the signal may have come in the middle of one
-        os.write(2, b"\nStopping after this step; a second Ctrl-C aborts at once.\n")
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def __exit__(self, *_error: object) -> None:
-        self._restore()
 
 
 class Display(Protocol):
@@ -152,7 +140,7 @@ class ProgressBar:
     """A progress bar on stderr, the losses on a line below it."""
 
     def __init__(self, title: str, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or Console(file=raw(sys.stderr))
         text = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[pace]}", markup=False)
         self.bars = Bars(text[0], BarColumn(bar_width=32), TaskProgressColumn(), text[1], console=self.console)
         self.task = self.bars.add_task(title, total=1.0, pace="reading")
@@ -168,7 +156,7 @@ class ProgressBar:
         elif isinstance(event, Finished):
             self.bars.update(self.task, completed=1.0)
         elif text := message_of(event):
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
     def _renderable(self) -> Group:
         return Group(self.bars, Text(self.losses)) if self.losses else Group(self.bars)

@@ -3,23 +3,26 @@
 Imports no torch: weights are numpy arrays here, so that lists of models and the viewer stay light.
 """
 
-import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from ..data.images.intensity_scaling import IntensityScaling
+from ..atomic_files import replacing
 from ..errors import UserError
-from .tasks import TaskName
+from ..json_text import parse_json
+from .card import FORMAT_VERSION
+from .card import Card as Card
+from .card import ClassInfo as ClassInfo
+from .card import NetworkSpec as NetworkSpec
+from .card import Stage as Stage
+from .card import Storage as Storage
+from .checksums import check_sum, with_checksums
 
-FORMAT_VERSION = 1
 _KEY = "napari_emssl"
 """Where the card stands in the file's metadata."""
 _USUAL = {"storage": "float32", "upscale": 1, "partial": False}
@@ -28,90 +31,6 @@ _LATER_OF_NETWORK = ("vector_channels", "mask_decoder", "painted", "scale", "thr
 """Fields of the network that are written only where they differ from their defaults."""
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """How the names of a batch norm's statistics end, which are no trained parameters."""
-
-Storage = Literal["float32", "float16"]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NetworkSpec(_Record):
-    """Everything `networks.generators.build_generator` needs to build the network again."""
-
-    name: str
-    width: int | None = None
-    out_channels: int = 1
-    refine: bool = False
-    """Whether an HRNet has its part at full resolution."""
-    vector_channels: int = 0
-    """How many of the first channels are a vector by which pixels are compared; 0 where there is none."""
-    mask_decoder: str = ""
-    """Name of the U-Net, as wide as the generator, that draws masks from similarities; empty where there is none."""
-    painted: tuple[int, ...] = ()
-    """For each class, background first, how many painted pixels the network remembers; none where it was trained."""
-    scale: float = 1.0
-    """By how much a network that remembers painted pixels enlarges images before it looks; a power of two."""
-    threshold: float = Field(0.0, ge=-8, le=8)
-    """Log-odds from which on a network that remembers painted pixels gives a pixel a class."""
-    heads: tuple[str, ...] = ("restore",)
-    """Of a generator: what the channels after the vector are, one each: the restored image, or the logit of objects."""
-    norm: Literal["batch", "instance"] = "batch"
-    """What is normalised together: a channel of the batch, or of each image on its own."""
-
-    def for_output(self, channels: int) -> "NetworkSpec":
-        """Return the network of a generator with this many output channels, for another task; its heads are dropped."""
-        usual = {name: type(self).model_fields[name].default for name in ("vector_channels", "mask_decoder", "heads")}
-        return self.model_copy(update=usual | {"out_channels": channels})
-
-    def channel_of(self, head: str) -> int | None:
-        """Return the output channel of a generator's head, or None where it has no such head."""
-        return self.vector_channels + self.heads.index(head) if head in self.heads else None
-
-
-class ClassInfo(_Record):
-    """One class of a segmentation model; index 0 of `Card.classes` is the background."""
-
-    name: str
-    target_value: int | None = None
-    """The value of this class in dense masks, where 0 is background."""
-
-
-class Stage(_Record):
-    """One stage in the history of a model: what was done, with what, and with which result."""
-
-    job: str
-    settings: dict[str, object]
-    data: dict[str, object] = Field(default_factory=dict)
-    start: str | None = None
-    steps: int = 0
-    seconds: float = 0.0
-    metrics: dict[str, float] = Field(default_factory=dict)
-    versions: dict[str, str] = Field(default_factory=dict)
-    date: str = ""
-    command: str = ""
-
-
-class Card(_Record):
-    """What a model file says about itself."""
-
-    format_version: int = FORMAT_VERSION
-    name: str
-    task: TaskName
-    network: NetworkSpec
-    scaling: IntensityScaling = IntensityScaling()
-    classes: tuple[ClassInfo, ...] = ()
-    pixel_size_nm: tuple[float, float] | None = None
-    """Smallest and largest pixel size seen in training, nm; None when no image was calibrated."""
-    history: tuple[Stage, ...] = ()
-    licence: str = "unknown"
-    description: str = ""
-    upscale: int = Field(1, ge=1, le=4)
-    """How many times finer than the image's grid that of the result is, along height and width."""
-    partial: bool = False
-    """Whether weights are missing: only the encoder was pretrained elsewhere, and the rest is learnt in fine-tuning."""
-    storage: Storage = "float32"
-    """How the file holds the weights of convolutions; everything else is float32, and so are they once read."""
 
 
 @dataclass(frozen=True)
@@ -160,20 +79,25 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True, storage: 
     path = Path(path)
     if path.exists() and not overwrite:
         raise UserError(f"'{path}' exists. Choose another name or pass --overwrite.")
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    bad = not_finite(model.weights)
+    if bad:
+        raise UserError(
+            f"Model '{model.name}' is not written to '{path}': its weights are not finite ({bad}), so its training has "
+            "diverged. Train again with a lower learning rate."
+        )
     card = model.card if storage is None else model.card.model_copy(update={"storage": storage})
     content = _content_of(card, model.weights)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # safetensors' save_file would make a file that only its owner may read, and report a full disk by an error of
-        # its own that is no OSError
+    # safetensors' save_file would make a file that only its owner may read, and report a full disk by an error of
+    # its own that is no OSError
+    with replacing(path, overwrite) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"Cannot write '{path}': {error.strerror or error}. Choose another folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
+
+
+def not_finite(weights: Mapping[str, NDArray[np.generic]]) -> str:
+    """Return the name of the first array that holds NaN or an infinity; empty where all are finite."""
+    real = ((name, array) for name, array in weights.items() if array.dtype.kind in "fc")
+    return next((name for name, array in real if not np.isfinite(array).all()), "")
 
 
 def _content_of(card: Card, weights: Mapping[str, NDArray[np.generic]]) -> bytes:
@@ -189,7 +113,7 @@ def _content_of(card: Card, weights: Mapping[str, NDArray[np.generic]]) -> bytes
     unsaid["network"] = {name for name, value in usual.items() if getattr(card.network, name) == value}
     if card.scaling.hot_pixels is None:
         unsaid["scaling"] = {"hot_pixels"}
-    return save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)})
+    return with_checksums(save(arrays, {_KEY: card.model_dump_json(exclude=unsaid)}))
 
 
 def half(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -229,12 +153,20 @@ def read_model(path: str | Path) -> Model:
     Raises
     ------
     UserError
-        When the file is missing, damaged, no model of this program, or of another format version; the text says which.
+        When the file is missing, damaged, no model of this program, of another format version, or holds weights that
+        are not finite; the text says which.
 
     """
     path = Path(path)
     metadata, weights = _open(path, with_weights=True)
-    return Model(_parse_card(metadata, path), weights)
+    card = _parse_card(metadata, path)
+    bad = not_finite(weights)
+    if bad:
+        raise UserError(
+            f"The weights of '{path}' are not finite ({bad}): its training diverged, or the file is damaged. "
+            "Use another model."
+        )
+    return Model(card, weights)
 
 
 def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[str, NDArray[np.generic]]]:
@@ -247,8 +179,12 @@ def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[
         with safe_open(path, framework="numpy") as file:
             keys = file.keys() if with_weights else ()
             weights = {key: _full(file.get_tensor(key)) for key in keys}
-            return dict(file.metadata() or {}), weights
-    except (SafetensorError, OSError, ValueError) as error:
+            metadata = dict(file.metadata() or {})
+        check_sum(path, metadata, with_weights)
+        return metadata, weights
+    except UserError:
+        raise
+    except (SafetensorError, OSError, ValueError, TypeError, RecursionError) as error:
         if _is_of_pytorch(path):
             raise UserError(
                 f"'{path}' is a file of PyTorch, not a model of napari-emssl. If it holds the weights of one of the "
@@ -279,7 +215,9 @@ def _parse_card(metadata: Mapping[str, str], path: Path) -> Card:
             "Give a file that napari-emssl wrote."
         )
     try:
-        raw = json.loads(metadata[_KEY])
+        raw = parse_json(metadata[_KEY])
+        if not isinstance(raw, dict):
+            raise ValueError("it is no object")
         version = raw.get("format_version")
         if version != FORMAT_VERSION:
             raise UserError(
@@ -287,5 +225,15 @@ def _parse_card(metadata: Mapping[str, str], path: Path) -> Card:
                 "Update napari-emssl."
             )
         return Card.model_validate(raw)
-    except (ValidationError, json.JSONDecodeError, AttributeError) as error:
-        raise UserError(f"The card of '{path}' is damaged ({type(error).__name__}). Fetch or copy it again.") from error
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"The card of '{path}' is damaged ({_first(error)}). Fetch or copy it again.") from error
+
+
+def _first(error: Exception) -> str:
+    """Say what is wrong with a card: where pydantic says it, the first field."""
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {error}"
+    detail = error.errors(include_input=False)[0]
+    return f"{'.'.join(map(str, detail['loc'][:3]))}: {detail['msg']}"

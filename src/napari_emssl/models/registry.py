@@ -4,16 +4,17 @@ One list ships with the package; a lab adds its own as files in the folder ``reg
 files and addresses in ``$NAPARI_EMSSL_REGISTRIES``, separated by ``;``.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from ..errors import UserError
+from ..json_text import parse_json
+from .card import Count, Record, Text
 from .fetch import Download, check_sha256, check_url, is_url, read_document
 from .model_file import count_parameters, read_card
 from .tasks import TaskName
@@ -23,31 +24,27 @@ FORMAT_VERSION: Literal[1] = 1
 VARIABLE = "NAPARI_EMSSL_REGISTRIES"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RemoteModel(_Record):
+class RemoteModel(Record):
     """A model that can be downloaded: what `models list` shows of it, and where its file is."""
 
     name: Annotated[str, AfterValidator(check_name)]
     task: TaskName
-    network: str
-    width: int | None = None
-    parameters: int = Field(ge=0)
-    bytes: int = Field(gt=0)
+    network: Text
+    width: int | None = Field(None, ge=1, le=10**6)
+    parameters: Count
+    bytes: int = Field(gt=0, le=10**15)
     sha256: Annotated[str, AfterValidator(check_sha256)]
     urls: tuple[Annotated[str, AfterValidator(check_url)], ...] = Field(min_length=1)
     """Mirrors, tried in this order."""
-    licence: str = "unknown"
-    description: str = ""
+    licence: Text = "unknown"
+    description: Text = ""
 
     def download(self, name: str | None = None) -> Download:
         """Return what to fetch, what it must be, and its name in the zoo, by default this one."""
         return Download(self.urls, self.sha256, name or self.name, self.bytes)
 
 
-class Registry(_Record):
+class Registry(Record):
     """A list of models that can be downloaded."""
 
     format_version: Literal[1] = FORMAT_VERSION
@@ -103,8 +100,10 @@ def read_registry(place: str, timeout_seconds: float = 5.0) -> Registry:
     The checksums of the models are taken from it, so its address must be ``https``, or on this machine.
     """
     try:
-        text = read_document(place, timeout_seconds) if is_url(place) else Path(place).read_bytes()
-        raw = json.loads(text)
+        text = read_document(place, timeout_seconds) if is_url(place) else _read_file(Path(place))
+        raw = parse_json(text)
+        if not isinstance(raw, dict):
+            raise ValueError("it is no object")
         version = raw.get("format_version")
         if version != FORMAT_VERSION:
             raise UserError(
@@ -118,10 +117,17 @@ def read_registry(place: str, timeout_seconds: float = 5.0) -> Registry:
         raise UserError(
             f"Registry '{place}' is damaged: {_first(error)}. Ask its provider for another copy."
         ) from error
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"Registry '{place}' is not a JSON document of a registry. Check its name.") from error
+
+
+def _read_file(path: Path) -> bytes:
+    """Read a file; a pipe or device, from which reading might never end, is none."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"Registry '{path}' is not a file. Check its name.")
+    return path.read_bytes()
 
 
 def registry_entry(path: Path, urls: tuple[str, ...]) -> RemoteModel:

@@ -23,13 +23,13 @@ def build_network(model: Model) -> nn.Module:
         When the weights do not fit the network the card names.
 
     """
-    network = network_of(model.card.network)
-    wanted = network.state_dict()
     if model.card.partial:
         raise UserError(
             f"'{model.name}' is a start from elsewhere of which a part is missing, its last layer for instance. "
             "Fine-tune it first."
         )
+    with torch.device("meta"):  # without memory: a card may ask for a network that has no place in any
+        wanted = network_of(model.card.network).state_dict()
     for name, tensor in wanted.items():
         if name not in model.weights:
             raise UserError(f"Model '{model.name}' lacks the tensor '{name}': its file is damaged. Fetch it again.")
@@ -39,6 +39,7 @@ def build_network(model: Model) -> nn.Module:
                 f"Tensor '{name}' of model '{model.name}' has shape {shape} instead of {tuple(tensor.shape)}: "
                 "its file is damaged. Fetch it again."
             )
+    network = network_of(model.card.network)
     transfer(model.weights, network)
     return network.eval()
 

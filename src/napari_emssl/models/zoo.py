@@ -4,10 +4,11 @@ Nothing here uses the network: `registry` lists what can be downloaded, and `fet
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,8 @@ from .tasks import task_of
 SHIPPED = Path(__file__).with_name("shipped")
 """Folder of the models that came with the package."""
 SUFFIX = ".safetensors"
+_OWN = " (own)"
+"""Stands behind the name of an own model that is called like a shipped one."""
 RECOMMENDED = ("context-unet-4-200-w16", "unet-4-200")
 """The generators that come first: to segment with, and to restore with."""
 
@@ -61,8 +64,16 @@ def list_models() -> list[ZooEntry]:
     Files that cannot be read are left out.
     """
     shipped = sorted(_entries(SHIPPED, "shipped"), key=lambda entry: (_rank(entry), entry.name))
-    own = sorted(_entries(own_folder(), "own"), key=lambda entry: entry.path.stat().st_mtime, reverse=True)
+    own = sorted(_entries(own_folder(), "own"), key=lambda entry: _time_of(entry.path), reverse=True)
     return shipped + own
+
+
+def _time_of(path: Path) -> float:
+    """When a file was written; a file that is deleted meanwhile comes last."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def damaged_models() -> list[DamagedModel]:
@@ -86,7 +97,7 @@ def load_model(name: str | Path) -> Model:
     """Load a model by zoo name or path; raises `UserError` when there is none or its file is damaged."""
     path = find_model(name)
     model = read_model(path)
-    return model.renamed(_name_of(path, model.card))
+    return model.renamed(_name_of(path, model.card, _shipped_names()))
 
 
 def resolve_model(model: Model | str | Path) -> Model:
@@ -98,7 +109,7 @@ def load_card(name: str | Path) -> Card:
     """Load the card alone of a model by zoo name or path; raises `UserError` as `load_model` does."""
     path = find_model(name)
     card = read_card(path)
-    return card.model_copy(update={"name": _name_of(path, card)})
+    return card.model_copy(update={"name": _name_of(path, card, _shipped_names())})
 
 
 def add_model(model: Model, overwrite: bool = False) -> Path:
@@ -224,6 +235,9 @@ def own_file(name: str) -> Path:
     """Return the file of an own model, readable or not; raises `UserError` when there is none."""
     check_name(name)
     path = own_folder() / f"{name}{SUFFIX}"
+    plain = name.removesuffix(_OWN)
+    if not path.is_file() and plain in _shipped_names():
+        path = own_folder() / f"{plain}{SUFFIX}" if plain != name else path
     if path.is_file():
         return path
     if name in _shipped_names():
@@ -269,8 +283,14 @@ def _new_file_without_curves(name: str, overwrite: bool) -> Path:
     return place
 
 
-def _shipped_names() -> set[str]:
-    return {entry.name for entry in _entries(SHIPPED, "shipped")}
+@cache
+def _names_in(folder: Path) -> frozenset[str]:
+    return frozenset(entry.name for entry in _entries(folder, "shipped"))
+
+
+def _shipped_names() -> frozenset[str]:
+    """Names of the shipped models, whose files never change while the program runs."""
+    return _names_in(SHIPPED)
 
 
 def _entries(folder: Path, origin: Literal["shipped", "own"]) -> list[ZooEntry]:
@@ -279,21 +299,26 @@ def _entries(folder: Path, origin: Literal["shipped", "own"]) -> list[ZooEntry]:
 
 def _files(folder: Path, origin: Literal["shipped", "own"]) -> Iterator[ZooEntry | DamagedModel]:
     """Yield an entry for each model file of a folder; one that is deleted meanwhile has none."""
+    taken = _shipped_names() if origin == "own" else frozenset()
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        with suppress(FileNotFoundError):
+        try:
             size = path.stat().st_size
-            try:
-                card = read_card(path)
-            except UserError as error:
-                if path.exists():
-                    yield DamagedModel(path.stem, path, size, str(error))
-                continue
-            yield ZooEntry(_name_of(path, card), path, card, size, origin)
+            card = read_card(path)
+        except (UserError, OSError) as error:
+            if os.path.lexists(path):  # a link that leads nowhere, or to itself, is there too
+                yield DamagedModel(path.stem, path, path.lstat().st_size, str(error))
+            continue
+        yield ZooEntry(_name_of(path, card, taken), path, card, size, origin)
 
 
-def _name_of(path: Path, card: Card) -> str:
-    """Name of a model: an own one is called as its file, whatever its card says; all others as on their card."""
-    return path.stem if path.parent == own_folder() else card.name
+def _name_of(path: Path, card: Card, shipped: frozenset[str]) -> str:
+    """Name of a model: an own one is called as its file, whatever its card says; all others as on their card.
+
+    Where a shipped model has that name, which a newer version of the program may bring, the own one is told from it.
+    """
+    if path.parent != own_folder():
+        return card.name
+    return f"{path.stem}{_OWN}" if path.stem in shipped else path.stem
 
 
 def _rank(entry: ZooEntry) -> int:

@@ -1,6 +1,7 @@
 """The autosave: the file a training run is resumed from."""
 
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ..jobs.settings import Settings
 from .learner import State
 
 AUTOSAVE_FORMAT = 2
+_BEST_FIELDS = {"score", "step", "weights", "metrics"}
 _RESTART = "Leave out --resume to start from the beginning."
 MAY_CHANGE = frozenset(
     {"steps", "epochs", "max_seconds", "validation_interval", "autosave_seconds", "workers", "device", "precision"}
@@ -40,6 +42,10 @@ def read_autosave(path: Path, kind: str) -> State:
     if not path.is_file():
         raise UserError(f"There is no autosave '{path}' to resume from. {_RESTART}")
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch does not compare the checksums that it writes
+        if damaged is not None:
+            raise ValueError(f"checksum of {damaged}")
         saved: State = torch.load(path, map_location="cpu", weights_only=True)
         found, version = saved["kind"], saved["format"]
     except Exception as error:  # the safe unpickler lets errors of many kinds through when a file is damaged
@@ -51,7 +57,33 @@ def read_autosave(path: Path, kind: str) -> State:
             f"'{path}' was written by another version of this program (format {version}, not {AUTOSAVE_FORMAT}). "
             "Resume it with that version, or leave out --resume to start from the beginning."
         )
+    _check_fields(path, saved)
     return saved
+
+
+def _check_fields(path: Path, saved: State) -> None:
+    """Raise `UserError` where an autosave lacks something, or holds what no run writes."""
+    best = saved.get("best")
+    sound = (
+        isinstance(saved.get("settings"), dict)
+        and isinstance(saved.get("data"), str)
+        and _is_count(saved.get("step"))
+        and isinstance(saved.get("validated_at"), int)
+        and isinstance(saved.get("seconds"), int | float)
+        and 0 <= saved["seconds"] < 1e12
+        and _is_count(saved.get("in_vain", 0))
+        and isinstance(saved.get("random"), Tensor)
+        and isinstance(saved.get("learner"), dict)
+        and (best is None or (isinstance(best, dict) and set(best) == _BEST_FIELDS and _is_count(best["step"])))
+    )
+    if not sound:
+        raise UserError(f"'{path}' is no autosave that this program wrote, or is damaged. {_RESTART}")
+    if not all_finite(saved["learner"]) or not all_finite(best):
+        raise UserError(f"The weights in '{path}' are not finite: that training had diverged. {_RESTART}")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15
 
 
 def require_same_run(path: Path, saved: Mapping[str, object], settings: Settings) -> None:

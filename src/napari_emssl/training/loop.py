@@ -13,6 +13,7 @@ from typing import Generic
 
 from torch import Tensor
 
+from ..data.read_watch import HangingReadError
 from ..errors import UserError
 from ..jobs.events import Control, Finished, Notice, Preview, Update
 from ..jobs.meter import Meter
@@ -84,6 +85,9 @@ class _TrainingRun(Generic[BatchT]):
         self.steps = Steps(learner, schedule.batches)
         self.health = HealthMonitor()
         self.best: Best | None = None
+        self.sound: Best | None = None
+        """The last weights known to be good, where no validation says which are the best."""
+        self.sound_seconds = 0.0
         self.validations_without_improvement = 0
         self.validated_at, self.validation_seconds = -1, 0.0
         self.next_preview = time.monotonic() + schedule.preview_seconds
@@ -97,7 +101,10 @@ class _TrainingRun(Generic[BatchT]):
             yield from self._validate()
         yield from self._preview()
         while not self._is_over():
-            self.steps.take(self._progress())
+            try:
+                self.steps.take(self._progress())
+            except HangingReadError:  # only where a stop was asked for: no step was begun
+                break
             self.health.record(self.steps.count, self.steps.losses)
             yield from self._after_step()
             self.control.wait_while_paused()
@@ -140,6 +147,7 @@ class _TrainingRun(Generic[BatchT]):
         save = time.monotonic() - self.saved_at >= self.schedule.autosave_seconds
         if validate or report or save or self.health.full:
             yield from map(Notice, self.health.check())
+            self._keep_sound()
         if validate:
             yield from self._validate()
         elif report:
@@ -166,7 +174,10 @@ class _TrainingRun(Generic[BatchT]):
         if self.validated_at == self.steps.count:
             return
         mark = time.monotonic()
-        metrics = self.learner.validate()
+        try:
+            metrics = self.learner.validate()
+        except HangingReadError:
+            return
         self.validated_at = self.steps.count
         self.validation_seconds = time.monotonic() - mark
         self._keep_best(metrics)
@@ -185,9 +196,22 @@ class _TrainingRun(Generic[BatchT]):
             self.best = Best(score, self.steps.count, weights, metrics)
             self.validations_without_improvement = 0
 
+    def _keep_sound(self) -> None:
+        """Copy weights that are good, as often as costs a hundredth of the time."""
+        if self.best is not None or not self.health.sound or self.steps.seconds < self.sound_seconds:
+            return
+        mark = time.monotonic()
+        weights = self.learner.weights()
+        if all_finite(weights):
+            self.sound = Best(0.0, self.steps.count, weights, {})
+            self.sound_seconds = self.steps.seconds + 100 * (time.monotonic() - mark)
+
     def _preview(self) -> Iterator[Update]:
         mark = time.monotonic()
-        pictures = self.learner.preview(self.control.view)
+        try:
+            pictures = self.learner.preview(self.control.view)
+        except HangingReadError:
+            return
         now = time.monotonic()
         self.next_preview = now + 8 * (now - mark) + self.schedule.preview_seconds  # at most a ninth of the time
         if pictures:
@@ -210,19 +234,31 @@ class _TrainingRun(Generic[BatchT]):
                 f"Ended early: {self.validations_without_improvement} validations in a row found nothing better than "
                 f"step {self.best.step}, whose weights are kept."
             )
-        best = self.best or Best(0.0, self.steps.count, self.learner.weights(), {})
-        return Finished(self._model(best, stopped), stopped)
+        last = Best(0.0, self.steps.count, self.learner.weights(), {})
+        if not self.health.sound or not all_finite(last.weights):
+            return (yield from self._end_unsound(stopped))
+        return Finished(self._model(self.best or last, stopped), stopped)
+
+    def _end_unsound(self, stopped: bool) -> Generator[Update, None, Finished[Model]]:
+        """Return the last good weights of a run that came to its end, but diverged shortly before."""
+        failure = "Training has diverged in its last steps: its losses or weights are not finite or far too large."
+        return (yield from self._give_earlier(failure, stopped))
 
     def _fail(self) -> Generator[Update, None, Finished[Model]]:
         """Return the best weights from before the losses went wrong."""
-        best = self.best
+        return (yield from self._give_earlier(self.health.failure, stopped=True))
+
+    def _give_earlier(self, failure: str, stopped: bool) -> Generator[Update, None, Finished[Model]]:
+        best = self.best or self.sound
         if best is None or best.step == 0:
             raise UserError(
-                f"{self.health.failure} There are no earlier weights to keep. Start again as the warning says."
+                f"{failure} There are no earlier weights to keep. Start again with a lower learning rate, or in fp32 "
+                "if it was in bf16."
             )
-        failure = f"{self.health.failure} The best weights before that are kept, those of step {best.step}."
-        yield Notice(failure)
-        return Finished(self._model(best, stopped=True), stopped=True, failure=failure)
+        which = "best" if self.best else "last good"
+        text = f"{failure} The {which} weights before that are kept, those of step {best.step}."
+        yield Notice(text)
+        return Finished(self._model(best, stopped), stopped, failure=text)
 
     def _model(self, best: Best, stopped: bool) -> Model:
         summary = TrainingSummary(self.steps.count, self.steps.seconds, best.metrics, best.step, stopped)

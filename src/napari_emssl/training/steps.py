@@ -8,6 +8,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
+from ..data.read_watch import waiting
 from .checkpoint import read_autosave
 from .learner import BatchT, Learner, Losses, State
 
@@ -43,7 +44,8 @@ class Steps(Generic[BatchT]):
     def take(self, progress: float) -> None:
         """Take one step at this share of the run."""
         mark = time.monotonic()
-        batch = next(self._stream)
+        with waiting():
+            batch = next(self._stream)
         if self._random is not None:
             # only after the first batch: to start reading draws a number, which the uninterrupted run did not draw here
             torch.set_rng_state(self._random)

@@ -11,6 +11,7 @@ from ...errors import UserError
 from ..arrays import DuckArray
 from ..formats.axes import PlaneAxis
 from ..formats.units import PixelNm
+from ..read_watch import waiting
 
 DAMAGED = "It is damaged, or not what its name says. Save it again as TIFF in the program that made it."
 """What to do about a file that cannot be read, as the end of a message."""
@@ -80,7 +81,8 @@ class Image:
         if not -len(self) <= i < len(self):
             raise IndexError(f"{self.name} has {len(self)} planes, there is no plane {i}")
         try:
-            return _plain(np.asarray(self.planes[i % len(self)]))
+            with waiting():
+                return _plain(np.asarray(self.planes[i % len(self)]))
         except (UserError, MemoryError):
             raise
         except Exception as error:

@@ -18,6 +18,7 @@ from ...errors import UserError
 from ..arrays import DuckArray
 from ..formats.claims import check_memory
 from ..formats.contents import RawImage, is_colour
+from ..read_watch import waiting
 from .choice import ALL, Choice
 from .image import DAMAGED, GreyPlanes, Image, ImageIn, ImageSource
 from .readers import HINTS, READERS, reader_of
@@ -56,7 +57,8 @@ def _images_at(path: Path) -> list[Path]:
     if path.is_file() or _is_zarr(path):
         _reader_suffix(path)
         return [path]
-    images = list(_walk(path))
+    with waiting():
+        images = list(_walk(path))
     if not images:
         raise UserError(f"There is no image in the folder {path}. Formats that can be read: {FORMATS}.")
     return images
@@ -189,7 +191,8 @@ def _read(path: Path, wanted: str | int | None) -> list[Image]:
 def _read_raw(path: Path, suffix: str, choice: Choice) -> list[RawImage]:
     """Run the reader; whatever goes wrong becomes a `UserError` that names the file."""
     try:
-        return reader_of(suffix)(path, choice)
+        with waiting():
+            return reader_of(suffix)(path, choice)
     except (UserError, MemoryError):
         raise
     except ImportError as error:

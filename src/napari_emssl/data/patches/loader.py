@@ -1,5 +1,6 @@
 """Batches of patches, read ahead of the training: by a thread, or by processes that share nothing but the files."""
 
+import multiprocessing
 import os
 import queue
 import signal
@@ -23,6 +24,8 @@ T = TypeVar("T")
 _AHEAD = 3
 """Batches that the thread keeps ready."""
 _LOOK_SECONDS = 0.1
+_END_SECONDS = 10.0
+"""A batch is read in less; what takes longer at the end of a training hangs."""
 _SAFE_PATH = "PYTHONSAFEPATH"
 """What `multiprocessing` starts inherits this; it takes no `-P` of ours."""
 _ALL = slice(None)
@@ -187,6 +190,7 @@ def by_processes(batches_at: Dataset[T], positions: Positions, workers: int) -> 
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its own: that of torch belongs to the training
     )
+    before = set(multiprocessing.active_children())
     with _safe_path():
         batches = iter(loader)
     try:
@@ -198,9 +202,19 @@ def by_processes(batches_at: Dataset[T], positions: Positions, workers: int) -> 
         raise UserError("A process that reads images died; memory may be full. Use fewer --workers.") from error
     finally:
         positions.over = True
-        with suppress(RuntimeError):
-            for _ in batches:  # a process that ends while it passes on a batch aborts
-                continue
+        ending = threading.Thread(target=_drain, args=(batches,), name="ending readers", daemon=True)
+        ending.start()
+        ending.join(_END_SECONDS)
+        if ending.is_alive():
+            for process in set(multiprocessing.active_children()) - before:
+                process.terminate()
+
+
+def _drain(batches: Iterator[T]) -> None:
+    """Take what is still on its way: a process that ends while it passes on a batch aborts."""
+    with suppress(RuntimeError):
+        for _ in batches:
+            continue
 
 
 @contextmanager
@@ -252,7 +266,7 @@ def by_thread(batches_at: Dataset[T], positions: Positions, pinned: Callable[[T]
             yield item
     finally:
         over.set()
-        thread.join()
+        thread.join(_END_SECONDS)  # a read that hangs is left to itself: the thread ends with the program
 
 
 def _fill(

@@ -1,0 +1,122 @@
+"""The card of a model: what its file says about itself, each field within bounds, since files come from anywhere."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ..data.images.intensity_scaling import IntensityScaling
+from ..formatting import plain
+from .tasks import TaskName
+
+FORMAT_VERSION: Literal[1] = 1
+_CHANNELS = 4096
+"""More than any layer of our networks has; what a card asks for beyond that would fill the memory."""
+_LINES = 100_000
+
+Storage = Literal["float32", "float16"]
+Text = Annotated[str, Field(max_length=_LINES), AfterValidator(plain)]
+"""Shown in terminals and in the viewer, so without escape sequences."""
+Length = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+
+
+def _known(numbers: object) -> object:
+    """Results that are numbers: JSON has neither NaN nor infinity, a result that was one of these is left out."""
+    if not isinstance(numbers, dict):
+        return numbers
+    return {name: value for name, value in numbers.items() if not _is_lost(value)}
+
+
+def _is_lost(value: object) -> bool:
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+class Record(BaseModel):
+    """Part of a card: it never changes, and holds nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkSpec(Record):
+    """Everything `networks.generators.build_generator` needs to build the network again."""
+
+    name: Text
+    width: int | None = Field(None, ge=1, le=_CHANNELS)
+    out_channels: int = Field(1, ge=1, le=_CHANNELS)
+    refine: bool = False
+    """Whether an HRNet has its part at full resolution."""
+    vector_channels: int = Field(0, ge=0, le=_CHANNELS)
+    """How many of the first channels are a vector by which pixels are compared; 0 where there is none."""
+    mask_decoder: Text = ""
+    """Name of the U-Net, as wide as the generator, that draws masks from similarities; empty where there is none."""
+    painted: tuple[Annotated[int, Field(ge=0, le=10**7)], ...] = Field((), max_length=_CHANNELS)
+    """For each class, background first, how many painted pixels the network remembers; none where it was trained."""
+    scale: float = Field(1.0, ge=2.0**-10, le=2.0**10)
+    """By how much a network that remembers painted pixels enlarges images before it looks; a power of two."""
+    threshold: float = Field(0.0, ge=-8, le=8)
+    """Log-odds from which on a network that remembers painted pixels gives a pixel a class."""
+    heads: tuple[Text, ...] = Field(("restore",), max_length=_CHANNELS)
+    """Of a generator: what the channels after the vector are, one each: the restored image, or the logit of objects."""
+    norm: Literal["batch", "instance"] = "batch"
+    """What is normalised together: a channel of the batch, or of each image on its own."""
+
+    def for_output(self, channels: int) -> "NetworkSpec":
+        """Return the network of a generator with this many output channels, for another task; its heads are dropped."""
+        usual = {name: type(self).model_fields[name].default for name in ("vector_channels", "mask_decoder", "heads")}
+        return self.model_copy(update=usual | {"out_channels": channels})
+
+    def channel_of(self, head: str) -> int | None:
+        """Return the output channel of a generator's head, or None where it has no such head."""
+        return self.vector_channels + self.heads.index(head) if head in self.heads else None
+
+
+class ClassInfo(Record):
+    """One class of a segmentation model; index 0 of `Card.classes` is the background."""
+
+    name: Text
+    target_value: int | None = Field(None, ge=0, lt=2**32)
+    """The value of this class in dense masks, where 0 is background."""
+
+
+class Stage(Record):
+    """One stage in the history of a model: what was done, with what, and with which result."""
+
+    job: Text
+    settings: dict[str, object]
+    data: dict[str, object] = Field(default_factory=dict)
+    start: Text | None = None
+    steps: Count = 0
+    seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    metrics: Annotated[dict[Text, float], BeforeValidator(_known)] = Field(default_factory=dict)
+    versions: dict[Text, Text] = Field(default_factory=dict)
+    date: Text = ""
+    command: Text = ""
+
+
+class Card(Record):
+    """What a model file says about itself."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    name: Text
+    task: TaskName
+    network: NetworkSpec
+    scaling: IntensityScaling = IntensityScaling()
+    classes: tuple[ClassInfo, ...] = Field((), max_length=_CHANNELS)
+    pixel_size_nm: tuple[Length, Length] | None = None
+    """Smallest and largest pixel size seen in training, nm; None when no image was calibrated."""
+    history: tuple[Stage, ...] = ()
+    licence: Text = "unknown"
+    description: Text = ""
+    upscale: int = Field(1, ge=1, le=4)
+    """How many times finer than the image's grid that of the result is, along height and width."""
+    partial: bool = False
+    """Whether weights are missing: only the encoder was pretrained elsewhere, and the rest is learnt in fine-tuning."""
+    storage: Storage = "float32"
+    """How the file holds the weights of convolutions; everything else is float32, and so are they once read."""
+
+    @model_validator(mode="after")
+    def _check_range(self) -> "Card":
+        if self.pixel_size_nm and self.pixel_size_nm[0] > self.pixel_size_nm[1]:
+            raise ValueError("the smallest pixel is larger than the largest one")
+        return self
