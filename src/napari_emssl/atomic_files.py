@@ -1,12 +1,30 @@
-"""Files and folders that are either complete or absent: written under another name, then renamed."""
+"""Files and folders that are either complete or absent: written under another name, then renamed.
 
+The other name tells which process of which computer writes it. What a killed program left is found by that, and removed
+by the next one that writes into the folder.
+"""
+
+import os
+import platform
+import re
 import shutil
+import time
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from .errors import UserError
+
+_NAME = re.compile(
+    r"\.emssl-(?P<node>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}-(?P<kind>new|old)\.(?P<name>.*)", re.DOTALL
+)
+_LONGEST_NAME = 200
+_FORGOTTEN_SECONDS = 7 * 86_400.0
+"""What another computer began so long ago it will not go on with."""
+_swept: set[Path] = set()
 
 
 @contextmanager
@@ -22,10 +40,10 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     check_free(path, overwrite)
-    # beside the target, so that renaming moves no bytes; hidden, so that searches of the folder pass it over
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    temporary = hidden_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_once(path.parent)
         yield temporary
         check_free(path, overwrite)  # again: writing takes time, in which another program may have made the file
         _rename(temporary, path)
@@ -36,6 +54,59 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
         ) from error
     finally:
         _remove(temporary)
+
+
+def hidden_name(path: Path, kind: Literal["new", "old"] = "new") -> Path:
+    """Return a temporary name for what becomes `path`, or what steps aside for it.
+
+    It is beside the target, so that renaming moves no bytes, and hidden, so that searches of the folder pass it over.
+    """
+    return path.with_name(f".emssl-{_node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}-{kind}.{path.name[-_LONGEST_NAME:]}")
+
+
+def sweep_once(folder: Path) -> None:
+    """Remove what killed programs left in a folder, unless this program did so already."""
+    if folder.absolute() not in _swept:
+        _swept.add(folder.absolute())
+        sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed programs left in a folder; a folder that stepped aside comes back where nothing took its place.
+
+    Nothing is raised: whoever comes to write has nothing to do with what is left.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _NAME.fullmatch(entry.name)
+            if not found or not _is_left(found["node"], int(found["process"]), entry):
+                continue
+            target = folder / found["name"]
+            if found["kind"] == "old" and not os.path.lexists(target):
+                with suppress(OSError):
+                    Path(entry.path).rename(target)
+            else:
+                _remove(Path(entry.path))
+
+
+def _is_left(node: str, process: int, entry: "os.DirEntry[str]") -> bool:
+    """Whether whoever wrote it is gone."""
+    import psutil  # late: few runs find anything
+
+    try:
+        written = entry.stat(follow_symlinks=False).st_mtime
+        if node != _node():
+            return time.time() - written > _FORGOTTEN_SECONDS
+        # another process may have got the number meanwhile
+        return process != os.getpid() and psutil.Process(process).create_time() > written + 1
+    except psutil.NoSuchProcess:
+        return True
+    except (OSError, psutil.Error, OverflowError):
+        return False
+
+
+def _node() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def check_free(path: Path, overwrite: bool) -> None:
@@ -50,7 +121,7 @@ def _rename(temporary: Path, path: Path) -> None:
         temporary.replace(path)
         return
     # a folder cannot be renamed onto another: the old one steps aside, and back where the new one cannot come in
-    old = path.with_name(f".{uuid.uuid4().hex[:8]}.old.{path.name}")
+    old = hidden_name(path, "old")
     path.rename(old)
     try:
         temporary.rename(path)

@@ -2,6 +2,8 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,6 +12,7 @@ from cyclopts import Parameter
 
 from ..jobs.context_settings import SegmentInContextSettings
 from ..jobs.settings import ApplySettings
+from ..training.file_lock import claimed_folder
 from .app import BAD_INPUT
 from .many_machines.flags import Machines
 from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_folder
@@ -34,6 +37,13 @@ class ApplyOutput:
     overwrite: Annotated[bool, Parameter(negative="", help="Replace existing files.")] = False
     quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder for this run alone; raises `UserError` at once where another one writes to it."""
+        require_writable_folder(self.folder)
+        with claimed_folder(self.folder):
+            yield
+
 
 def apply(
     model: Annotated[str, Parameter(help="A model: a name from 'models list' or a file.")],
@@ -57,13 +67,15 @@ def apply(
     UserError
         When a path is missing, the folder cannot be written to, or the model cannot be used.
     """
-    require_writable_folder(output.folder)
-    require_existing(paths)
-    if machines.are_asked_for:
+    if machines.are_asked_for:  # the parts of a run share its folder
+        require_writable_folder(output.folder)
+        require_existing(paths)
         return _apply_by_parts(model, paths, output, settings, image, machines)
-    from ..models.zoo import load_model
+    with output.held():
+        require_existing(paths)
+        from ..models.zoo import load_model
 
-    return _apply(load_model(model), paths, output, settings, image)
+        return _apply(load_model(model), paths, output, settings, image)
 
 
 def segment_in_context(
@@ -99,7 +111,20 @@ def segment_in_context(
     UserError
         When a path is missing, something would be replaced, a painting has no image, or no generator can do it.
     """
-    require_writable_folder(output.folder)
+    with output.held():
+        return _segment_in_context(images, painted, generator, model, image, output, settings)
+
+
+def _segment_in_context(
+    images: list[Path],
+    painted: list[Path],
+    generator: str | None,
+    model: str | None,
+    image: str | None,
+    output: ApplyOutput,
+    settings: SegmentInContextSettings,
+) -> int:
+    """Do what `segment_in_context` says, in a folder that is held."""
     require_existing([*images, *painted])
     from ..data.datasets.image_pairs import painted_pairs
     from ..inference.outputs import check_nothing_there, output_paths

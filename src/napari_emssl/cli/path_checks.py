@@ -11,6 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..atomic_files import replacing
 from ..errors import UserError
 
 ImageChoice = Annotated[
@@ -101,8 +102,8 @@ def write_json(path: Path, content: object) -> None:
     if str(path) == "-":
         sys.stdout.write(text)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    with replacing(path, overwrite=True) as temporary:  # whether it may be replaced was asked before the work
+        temporary.write_text(text, encoding="utf-8")
 
 
 def finite(content: object) -> object:

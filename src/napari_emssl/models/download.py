@@ -6,11 +6,11 @@ The network is read in a thread, so that the job stops at once even while a serv
 import queue
 import threading
 import time
-import uuid
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ..atomic_files import hidden_name, sweep_once
 from ..errors import UserError
 from ..jobs.events import Control, Finished, Job, Notice, Update
 from ..jobs.meter import Meter
@@ -79,12 +79,10 @@ def _temporary_file() -> Path:
     folder = own_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.glob(".*.download"):
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                path.unlink(missing_ok=True)
+        sweep_once(folder)
     except OSError as error:
         raise UserError(f"Cannot write to '{folder}': {error.strerror or error}.") from error
-    return folder / f".{uuid.uuid4().hex}.download"
+    return hidden_name(folder / "download")
 
 
 def _arriving(

@@ -121,7 +121,9 @@ def add_model(model: Model, overwrite: bool = False) -> Path:
         When the name is no file name, or taken and `overwrite` is False.
 
     """
-    return save_model(model, _new_file_without_curves(model.name, overwrite))
+    place = save_model(model, new_model_file(model.name, overwrite))
+    curve_file(model.name).unlink(missing_ok=True)  # those of an earlier model, which is gone only now
+    return place
 
 
 def import_model(path: str | Path, name: str | None = None, overwrite: bool = False) -> Path:
@@ -174,12 +176,14 @@ def adopt_file(path: Path, name: str, overwrite: bool = False) -> Path:
         As `add_model`, or when the folder cannot be written to.
 
     """
-    place = _new_file_without_curves(name, overwrite)
+    place = new_model_file(name, overwrite)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        return path.replace(place)
+        path.replace(place)
     except OSError as error:
         raise UserError(f"Cannot write '{place}': {error.strerror or error}. Make room or check its folder.") from error
+    curve_file(name).unlink(missing_ok=True)
+    return place
 
 
 def remove_model(name: str) -> Path:
@@ -274,13 +278,6 @@ def new_model_file(name: str, overwrite: bool = False) -> Path:
     if path.exists() and not overwrite:
         raise UserError(f"There is a model '{name}' already. Choose another name, or replace it with --overwrite.")
     return path
-
-
-def _new_file_without_curves(name: str, overwrite: bool) -> Path:
-    """Return the file for a new model; curves of an earlier model of that name are deleted."""
-    place = new_model_file(name, overwrite)
-    curve_file(name).unlink(missing_ok=True)
-    return place
 
 
 @cache

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from ..atomic_files import sweep_once
 from ..errors import UserError
 
 
@@ -27,19 +28,29 @@ def claimed(*paths: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for path in paths:
+            sweep_once(path.absolute().parent)
             stack.enter_context(_folder_of(path))
             stack.enter_context(_lock(path))
         yield
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def claimed_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder for this run alone, by a lock inside it; as `claimed` holds files."""
+    sweep_once(folder.absolute())
+    beside = folder.absolute() / ".lock"
+    with _folder_of(beside), _lock(folder, beside):
+        yield
+
+
+@contextmanager
+def _lock(path: Path, beside: Path | None = None) -> Iterator[None]:
     from filelock import FileLock, Timeout  # late: it would be felt in --help
 
     place = path.absolute()  # '.' has a name there
     if not place.name:
         raise UserError(f"Nothing can be written to '{path}'. Name a file or folder in it.")
-    beside = place.with_name(f".{place.name}.lock")
+    beside = beside or place.with_name(f".{place.name}.lock")
     lock = FileLock(beside, thread_local=False)
     try:
         lock.acquire(timeout=0)
