@@ -72,7 +72,7 @@ def sweep_once(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed programs left in a folder; a folder that stepped aside comes back where nothing took its place.
+    """Remove what killed programs left in a folder; what stepped aside comes back where nothing took its place.
 
     Nothing is raised: whoever comes to write has nothing to do with what is left.
     """

@@ -5,7 +5,6 @@ The network is read in a thread, so that the job stops at once even while a serv
 
 import queue
 import threading
-import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,8 +19,6 @@ from .model_file import Card
 from .zoo import adopt_file, new_model_file, own_folder
 
 _POLL_SECONDS = 0.05
-_STALE_SECONDS = 86400.0
-"""Age after which a temporary file is one that a killed run left."""
 WAY_OUT = "Or download the file on any computer: 'napari-emssl models import FILE' imports it without a network."
 
 _Messages = queue.SimpleQueue[Update | Card | Exception]
