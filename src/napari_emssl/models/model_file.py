@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ..atomic_files import replacing
+from ..checksums import check_sum, with_checksums
 from ..errors import UserError
 from ..json_text import parse_json
 from .card import FORMAT_VERSION
@@ -21,7 +22,6 @@ from .card import ClassInfo as ClassInfo
 from .card import NetworkSpec as NetworkSpec
 from .card import Stage as Stage
 from .card import Storage as Storage
-from .checksums import check_sum, with_checksums
 
 _KEY = "napari_emssl"
 """Where the card stands in the file's metadata."""

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import UserError
+from .errors import UserError
 
 _KEY, _CARD, _METADATA = "napari_emssl_crc32", "napari_emssl", "__metadata__"
 _PART = 1 << 24
