@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -64,16 +63,8 @@ def list_models() -> list[ZooEntry]:
     Files that cannot be read are left out.
     """
     shipped = sorted(_entries(SHIPPED, "shipped"), key=lambda entry: (_rank(entry), entry.name))
-    own = sorted(_entries(own_folder(), "own"), key=lambda entry: _time_of(entry.path), reverse=True)
+    own = sorted(_entries(own_folder(), "own"), key=lambda entry: entry.path.stat().st_mtime, reverse=True)
     return shipped + own
-
-
-def _time_of(path: Path) -> float:
-    """When a file was written; a file that is deleted meanwhile comes last."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def damaged_models() -> list[DamagedModel]:
@@ -280,14 +271,8 @@ def new_model_file(name: str, overwrite: bool = False) -> Path:
     return path
 
 
-@cache
-def _names_in(folder: Path) -> frozenset[str]:
-    return frozenset(entry.name for entry in _entries(folder, "shipped"))
-
-
 def _shipped_names() -> frozenset[str]:
-    """Names of the shipped models, whose files never change while the program runs."""
-    return _names_in(SHIPPED)
+    return frozenset(entry.name for entry in _entries(SHIPPED, "shipped"))
 
 
 def _entries(folder: Path, origin: Literal["shipped", "own"]) -> list[ZooEntry]:
