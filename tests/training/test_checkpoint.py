@@ -19,6 +19,10 @@ from napari_emssl.training.checkpoint import (
 )
 
 HEAD = {"kind": "count", "format": AUTOSAVE_FORMAT}
+WHOLE = HEAD | {
+    "settings": {}, "data": "", "seconds": 0.0, "validated_at": -1, "best": None, "random": torch.get_rng_state(),
+    "learner": {},
+}  # fmt: skip
 
 
 def test_what_is_no_autosave_is_named(tmp_path: Path) -> None:
@@ -53,7 +57,7 @@ def test_the_autosave_before_stays_when_writing_breaks_off(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a"
-    write_autosave(path, HEAD | {"step": 1})
+    write_autosave(path, WHOLE | {"step": 1})
 
     def half(_content: Any, file: Any) -> None:
         file.write(b"half")
@@ -64,6 +68,31 @@ def test_the_autosave_before_stays_when_writing_breaks_off(
         write_autosave(path, HEAD | {"step": 2})
     assert read_autosave(path, "count")["step"] == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": -1},
+        {"step": True},
+        {"seconds": float("nan")},
+        {"best": {}},
+        {"learner": {"w": torch.tensor(torch.nan)}},
+    ],
+)
+def test_fields_that_no_run_writes_are_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    write_autosave(tmp_path / "a", WHOLE | {"step": 1} | change)
+    with pytest.raises(UserError, match=r"damaged|not finite"):
+        read_autosave(tmp_path / "a", "count")
+
+
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    write_autosave(tmp_path / "a", WHOLE | {"step": 1, "learner": {"w": torch.ones(4096)}})
+    content = bytearray((tmp_path / "a").read_bytes())
+    content[content.index(torch.ones(8).numpy().tobytes()) + 2] ^= 1
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(UserError, match="damaged"):
+        read_autosave(tmp_path / "a", "count")
 
 
 SAME = PretrainSettings(seed=3)
