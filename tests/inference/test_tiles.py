@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from random_models import random_model, whole
 
 from napari_emssl.errors import UserError
-from napari_emssl.inference import memory
+from napari_emssl.inference import memory, tiles
 from napari_emssl.inference.apply import apply
 from napari_emssl.inference.tiles import TilePlan, TileRegion, choose_tile, default_halo, fitted, padded, reach, split
 from napari_emssl.jobs.devices import choose_device
@@ -128,7 +128,17 @@ def test_small_planes_are_run_in_one_piece():
     assert len(chosen.regions) == 1
 
 
-def test_a_cpu_takes_small_tiles_of_a_large_plane_and_a_gpu_large_ones():
+@pytest.mark.skipif(not tiles.keeps_memory(), reason="needs the GNU C library")
+@given(st.integers(32, 128), st.integers(32, 128), st.integers(0, 7))
+def test_halos_of_large_planes_cost_next_to_nothing_where_memory_is_kept(height, width, halos):
+    start = plan(height * 32, width * 32, halo=32 * halos)
+    chosen = choose_tile(start, 10**12, on_cpu=True)
+    assert chosen.cost(None) <= 1.06 * start.height * start.width
+    assert choose_tile(start, 10**12, on_cpu=False).tile >= min(chosen.tile, 4096)
+
+
+def test_a_cpu_takes_small_tiles_where_memory_is_not_kept(monkeypatch):
+    monkeypatch.setattr(tiles, "keeps_memory", lambda: False)
     assert choose_tile(plan(4096, 4096, halo=24), 10**12, on_cpu=True).tile <= 1024
     assert choose_tile(plan(4096, 4096, halo=24), 10**12, on_cpu=False).tile == 4096
     assert choose_tile(plan(4096, 4096, halo=24), 10**12, on_cpu=True, largest=True).tile == 4096

@@ -263,8 +263,8 @@ def test_a_resumed_run_goes_on_with_its_clock(tmp_path: Path) -> None:
     used = result(stopped_at(10, first, chosen))[1].seconds
     summary = result(run(second, chosen, resume=tmp_path / "a"))[1]
     assert used >= 0.2
-    assert second.progress[0] == pytest.approx(used / 0.6)
-    assert summary.seconds >= 0.6
+    assert second.progress[0] >= used / 0.6  # validation and previews count, too
+    assert summary.seconds > used
     assert summary.steps == second.steps < 32
 
 

@@ -6,6 +6,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from ..jobs.allocator import keeps_memory
 from ..jobs.devices import Device
 from ..networks.norm import sees_whole_image
 from ..resources import free_main_memory
@@ -17,6 +18,8 @@ _SHARE = {"cpu": 0.5, "cuda": 0.8, "mps": 0.5}
 _OVERHEAD = 2.5
 """Measured peak of the whole process over the sum of activations, on a CPU: convolutions reorder their input, functions
 that are no modules are not watched, and an allocator wastes some."""
+_OVERHEAD_KEPT = 3.5
+"""The same where freed memory is kept (`jobs.allocator`): blocks of many sizes do not fill the gaps of each other."""
 _PHRASES = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
 
 
@@ -67,7 +70,8 @@ def bytes_per_pixel(network: nn.Module, device: Device, stride: int) -> float:
     finally:
         for hook in hooks:
             hook.remove()
-    return _OVERHEAD * live.peak / edge**2
+    kept = device.torch_device.type == "cpu" and keeps_memory()
+    return (_OVERHEAD_KEPT if kept else _OVERHEAD) * live.peak / edge**2
 
 
 def needs_of(network: nn.Module, device: Device) -> MemoryNeeds:

@@ -12,6 +12,8 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .allocator import kept_memory
+
 EVENT_SECONDS = 0.1
 """The least time between two `Progress` events of a job."""
 
@@ -269,8 +271,12 @@ class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
 
     def __next__(self) -> Update | Finished[T_co]:
         if self._events is None:
-            self._events = self._make(self.control)
+            self._events = self._run()
         return next(self._events)
+
+    def _run(self) -> Iterator[Update | Finished[T_co]]:
+        with kept_memory():
+            yield from self._make(self.control)
 
     def stop(self) -> None:
         """Ask for a clean end: the last event still is `Finished`, with ``stopped=True``."""

@@ -105,7 +105,8 @@ class RestorationObjective:
 
     def decode(self, output: Tensor) -> Tensor:
         """Return scaled intensities ``(b, 1, upscale * h, upscale * w)``."""
-        return functional.pixel_shuffle(output.float(), self.upscale)
+        values = output.float()
+        return functional.pixel_shuffle(values, self.upscale) if self.upscale > 1 else values
 
     def result(self, output: Tensor) -> Tensor:
         """Return scaled intensities ``(b, upscale * h, upscale * w)``."""

@@ -23,6 +23,7 @@ from .file_lock import claimed
 from .health import HealthMonitor
 from .learner import BatchT, Learner, State, TrainingSchedule, TrainingSummary
 from .steps import Steps
+from .time_budget import TimeBudget
 
 
 def run_training(
@@ -93,6 +94,7 @@ class _TrainingRun(Generic[BatchT]):
         self.next_preview = time.monotonic() + schedule.preview_seconds
         self.saved_at = time.monotonic()
         self.meter = Meter(max_seconds=schedule.max_seconds)
+        self.budget = TimeBudget(schedule.max_seconds)
 
     def events(self) -> Generator[Update, None, Finished[Model]]:
         self.meter.leave_out(self.steps.count, self.steps.seconds)
@@ -118,15 +120,16 @@ class _TrainingRun(Generic[BatchT]):
                 f"The data are not those of the run that was saved. Then: {saved['data']} Now: {self.schedule.data}"
             )
         self.steps.restore(saved)
+        self.budget.beside_steps = saved.get("beside_steps", 0.0)  # autosaves of earlier versions lack it
         self.validated_at = saved["validated_at"]
         self.best = Best(**saved["best"]) if saved["best"] else None
         self.validations_without_improvement = saved.get("in_vain", 0)  # autosaves of earlier versions lack it
         yield from self._report({})
 
     def _is_over(self) -> bool:
-        total, seconds = self.schedule.total, self.schedule.max_seconds
+        total = self.schedule.total
         enough = total is not None and self.steps.count >= total
-        late = seconds is not None and self.steps.seconds >= seconds
+        late = self.budget.progress(self.steps.seconds) >= 1.0
         return enough or late or self.control.stopped or bool(self.health.failure) or self._out_of_patience
 
     @property
@@ -136,13 +139,13 @@ class _TrainingRun(Generic[BatchT]):
 
     def _progress(self) -> float:
         """Return the share of the run that is over, of its steps or of its time, whichever is nearer to its end."""
-        total, seconds = self.schedule.total, self.schedule.max_seconds
-        of_steps = self.steps.count / total if total else 0.0
-        return min(max(of_steps, self.steps.seconds / seconds if seconds else 0.0), 1.0)
+        of_steps = self.steps.count / self.schedule.total if self.schedule.total else 0.0
+        return min(max(of_steps, self.budget.progress(self.steps.seconds)), 1.0)
 
     def _after_step(self) -> Iterator[Update]:
         """Validate, report, preview and save where it is time."""
-        validate = self.schedule.validates_after(self.steps.count)
+        due = self.schedule.validates_after(self.steps.count)
+        validate = due and self.budget.allows_validation(self.steps.seconds)
         report = self.meter.due
         save = time.monotonic() - self.saved_at >= self.schedule.autosave_seconds
         if validate or report or save or self.health.full:
@@ -175,9 +178,11 @@ class _TrainingRun(Generic[BatchT]):
             return
         mark = time.monotonic()
         try:
-            metrics = self.learner.validate()
+            with self.budget.spent_on("validation"):
+                metrics = self.learner.validate()
         except HangingReadError:
             return
+        self.budget.validated(self.steps.seconds)
         self.validated_at = self.steps.count
         self.validation_seconds = time.monotonic() - mark
         self._keep_best(metrics)
@@ -209,7 +214,8 @@ class _TrainingRun(Generic[BatchT]):
     def _preview(self) -> Iterator[Update]:
         mark = time.monotonic()
         try:
-            pictures = self.learner.preview(self.control.view)
+            with self.budget.spent_on("preview"):
+                pictures = self.learner.preview(self.control.view)
         except HangingReadError:
             return
         now = time.monotonic()
@@ -288,6 +294,7 @@ class _TrainingRun(Generic[BatchT]):
             "data": self.schedule.data,
             "step": self.steps.count,
             "seconds": self.steps.seconds,
+            "beside_steps": self.budget.beside_steps,
             "validated_at": self.validated_at,
             "best": vars(self.best) if self.best else None,
             "in_vain": self.validations_without_improvement,

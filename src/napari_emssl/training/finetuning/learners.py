@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...data.patches.labelled import LabelledPlane
+from ...inference.tiles import TileRegion, default_halo, split
 from ...metrics import dice
 from ...models.model_file import Model
 from ...models.objectives import NoisyTargetObjective, RestorationObjective, SegmentationObjective
@@ -20,6 +21,8 @@ from .scoring import labels_of, overlap_on
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
+_JUDGED_PX = 1024
+"""Edge of the tiles of which those without held-out paint are not looked at."""
 
 
 class Segmenter(FineTuner):
@@ -37,12 +40,29 @@ class Segmenter(FineTuner):
         held_out = self.data.validation
         if not held_out:
             return {}
-        pairs = [(self.output(item.image), torch.from_numpy(item.target.astype(np.int64))[None]) for item in held_out]
-        losses = [float(self.objective.loss(output.cpu(), target)) for output, target in pairs]
-        found = [self.objective.result(output)[0].cpu().numpy() for output, _ in pairs]
-        truth = [item.target for item in held_out]
+        judged = [self._painted(item) for item in held_out]
+        losses = [float(self.objective.loss(logits, target)) for logits, target in judged]
+        found = [self.objective.result(logits).numpy() for logits, _ in judged]
+        truth = [target.numpy() for _, target in judged]
         each = [dice(found, truth, label) for label in range(1, self.data.classes)]
         return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
+
+    def _painted(self, plane: LabelledPlane) -> tuple[Tensor, Tensor]:
+        """Logits ``(1, c, 1, n)`` and target ``(1, 1, n)`` of the painted pixels; tiles without any are left out."""
+        height, width = plane.image.shape
+        halo = default_halo(self.receptive_field, self.stride)
+        logits, targets = [], []
+        for region in split(TileRegion(0, height, 0, width), _JUDGED_PX):
+            target = plane.target[region.slices]
+            painted = torch.from_numpy(target > 0)
+            if painted.any():
+                outer = region.grown(halo, height, width)
+                output = self.output(plane.image[outer.slices])[(0, ..., *region.within(outer).slices)]
+                logits.append(output.cpu()[:, painted])
+                targets.append(torch.from_numpy(target[target > 0].astype(np.int64)))
+        if not logits:
+            return torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, dtype=torch.int64)
+        return torch.cat(logits, 1)[None, :, None], torch.cat(targets)[None, None]
 
     def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
         """Overlap with the targets of planes, see `scoring.overlap_on`; empty where there are none."""

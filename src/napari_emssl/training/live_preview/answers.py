@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...jobs.allocator import release_memory
 from ...jobs.events import Control, Finished, Notice, Preview, Update
 from .query import PreviewQuery
 
@@ -34,6 +35,8 @@ def answer_queries(first_look: FirstLook, control: Control) -> Iterator[Update |
             yield from first_look.answers(query, control)
         except UserError as error:
             yield Notice(str(error))
+        if not control.asked:
+            release_memory()  # of a process that waits, perhaps for hours, only what it remembers is its own
     yield Finished(None, stopped=True)
 
 
