@@ -32,15 +32,18 @@ def test_what_is_done_beside_steps_and_again_at_the_end_is_within_the_time(clock
     budget = TimeBudget(20.0)
     spend(budget, clock, "validation", 2.0)
     spend(budget, clock, "preview", 3.0)
-    assert budget.progress(0.0) == pytest.approx(5 / 15)
+    assert budget.progress(0.0) == 0.0
+    assert budget.progress(4.0) == pytest.approx(9 / 15)
     assert budget.progress(9.9) < 1.0
     assert budget.progress(10.0) == 1.0  # 10 s of steps, 5 s before them, 5 s after them
 
 
-def test_a_run_whose_validation_alone_takes_the_time_is_over(clock: Clock) -> None:
+def test_where_validation_alone_takes_the_time_a_quarter_is_left_for_steps(clock: Clock) -> None:
     budget = TimeBudget(4.0)
     spend(budget, clock, "validation", 5.0)
-    assert budget.progress(0.0) == 1.0
+    assert budget.progress(0.0) == 0.0
+    assert budget.progress(0.5) == 0.5
+    assert budget.progress(1.0) == 1.0
 
 
 def test_validation_takes_at_most_a_tenth_of_a_limited_time(clock: Clock) -> None:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 _STEPS_PER_VALIDATION = 9.0
 """Where time is short, steps between two validations take at least this many times as long as one."""
+_LEAST_FOR_STEPS = 0.25
+"""Share of the time that steps get at least: without it a run on large planes would only validate."""
 
 
 class TimeBudget:
@@ -42,9 +44,10 @@ class TimeBudget:
         """Return the share of the time that is over, in [0, 1], when steps have taken so long."""
         if self._max_seconds is None:
             return 0.0
-        left_for_steps = self._max_seconds - sum(self._last.values())
+        before_the_end = self._max_seconds - sum(self._last.values())
         used = step_seconds + self.beside_steps
-        return min(used / left_for_steps, 1.0) if left_for_steps > 0 else 1.0
+        of_all = used / before_the_end if before_the_end > 0 else 1.0
+        return min(of_all, step_seconds / (_LEAST_FOR_STEPS * self._max_seconds), 1.0)
 
     def allows_validation(self, step_seconds: float) -> bool:
         """Whether steps have taken long enough since the last validation."""
