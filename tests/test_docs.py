@@ -1,6 +1,7 @@
 """The documentation holds together: its links, commands, files and names exist, and the index leads to every page."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_every_page_is_found_from_the_index() -> None:
 
 def test_every_picture_is_shown() -> None:
     shown = {path for page in PAGES for path, _ in links(page)}
-    assert [path.name for path in (DOCS / "images").iterdir() if path not in shown] == []
+    assert [path.name for path in (DOCS / "images").rglob("*.png") if path not in shown] == []
 
 
 @each_page
@@ -83,3 +84,12 @@ def test_python_code_uses_names_that_exist(page: Path) -> None:
                 resolve_name(f"{node.module}.{alias.name}")
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "em":
             assert hasattr(napari_emssl, node.attr)
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "tutorials").glob("*.md")), ids=lambda path: path.stem)
+def test_notebooks_have_the_code_of_their_pages(page: Path) -> None:
+    cells = json.loads(page.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    blocks = FENCED.findall(page.read_text(encoding="utf-8"))
+    assert code == [block.rstrip("\n") for language, block in blocks if language == "python"]
+    assert not any(cell.get("outputs") for cell in cells)

@@ -38,18 +38,32 @@ OnBytes = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Download:
-    """A model file to fetch, and what it must be."""
+    """A file to fetch, and what it must be."""
 
     urls: tuple[str, ...]
-    """Mirrors, tried in this wanted."""
+    """Mirrors, tried in this order."""
     sha256: str
     name: str | None = None
-    """Name in the zoo; None takes the one on the model's card."""
+    """Name of a model in the zoo; None takes the one on its card."""
     bytes: int | None = None
 
 
 def fetch_model(url: str, path: Path, wanted: Download, timeout_seconds: float, on_bytes: OnBytes) -> Card:
-    """Fetch a model file from one address and check that it is what was promised.
+    """Fetch a model file from one address, as `fetch_file` does; return the model's card.
+
+    Raises `UserError` when the address does not give the file, or it is no model; the text names the host.
+    """
+    fetch_file(url, path, wanted, timeout_seconds, on_bytes)
+    try:
+        return read_model(path).card
+    except UserError as error:
+        raise UserError(
+            f"{host_of(url)} sent the file with the right SHA-256, but it is not a model of napari-emssl."
+        ) from error
+
+
+def fetch_file(url: str, path: Path, wanted: Download, timeout_seconds: float, on_bytes: OnBytes) -> None:
+    """Fetch a file from one address and check that it is what was promised.
 
     Parameters
     ----------
@@ -64,15 +78,10 @@ def fetch_model(url: str, path: Path, wanted: Download, timeout_seconds: float, 
     on_bytes
         Called with each chunk that arrives.
 
-    Returns
-    -------
-    Card
-        The model's card.
-
     Raises
     ------
     UserError
-        When the address does not give the file, or it is no model; the text names the host.
+        When the address does not give the file; the text names the host.
 
     """
     host = host_of(url)
@@ -86,12 +95,6 @@ def fetch_model(url: str, path: Path, wanted: Download, timeout_seconds: float, 
             f"{host} sent a file that is not the expected one: its SHA-256 is {sink.sha256.hexdigest()}, "
             f"not {wanted.sha256}. It was deleted."
         )
-    try:
-        return read_model(path).card
-    except UserError as error:
-        raise UserError(
-            f"{host} sent the file with the right SHA-256, but it is not a model of napari-emssl."
-        ) from error
 
 
 def read_document(url: str, timeout_seconds: float) -> bytes:
