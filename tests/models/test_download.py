@@ -7,6 +7,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from model_server import ModelServer, Serve
 
+from napari_emssl.atomic_files import hidden_name
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Event, Finished, Notice, Progress
 from napari_emssl.jobs.settings import DownloadSettings
@@ -211,12 +213,14 @@ def test_a_full_disk_is_a_sentence_and_no_fault_of_the_mirror(
 
 def test_what_a_killed_run_left_is_swept(server: ModelServer, home: Path) -> None:
     (home / "models").mkdir(parents=True)
-    old, new = home / "models" / ".a.download", home / "models" / ".b.download"
-    for path in (old, new):
+    mine = hidden_name(home / "models" / "download")
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    left = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-"))
+    for path in (left, mine):
         path.write_bytes(b"x")
-    os.utime(old, (1, 1))
     download(order(server, "good"), PATIENCE).result()
-    assert files(home) == [".b.download", "far.safetensors"]
+    assert files(home) == [mine.name, "far.safetensors"]
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(server: ModelServer, home: Path) -> None:
