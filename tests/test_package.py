@@ -32,10 +32,10 @@ def test_the_recipe_has_the_version_and_the_lowest_python() -> None:
     assert versions == ["3.11", "3.12", "3.13", "3.14"]
 
 
-def test_every_optional_requirement_is_in_all() -> None:
+def test_every_optional_requirement_but_that_of_exports_is_in_all() -> None:
     extras = PROJECT["optional-dependencies"]
     (named,) = [re.search(r"\[(.*)\]", each)[1].split(",") for each in extras["all"] if each.startswith("napari-emssl")]
-    assert sorted(named) == sorted(set(extras) - {"all"})
+    assert sorted(named) == sorted(set(extras) - {"all", "export"})
 
 
 def test_hooks_use_the_versions_that_are_pinned() -> None:

@@ -6,8 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from napari_emssl.errors import UserError
 from napari_emssl.networks.generators import build_generator
 from napari_emssl.networks.norm import BatchNorm, InstanceNorm, _gains_by_folding, sees_whole_image, use_instance_norm
+
+
+def test_one_value_a_channel_is_refused_in_a_sentence() -> None:
+    norm = BatchNorm(4)
+    with pytest.raises(UserError, match="--batch-size of 2"):
+        norm(torch.zeros(1, 4, 1, 1))
+    assert norm(torch.zeros(2, 4, 1, 1)).shape == (2, 4, 1, 1)
+    assert norm.eval()(torch.zeros(1, 4, 1, 1)).shape == (1, 4, 1, 1)
 
 
 def outcome(norm: nn.BatchNorm2d, x: Tensor, slope: Tensor) -> dict[str, Tensor]:

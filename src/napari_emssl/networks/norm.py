@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, distributed, nn
 
+from ..errors import UserError
+
 if TYPE_CHECKING:
     from torch.autograd.function import FunctionCtx
 
@@ -36,7 +38,15 @@ class BatchNorm(nn.BatchNorm2d):
     """Whether the batch is spread over all processes of `torch.distributed`."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise each channel, by the statistics of the batch while training."""
+        """Normalise each channel, by the statistics of the batch while training.
+
+        Raises `UserError` where a batch has one value a channel: it has no variance.
+        """
+        if self.training and not self.synchronised and x[:, 0].numel() < 2:
+            raise UserError(
+                "At its coarsest the network sees a single pixel of so small a patch, which has no variance to learn "
+                "from. Choose a larger --patch, or a --batch-size of 2 or more."
+            )
         if not self.training or not (self.synchronised or _gains_by_folding(x)):
             return super().forward(x)
         output, mean, variance = _Folded.apply(  # type: ignore[no-untyped-call]

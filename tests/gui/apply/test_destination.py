@@ -14,6 +14,7 @@ from napari_emssl.gui.apply import destination
 from napari_emssl.gui.apply import request as apply_request
 from napari_emssl.gui.apply.destination import choose_destination, describe_run
 from napari_emssl.gui.apply.request import ApplyRequest, Destination, check_fits, select
+from napari_emssl.inference import tiles
 from napari_emssl.inference.resumable_zarr import ResumableZarr
 from napari_emssl.inference.zarr_progress import AlreadyDoneError
 from napari_emssl.jobs.settings import ApplySettings
@@ -65,7 +66,8 @@ def test_little_free_memory_sends_results_to_disk(monkeypatch):
     assert (found.place, found.why) == ("disk", "more than 100 MB")
 
 
-def test_the_sentence_of_a_run():
+def test_the_sentence_of_a_run(monkeypatch):
+    monkeypatch.setattr(tiles, "keeps_memory", lambda: False)
     wanted = request(64, 2048, 2048)
     wanted = wanted.going_to(choose_destination(None, wanted))
     text = describe_run(wanted, SURVEY)

@@ -125,7 +125,7 @@ def test_a_time_budget_goes_on_where_it_was(
     assert (rest[0].step, rest[0].seconds) == (begun.step, begun.seconds)
     assert rest[0].seconds_left == pytest.approx(max(0.0, 1.0 - begun.seconds))
     assert [e.seconds for e in rest] == sorted(e.seconds for e in rest)
-    assert rest[-1].seconds >= 1.0
+    assert rest[-1].seconds >= 0.25  # a quarter is left for steps, however long validation takes
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_a_time_budget_alone_decides_how_long() -> None:
     events = list(pretrain(blobs(2, 200), settings))
     steps = [event for event in events if isinstance(event, Progress)]
     assert steps[-1].total is None
-    assert steps[-1].seconds >= 1.0
+    assert steps[-1].seconds >= 0.25  # a quarter is left for steps, however long validation takes
     assert steps[-1].step >= 1
 
 
