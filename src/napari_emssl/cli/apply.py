@@ -15,7 +15,15 @@ from ..jobs.settings import ApplySettings
 from ..training.file_lock import claimed_folder
 from .app import BAD_INPUT
 from .many_machines.flags import Machines
-from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_folder
+from .path_checks import (
+    ImageChoice,
+    OutputFolder,
+    Overwrite,
+    Quiet,
+    check_distinct,
+    require_existing,
+    require_writable_folder,
+)
 
 if TYPE_CHECKING:
     from ..data.images.image import ImageIn
@@ -32,10 +40,10 @@ Format = Literal["tiff", "zarr"]
 class ApplyOutput:
     """Where results are written."""
 
-    folder: Annotated[Path, Parameter(name=("--output", "-o"), help="The folder to write to.")]
+    folder: OutputFolder
     file_format: Annotated[Format, Parameter(name="--format", help="Kind of file to write.")] = "tiff"
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace existing files.")] = False
-    quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False
+    overwrite: Overwrite = False
+    quiet: Quiet = False
 
     @contextmanager
     def held(self) -> Iterator[None]:

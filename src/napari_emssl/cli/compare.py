@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..jobs.compare_settings import CompareSettings
-from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_folder
+from .path_checks import ImageChoice, Quiet, check_distinct, require_existing, require_writable_folder
 
 if TYPE_CHECKING:
     from ..evaluation.comparison.results import Comparison
@@ -43,7 +43,7 @@ def compare(
     overwrite: Annotated[
         bool, Parameter(negative="", group="Output", help="Start again even if there is already a comparison.")
     ] = False,
-    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    quiet: Quiet = False,
     settings: Annotated[CompareSettings, Parameter(name="*", group="Settings")] = CompareSettings(),
 ) -> int:
     """Compare pretrained starts with random weights: the same recipe, images and seeds.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import EvaluateSettings
-from .path_checks import ImageChoice, require_existing, require_writable_file, write_json
+from .path_checks import ImageChoice, Overwrite, Quiet, require_existing, require_writable_file, write_json
 
 if TYPE_CHECKING:
     from ..metrics import Scores
@@ -22,8 +22,8 @@ def evaluate(
     json: Annotated[
         Path | None, Parameter(group="Output", allow_leading_hyphen=True, help="Write all scores here; - for stdout.")
     ] = None,
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")] = False,
-    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
     settings: Annotated[EvaluateSettings, Parameter(name="*", group="Settings")] = EvaluateSettings(),
 ) -> int:
     """Score a model against targets: for each image, their mean, and pooled over all pixels.

@@ -9,7 +9,7 @@ from ..errors import UserError
 from ..jobs.cluster.parts import Part
 from ..jobs.settings import MeasureSettings
 from .many_machines.flags import Machines
-from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_file
+from .path_checks import ImageChoice, Overwrite, Quiet, check_distinct, require_existing, require_writable_file
 
 if TYPE_CHECKING:
     from ..data.images.image import Image
@@ -29,8 +29,8 @@ def measure(
     histogram: Annotated[
         Path | None, Parameter(group="Output", help="Draw a histogram of the diameters to this file (.png).")
     ] = None,
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")] = False,
-    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
     machines: Machines = Machines(),
     settings: Annotated[MeasureSettings, Parameter(name="*", group="Settings")] = MeasureSettings(),
 ) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import PackSettings
-from .path_checks import ImageChoice, check_distinct, require_existing, require_writable_file
+from .path_checks import ImageChoice, Overwrite, Quiet, check_distinct, require_existing, require_writable_file
 
 
 def pack(
@@ -16,8 +16,8 @@ def pack(
     *,
     image: ImageChoice = None,
     output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The file to write (.pack).")],
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")] = False,
-    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
     settings: Annotated[PackSettings, Parameter(name="*", group="Settings")] = PackSettings(),
 ) -> int:
     """Put very many images into one file, from which pretraining reads much faster.

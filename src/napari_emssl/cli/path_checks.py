@@ -1,4 +1,4 @@
-"""The files a command reads and writes, checked before any work; and JSON written to one of them."""
+"""The files a command reads and writes: flags that commands share, checks before any work, JSON written to a file."""
 
 import json
 import math
@@ -22,6 +22,10 @@ ImageChoice = Annotated[
         "HAADF, or the data rather than a picture of it, or the first by name.",
     ),
 ]
+
+Overwrite = Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")]
+Quiet = Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")]
+OutputFolder = Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")]
 
 
 def require_existing(paths: Iterable[Path]) -> None:

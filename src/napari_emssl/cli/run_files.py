@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from ..errors import UserError
 from ..training.file_lock import claimed
 from ..training.pretraining.torchrun_env import rank
-from .path_checks import require_empty_folder, require_existing, require_writable_file
+from .path_checks import Overwrite, Quiet, require_empty_folder, require_existing, require_writable_file
 
 
 class RunArguments(TypedDict):
@@ -32,14 +32,14 @@ class TrainingOutput:
     """Where a training run writes."""
 
     output: Annotated[Path, Parameter(name=("--output", "-o"), help="The model file to write (.safetensors).")]
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace existing files.")] = False
+    overwrite: Overwrite = False
     log: Annotated[Path | None, Parameter(help="Write a log of JSON lines to this file.")] = None
     pictures: Annotated[Path | None, Parameter(help="Write pictures and curves to this folder.")] = None
     resume: Annotated[
         Path | None, Parameter(help="Continue from this autosave of a run that was stopped or crashed.")
     ] = None
     licence: Annotated[str, Parameter(help="Licence of the training images, for the model's card.")] = "unknown"
-    quiet: Annotated[bool, Parameter(negative="", help="Show warnings only.")] = False
+    quiet: Quiet = False
 
     def arguments(self) -> RunArguments:
         """Return the arguments of the training job that follow from the flags."""

@@ -1,6 +1,7 @@
 """``napari-emssl simulate hrtem``, ``simulate stem`` and ``simulate collage``."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,16 +11,37 @@ from ..errors import UserError
 from ..simulation.collage.settings import CollageSettings
 from ..simulation.hrtem.settings import HRTEMSettings
 from ..simulation.stem.settings import STEMSettings
-from .path_checks import require_empty_folder, require_existing
+from .path_checks import OutputFolder, Overwrite, Quiet, require_empty_folder, require_existing
 
-Output = Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")]
-Count = Annotated[int, Parameter(group="Output", help="Number of images.")]
-Seed = Annotated[int, Parameter(group="Output", help="Seed of everything random.")]
-Overwrite = Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")]
-Quiet = Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")]
 Size = Annotated[int, Parameter(name=("--size", "--size-px"))]
 if TYPE_CHECKING:
     from ..simulation.job import Steps
+
+
+@Parameter(name="*", group="Output")
+@dataclass(frozen=True)
+class SimulatedFolder:
+    """The images to make, and their folder."""
+
+    output: OutputFolder
+    count: Annotated[int, Parameter(help="Number of images.")] = 10
+    seed: Annotated[int, Parameter(help="Seed of everything random.")] = 0
+    overwrite: Overwrite = False
+    quiet: Quiet = False
+
+    def fill(self, steps: "Steps") -> int:
+        """Check the folder, write the images under a bar, return the exit status."""
+        require_empty_folder(self.output, self.overwrite)
+        if self.count < 1:
+            raise UserError(f"--count must be at least 1 (got {self.count}).")
+        from ..formatting import counted
+        from ..simulation.job import writing_job
+        from .progress import run_with_progress
+
+        ending = run_with_progress(writing_job(steps, self.count), "Simulating", quiet=self.quiet)
+        truth = "its" if ending.result == 1 else "their"
+        print(f"Wrote {counted(ending.result, 'image')} with {truth} truth to {self.output}.")
+        return ending.status
 
 
 class HRTEMFlags(HRTEMSettings):
@@ -42,11 +64,7 @@ class CollageFlags(CollageSettings):
 
 def hrtem_(
     *,
-    output: Output,
-    count: Count = 10,
-    seed: Seed = 0,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    folder: SimulatedFolder,
     settings: Annotated[HRTEMFlags, Parameter(name="*", group="Settings")] = HRTEMFlags(),
 ) -> int:
     """Simulate HRTEM images of gold nanoparticles on amorphous carbon, with their truth.
@@ -65,16 +83,14 @@ def hrtem_(
     def steps() -> Iterator[tuple[int, int]]:
         from ..simulation.hrtem.files import write_hrtem
 
-        return write_hrtem(output, count, settings, seed, overwrite)
+        return write_hrtem(folder.output, folder.count, settings, folder.seed, folder.overwrite)
 
-    return _simulate(steps, output, count, overwrite, quiet)
+    return folder.fill(steps)
 
 
 def stem_(
     *,
-    output: Output,
-    count: Count = 10,
-    seed: Seed = 0,
+    folder: SimulatedFolder,
     file_format: Annotated[
         Literal["png", "tiff"],
         Parameter(
@@ -82,8 +98,6 @@ def stem_(
         ),
     ] = "png",
     workers: Annotated[int, Parameter(group="Output", help="Images that are made at the same time.")] = 2,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
     settings: Annotated[STEMFlags, Parameter(name="*", group="Settings")] = STEMFlags(),
 ) -> int:
     """Simulate ADF-STEM images of crystals, with their truth.
@@ -104,9 +118,12 @@ def stem_(
     def steps() -> Iterator[tuple[int, int]]:
         from ..simulation.stem.files import write_stem
 
-        return write_stem(output, count, settings, seed, file_format=file_format, workers=workers, overwrite=overwrite)
+        return write_stem(
+            folder.output, folder.count, settings, folder.seed, file_format=file_format, workers=workers,
+            overwrite=folder.overwrite,
+        )  # fmt: skip
 
-    return _simulate(steps, output, count, overwrite, quiet)
+    return folder.fill(steps)
 
 
 def collage_(
@@ -116,11 +133,7 @@ def collage_(
     ] = None,
     /,
     *,
-    output: Output,
-    count: Count = 10,
-    seed: Seed = 0,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    folder: SimulatedFolder,
     settings: Annotated[CollageFlags, Parameter(name="*", group="Settings")] = CollageFlags(),
 ) -> int:
     """Make collages of objects on micrographs, with their truth.
@@ -141,20 +154,6 @@ def collage_(
         from ..simulation.collage.files import read_micrographs, write_collages
 
         planes = read_micrographs(micrographs) if micrographs else None
-        return write_collages(output, count, planes, settings, seed, overwrite)
+        return write_collages(folder.output, folder.count, planes, settings, folder.seed, folder.overwrite)
 
-    return _simulate(steps, output, count, overwrite, quiet)
-
-
-def _simulate(steps: "Steps", output: Path, count: int, overwrite: bool, quiet: bool) -> int:
-    """Check the folder, write the images under a bar, return the exit status."""
-    require_empty_folder(output, overwrite)
-    if count < 1:
-        raise UserError(f"--count must be at least 1 (got {count}).")
-    from ..formatting import counted
-    from ..simulation.job import writing_job
-    from .progress import run_with_progress
-
-    ending = run_with_progress(writing_job(steps, count), "Simulating", quiet=quiet)
-    print(f"Wrote {counted(ending.result, 'image')} with {'its' if ending.result == 1 else 'their'} truth to {output}.")
-    return ending.status
+    return folder.fill(steps)

@@ -84,6 +84,7 @@ _ALL_TASKS: dict[str, object] = {
 }
 _SEGMENT: dict[str, object] = {"patch": 448, "batch_size": 8, "test": 0.2, "validation": 0.25}
 _RESTORE: dict[str, object] = {"patch": 256, "batch_size": 64, "test": 0.15, "validation": 0.15}
+_BY_TASK = {"segment": _SEGMENT, "denoise": _RESTORE, "remove-background": _RESTORE, "super-resolve": _RESTORE}
 
 
 def follow_recipe(given: Mapping[str, object], fields: Collection[str]) -> dict[str, object]:
@@ -99,6 +100,6 @@ def follow_recipe(given: Mapping[str, object], fields: Collection[str]) -> dict[
     """
     if given.get("recipe") != "paper":
         return dict(given)
-    special = _SEGMENT if given.get("task", "segment") == "segment" else _RESTORE
+    special = _BY_TASK.get(str(given.get("task", "segment")), {})
     set_by_recipe = {name: value for name, value in (_ALL_TASKS | special).items() if name in fields}
     return set_by_recipe | {name: value for name, value in given.items() if value is not None}

@@ -7,16 +7,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ...jobs.prepare_settings import PrepareAuSettings
-from ..path_checks import check_distinct, require_existing, require_writable_folder
+from ..path_checks import OutputFolder, Overwrite, Quiet, check_distinct, require_existing, require_writable_folder
 
 
 def au_(
     *,
     images: Annotated[Path, Parameter(help="Frames: an HDF5 file, another stack, or a folder.")],
     targets: Annotated[Path, Parameter(help="Masks of the frames, 0 where there is no particle.")],
-    output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The folder to write to.")],
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Replace existing files.")] = False,
-    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    output: OutputFolder,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
     settings: Annotated[PrepareAuSettings, Parameter(name="*", group="Settings")] = PrepareAuSettings(),
 ) -> int:
     """Cut frames of gold nanoparticles into patches, as the published sets were prepared.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..many_machines.flags import Machines
-from ..path_checks import require_existing, require_writable_folder
+from ..path_checks import Quiet, require_existing, require_writable_folder
 
 if TYPE_CHECKING:
     from ...evaluation.reproduction.outputs import Reproduction
@@ -45,7 +45,7 @@ def reproduce(
         bool, Parameter(negative="", help="Print runs, hours and disk for this machine, and do nothing else.")
     ] = False,
     overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Start again, whatever is there.")] = False,
-    quiet: Annotated[bool, Parameter(negative="", group="Output", help="Show warnings only.")] = False,
+    quiet: Quiet = False,
     runs: RunFlags = RunFlags(),
     machines: Machines = Machines(),
 ) -> int:

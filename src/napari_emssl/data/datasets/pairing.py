@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ...errors import UserError
+from ..formats.hdf5 import SUFFIXES, role_of
 from ..images.image import Image
 from ..images.opening import find_images, natural_key, read_image
-from .hdf5_sets import hdf5_pairs
 from .layouts import TEM_IMAGENET_TARGETS
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
     sub-folder included, up to the extension. Where more pairs are found that way, upper and lower case, sub-folders, or
     words that all names of one side share (``img_001`` with ``mask_001`` or ``001_label``) are ignored; a name that
     then stands for several files is not paired. Unpaired files are reported. One folder may be both sides when it holds
-    HDF5 files of images and of labels or maps, see `hdf5.hdf5_pairs`.
+    HDF5 files of images and of labels or maps, see `hdf5_pairs`.
 
     Parameters
     ----------
@@ -78,6 +78,22 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
             return Pairing(tuple(pairs), (), ())
         raise UserError(f"Images and targets are both {images}. Put the targets into a folder of their own.")
     return pair_files([find_images([root]) for root in roots], roots)
+
+
+def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:
+    """Pair HDF5 files of images with those of labels or maps: same name but for the word that names the role.
+
+    A single file of images and a single one of labels or maps are a pair whatever their names.
+    """
+    sides: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
+    for file in files:
+        role = role_of(file) if file.suffix.lower() in SUFFIXES else None
+        if role is not None:
+            stem = re.sub(r"[ _-]*(images?|labels?|maps?|masks?)[ _-]*", "", file.stem.casefold())
+            sides[role != "images"][f"{file.parent.as_posix()}/{stem}"] = file
+    if len(sides[0]) == len(sides[1]) == 1:
+        return [(next(iter(sides[0].values())), next(iter(sides[1].values())))]
+    return [(sides[0][key], sides[1][key]) for key in sides[0] if key in sides[1]]
 
 
 def pair_files(files: list[list[Path]], roots: tuple[Path, Path]) -> Pairing:

@@ -22,7 +22,7 @@ READERS = {
 """Reader by file suffix, lower case, as ``module:function``."""
 
 HEADER_READERS = {
-    **dict.fromkeys((".tif", ".tiff"), f"{_FORMATS}.tiff.header:read_tiff_header"),
+    **dict.fromkeys((".tif", ".tiff"), f"{_FORMATS}.tiff.reader:read_tiff_header"),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), f"{_FORMATS}.pictures:read_picture_header"),
 }
 """What reads a header alone, where that is quicker than to open the file; by suffix, as ``module:function``."""

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtGui import QIcon, QResizeEvent
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QTableView, QWidget
+from qtpy.QtWidgets import QStyle, QWidget
 
+from ..widgets.sorted_table import SortedTable
 from .rows import ZooRow
 
 _EMPTY = QModelIndex()
@@ -125,7 +126,7 @@ class _Filter(QSortFilterProxyModel):
         return self.task in ("", row.task) and all(word in row.search_text for word in self.words)
 
 
-class ModelView(QTableView):
+class ModelView(SortedTable):
     """Shows the models.
 
     Signals
@@ -142,27 +143,11 @@ class ModelView(QTableView):
         self._model, self._sorted = ModelTable(self), _Filter(self)
         self._wanted: Key | None = None
         self._model.icon = self.style().standardIcon(QStyle.StandardPixmap.SP_MessageBoxWarning)
-        self._sorted.setSortRole(Qt.ItemDataRole.UserRole)
-        self._sorted.setSourceModel(self._model)
-        self.setModel(self._sorted)
-        self._set_up()
-        self.selectionModel().currentRowChanged.connect(self._on_row)
-
-    def _set_up(self) -> None:
-        self.setSortingEnabled(True)
-        self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.set_rows(self._model, self._sorted, _ROWS_SEEN)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
-        self.verticalHeader().hide()
-        line = self.fontMetrics().height() + 6
-        self.verticalHeader().setDefaultSectionSize(line)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        self.setMinimumHeight(line * (_ROWS_SEEN + 3))
+        self.selectionModel().currentRowChanged.connect(self._on_row)
 
     @property
     def row(self) -> ZooRow | None:

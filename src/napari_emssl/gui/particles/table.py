@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from qtpy.QtWidgets import QWidget
 
 from ...particles.properties import Columns
 from ...particles.table import ParticleTable
+from ..widgets.sorted_table import SortedTable
 
 _LEFT_OUT = ("file", "pixel_size_nm")
 _LAST = ("x_px", "y_px")
@@ -74,7 +75,7 @@ class ParticleModel(QAbstractTableModel):
         return self._titles[section] if role == Qt.ItemDataRole.DisplayRole else None
 
 
-class ParticleView(QTableView):
+class ParticleView(SortedTable):
     """Shows the particles.
 
     Signals
@@ -89,20 +90,7 @@ class ParticleView(QTableView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model, self._sorted = ParticleModel(self), QSortFilterProxyModel(self)
-        self._sorted.setSortRole(Qt.ItemDataRole.UserRole)
-        self._sorted.setSourceModel(self._model)
-        self.setModel(self._sorted)
-        self.setSortingEnabled(True)
-        self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.verticalHeader().hide()
-        line = self.fontMetrics().height() + 6
-        self.verticalHeader().setDefaultSectionSize(line)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        self.setMinimumHeight(line * (_ROWS_SEEN + 3))
+        self.set_rows(self._model, self._sorted, _ROWS_SEEN)
         self.selectionModel().currentRowChanged.connect(self._on_row)
 
     def show_table(self, table: ParticleTable, stack: bool) -> None:

@@ -1,4 +1,4 @@
-"""The images of a TIFF: contiguous stacks memory-mapped, others page by page."""
+"""The images of a TIFF, contiguous stacks memory-mapped and others page by page; and what its header says of them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ....errors import UserError
 from ..axes import PlaneAxis
 from ..claims import check_memory
-from ..contents import RawImage, Select, numbered
+from ..contents import ImageHeader, RawImage, Select, numbered
 from ..rosettasciio import pixel_of_tiff
 from ..units import PixelNm
 from .calibration import tiff_pixel
@@ -33,6 +33,25 @@ def read_tiff(path: Path, select: Select) -> list[RawImage]:
         names = numbered([stack.name for stack in contents.stacks])
         chosen = select(names, contents.default)
         return [_open(tif, path, contents, number)._replace(name=names[number]) for number in chosen]
+
+
+def read_tiff_header(path: Path) -> ImageHeader | None:
+    """Return the header of the image of a grey TIFF that its reader takes; None where only the reader can tell."""
+    with raise_on_lost_pages(), open_tiff(path) as tif:
+        contents = contents_of(tif, path)
+        stack = contents.stacks[contents.default]
+        height, width = (int(n) for n in stack.shape[-2:])
+        if stack.samples or not stack.letters.endswith("YX") or stack.keyframe.axes != "YX" or 1 in (height, width):
+            return None
+        plain = is_plain(tif, stack) and stack.dtype.kind in "uif"
+        if stack.planes > 1 and not plain:
+            return None
+        check_whole(tif, stack)
+        pixel = pixel_of(tif, path, contents, contents.default)
+        dtype = stack.dtype.newbyteorder(tif.byteorder)
+        offset = data_offset(tif, stack) if plain else -1
+        edge, count = None if pixel is None else pixel.edge, len(contents.stacks)
+        return ImageHeader(stack.planes, height, width, dtype.str, offset, edge, count)
 
 
 def pixel_of(tif: "TiffFile", path: Path, contents: TiffContents, number: int) -> PixelNm | None:
