@@ -38,7 +38,7 @@ class PaintMemory:
         self._found: dict[Labels, FoundPlanes] = {}
 
     def forget(self) -> None:
-        """Begin anew with the next question."""
+        """Begin again with the next question."""
         self.layers = (None, None)
 
     def edited(self, painting: "Labels") -> None:
