@@ -72,7 +72,7 @@ def test_the_sentence_of_a_run(monkeypatch):
     wanted = wanted.going_to(choose_destination(None, wanted))
     text = describe_run(wanted, SURVEY)
     assert text == (
-        "64 planes of 2048 x 2048 px in tiles of 512 px: about 31 MB while it runs, roughly 5 min 8 s. "
+        "64 planes of 2048 x 2048 px in tiles of 384 px: about 19 MB while it runs, roughly 5 min 35 s. "
         "The result (268 MB, small) stays in memory."
     )
     text = describe_run(wanted, None)

@@ -310,6 +310,10 @@ def test_models_of_the_zoo_appear_at_once_and_what_is_picked_stays(widget):
     add_model(small_jobs.model("newer"))
     zoo_news.changed.emit()
     assert {widget.model.itemData(row) for row in range(widget.model.count())} == {"bright", "newer"}
+    assert widget.model.picked() == "newer", "nobody has picked one"
+    widget.model.pick("bright")
+    add_model(small_jobs.model("newest"))
+    zoo_news.changed.emit()
     assert widget.model.picked() == "bright"
 
 

@@ -99,7 +99,7 @@ def test_preview_lies_below_the_painting_and_leaves_the_brush_in_the_hand(viewer
     assert len(viewer.layers) == 2
 
 
-def test_preview_the_user_deleted_stays_away_until_the_next_run(viewer):
+def test_preview_the_user_deleted_stays_away_until_the_next_run(qtbot, viewer):
     preview, source = PreviewLayer(viewer), snapshot_of(viewer.layers["film"])
     preview.begin(source)
     preview.show(np.ones((8, 9), np.uint8))
@@ -108,7 +108,7 @@ def test_preview_the_user_deleted_stays_away_until_the_next_run(viewer):
     assert len(viewer.layers) == 1
     preview.begin(source)
     preview.show(np.ones((8, 9), np.uint8))
-    assert "film | preview" in viewer.layers
+    qtbot.waitUntil(lambda: "film | preview" in viewer.layers, timeout=5000)  # a turn after the other went
 
 
 def test_preview_of_another_size_is_left_out(viewer):

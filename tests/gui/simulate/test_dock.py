@@ -86,7 +86,7 @@ def test_stacks_are_taught_to_the_fine_tune_dock(qtbot, dock, viewer):
     dock.teach_button.click()
     assert "are gone" in dock.panel.message.text
     viewer.layers.clear()
-    assert not dock.teaching.isVisibleTo(dock)
+    qtbot.waitUntil(lambda: not dock.teaching.isVisibleTo(dock), timeout=5000)
 
 
 def test_pixel_sizes_that_differ_leave_the_layers_without(qtbot, dock, viewer):

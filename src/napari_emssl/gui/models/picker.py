@@ -97,12 +97,13 @@ class ModelPicker(SearchBox):
         self._recommended: dict[str, str] = {}
         """What it recommends for a task, as far as it was asked."""
         self._files: list[str] = []
-        self._newest = ""
-        """Of the models that can be applied, the own one that was made last; it is picked until the user picks one."""
+        self._is_chosen = False
+        """Whether somebody picked the model; until then it is the own one that was made last, of those to apply."""
         self._pixel_size_nm: float | None = None
         self._task: TaskName = "segment"
         self.lineEdit().setPlaceholderText("no model yet")
         self.setItemDelegate(_WithFacts(self))
+        self.activated.connect(lambda _: self.pick(self.picked()))
         self.refresh()
         zoo_news.changed.connect(self.refresh)
         self._watch = ZooWatch(self)
@@ -113,12 +114,10 @@ class ModelPicker(SearchBox):
         entries = [entry for entry in list_models() if self._lists(entry)]
         self._known = [facts_of(entry) for entry in entries]
         self._recommended = {}
-        offered = self._newest or (self.itemData(0) if self.count() else None)
-        self._newest = "" if self._starts else _newest_own(entries)
-        untouched = self.picked() in (None, offered)
         self._fill()
-        if untouched and self._newest:
-            self.pick(self._newest)
+        newest = "" if self._starts or self._is_chosen else _newest_own(entries)
+        if newest:
+            self._show(newest)
 
     def _fill(self) -> None:
         """List what is known, ordered by relevance for the current task and image."""
@@ -137,7 +136,8 @@ class ModelPicker(SearchBox):
                 SCRATCH, SCRATCH, ["Begin without pretraining: for comparison."], "random weights", "random weights"
             )
         self.blockSignals(False)
-        self.pick(picked)
+        self._is_chosen &= self.findData(picked) >= 0
+        self._show(picked)
 
     def _lists(self, entry: ZooEntry) -> bool:
         """Whether a model belongs in the list."""
@@ -172,7 +172,7 @@ class ModelPicker(SearchBox):
         self._task = task
         self._fill()
         if untouched:
-            self.pick(self.recommended)
+            self._show(self.recommended)
 
     @property
     def recommended(self) -> str:
@@ -205,7 +205,11 @@ class ModelPicker(SearchBox):
         return None if value is None else str(value)
 
     def pick(self, model: str | None) -> None:
-        """Pick a model by name or path; the first one when it is not there."""
+        """Pick a model by name or path, which stays picked; the first one when it is not there."""
+        self._is_chosen = model is not None and self.findData(model) >= 0
+        self._show(model)
+
+    def _show(self, model: str | None) -> None:
         row = self.findData(model) if model is not None else 0
         self.setCurrentIndex(max(row, 0) if self.count() else -1)
         self.setToolTip(str(self.itemData(self.currentIndex(), Qt.ItemDataRole.ToolTipRole) or ""))

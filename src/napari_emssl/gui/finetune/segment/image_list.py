@@ -93,16 +93,15 @@ class ImageList(QWidget):
         self.column.setSpacing(0)
 
     def pairs(self) -> "list[tuple[ImageLayer | None, Labels | None]]":
-        """Return the pairs, in order."""
+        """Return the pairs, in order; those whose image is gone go first."""
+        self._drop_gone()
         return [row.pair for row in self.rows]
 
     def reset_choices(self, event: "Event | None" = None) -> None:
         """Read the viewer's layers again; a row whose image is gone goes, too."""
-        for row in list(self.rows):
-            image, _ = row.pair
+        self._drop_gone()
+        for row in self.rows:
             row.reset_choices(event)
-            if image is not None and image not in self._viewer.layers:
-                self.remove(row)
 
     def add(self, image: "ImageLayer", painting: "Labels | None") -> ImageRow:
         """Add a pair."""
@@ -115,6 +114,13 @@ class ImageList(QWidget):
         self.column.addWidget(row)
         self.changed.emit()
         return row
+
+    def _drop_gone(self) -> None:
+        """Remove rows whose image is gone, before their pickers see that and pick another."""
+        for row in list(self.rows):
+            image = row.image.get_value()
+            if image is not None and image not in self._viewer.layers:
+                self.remove(row)
 
     def remove(self, row: ImageRow) -> None:
         """Take a pair away."""
