@@ -5,7 +5,7 @@ arrays and a `Model` (whose weights are numpy arrays too), so that they can leav
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -246,6 +246,11 @@ class Control:
             self._changed.wait_for(lambda: not self._paused)
 
 
+def _held_memory() -> Generator[None, None, None]:
+    with kept_memory():
+        yield
+
+
 class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
     """A job under way: iterate over it for its events; `stop`, `pause`, `resume`, `show` and `ask` from any thread.
 
@@ -265,18 +270,21 @@ class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
         self.control = Control()
         self._make = events
         self._events: Iterator[Update | Finished[T_co]] | None = None
+        self._memory = _held_memory()
+        """Ends with the job, or when the job is dropped."""
 
     def __iter__(self) -> "Job[T_co]":
         return self
 
     def __next__(self) -> Update | Finished[T_co]:
         if self._events is None:
-            self._events = self._run()
-        return next(self._events)
-
-    def _run(self) -> Iterator[Update | Finished[T_co]]:
-        with kept_memory():
-            yield from self._make(self.control)
+            self._events = self._make(self.control)
+            next(self._memory)
+        try:
+            return next(self._events)
+        except BaseException:  # a job of another process goes on after Ctrl-C: its iterator is not wrapped in another
+            self._memory.close()
+            raise
 
     def stop(self) -> None:
         """Ask for a clean end: the last event still is `Finished`, with ``stopped=True``."""

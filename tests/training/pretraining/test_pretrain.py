@@ -178,7 +178,7 @@ def test_a_stopped_or_dropped_run_leaves_no_thread(tmp_path: Path) -> None:
                     break
                 job.stop()
         del job
-        assert threading.active_count() == before
+        assert threading.active_count() == before, threading.enumerate()
 
 
 def test_slow_reading_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
