@@ -80,9 +80,10 @@ def test_instance_norm_is_that_of_torch_and_takes_single_pixels() -> None:
     nn.init.uniform_(ours.bias)
     torchs.load_state_dict(ours.state_dict())
     x = torch.rand(2, 3, 5, 4)
-    torch.testing.assert_close(ours(x), torchs(x))
+    torch.testing.assert_close(ours(x), torchs(x), atol=1e-4, rtol=1e-4)
     single = ours(torch.rand(2, 3, 1, 1))
-    torch.testing.assert_close(single, ours.bias.view(1, 3, 1, 1).expand(2, 3, 1, 1))
+    # the mean of one value may be rounded, and is divided by the square root of eps
+    torch.testing.assert_close(single, ours.bias.view(1, 3, 1, 1).expand(2, 3, 1, 1), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["unet-2-44", "hrnet-w18-small"])
