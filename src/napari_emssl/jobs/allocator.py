@@ -9,7 +9,7 @@ import ctypes
 import platform
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 
@@ -28,14 +28,17 @@ def keeps_memory() -> bool:
     return sys.platform == "linux" and platform.libc_ver()[0] == "glibc"
 
 
-@contextmanager
-def kept_memory() -> Iterator[None]:
-    """Keep freed memory for what is asked for next, until the last of all such blocks is left."""
+def keeping_memory() -> Generator[None, None, None]:
+    """Keep freed memory for what is asked for next, from the first ``next`` until closed or dropped."""
     _hold(1)
     try:
         yield
     finally:
         _hold(-1)
+
+
+kept_memory = contextmanager(keeping_memory)
+"""The same as a block; memory goes back when the last of all such blocks is left."""
 
 
 def release_memory() -> None:

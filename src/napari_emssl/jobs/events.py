@@ -5,14 +5,14 @@ arrays and a `Model` (whose weights are numpy arrays too), so that they can leav
 """
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .allocator import kept_memory
+from .allocator import keeping_memory
 
 EVENT_SECONDS = 0.1
 """The least time between two `Progress` events of a job."""
@@ -246,11 +246,6 @@ class Control:
             self._changed.wait_for(lambda: not self._paused)
 
 
-def _held_memory() -> Generator[None, None, None]:
-    with kept_memory():
-        yield
-
-
 class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
     """A job under way: iterate over it for its events; `stop`, `pause`, `resume`, `show` and `ask` from any thread.
 
@@ -270,7 +265,7 @@ class Job(Iterator[Update | Finished[T_co]], Generic[T_co]):
         self.control = Control()
         self._make = events
         self._events: Iterator[Update | Finished[T_co]] | None = None
-        self._memory = _held_memory()
+        self._memory = keeping_memory()
         """Ends with the job, or when the job is dropped."""
 
     def __iter__(self) -> "Job[T_co]":
