@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.patches.labelled import LabelledPlane
-from ...jobs.context_settings import ContextSettings
-from .plane_vectors import PlaneVectors, VectorPlane
 from .ring import unlike_paint
 
 VectorsAt = Callable[[int, NDArray[np.int64]], Tensor]
@@ -38,36 +36,6 @@ class Context:
             f"{self.left_out:.0%} of the rings around what is painted look like the paint "
             "and do not count as background."
         )
-
-
-def remember_painting(
-    vectors: PlaneVectors,
-    planes: Sequence[VectorPlane],
-    painted: Sequence[LabelledPlane],
-    classes: int,
-    settings: ContextSettings,
-) -> Context:
-    """Draw painted pixels and let the network remember them.
-
-    Parameters
-    ----------
-    vectors
-        Of the planes, by the network that is to remember.
-    planes, painted
-        The painted planes, and what is painted on them.
-    classes
-        Number of classes, background included; of each at least one pixel is painted.
-    settings
-        How many pixels are remembered.
-
-    """
-    sharpness = vectors.network.sharpness.item()
-    context = draw_context(
-        painted, classes, settings.most_painted, settings.seed, sharpness,
-        lambda number, pixels: vectors.at(planes[number], pixels),
-    )  # fmt: skip
-    vectors.remember(context.vectors)
-    return context
 
 
 def draw_context(

@@ -10,7 +10,7 @@ from ...jobs.devices import Device
 from ...models.model_file import Card, ClassInfo, Model, Stage
 from ...models.weights import to_numpy
 from ..provenance import versions
-from .memory import Context, draw_context, remember_painting
+from .memory import Context, draw_context
 from .network import context_network
 from .object_size import scale_for
 from .plane_vectors import PlaneVectors, VectorPlane
@@ -93,6 +93,37 @@ class RememberedPainting:
         )
 
 
+def remember_painting(
+    vectors: PlaneVectors,
+    planes: Sequence[VectorPlane],
+    painted: Sequence[LabelledPlane],
+    classes: int,
+    settings: ContextSettings,
+) -> Context:
+    """Draw painted pixels, let the network remember them, and fit its threshold to what is painted.
+
+    Parameters
+    ----------
+    vectors
+        Of the planes, by the network that is to remember.
+    planes, painted
+        The painted planes, and what is painted on them.
+    classes
+        Number of classes, background included; of each at least one pixel is painted.
+    settings
+        How many pixels are remembered.
+
+    """
+    sharpness = vectors.network.sharpness.item()
+    context = draw_context(
+        painted, classes, settings.most_painted, settings.seed, sharpness,
+        lambda number, pixels: vectors.at(planes[number], pixels),
+    )  # fmt: skip
+    vectors.remember(context.vectors)
+    vectors.network.threshold = fitted_threshold(vectors, planes, painted, classes, settings)
+    return context
+
+
 def remembered(
     base: Model, painted: Sequence[LabelledPlane], classes: int, settings: ContextSettings, device: Device
 ) -> RememberedPainting:
@@ -116,5 +147,4 @@ def remembered(
     vectors.look_at(scale_for(settings.shrink, [plane.target for plane in painted]))
     planes = [vectors.plane(plane.image, str(number).encode()) for number, plane in enumerate(painted)]
     context = remember_painting(vectors, planes, painted, classes, settings)
-    vectors.network.threshold = fitted_threshold(vectors, planes, painted, classes, settings)
     return RememberedPainting(base, settings, planes, vectors, context)

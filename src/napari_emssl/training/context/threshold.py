@@ -116,14 +116,16 @@ def _objects(
     found = [(number, painted) for number, target in enumerate(targets) for painted in painted_objects(target)]
     chosen: list[_LeftOut] = []
     for index in rng.permutation(len(found)):
+        if len(chosen) == _MOST_OBJECTS:
+            break
         number, painted = found[index]
         box, beside = _beside(painted, targets[number])
-        if (
-            len(chosen) < _MOST_OBJECTS
-            and beside.any()
-            and (targets[number][box][beside] == 1).mean() >= _LEAST_PAINTED
-        ):
-            chosen.append(_left_out(vectors, planes[number], targets[number], number, painted, rng))
+        ground = targets[number][box] == 1
+        if beside.any() and ground[beside].mean() >= _LEAST_PAINTED:
+            hidden = np.zeros(targets[number].shape, bool)
+            hidden[box] = beside & ground
+            hidden[painted.box] |= painted.mask
+            chosen.append(_left_out(vectors, planes[number], targets[number], number, painted.box, hidden, rng))
     return chosen
 
 
@@ -143,16 +145,14 @@ def _left_out(
     plane: VectorPlane,
     target: NDArray[np.uint8],
     number: int,
-    painted: PaintedObject,
+    box: tuple[slice, slice],
+    hidden: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> _LeftOut:
-    """Hide an object and the background beside it, and some painted background elsewhere if there is any."""
-    scale, hidden = vectors.network.scale, np.zeros(target.shape, bool)
-    box, beside = _beside(painted, target)
-    hidden[box] = beside & (target[box] == 1)
-    hidden[painted.box] |= painted.mask
-    edge = min(max(painted.mask.shape) * scale + 2 * _MARGIN_PX, _MOST_EDGE_PX)
-    regions = [vectors.region(plane, [(side.start + side.stop) // 2 for side in painted.box], round(edge / scale))]
+    """Return an object that is hidden with what is beside it; hide some painted background elsewhere, too."""
+    scale = vectors.network.scale
+    edge = min(max(side.stop - side.start for side in box) * scale + 2 * _MARGIN_PX, _MOST_EDGE_PX)
+    regions = [vectors.region(plane, [(side.start + side.stop) // 2 for side in box], round(edge / scale))]
     elsewhere = target == 1
     elsewhere[regions[0].slices] = False
     places = np.argwhere(elsewhere)

@@ -19,11 +19,10 @@ from ...jobs.context_settings import ContextSettings
 from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Preview, Started, Update
 from ...models.model_file import Model
-from ..context.memory import remember_painting
 from ..context.network import context_network
 from ..context.object_size import scale_for
 from ..context.plane_vectors import PlaneVectors, VectorPlane
-from ..context.threshold import fitted_threshold
+from ..context.remembered import remember_painting
 from ..in_context.paint_sizes import size_notice
 from ..in_context.segment import context_generator
 from .answers import answer_of, answer_queries
@@ -103,9 +102,6 @@ class ContextPredictor:
             for plane, target, assumed in zip(planes, painted.targets, painted.assumed, strict=True)
         ]
         context = remember_painting(self._vectors, planes, labelled, painted.classes, self._settings)
-        self._vectors.network.threshold = fitted_threshold(
-            self._vectors, planes, labelled, painted.classes, self._settings
-        )
         for images in self._tiles(view, query, painted.classes, control):
             sizes = size_notice(painted.targets[query.view], np.asarray(images["prediction"], np.uint8))
             yield Preview(images, query.number, " ".join(filter(None, [context.notice, sizes])))
