@@ -47,6 +47,27 @@ def test_what_the_command_palette_shows_begins_with_our_name():
     assert [command.title for command in commands if not command.title.startswith("EM SSL: ")] == []
 
 
+def test_what_the_hub_shows():
+    manifest, project = (
+        PluginManifest.from_file(MANIFEST),
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["project"],
+    )
+    assert manifest.name == project["name"]
+    assert manifest.visibility == "public"
+    assert re.fullmatch(r"[A-Z][\w ]{1,88}\w", manifest.display_name)
+    assert {"Segmentation", "Measurement", "Simulation"} <= set(map(str, manifest.categories))
+    assert "Framework :: napari" in project["classifiers"]
+    assert len(project["description"]) < 200
+    assert {"Homepage", "Documentation", "Source", "Issues", "Support"} <= set(project["urls"])
+
+
+def test_what_is_installed_brings_no_qt_and_no_napari():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.match(r"[\w-]+", each)[0].lower() for each in project["dependencies"]}
+    assert not names & {"napari", "pyqt5", "pyqt6", "pyside2", "pyside6"}
+    assert "qtpy" in names
+
+
 def test_messages_and_pages_name_the_menus_that_napari_shows():
     name = PluginManifest.from_file(MANIFEST).display_name
     texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *MANIFEST.parent.rglob("*.py")]

@@ -47,10 +47,16 @@ _COMMANDS = {
     "simulate": "Make images whose truth is known.",
     "models": "List, describe, download, import and export models.",
     "demo": "Try everything on simulated data.",
+    "diagnostics": "Print versions, machine and device, for a report of a fault.\n\n"
+    "Names of people, computers and folders are taken out; look through it all the same before you send it.",
 }
 """Help of each command, in the order in which they are listed."""
 
-_HOMES = {"segment-in-context": "apply:segment_in_context", "reproduce": "paper.reproduce:reproduce"}
+_HOMES = {
+    "diagnostics": "terminal.diagnostics:diagnostics",
+    "segment-in-context": "apply:segment_in_context",
+    "reproduce": "paper.reproduce:reproduce",
+}
 """Where a command stands that is not in the module of its name."""
 
 _GROUP_HOMES = {"prepare": "paper.prepare"}
@@ -138,7 +144,11 @@ def _guarded(command: Callable[[], int | None]) -> int:
         if text is not None:
             return _fail(text, BAD_INPUT)
         traceback.print_exc()
-        return _fail("This is a bug in napari-emssl, please report it with the lines above.", BUG)
+        return _fail(
+            "This is a bug in napari-emssl, please report it with the lines above and with what "
+            "'napari-emssl diagnostics' prints.",
+            BUG,
+        )
 
 
 def _describe(error: Exception) -> str | None:

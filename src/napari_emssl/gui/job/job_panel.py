@@ -1,12 +1,13 @@
 """What every job needs on screen: start, pause, stop, progress, time left, messages and live curves."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
@@ -22,6 +23,8 @@ from ..threads.background import start_thread
 from ..widgets.message import MessageLabel
 from ..widgets.theme import theme_colours
 from .curve_record import CurveRecord
+from .diagnostics import copy_diagnostics
+from .job_log import JobLog
 from .runner import Runner
 
 if TYPE_CHECKING:
@@ -77,6 +80,8 @@ class JobPanel(QWidget):
         self._notes: tuple[str, ...] = ()
         self._show: Callable[[Any, bool], None] = _nothing
         self.training = False
+        self.log = JobLog()
+        """How the job under way goes, or how the last one went."""
         self.record = CurveRecord()
         """The numbers of the training under way, or of the last one."""
         self.runner = Runner(self)
@@ -104,6 +109,9 @@ class JobPanel(QWidget):
         self.bar.setFormat("")
         self.message, self.warning = MessageLabel(), MessageLabel(trouble=True)
         self.notes = MessageLabel()
+        self.diagnostics_button = QPushButton("Copy diagnostics")
+        self.diagnostics_button.setToolTip("Copy versions, machine, settings and error for a report of a fault.")
+        self.diagnostics_button.clicked.connect(lambda: copy_diagnostics(self.log))
         self.extra = QVBoxLayout()
 
     def _make_plot(self) -> "LossPlot":
@@ -127,11 +135,13 @@ class JobPanel(QWidget):
         layout.addLayout(buttons)
         layout.addWidget(self.bar)
         layout.addWidget(self.message)
+        layout.addWidget(self.diagnostics_button, 0, Qt.AlignmentFlag.AlignRight)
         layout.addWidget(self.warning)
         layout.addLayout(self.extra)
         layout.addWidget(self.notes)
         layout.addStretch(1)
         self.pause_button.setVisible(self._pausable)
+        self.diagnostics_button.hide()
 
     def rows(self) -> list[Progress]:
         """Return the numbers of the training under way, or of the last one."""
@@ -163,7 +173,7 @@ class JobPanel(QWidget):
             Whether the job has curves and previews.
 
         """
-        self._show, self.training = show, training
+        self._show, self.training, self.log = show, training, JobLog()
         if training:
             self.record = CurveRecord()
         self.warning.show_text("")
@@ -174,7 +184,7 @@ class JobPanel(QWidget):
         if self._plots and training:
             plot = self._make_plot() if self.plot is None else self.plot
             plot.clear()
-        self.runner.run(make_job, finish)
+        self.runner.run(partial(self.log.make, make_job), finish)
         self._refresh()
 
     def stop(self) -> None:
@@ -192,8 +202,9 @@ class JobPanel(QWidget):
         self._refresh()
 
     def say(self, text: str, trouble: bool = False) -> None:
-        """Show a sentence; warnings of the run stay below it."""
+        """Show a sentence, for trouble with a button for a report; warnings of the run stay below it."""
         self.message.show_text(text, trouble)
+        self.diagnostics_button.setVisible(trouble)
 
     def note(self, *lines: str) -> None:
         """Show lines that stay for the whole run, such as the device; none clears them."""
@@ -202,6 +213,9 @@ class JobPanel(QWidget):
 
     def show_error(self, error: BaseException) -> None:
         """Show an error in the panel and as a notification of napari."""
+        if not self.runner.running:
+            self.log = JobLog()
+        self.log.error = error
         known = isinstance(error, UserError)
         text = str(error) if known else f"Something went wrong: {type(error).__name__}: {error}"
         self.say(text, trouble=True)
@@ -218,6 +232,7 @@ class JobPanel(QWidget):
         self.idle.emit(not running)
 
     def _on_event(self, event: Event) -> None:
+        self.log.note(event)
         match event:
             case Started():
                 self.note(" ".join(filter(None, (f"Runs on {event.device}.", event.reason))), *self._notes)

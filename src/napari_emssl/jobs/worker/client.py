@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from pydantic import BaseModel
+
 from ..events import Job, T_co
 from .process import Process
 from .session import WorkerDiedError, WorkerError, WorkerSession
@@ -25,11 +27,22 @@ class WorkerJob(Job[T_co]):
     """A job in another process: iterate over it in one thread, give commands and `close` it from any.
 
     When nothing refers to it any more, or this process ends in any way, the other process ends too.
+
+    Attributes
+    ----------
+    title
+        What messages call the job.
+    settings
+        The settings that it was given.
+
     """
 
-    def __init__(self, session: WorkerSession[T_co]) -> None:
+    def __init__(self, session: WorkerSession[T_co], request: JobRequest) -> None:
         super().__init__(session.under)
         self._session = session
+        self.title = request.function.title
+        given = (*request.args, *request.kwargs.values())
+        self.settings = tuple(each for each in given if isinstance(each, BaseModel))
         weakref.finalize(self, session.release).atexit = False  # `process` ends all at exit
 
     @property
@@ -123,4 +136,4 @@ def run(function: Callable[P, Job[T]], *args: P.args, **kwargs: P.kwargs) -> Wor
     process = Process() if reference.light else _SPARE.take()
     # The process may have been started long ago, in another working folder.
     request = JobRequest(reference, args, kwargs, Path.cwd())
-    return WorkerJob(WorkerSession[T](process, request))
+    return WorkerJob(WorkerSession[T](process, request), request)
