@@ -5,9 +5,11 @@ from tempfile import TemporaryDirectory
 from unittest import mock
 
 import napari
-from screenshots import FOLDER, SIZE, run, take, wait
+from PIL import Image
+from screenshots import FOLDER, SIZE, run, save, take, wait
 
 from napari_emssl.gui.job.dock import MODELS, PRETRAIN, open_dock
+from napari_emssl.gui.models.package_dialog import PackageDialog
 from napari_emssl.gui.plugin.samples import nanoparticles
 
 
@@ -40,6 +42,19 @@ def models(viewer, name):
     take(viewer, "models-curves")
 
 
+def package(viewer):
+    """Take the questions that are asked before a model is exported for other programs."""
+    viewer.theme = "dark"
+    dialog = PackageDialog("stem-denoise", open_dock(viewer, MODELS))
+    dialog.folder.setText("/data/stem-denoise-package")
+    dialog.authors.setPlainText("Ada Lovelace; University of X; 0000-0002-1825-0097; @ada")
+    dialog.licence.setEditText("CC-BY-4.0")
+    dialog.show()
+    wait(0.8)
+    save(Image.fromqpixmap(dialog.grab()).convert("RGB"), "models-package")
+    dialog.close()
+
+
 def main():
     """Open a viewer and walk through both docks."""
     viewer = napari.Viewer()
@@ -47,6 +62,7 @@ def main():
     wait(1)
     name = pretrain(viewer, float(sys.argv[1]) if len(sys.argv) > 1 else 120.0)
     models(viewer, name)
+    package(viewer)
     viewer.close()
 
 

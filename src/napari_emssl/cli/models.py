@@ -264,10 +264,7 @@ def _export_package(model: str, folder: Path, parties: Credits, sample: Path | N
         require_existing([sample])
     from ..export.bioimageio import export_bioimageio  # late: it imports torch
 
-    exported = export_bioimageio(model, folder, parties, sample)
-    print(f"Wrote {folder}: TorchScript and ONNX differ by at most {exported.difference:.1g} from the model itself.")
-    if exported.missing:
-        print(f"To publish it, give {' and '.join(exported.missing)}.")
+    print(export_bioimageio(model, folder, parties, sample).describe())
 
 
 def rename_(

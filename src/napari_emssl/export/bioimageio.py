@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic_files import move
 from ..errors import UserError
 from ..models.model_file import Model, save_model
 from ..models.package import DESCRIPTIONS
@@ -40,6 +41,13 @@ class Exported:
     """Largest difference between the exported files' results for the sample and the program's own."""
     missing: tuple[str, ...]
     """What is still to be said before it can be published, each a part of a sentence."""
+
+    def describe(self) -> str:
+        """Say what was written, and what is missing."""
+        told = (
+            f"Wrote {self.folder}: TorchScript and ONNX differ by at most {self.difference:.1g} from the model itself."
+        )
+        return f"{told}\nTo publish it, give {' and '.join(self.missing)}." if self.missing else told
 
 
 def export_bioimageio(
@@ -191,7 +199,7 @@ def _move(package: Path, folder: Path) -> None:
     """Put a package where it belongs; an empty folder that is there is taken away first."""
     if folder.is_dir():
         folder.rmdir()
-    package.replace(folder)
+    move(package, folder)
     folder.chmod(0o777 & ~_umask())  # that of a temporary folder keeps others out
 
 

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 from napari_emssl.gui.job.curve_record import CurveRecord
 from napari_emssl.gui.job.dock import APPLY, FINETUNE, MODELS, open_dock
 from napari_emssl.gui.models.card import page_of
+from napari_emssl.gui.models.package_dialog import PackageDialog
 from napari_emssl.gui.models.rows import local_rows
 from napari_emssl.gui.models.table import COLUMNS
 from napari_emssl.jobs.events import Progress
@@ -225,7 +226,7 @@ def test_export_in_both_sizes(qtbot, widget, tmp_path, monkeypatch):
     wait_for(qtbot, widget, "heavy")
     choose(widget, "heavy")
     sizes = {}
-    for action in widget.buttons["export"].menu().actions():
+    for action in widget.buttons["export"].menu().actions()[:2]:
         storage = action.data()
         given = str(tmp_path / f"out-{storage}")
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, given=given: (given, ""))
@@ -240,6 +241,31 @@ def test_export_in_both_sizes(qtbot, widget, tmp_path, monkeypatch):
     widget.export(own_folder() / "heavy.safetensors", "float16")
     wait_for_end(qtbot, widget)
     assert "is the model itself" in widget.panel.message.text
+
+
+def test_a_package_for_other_programs_is_exported(qtbot, widget, tmp_path, monkeypatch, substitute):
+    substitute(export_package=small_jobs.exporting)
+    choose(widget, "unet-2-84")
+    asked = []
+
+    def fill_in(dialog):
+        asked.append(dialog.windowTitle())
+        dialog.folder.setText(str(tmp_path / "package"))
+        dialog.authors.setPlainText("A. Lovelace; University of X")
+        dialog.licence.setEditText("CC-BY-4.0")
+        dialog.accept()
+
+    monkeypatch.setattr(PackageDialog, "exec", fill_in)
+    action = widget.buttons["export"].menu().actions()[2]
+    action.trigger()
+    wait_for_end(qtbot, widget)
+    assert asked == ["Export 'unet-2-84' for other programs"]
+    assert widget.panel.message.text == "Wrote package: unet-2-84, A. Lovelace, CC-BY-4.0, None."
+    monkeypatch.setattr(PackageDialog, "exec", PackageDialog.reject)
+    widget.panel.say("")
+    action.trigger()
+    assert not widget.panel.runner.running
+    assert widget.panel.message.text == ""
 
 
 def test_download(qtbot, viewer, home, serve, tmp_path):

@@ -29,6 +29,7 @@ from ..widgets.fields import combo_box
 from ..widgets.theme import theme_colours
 from .actions import delete, export, import_files, rename
 from .card import CardView
+from .package_dialog import PackageDialog
 from .picker import ZooWatch, zoo_news
 from .reader import ZooReader, ZooView
 from .request import DownloadRequest, FileRequest
@@ -126,6 +127,7 @@ class ModelsDock(Column):
         self.export_menu = QMenu(self.buttons["export"])
         for title, storage in _STORAGES.items():
             self.export_menu.addAction(title).setData(storage)
+        self.export_menu.addAction("Package for other programs …").setData(None)
         self.export_menu.triggered.connect(self._ask_where)
         self.buttons["export"].setMenu(self.export_menu)
 
@@ -249,11 +251,20 @@ class ModelsDock(Column):
         row = self.row
         if row is None:
             return
+        if action.data() is None:
+            self._ask_for_package(row)
+            return
         path, _ = QFileDialog.getSaveFileName(
             self, f"Export '{row.name}'", f"{safe_stem(row.name)}.safetensors", _MODELS
         )
         if path:
             self.export(Path(path), action.data())
+
+    def _ask_for_package(self, row: ZooRow) -> None:
+        dialog = PackageDialog(row.name, self)
+        dialog.exec()
+        if (asked := dialog.request) is not None:
+            self.panel.run(lambda: asked.start(RunOptions()), str, lambda said, _: self.panel.say(said), "Exporting …")
 
     def export(self, path: Path, storage: Storage) -> None:
         """Write a copy of the chosen model; a file that is there is replaced, the file dialog has asked."""

@@ -1,12 +1,15 @@
-"""What the models dock asks for: a download, or slow work on files. No Qt."""
+"""What the models dock asks for: a download, a package, or slow work on files. No Qt."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from ... import worker_jobs
+from ...export.credits import Credits
 from ...jobs.events import Control, Finished, Job
 from ...jobs.settings import DownloadSettings
+from ...jobs.worker import client
 from ...models.registry import RemoteModel
 from ..job.request import RunOptions
 
@@ -33,6 +36,29 @@ class DownloadRequest:
         from ...models.download import download  # takes a while to load, and few sessions need it
 
         return download(self.model.download(), DownloadSettings())
+
+
+@dataclass(frozen=True)
+class PackageRequest:
+    """A model that is to be exported as a package of bioimage.io."""
+
+    model: str
+    """Name in the zoo."""
+    folder: Path
+    parties: Credits
+    sample: Path | None = None
+    """An image to test the package with; None simulates one."""
+
+    def start(self, options: RunOptions) -> Job[str]:
+        """Make the job, whose result is a sentence about the package.
+
+        Parameters
+        ----------
+        options
+            An export has none.
+
+        """
+        return client.run(worker_jobs.export_package, self.model, self.folder, self.parties, self.sample)
 
 
 @dataclass(frozen=True)
