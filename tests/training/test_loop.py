@@ -160,11 +160,10 @@ def test_events_come_at_most_ten_times_a_second() -> None:
 
 
 def test_pause_holds_the_run_and_does_not_count_as_work() -> None:
-    control = Control()
+    control, begun = Control(), time.monotonic()
     events = run_training(Counter(seconds=0.005), plan(total=60), control)
     next(events)
     control.pause()
-    begun = time.monotonic()
     threading.Timer(1.0, control.resume).start()
     seen = list(events)
     assert seen[-1].result[1].steps == 60

@@ -2,7 +2,6 @@
 
 import shutil
 import struct
-import time
 import zlib
 from pathlib import Path
 
@@ -50,10 +49,8 @@ def test_a_picture_that_claims_what_it_cannot_hold(tmp_path: Path) -> None:
     head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-    start = time.perf_counter()
     with pytest.raises(UserError, match=r"claims 14\.4 GB"):
         read_image(tmp_path / "bomb.png")
-    assert time.perf_counter() - start < 1
 
 
 def test_a_large_picture_is_no_bomb(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +78,5 @@ def test_an_array_that_claims_what_its_folder_cannot_hold(tmp_path: Path) -> Non
     file = tmp_path / "a.zarr" / "zarr.json"
     metadata = json.loads(file.read_text())
     file.write_text(json.dumps({**metadata, "shape": [10**9, 800, 900]}))
-    start = time.perf_counter()
-    with pytest.raises(UserError, match="claims"):
+    with pytest.raises(UserError, match="claims"):  # to look for each of its pieces would take hours
         read_image(tmp_path / "a.zarr")
-    assert time.perf_counter() - start < 1
