@@ -4,10 +4,16 @@ The public verbs and nouns are imported on first use, so that ``import napari_em
 torch nor Qt nor napari.
 """
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if sys.platform == "darwin":
+    # What the GPU of a Mac cannot do is done by the CPU. torch reads this while it is loaded, so it stands here.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 _HOMES = {
     "ApplySettings": "jobs.settings",

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 import time
 import uuid
 import zlib
@@ -24,6 +25,8 @@ _NAME = re.compile(
 _LONGEST_NAME = 200
 _FORGOTTEN_SECONDS = 7 * 86_400.0
 """What another computer began so long ago it will not go on with."""
+_BUSY_SECONDS, _LOOK_SECONDS = 2.0, 0.05
+"""How long Windows is asked again whether a file may be renamed."""
 _swept: set[Path] = set()
 
 
@@ -50,10 +53,39 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}). Whatever was there before is unchanged. "
-            "Make room or choose another folder."
+            + _way_out(error)
         ) from error
     finally:
         _remove(temporary)
+
+
+def _way_out(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "Close the programs that have it open, or choose another folder."
+    return "Make room or choose another folder."
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file or folder that was just written; a file that is at `target` is replaced.
+
+    On Windows that is refused while somebody has it open, as virus scanners and indexers have whatever is new for a
+    moment: so it is tried again for two seconds.
+
+    Raises
+    ------
+    OSError
+        When it cannot be done.
+
+    """
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > until:
+                raise
+        time.sleep(_LOOK_SECONDS)
 
 
 def hidden_name(path: Path, kind: Literal["new", "old"] = "new") -> Path:
@@ -118,15 +150,15 @@ def check_free(path: Path, overwrite: bool) -> None:
 def _rename(temporary: Path, path: Path) -> None:
     """Put a finished file or folder in its place."""
     if not path.is_dir():
-        temporary.replace(path)
+        move(temporary, path)
         return
     # a folder cannot be renamed onto another: the old one steps aside, and back where the new one cannot come in
     old = hidden_name(path, "old")
-    path.rename(old)
+    move(path, old)
     try:
-        temporary.rename(path)
+        move(temporary, path)
     except OSError:
-        old.rename(path)
+        move(old, path)
         raise
     _remove(old)
 

@@ -1,10 +1,16 @@
-"""How much room there is: main memory and disk. Imports no torch, so that the viewer may ask, too."""
+"""How much room there is: main memory and disk, and when there was none. Imports no torch: the viewer may ask, too."""
 
 import os
 import shutil
 from pathlib import Path
 
 _UNKNOWN_FREE_BYTES = 2 * 2**30
+_PHRASES = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+    "MPS backend out of memory",
+)
+"""What torch says on a CPU and on a Mac's GPU, where its error is a bare RuntimeError."""
 
 
 def free_main_memory() -> int:
@@ -17,6 +23,11 @@ def free_main_memory() -> int:
         except (AttributeError, OSError, ValueError):
             return _UNKNOWN_FREE_BYTES
     return int(psutil.virtual_memory().available)
+
+
+def says_out_of_memory(error: BaseException) -> bool:
+    """Whether the text of an error says that memory ran out."""
+    return any(phrase in str(error) for phrase in _PHRASES)
 
 
 def free_disk(folder: Path) -> int:

@@ -171,6 +171,7 @@ def test_only_out_of_memory_is_out_of_memory():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert memory.is_out_of_memory(caught.value)
+    assert memory.is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 18.08 GB)"))
     assert not memory.is_out_of_memory(RuntimeError("Given groups=1, expected 3 channels"))
 
 

@@ -81,6 +81,23 @@ def test_rename_keeps_everything_but_the_name(home: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_model_that_is_open_elsewhere_keeps_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows deletes no file that is open: there must not be two of it then."""
+    path, unlink = zoo.add_model(named("old")), Path.unlink
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        if self == path:
+            raise PermissionError(13, "The process cannot access the file", str(self))
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(UserError, match="Close programs that use it"):
+        zoo.rename_model("old", "new")
+    with pytest.raises(UserError, match="Close programs that use it"):
+        zoo.remove_model("old")
+    assert [entry.name for entry in zoo.list_models() if entry.origin == "own"] == ["old"]
+
+
 def test_rename_replaces_nothing() -> None:
     for name in ("a", "b"):
         zoo.add_model(named(name))

@@ -101,9 +101,11 @@ def _image_of(file: Path, folders: list[Path]) -> bool:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON to a file, or to stdout where `path` is ``-``."""
-    text = json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
-    if str(path) == "-":
+    """Write JSON to a file, or to stdout where `path` is ``-``; in ASCII where stdout cannot write every letter."""
+    on_screen = str(path) == "-"
+    letters = not on_screen or str(getattr(sys.stdout, "encoding", None)).lower().startswith("utf")
+    text = json.dumps(finite(content), indent=2, ensure_ascii=not letters) + "\n"
+    if on_screen:
         sys.stdout.write(text)
         return
     with replacing(path, overwrite=True) as temporary:  # whether it may be replaced was asked before the work

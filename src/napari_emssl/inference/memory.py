@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..jobs.allocator import keeps_memory
 from ..jobs.devices import Device
 from ..networks.norm import sees_whole_image
-from ..resources import free_main_memory
+from ..resources import free_main_memory, says_out_of_memory
 from .tiles import MemoryNeeds
 
 _PROBE_PX = 128
@@ -20,7 +20,6 @@ _OVERHEAD = 2.5
 that are no modules are not watched, and an allocator wastes some."""
 _OVERHEAD_KEPT = 3.5
 """The same where freed memory is kept (`jobs.allocator`): blocks of many sizes do not fill the gaps of each other."""
-_PHRASES = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
 
 
 class _Grid(Protocol):
@@ -106,9 +105,9 @@ def free_bytes(device: torch.device) -> int:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that the device ran out of memory, and nothing else.
 
-    `torch.OutOfMemoryError`, and on the CPU, where torch raises a bare RuntimeError, the message of its allocator.
+    `torch.OutOfMemoryError`, and where torch raises a bare RuntimeError, on the CPU and a Mac's GPU, its message.
     """
-    return isinstance(error, torch.OutOfMemoryError) or any(phrase in str(error) for phrase in _PHRASES)
+    return isinstance(error, torch.OutOfMemoryError) or says_out_of_memory(error)
 
 
 def release(device: torch.device) -> None:

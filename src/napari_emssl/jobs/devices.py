@@ -34,11 +34,13 @@ def choose_device(settings: DeviceSettings) -> Device:
     Raises
     ------
     UserError
-        When a device was asked for that this machine does not have.
+        When a device or a precision was asked for that this machine does not have.
 
     """
     device, reason = _pick(settings.device)
     precision = settings.precision if settings.precision != "auto" else _fast_precision(device)
+    if precision == "bf16" and device.type == "mps" and not torch.backends.mps.is_macos_or_newer(14, 0):
+        raise UserError("The GPU of a Mac computes in bf16 from macOS 14 on. Choose --precision fp32.")
     return Device(device, precision, f"{_name(device)}, {precision}", reason)
 
 

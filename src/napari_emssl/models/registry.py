@@ -12,13 +12,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from ..data.images.user_folder import check_name, home
 from ..errors import UserError
 from ..json_text import parse_json
 from .card import Count, Record, Text
 from .fetch import Download, check_sha256, check_url, is_url, read_document
 from .model_file import count_parameters, read_card
 from .tasks import TaskName
-from .zoo import SHIPPED, check_name, checksum, home
+from .zoo import SHIPPED, checksum
 
 FORMAT_VERSION: Literal[1] = 1
 VARIABLE = "NAPARI_EMSSL_REGISTRIES"

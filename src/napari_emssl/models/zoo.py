@@ -5,14 +5,13 @@ Nothing here uses the network: `registry` lists what can be downloaded, and `fet
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..data.images.user_folder import home as home
-from ..data.images.user_folder import unused_path
+from ..atomic_files import move
+from ..data.images.user_folder import check_name, home, unused_path
 from ..errors import UserError
 from .model_file import Card, Model, Storage, read_card, read_model, save_model
 from .tasks import task_of
@@ -170,7 +169,7 @@ def adopt_file(path: Path, name: str, overwrite: bool = False) -> Path:
     place = new_model_file(name, overwrite)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(place)
+        move(path, place)
     except OSError as error:
         raise UserError(f"Cannot write '{place}': {error.strerror or error}. Make room or check its folder.") from error
     curve_file(name).unlink(missing_ok=True)
@@ -180,19 +179,27 @@ def adopt_file(path: Path, name: str, overwrite: bool = False) -> Path:
 def remove_model(name: str) -> Path:
     """Delete an own model and return what was its file; raises `UserError` when there is no such own model."""
     path = own_file(name)
+    _delete(path)
+    curve_file(name).unlink(missing_ok=True)
+    return path
+
+
+def _delete(path: Path) -> None:
     try:
         path.unlink()
     except OSError as error:
         raise UserError(f"Cannot remove '{path}': {error.strerror or error}. Close programs that use it.") from error
-    curve_file(name).unlink(missing_ok=True)
-    return path
 
 
 def rename_model(old: str, new: str) -> Path:
     """Give an own model another name, on its card too; raises `UserError` when that is taken or cannot be one."""
     path = own_file(old)
     renamed = add_model(read_model(path).renamed(new))
-    path.unlink()
+    try:
+        _delete(path)
+    except UserError:
+        renamed.unlink()
+        raise
     if curve_file(old).is_file():
         curve_file(old).replace(curve_file(new))
     return renamed
@@ -251,13 +258,6 @@ def checksum(path: Path) -> str:
     """Return the SHA-256 of a file, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_name(name: str) -> str:
-    """Return `name`; raises `UserError` when it cannot be the name of a model."""
-    if not re.fullmatch(r"[\w][\w .+()-]*", name):
-        raise UserError(f"'{name}' is not a valid name for a model. Use letters, digits, spaces, '-', '_' and '.'.")
-    return name
 
 
 def new_model_file(name: str, overwrite: bool = False) -> Path:

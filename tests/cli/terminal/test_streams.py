@@ -2,12 +2,15 @@
 
 import errno
 import io
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from napari_emssl.cli.app import guarded
+from napari_emssl.cli.path_checks import write_json
 from napari_emssl.cli.terminal.streams import ForgivingStream, forgiving_streams, raw
 
 
@@ -37,6 +40,31 @@ def test_print_never_raises(monkeypatch: pytest.MonkeyPatch, number: int) -> Non
 
     assert guarded(command) == (2 if number == errno.ENOSPC else 0)
     assert done
+
+
+def test_windows_calls_a_closed_pipe_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = ForgivingStream(Broken(errno.EINVAL))
+    stream.write("result")
+    assert stream.lost
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert not stream.lost
+
+
+def test_a_console_of_windows_takes_every_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its encoding may have no letter for what a file or a model is called."""
+    taken = io.BytesIO()
+    console = io.TextIOWrapper(taken, encoding="cp1252", write_through=True)
+    monkeypatch.setattr(sys, "stdout", console)
+
+    def command() -> int:
+        sys.stdout.write("Größe 金 5 nm\n")
+        write_json(Path("-"), {"name": "金 Größe \U0001f52c"})
+        return 0
+
+    assert guarded(command) == 0
+    first, *rest = taken.getvalue().decode("cp1252").split("\n", 1)
+    assert first == "Größe \\u91d1 5 nm"
+    assert json.loads(rest[0]) == {"name": "金 Größe \U0001f52c"}
 
 
 def test_escape_sequences_reach_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

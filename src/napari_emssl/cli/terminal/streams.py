@@ -56,7 +56,8 @@ class ForgivingStream(io.TextIOBase):
     @property
     def lost(self) -> bool:
         """Whether text was lost that somebody wanted: who closes a pipe has had enough."""
-        return isinstance(self.trouble, OSError) and self.trouble.errno not in (errno.EPIPE, errno.EIO)
+        closed = (errno.EPIPE, errno.EIO, *((errno.EINVAL,) if sys.platform == "win32" else ()))
+        return isinstance(self.trouble, OSError) and self.trouble.errno not in closed
 
     def _give_up(self, error: OSError | ValueError) -> None:
         """Lead what the stream still holds nowhere, or the interpreter fails when it flushes it at its end."""

@@ -1,6 +1,7 @@
 """Folders as data sets: which image belongs to which target."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -155,9 +156,10 @@ def _keys(files: list[list[Path]], roots: tuple[Path, Path]) -> Iterable[list[di
 
 
 def _relative_stem(path: Path, root: Path) -> str:
-    """Name below the root without extension, with forward slashes."""
+    """Name below the root without extension, with forward slashes; macOS may split letters and accents: joined."""
     relative = path.relative_to(root) if path != root else Path(path.name)
-    return re.sub(r"(\.ome)?\.[^./]+$", "", relative.as_posix(), flags=re.IGNORECASE)
+    name = unicodedata.normalize("NFC", relative.as_posix())
+    return re.sub(r"(\.ome)?\.[^./]+$", "", name, flags=re.IGNORECASE)
 
 
 def _check_twins(names: list[dict[Path, str]]) -> None:

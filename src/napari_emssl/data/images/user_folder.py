@@ -1,7 +1,12 @@
 """The user's folder: own models, paintings, samples, indices of large folders; and names of files in it."""
 
 import os
+import re
 from pathlib import Path
+
+from ...errors import UserError
+
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])( *\..*)?", re.IGNORECASE | re.DOTALL)
 
 
 def home() -> Path:
@@ -14,10 +19,27 @@ def home() -> Path:
     return user_data_path("napari-emssl", appauthor=False)
 
 
+def is_device_name(name: str) -> bool:
+    """Whether Windows takes a file of this name for a device, with any suffix and in any case: ``con``, ``nul.tif``."""
+    return _DEVICES.fullmatch(name) is not None
+
+
+def check_name(name: str) -> str:
+    """Return `name`; raises `UserError` when it cannot be the name of a model, and of its file on every system."""
+    if not re.fullmatch(r"[\w][\w .+()-]*", name):
+        raise UserError(f"'{name}' is not a valid name for a model. Use letters, digits, spaces, '-', '_' and '.'.")
+    if is_device_name(name):
+        raise UserError(
+            f"'{name}' is not a valid name for a model: Windows keeps it for a device. Choose another name."
+        )
+    return name
+
+
 def safe_stem(text: str, longest: int = 40) -> str:
-    """Return a text as part of a file name: lower-case ASCII letters, digits and dashes, at most `longest` of them."""
+    """Return a text as part of a file name: lower-case ASCII letters, digits and dashes, about `longest` of them."""
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower())
-    return "-".join(filter(None, kept.split("-")))[:longest].strip("-") or "image"
+    stem = "-".join(filter(None, kept.split("-")))[:longest].strip("-") or "image"
+    return f"{stem}-image" if is_device_name(stem) else stem
 
 
 def unused_path(folder: Path, stem: str, suffix: str) -> Path:

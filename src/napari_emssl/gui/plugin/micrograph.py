@@ -11,10 +11,10 @@ import numpy as np
 from ...atomic_files import replacing
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.images.opening import read_image
+from ...data.images.user_folder import home
 from ...errors import UserError
 from ...jobs.settings import DownloadSettings
 from ...models.fetch import Download, fetch_file
-from ...models.zoo import home
 from ..threads.blocking import run_blocking
 from .reader import LayerData
 

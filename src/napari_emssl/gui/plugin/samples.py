@@ -14,8 +14,8 @@ from ...data.formats.axes import PlaneAxis
 from ...data.formats.units import PixelNm
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.images.opening import read_image
+from ...data.images.user_folder import home
 from ...data.images.writers import write_image
-from ...models.zoo import home
 from ...simulation.hrtem.sample_data import PLANES, SEED, SIZE_PX, paint_first, sample_stack
 from ..threads.blocking import run_blocking
 from .reader import LayerData, grid_options

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...resources import says_out_of_memory
 from ..events import Control, Job
 from .channel import Channel, Connection
 from .lazy_arrays import WORKERS_NEED_FILES, PlaneRequest, RemoteArray
@@ -185,7 +186,8 @@ class Worker:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     """Return whether memory ran out; torch's error is known by its name, as torch may not be imported here."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return known or says_out_of_memory(error)
 
 
 def _describe(error: BaseException) -> tuple[str, str]:

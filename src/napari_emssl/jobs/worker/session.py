@@ -207,7 +207,7 @@ def _cause(code: int) -> str:
         return "the process was killed (signal 9), most likely because memory ran out"
     if code < 0:
         return f"the process was ended by signal {-code} ({_signal_name(-code)})"
-    return f"the process ended with exit code {code}"
+    return f"the process ended with exit code {code if code < 256 else hex(code)}"  # Windows: 0xc0000005, a crash
 
 
 def _signal_name(number: int) -> str:

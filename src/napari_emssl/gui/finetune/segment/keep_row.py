@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
 
+from ....data.images.user_folder import check_name
 from ....errors import UserError
 from ....jobs.events import Event, Finished
 from ....models.model_file import Model
-from ....models.zoo import check_name, free_name
+from ....models.zoo import free_name
 from ...job.request import RunOptions
 from ...job.runner import Runner
 from ...training.trained import put_into_zoo
