@@ -8,6 +8,7 @@ import pytest
 import small_finetuning
 import small_pretraining
 import torch
+from random_models import random_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -54,9 +55,7 @@ def collages() -> list[Event]:
 
 
 def applying() -> list[Event]:
-    from random_models import segmenter
-
-    model = segmenter()
+    model = random_model("unet-3-96", task="segment")
     apply(model, np.zeros((80, 90), np.float32), ApplySettings(device="cpu", tile=64))
     return []
 

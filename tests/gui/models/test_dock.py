@@ -261,7 +261,7 @@ def test_a_package_for_other_programs_is_exported(qtbot, widget, tmp_path, monke
     wait_for_end(qtbot, widget)
     assert asked == ["Export 'unet-2-84' for other programs"]
     assert widget.panel.message.text == "Wrote package: unet-2-84, A. Lovelace, CC-BY-4.0, None."
-    monkeypatch.setattr(PackageDialog, "exec", PackageDialog.reject)
+    monkeypatch.setattr(PackageDialog, "exec", lambda dialog: dialog.reject())
     widget.panel.say("")
     action.trigger()
     assert not widget.panel.runner.running
