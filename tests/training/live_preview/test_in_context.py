@@ -84,6 +84,7 @@ def test_what_is_seen_is_what_is_kept(predictor: ContextPredictor) -> None:
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plane_vectors, "_TILE_PX", 32)
     monkeypatch.setattr(plane_vectors, "_WHOLE_PX", 32)
+    monkeypatch.setattr(in_context, "_NEAR_PX", 16)
 
 
 @pytest.mark.usefixtures("small_tiles")
@@ -94,12 +95,32 @@ def test_a_large_plane_is_answered_in_parts_what_is_in_view_first(
     query = PreviewQuery((image,), (one_square(truth),), window=(33, 60, 40, 96))
     view = predictor._plane(image)
     assert {(tile.top, tile.left) for tile in in_order(view, query)[:2]} == {(32, 32), (32, 64)}
-    first, last = answers(predictor, query)
+    _, first, last = answers(predictor, query)
     assert right(last.images["prediction"], truth)
     assert np.array_equal(first.images["prediction"][32:64, 32:], last.images["prediction"][32:64, 32:])
     assert not first.images["prediction"][64:].any()
     monkeypatch.setattr(in_context, "_FIRST_SECONDS", 0.0)
-    assert len(answers(predictor, PreviewQuery((image,), (one_square(truth),)))) == 9
+    painted_more = one_square(truth)
+    painted_more[36, 50] = 1
+    assert len(answers(predictor, PreviewQuery((image,), (painted_more,)))) == 1 + 9
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_around_the_newest_stroke_a_large_plane_is_answered_first_of_all(predictor: ContextPredictor) -> None:
+    image, truth = scene()
+    one = one_square(truth)
+    near, *_, last = answers(predictor, PreviewQuery((image,), (one,)))
+    region = predictor._vectors.region(predictor._plane(image), (43, 43), 16)
+    found = near.images["prediction"]
+    assert (found[region.slices] == last.images["prediction"][region.slices]).mean() > 0.95
+    assert found[region.slices].any()
+    assert found.sum() == found[region.slices].sum()
+    both = one.copy()
+    both[8:22, 64:78] = 1
+    newest = predictor._newest_stroke(predictor._plane(image), both)
+    assert newest == (14.5, 70.5)
+    assert in_order(predictor._plane(image), PreviewQuery((image,), (both,)), newest)[0][::2] == (0, 64)
+    assert predictor._newest_stroke(predictor._plane(image), both) is None
 
 
 @pytest.mark.usefixtures("small_tiles")

@@ -181,15 +181,29 @@ class PlaneVectors:
     @torch.inference_mode()
     def probabilities(self, plane: VectorPlane, tile: TileRegion) -> NDArray[np.float32]:
         """Return the probability of each class, background first, for the part of a tile on the image."""
+        grown = self._grown_to_draw(plane, tile)
+        vectors = self._joined(plane, grown, self.compute)
+        return self._drawn(plane, tile, grown, vectors, self._joined(plane, grown, self._compare))
+
+    @torch.inference_mode()
+    def probabilities_near(self, plane: VectorPlane, region: TileRegion) -> NDArray[np.float32]:
+        """Return the same for a small region, from `region`, without comparing the whole tiles that it meets."""
+        grown = self._grown_to_draw(plane, region)
+        vectors = self._joined(plane, grown, self.compute)
+        return self._drawn(plane, region, grown, vectors, self.network.compared(vectors))
+
+    def _grown_to_draw(self, plane: VectorPlane, region: TileRegion) -> TileRegion:
         decoder = self.network.mask_decoder
         alone = decoder is None and self.network.scale == 1
-        grown = tile if alone else self._grown(plane, tile, decoder.receptive_field if decoder else 1)
-        vectors = self._joined(plane, grown, self.compute)
-        compared = self._joined(plane, grown, self._compare)
+        return region if alone else self._grown(plane, region, decoder.receptive_field if decoder else 1)
+
+    def _drawn(
+        self, plane: VectorPlane, region: TileRegion, grown: TileRegion, vectors: Tensor, compared: Tensor
+    ) -> NDArray[np.float32]:
         with self._device.autocast():
             drawn = self.network.drawn(self._scaled(plane, grown), vectors, compared)
             logits = self.network.unscaled(drawn)[0].float()
-        logits = logits[(..., *plane.shown(tile).within(grown).slices)]
+        logits = logits[(..., *plane.shown(region).within(grown).slices)]
         shares = torch.cat([-logits, logits]).sigmoid() if len(logits) == 1 else logits.softmax(0)
         probabilities: NDArray[np.float32] = shares.cpu().numpy()
         return probabilities

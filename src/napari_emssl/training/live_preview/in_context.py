@@ -29,10 +29,15 @@ from .answers import answer_of, answer_queries
 from .painting import query_targets
 from .query import PreviewQuery
 
+Middle = tuple[float, float]
+"""Row and column."""
+
 _MOST_PX = 2**26
 """Of scaled planes that are kept, those used last."""
+_NEAR_PX = 192
+"""Edge of the square around a stroke that is answered first of all where a plane has several tiles."""
 _FIRST_SECONDS = 0.4
-"""When the first part of a long answer is shown; each later part takes twice as long as the one before."""
+"""When the next part of a long answer is shown; each later part takes twice as long as the one before."""
 
 
 def live_preview_in_context(generator: str, settings: ContextSettings) -> Job[None]:
@@ -86,6 +91,7 @@ class ContextPredictor:
         self._vectors = PlaneVectors(context_network(base, 2, self.device), self.device)
         self._known: dict[bytes, VectorPlane] = {}
         self._shown = _Shown(b"", 0, {})
+        self._last_painting: tuple[bytes, NDArray[np.generic]] = (b"", np.zeros((0, 0), np.uint8))
 
     def answers(self, query: PreviewQuery, control: Control) -> Iterator[Preview]:
         """Yield the answer, first in part where all of it takes long, see `FirstLook`."""
@@ -102,7 +108,8 @@ class ContextPredictor:
             for plane, target, assumed in zip(planes, painted.targets, painted.assumed, strict=True)
         ]
         context = remember_painting(self._vectors, planes, labelled, painted.classes, self._settings)
-        for images in self._tiles(view, query, painted.classes, control):
+        stroke = self._newest_stroke(view, query.painting[query.view])
+        for images in self._parts(view, query, painted.classes, stroke, control):
             sizes = size_notice(painted.targets[query.view], np.asarray(images["prediction"], np.uint8))
             yield Preview(images, query.number, " ".join(filter(None, [context.notice, sizes])))
 
@@ -117,25 +124,40 @@ class ContextPredictor:
             self._known.pop(next(iter(self._known)))
         return found
 
-    def _tiles(
-        self, view: VectorPlane, query: PreviewQuery, classes: int, control: Control
+    def _newest_stroke(self, view: VectorPlane, painting: NDArray[np.generic]) -> Middle | None:
+        """Return the middle of what was painted or erased in the plane in view since the last answer, if anything."""
+        key, before = self._last_painting
+        self._last_painting = view.key, painting
+        changed = painting != before if key == view.key else painting != 0
+        return _middle_of(changed)
+
+    def _parts(
+        self, view: VectorPlane, query: PreviewQuery, classes: int, stroke: Middle | None, control: Control
     ) -> Iterator[dict[str, NDArray[np.generic]]]:
-        """Classify the tiles of the plane in view in order; yields the whole plane now and then, and at the end."""
+        """Classify the plane in view, around the stroke first; yields it all now and then, and at the end."""
         if (self._shown.key, self._shown.classes) != (view.key, classes):
             self._shown = _Shown.nothing(view, classes)
-        tiles = in_order(view, query)
+        tiles, answered = in_order(view, query, stroke), False
+        if stroke and len(tiles) > 1:
+            near = self._vectors.region(view, [round(at) for at in stroke], _NEAR_PX)
+            if _overlap(near, query.window):
+                self._show(view, near, self._vectors.probabilities_near(view, near))
+                yield self._shown.copies()
+                answered = True
         seen = sum(_overlap(tile, query.window) for tile in tiles)
         due, pause = time.monotonic() + _FIRST_SECONDS, _FIRST_SECONDS
         for number, tile in enumerate(tiles, 1):
-            if number > 1 and (control.asked or control.stopped):
+            if answered and (control.asked or control.stopped):
                 return
-            place = view.shown(tile).slices
-            found = self._vectors.probabilities(view, tile)
-            self._shown.put(place, answer_of(found))
+            answered = True
+            self._show(view, tile, self._vectors.probabilities(view, tile))
             if number in (seen, len(tiles)) or time.monotonic() >= due:
                 yield self._shown.copies()
                 pause *= 2
                 due = time.monotonic() + pause
+
+    def _show(self, view: VectorPlane, region: TileRegion, probabilities: NDArray[np.float32]) -> None:
+        self._shown.put(view.shown(region).slices, answer_of(probabilities))
 
     def _look_at(self, view: VectorPlane, query: PreviewQuery, control: Control) -> None:
         """Let the network run over what is in view, as long as nothing else is asked."""
@@ -145,17 +167,33 @@ class ContextPredictor:
             self._vectors.compute(view, tile)
 
 
-def in_order(view: VectorPlane, query: PreviewQuery) -> list[TileRegion]:
-    """Return the tiles of the plane in view: first those on screen, nearest to the paint first of all."""
-    rows, columns = np.nonzero(query.painting[query.view])
-    middle = query.window or (0, view.shape[0], 0, view.shape[1])
-    where = (rows.mean(), columns.mean()) if len(rows) else ((middle[0] + middle[1]) / 2, (middle[2] + middle[3]) / 2)
+def in_order(view: VectorPlane, query: PreviewQuery, stroke: Middle | None = None) -> list[TileRegion]:
+    """Return the tiles of the plane in view: first those on screen, nearest to the stroke first of all.
+
+    Parameters
+    ----------
+    view
+        The plane.
+    query
+        What is painted on it, and what is on screen.
+    stroke
+        Row and column where something was painted last; None: the middle of the paint, or of what is on screen.
+
+    """
+    window = query.window or (0, view.shape[0], 0, view.shape[1])
+    on_screen = (window[0] + window[1]) / 2, (window[2] + window[3]) / 2
+    row, column = stroke or _middle_of(query.painting[query.view] != 0) or on_screen
 
     def key(tile: TileRegion) -> tuple[bool, float]:
-        distance = np.hypot((tile.top + tile.bottom) / 2 - where[0], (tile.left + tile.right) / 2 - where[1])
+        distance = np.hypot((tile.top + tile.bottom) / 2 - row, (tile.left + tile.right) / 2 - column)
         return not _overlap(tile, query.window), float(distance)
 
     return sorted(view.tiles, key=key)
+
+
+def _middle_of(mask: NDArray[np.bool_]) -> Middle | None:
+    rows, columns = np.nonzero(mask)
+    return (float(rows.mean()), float(columns.mean())) if len(rows) else None
 
 
 def _overlap(tile: TileRegion, window: tuple[int, int, int, int] | None) -> bool:
