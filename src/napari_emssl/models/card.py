@@ -60,10 +60,15 @@ class NetworkSpec(Record):
     """Of a generator: what the channels after the vector are, one each: the restored image, or the logit of objects."""
     norm: Literal["batch", "instance"] = "batch"
     """What is normalised together: a channel of the batch, or of each image on its own."""
+    smoothing_px: float = Field(0.0, ge=0, le=5)
+    """Standard deviation of the Gaussian to whose result the network adds its own output; 0: it adds to nothing."""
+    image_share: float = Field(0.0, ge=0, le=1)
+    """Share of the image itself in the result, of networks that learnt hidden pixels from those around them."""
 
     def for_output(self, channels: int) -> "NetworkSpec":
         """Return the network of a generator with this many output channels, for another task; its heads are dropped."""
-        usual = {name: type(self).model_fields[name].default for name in ("vector_channels", "mask_decoder", "heads")}
+        dropped = ("vector_channels", "mask_decoder", "heads", "smoothing_px", "image_share")
+        usual = {name: type(self).model_fields[name].default for name in dropped}
         return self.model_copy(update=usual | {"out_channels": channels})
 
     def channel_of(self, head: str) -> int | None:

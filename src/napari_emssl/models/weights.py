@@ -47,6 +47,7 @@ def build_network(model: Model) -> nn.Module:
 def network_of(spec: NetworkSpec) -> nn.Module:
     """Build the network of a card with random weights."""
     generator = build_generator(spec.name, spec.width, spec.out_channels, spec.refine, spec.norm)
+    generator.smoothing_px, generator.image_share = spec.smoothing_px, spec.image_share
     if not spec.painted:
         return generator
     return InContextNetwork(

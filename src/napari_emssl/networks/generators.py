@@ -3,14 +3,13 @@
 from dataclasses import replace
 from typing import Literal
 
-from torch import nn
-
 from ..errors import UserError
 from .catalog import HRNET_LAYOUTS as HRNET_LAYOUTS
 from .catalog import RESNET_UNET, RESNET_UNET_WIDTH
 from .catalog import UNET_DILATIONS as UNET_DILATIONS
 from .catalog import generator_names as generator_names
 from .hrnet import HRNet
+from .image_to_image import ImageToImage
 from .norm import use_instance_norm
 from .resnet_unet import ResNetUNet
 from .unet import UNet
@@ -22,7 +21,7 @@ Norm = Literal["batch", "instance"]
 
 def build_generator(
     name: str, width: int | None = None, out_channels: int = 1, refine: bool = False, norm: Norm = "batch"
-) -> nn.Module:
+) -> ImageToImage:
     """Build a generator with random weights.
 
     Parameters
@@ -41,7 +40,7 @@ def build_generator(
 
     Returns
     -------
-    torch.nn.Module
+    ImageToImage
         Maps ``(b, 1, h, w)`` to ``(b, out_channels, h, w)`` for h, w multiples of its attribute ``stride``; its
         attribute ``receptive_field`` is the edge in pixels of what reaches one output pixel.
 
@@ -57,7 +56,7 @@ def build_generator(
     return network
 
 
-def _with_batch_norm(name: str, width: int | None, out_channels: int, refine: bool) -> nn.Module:
+def _with_batch_norm(name: str, width: int | None, out_channels: int, refine: bool) -> ImageToImage:
     if name in HRNET_LAYOUTS:
         layout = HRNET_LAYOUTS[name]
         return HRNet(replace(layout, width=width or layout.width), out_channels, refine)

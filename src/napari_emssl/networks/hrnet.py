@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from .catalog import HRNetLayout, hrnet_receptive_field
 from .convolution import Head
+from .image_to_image import ImageToImage
 from .norm import BatchNorm
 
 _QUIET = 0.001
@@ -114,7 +115,7 @@ class _Refinement(nn.Module):
         return detail
 
 
-class HRNet(nn.Module):
+class HRNet(ImageToImage):
     """HRNet with a linear output; height and width must be multiples of 32.
 
     Without refinement no path runs at full resolution, so it cannot draw detail finer than about 4 pixels. The
@@ -165,7 +166,7 @@ class HRNet(nn.Module):
         merged: Tensor = self.merge(torch.cat([_resize(branch, branches[0]) for branch in branches], dim=1))
         return merged
 
-    def forward(self, x: Tensor) -> Tensor:
+    def output(self, x: Tensor) -> Tensor:
         """Map ``(b, 1, h, w)`` to ``(b, out_channels, h, w)``."""
         features = self.features(x)
         output = functional.interpolate(self.head(features), scale_factor=4.0, mode="bilinear")

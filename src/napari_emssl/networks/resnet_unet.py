@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from .catalog import RESNET_UNET_WIDTH, resnet_unet_receptive_field
 from .convolution import Head
+from .image_to_image import ImageToImage
 from .norm import BatchNorm
 
 _BLOCKS = (3, 4, 6, 3)
@@ -85,7 +86,7 @@ class DecoderBlock(nn.Module):
         return functional.relu(self.norm2(self.conv2(x)))
 
 
-class ResNetUNet(nn.Module):
+class ResNetUNet(ImageToImage):
     """U-Net on a ResNet50; height and width must be multiples of 32.
 
     Parameters
@@ -119,7 +120,7 @@ class ResNetUNet(nn.Module):
             x = block(x, skips.pop() if skips else None)
         return x
 
-    def forward(self, x: Tensor) -> Tensor:
+    def output(self, x: Tensor) -> Tensor:
         """Map ``(b, 1, h, w)`` to ``(b, out_channels, h, w)``."""
         output: Tensor = self.head(self.features(x))
         return output

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from .catalog import unet_receptive_field
 from .convolution import DilatedConv, Head
+from .image_to_image import ImageToImage
 from .norm import BatchNorm
 
 
@@ -28,7 +29,7 @@ class ResidualBlock(nn.Module):
         return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
-class UNet(nn.Module):
+class UNet(ImageToImage):
     """U-Net of residual blocks with one dilation per level, the decoder mirroring the encoder.
 
     Parameters
@@ -67,7 +68,7 @@ class UNet(nn.Module):
             x = self.decoder[level](torch.cat([skips[level], up], dim=1))
         return x
 
-    def forward(self, x: Tensor) -> Tensor:
+    def output(self, x: Tensor) -> Tensor:
         """Map ``(b, in, h, w)`` to ``(b, out, h, w)``; h and w must be multiples of `stride`."""
         output: Tensor = self.head(self.features(x))
         return output

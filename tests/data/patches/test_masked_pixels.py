@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.signal import lfilter
 
 from napari_emssl.data.patches.labelled import LabelledPlane
-from napari_emssl.data.patches.masked_pixels import HiddenPatches, hide, noise_reach
+from napari_emssl.data.patches.masked_pixels import HiddenPatches, hide, noise_reach, noise_variance
 
 Floats = NDArray[np.float32]
 
@@ -58,6 +58,15 @@ def test_noise_of_a_slow_detector_reaches_along_lines(lag: float, reach: int) ->
 
 def test_blurred_noise_reaches_both_ways() -> None:
     assert noise_reach(ndimage.gaussian_filter(plane((256, 256)), 1.0)) in [(2, 2), (3, 3)]
+
+
+@pytest.mark.parametrize("sigma", [0.5, 4.0])
+def test_the_noise_on_smooth_structure_is_measured(sigma: float) -> None:
+    y, x = np.mgrid[:256, :256]
+    noise = np.random.default_rng(0).normal(0, sigma, (256, 256))
+    assert noise_variance(noise + 30 * np.cos(y / 9) + x) == pytest.approx(sigma**2, rel=0.05)
+    assert noise_variance(np.full((3, 3), np.nan)) == 0
+    assert noise_variance(np.zeros((2, 9))) == 0
 
 
 def test_the_reach_of_odd_planes_is_nothing() -> None:

@@ -110,8 +110,7 @@ def test_losses_can_be_seen_on_either_axis_and_whole_again(plot, qtbot):
     assert plot.losses.viewRange()[0][1] < 25
     plot.all_button.click()
     plot.draw()
-    QApplication.processEvents()
-    assert plot.losses.viewRange()[0][1] >= 200
+    qtbot.waitUntil(lambda: plot.losses.viewRange()[0][1] >= 200)
 
 
 @pytest.mark.parametrize("clicked", [False, True])

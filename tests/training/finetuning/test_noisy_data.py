@@ -1,5 +1,6 @@
 """Denoising without clean images: it learns, chooses what fits the stack, and never sees what it is asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_emssl import worker_jobs
 from napari_emssl.data.images.image import Image
@@ -17,11 +19,12 @@ from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.jobs.worker import client
-from napari_emssl.models.model_file import Model, NetworkSpec
+from napari_emssl.models.model_file import Model, NetworkSpec, read_model, save_model
 from napari_emssl.models.objectives import NoisyTargetObjective
 from napari_emssl.models.weights import network_of
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.finetuning.labelled_data import TrainingData
+from napari_emssl.training.finetuning.noise_start import SMOOTHINGS_PX
 from napari_emssl.training.finetuning.noisy_data import gather_noisy
 
 Floats = NDArray[np.float32]
@@ -172,6 +175,45 @@ def test_the_loss_does_not_depend_on_what_is_hidden() -> None:
         with torch.inference_mode():
             outputs.append(network(torch.from_numpy(held.image)[None, None])[0, 0].numpy()[asked])
     np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize("supervision", ["frames", "blind-spot"])
+def test_one_step_is_as_good_as_the_best_gaussian(supervision: str) -> None:
+    noisy, clean = stack(3)
+    model, _ = trained([noisy], settings(supervision=supervision, steps=1, **QUICK))
+    best = min(error(ndimage.gaussian_filter(noisy, (0, sigma, sigma)), clean) for sigma in SMOOTHINGS_PX)
+    assert model.card.network.smoothing_px > 1
+    assert error(apply(model, noisy), clean) < 1.1 * best
+
+
+def test_a_start_that_denoises_already_is_kept_as_it_is() -> None:
+    noisy, clean = stack(3)
+    first, _ = trained([noisy], settings(supervision="frames", steps=60, **QUICK))
+    again = finetune([noisy], None, settings(supervision="frames", steps=1, learning_rate=1e-6), first).result()
+    assert again.card.network.smoothing_px == first.card.network.smoothing_px
+    assert error(apply(again, noisy), clean) < 1.05 * error(apply(first, noisy), clean)
+
+
+def test_little_noise_leaves_the_result_a_share_of_the_image_itself(tmp_path: Path) -> None:
+    seeds = np.random.default_rng(0).random((SIZE, SIZE)) < 0.01
+    fine = 200 + ndimage.gaussian_filter(200.0 * ndimage.binary_dilation(seeds, iterations=2), 0.9)
+    noise = np.random.default_rng(1).normal(0, 9, fine.shape)
+    noisy, clean = (fine + noise).astype(np.float32), fine.astype(np.float32)
+    chosen = settings(supervision="blind-spot", steps=30, validation=0, **QUICK)
+    model, _ = trained([noisy], chosen)
+    network = model.card.network
+    assert network.image_share > 0.2
+    unseeing = replace(
+        model, card=model.card.model_copy(update={"network": network.model_copy(update={"image_share": 0.0})})
+    )
+    assert error(apply(model, noisy), clean) < 0.9 * error(apply(unseeing, noisy), clean)
+    kept = read_model(save_model(model, tmp_path / "model.safetensors"))
+    assert kept.card.network == network
+    pairs = finetune([noisy], [clean], settings(steps=1, validation=0), kept).result().card.network
+    assert (pairs.smoothing_px, pairs.image_share) == (network.smoothing_px, 0.0)
+    smeared = ndimage.uniform_filter1d(noise, 3, axis=1) * 2
+    model, _ = trained([(fine + smeared).astype(np.float32)], chosen)
+    assert model.card.network.image_share == 0
 
 
 def test_skewed_noise_keeps_the_mean() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from .corruption import turn
@@ -24,6 +25,7 @@ _CORRELATED = 0.1
 """Noise of two pixels is independent for our purposes below this correlation."""
 _NO_SMOOTH = (1.0, -4.0, 6.0, -4.0, 1.0)
 """Fourth difference: next to nothing of a structure wider than some pixels is left."""
+_LAPLACIANS = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _SPACING_PX = 4
 """Pixels hidden along an axis, on average one out of this many, besides those within reach."""
 _AROUND_PX = 2
@@ -53,6 +55,19 @@ def _reach(plane: Floats) -> int:
         if np.sin(np.pi / 2 * agreement) < _CORRELATED:  # correlation of normal variables from that of their signs
             return lag - 1
     return _MOST_REACH_PX
+
+
+def noise_variance(plane: NDArray[np.generic]) -> float:
+    """Return the mean variance of the noise of a plane ``(h, w)``, independent from pixel to pixel, in squared units.
+
+    The difference of two Laplacians takes smooth structure away (Immerkaer 1996, Comput. Vis. Image Underst. 64, 300).
+    What is left of very fine structure counts as noise.
+    """
+    values = np.nan_to_num(np.asarray(plane, np.float32), posinf=0, neginf=0)
+    if min(values.shape) < len(_LAPLACIANS):
+        return 0.0
+    rest = ndimage.convolve(values, _LAPLACIANS)[1:-1, 1:-1]
+    return float(np.mean(rest**2) / (_LAPLACIANS**2).sum())
 
 
 def hide(plane: Floats, target: Floats, reach_px: tuple[int, int], rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -292,7 +292,9 @@ def _network_spec(start: Model | None, settings: FinetuneSettings, data: Trainin
         if own.painted:
             return own
         norm = own.norm if settings.norm == "auto" else settings.norm
-        return own.for_output(channels).model_copy(update={"refine": settings.refine or own.refine, "norm": norm})
+        smoothing = 0.0 if task_of(settings.task).gives_labels else own.smoothing_px
+        changed = {"refine": settings.refine or own.refine, "norm": norm, "smoothing_px": smoothing}
+        return own.for_output(channels).model_copy(update=changed)
     name = settings.generator or DEFAULT_GENERATOR
     norm = "batch" if settings.norm == "auto" else settings.norm
     return NetworkSpec(name=name, width=settings.width, out_channels=channels, refine=settings.refine, norm=norm)

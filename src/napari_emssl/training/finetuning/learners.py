@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,12 +16,15 @@ from ...models.model_file import Model
 from ...models.objectives import NoisyTargetObjective, RestorationObjective, SegmentationObjective
 from ...models.tasks import task_of
 from ...models.weights import spread_head
-from ..learner import Monitor
-from .base_learner import FineTuner
+from ..learner import Monitor, TrainingSummary
+from .base_learner import FinetuneContext, FineTuner
+from .noise_start import best_smoothing, hidden, parts_of, share_of_the_image, silence
 from .scoring import labels_of, overlap_on
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
+_HIDINGS = 2
+"""How often pixels of a part are hidden, each time others."""
 _JUDGED_PX = 1024
 """Edge of the tiles of which those without held-out paint are not looked at."""
 
@@ -149,9 +153,53 @@ class NoiseLearner(Restorer):
 
     monitor = Monitor("loss", "min")
 
+    def __init__(self, context: FinetuneContext) -> None:
+        super().__init__(context)
+        self._spec = context.network
+        if held_out := self._judged_by():
+            sigma_px, loss = best_smoothing(held_out)
+            if context.start is None or loss < self.score(held_out)["loss"]:
+                self._begin_with(sigma_px)
+
     def make_objective(self) -> NoisyTargetObjective:
         """Return the objective whose loss wants the mean."""
         return NoisyTargetObjective()
+
+    def unscored_model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
+        """Return the denoiser, with the share of the noisy image that its result keeps."""
+        model = super().unscored_model(weights, summary)
+        self.average.load_state_dict(weights)
+        network = self._spec.model_copy(update={"image_share": self._share()})
+        return replace(model, card=model.card.model_copy(update={"network": network}))
+
+    def _judged_by(self) -> Sequence[LabelledPlane]:
+        """Return what is held out; if nothing is, some of what is learnt from."""
+        return self.data.validation or (self._hidden() if self._reach_px else parts_of(self.data.training))
+
+    @property
+    def _reach_px(self) -> tuple[int, int] | None:
+        """How far noise is correlated where hidden pixels are learnt; None where frames are."""
+        found = self.data.supervision
+        return found.reach_px if found and found.method == "blind-spot" else None
+
+    def _hidden(self) -> list[LabelledPlane]:
+        """Return parts of what is learnt from, with always the same pixels hidden."""
+        assert self._reach_px is not None
+        parts = parts_of(self.data.training)
+        return [hidden(part, self._reach_px, seed) for seed in range(_HIDINGS) for part in parts]
+
+    def _begin_with(self, sigma_px: float) -> None:
+        """Add to the smoothed image from now on, and at first nothing."""
+        self._spec = self._spec.model_copy(update={"smoothing_px": sigma_px})
+        for network in (self.network, self.average):
+            silence(network)
+            network.smoothing_px = sigma_px  # type: ignore[assignment]
+
+    def _share(self) -> float:
+        """Return the share of the image; where noise reaches over several pixels it cannot be measured."""
+        if self._reach_px != (0, 0):
+            return 0.0
+        return share_of_the_image(self.score(self._hidden())["loss"], parts_of(self.data.training))
 
     def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
         """Mean loss over what is asked; empty when there is nothing."""
