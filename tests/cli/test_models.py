@@ -18,6 +18,7 @@ from terminal import Tell, refused
 
 from napari_emssl.data.images.writers import write_image
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, read_card, read_model, save_model
+from napari_emssl.models.weights import to_numpy
 from napari_emssl.networks.generators import build_generator
 
 pytestmark = pytest.mark.usefixtures("direct_network")
@@ -207,6 +208,16 @@ def test_models_info(tell: Tell, tiny: Path) -> None:
         assert part in text
     assert json.loads(tell("models", "info", tiny, "--json").out)["name"] == "tiny"
     refused(tell("models", "info", "nope"), "nope")
+
+
+def test_the_card_of_a_denoiser_says_what_its_result_is_made_of(tell: Tell, tmp_path: Path) -> None:
+    network = NetworkSpec(name="unet-2-44", smoothing_px=1.2, image_share=0.25)
+    weights = to_numpy(build_generator("unet-2-44").state_dict())
+    path = save_model(
+        Model(Card(name="quiet", task="denoise", network=network), weights), tmp_path / "quiet.safetensors"
+    )
+    said = tell("models", "info", path).out
+    assert "added to the image smoothed by a Gaussian of 1.2 px, 25% of it the noisy image itself" in said
 
 
 def test_models_import_refuses(tell: Tell, tiny: Path, tmp_path: Path) -> None:

@@ -113,6 +113,8 @@ def card_lines(card: Card, path: Path) -> list[str]:
         lines.append(f"  classes       {', '.join(item.name for item in card.classes)}")
     if card.network.painted:
         lines.append(f"  context       made in context; remembers {context_of(card)}")
+    if adds := _added_to(card):
+        lines.append(f"  result        {adds}")
     if card.pixel_size_nm:
         lines.append(f"  pixel size    {card.pixel_size_nm[0]:.3g} to {card.pixel_size_nm[1]:.3g} nm")
     if card.description:
@@ -120,6 +122,14 @@ def card_lines(card: Card, path: Path) -> list[str]:
     for number, stage in enumerate(card.history, start=1):
         lines += _lines_of_stage(number, stage)
     return lines
+
+
+def _added_to(card: Card) -> str:
+    """Say what a denoiser adds to; empty for any other model."""
+    spec = card.network
+    parts = [f"added to the image smoothed by a Gaussian of {spec.smoothing_px:g} px"] if spec.smoothing_px else []
+    parts += [f"{spec.image_share:.0%} of it the noisy image itself"] if spec.image_share else []
+    return ", ".join(parts)
 
 
 def _network(name: str, width: int | None, parameters: int) -> str:

@@ -23,8 +23,8 @@ from ...networks.image_to_image import WIDEST_SMOOTHING_PX, smoothed
 
 SMOOTHINGS_PX = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.5, WIDEST_SMOOTHING_PX)
 """Standard deviations that are compared; between two of them little changes."""
-_LEAST_SHARE = 0.1
-"""Smaller shares gain less than half a decibel, which an error of the measured noise may cost."""
+_LEAST_SHARE = 0.06
+"""Smaller shares gain less than a quarter of a decibel, which an error of the measured noise may cost."""
 _MEASURED, _WIDEST_PX = 4, 1024
 """Planes that are measured, and how much of them along each axis."""
 
