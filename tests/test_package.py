@@ -8,7 +8,7 @@ import napari_emssl
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RECIPE = (ROOT / "recipe" / "meta.yaml").read_text(encoding="utf-8")
+RECIPE = (ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8")
 CONDA_NAMES = {"dask[array]": "dask-core", "matplotlib": "matplotlib-base", "torch": "pytorch"}
 
 
@@ -26,7 +26,7 @@ def test_the_recipe_requires_what_the_package_requires() -> None:
 
 
 def test_the_recipe_has_the_version_and_the_lowest_python() -> None:
-    assert f'{{% set version = "{napari_emssl.__version__}" %}}' in RECIPE
+    assert f"\n  version: {napari_emssl.__version__}\n  python_min: '3.11'\n" in RECIPE.replace('"', "'")
     assert PROJECT["requires-python"] == ">=3.11"
     versions = [each.rpartition(" ")[2] for each in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", each)]
     assert versions == ["3.11", "3.12", "3.13", "3.14"]
