@@ -13,6 +13,8 @@ from napari_emssl.training.checkpoint import (
     AUTOSAVE_FORMAT,
     MAY_CHANGE,
     all_finite,
+    check_weights,
+    load_optimiser,
     read_autosave,
     require_same_run,
     write_autosave,
@@ -77,6 +79,11 @@ def test_the_autosave_before_stays_when_writing_breaks_off(
         {"step": True},
         {"seconds": float("nan")},
         {"best": {}},
+        {"best": {"score": "1", "step": 1, "weights": {}, "metrics": {}}},
+        {"best": {"score": 1.0, "step": 1, "weights": {"w": 1}, "metrics": {}}},
+        {"beside_steps": "1"},
+        {"random": torch.zeros(3, dtype=torch.uint8)},
+        {"learner": {"step": -1}},
         {"learner": {"w": torch.tensor(torch.nan)}},
     ],
 )
@@ -140,3 +147,20 @@ def test_one_number_that_is_not_finite_is_found_however_deep(bad: float) -> None
     good = {"a": [torch.ones(3), {"b": (torch.tensor(1), "text", None)}]}
     assert all_finite(good)
     assert not all_finite(good | {"c": [{"d": torch.tensor([1.0, bad])}]})
+
+
+def test_an_optimiser_of_other_weights_is_refused_and_rates_come_from_the_settings() -> None:
+    def stepped(width: int, rate: float) -> torch.optim.Optimizer:
+        weights = torch.ones(width, requires_grad=True)
+        optimiser = torch.optim.Adam([weights], rate)
+        weights.sum().backward()
+        optimiser.step()
+        return optimiser
+
+    mine = stepped(3, 0.1)
+    load_optimiser(mine, stepped(3, 0.7).state_dict())
+    assert mine.param_groups[0]["lr"] == 0.1
+    with pytest.raises(UserError, match="another network"):
+        load_optimiser(mine, stepped(2, 0.1).state_dict())
+    with pytest.raises(UserError, match="not those of this network"):
+        check_weights(Path("a"), {"w": torch.ones(2)}, {"w": torch.ones(3)})

@@ -16,6 +16,7 @@ from .learner import State
 AUTOSAVE_FORMAT = 2
 _BEST_FIELDS = {"score", "step", "weights", "metrics"}
 _RESTART = "Leave out --resume to start from the beginning."
+_RANDOM_STATE = (torch.uint8, torch.get_rng_state().shape)
 MAY_CHANGE = frozenset(
     {"steps", "epochs", "max_seconds", "validation_interval", "autosave_seconds", "workers", "device", "precision"}
 )
@@ -69,12 +70,14 @@ def _check_fields(path: Path, saved: State) -> None:
         and isinstance(saved.get("data"), str)
         and _is_count(saved.get("step"))
         and isinstance(saved.get("validated_at"), int)
-        and isinstance(saved.get("seconds"), int | float)
-        and 0 <= saved["seconds"] < 1e12
+        and _is_duration(saved.get("seconds"))
+        and _is_duration(saved.get("beside_steps", 0.0))
         and _is_count(saved.get("in_vain", 0))
         and isinstance(saved.get("random"), Tensor)
+        and (saved["random"].dtype, saved["random"].shape) == _RANDOM_STATE
         and isinstance(saved.get("learner"), dict)
-        and (best is None or (isinstance(best, dict) and set(best) == _BEST_FIELDS and _is_count(best["step"])))
+        and _is_count(saved["learner"].get("step", 0))
+        and (best is None or _is_best(best))
     )
     if not sound:
         raise UserError(f"'{path}' is no autosave that this program wrote, or is damaged. {_RESTART}")
@@ -82,8 +85,59 @@ def _check_fields(path: Path, saved: State) -> None:
         raise UserError(f"The weights in '{path}' are not finite: that training had diverged. {_RESTART}")
 
 
+def _is_best(best: object) -> bool:
+    return (
+        isinstance(best, dict)
+        and set(best) == _BEST_FIELDS
+        and _is_count(best["step"])
+        and isinstance(best["score"], int | float)
+        and isinstance(best["weights"], dict)
+        and isinstance(best["metrics"], dict)
+        and all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in best["weights"].items())
+        and all(isinstance(name, str) and isinstance(value, int | float) for name, value in best["metrics"].items())
+    )
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < 1e12
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15
+
+
+def check_weights(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raise `UserError` unless weights are those of the network that is trained, by names and shapes.
+
+    Parameters
+    ----------
+    path
+        The autosave that they are from, for the message.
+    saved
+        The weights in it.
+    own
+        Those of the network.
+
+    """
+    if {name: tensor.shape for name, tensor in saved.items()} != {name: own[name].shape for name in own}:
+        raise UserError(f"The weights in '{path}' are not those of this network. {_RESTART}")
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, saved: State) -> None:
+    """Restore what an optimiser remembers of each weight; its rates are those of the settings.
+
+    Raises
+    ------
+    UserError
+        When it remembers other weights.
+
+    """
+    optimiser.load_state_dict({**saved, "param_groups": optimiser.state_dict()["param_groups"]})
+    for group in optimiser.param_groups:
+        for weights in group["params"]:
+            remembered = [value for value in optimiser.state.get(weights, {}).values() if value.ndim]
+            if any(value.shape != weights.shape for value in remembered):
+                raise UserError(f"The autosave belongs to another network. {_RESTART}")
 
 
 def require_same_run(path: Path, saved: Mapping[str, object], settings: Settings) -> None:

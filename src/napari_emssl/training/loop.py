@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..jobs.events import Control, Finished, Notice, Preview, Update
 from ..jobs.meter import Meter
 from ..models.model_file import Model
-from .checkpoint import AUTOSAVE_FORMAT, all_finite, read_autosave, require_same_run, write_autosave
+from .checkpoint import AUTOSAVE_FORMAT, all_finite, check_weights, read_autosave, require_same_run, write_autosave
 from .file_lock import claimed
 from .health import HealthMonitor
 from .learner import BatchT, Learner, State, TrainingSchedule, TrainingSummary
@@ -123,6 +123,8 @@ class _TrainingRun(Generic[BatchT]):
         self.budget.beside_steps = saved.get("beside_steps", 0.0)  # autosaves of earlier versions lack it
         self.validated_at = saved["validated_at"]
         self.best = Best(**saved["best"]) if saved["best"] else None
+        if self.best:
+            check_weights(path, self.best.weights, self.learner.weights())
         self.validations_without_improvement = saved.get("in_vain", 0)  # autosaves of earlier versions lack it
         yield from self._report({})
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data.read_watch import waiting
+from ..errors import UserError
 from .checkpoint import read_autosave
 from .learner import BatchT, Learner, Losses, State
 
@@ -33,8 +34,16 @@ class Steps(Generic[BatchT]):
         self._random: Tensor | None = None
 
     def restore(self, saved: State) -> None:
-        """Resume from the content of an autosave."""
-        self._learner.load_state(saved["learner"])
+        """Resume from the content of an autosave; raises `UserError` where it does not fit what is trained."""
+        try:
+            self._learner.load_state(saved["learner"])
+        except (UserError, torch.OutOfMemoryError):
+            raise
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"The autosave does not fit what is trained ({type(error).__name__}): it is of another network, or "
+                "damaged. Leave out --resume to start from the beginning."
+            ) from error
         self.count, self.seconds, self._random = saved["step"], saved["seconds"], saved["random"]
 
     def begin(self) -> None:

@@ -5,12 +5,11 @@ Planes are read, not memory-mapped: processes share them in the system's file ca
 a file that is cut short while it is read raises a `UserError`, where a memory map would end the process.
 """
 
-import json
 import threading
 import zlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NotRequired, TypedDict
+from typing import BinaryIO, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,30 +17,24 @@ from numpy.typing import NDArray
 from ...atomic_files import replacing
 from ...errors import UserError
 from ..images.intensity_scaling import IntensityScaling, Levels
+from .pack_header import (
+    AGAIN,
+    ALIGNMENT,
+    CHECKSUM_TYPE,
+    CHECKSUMS,
+    COLUMNS,
+    HEADER_BYTES,
+    MARK,
+    VERSION,
+    PackHeader,
+    Tables,
+    check_tables,
+    read_header,
+    write_header,
+)
 from .plane_stores import PlaneStore
 
 SUFFIX = ".pack"
-VERSION = 1
-_MARK = b"EMSSLPK\n"
-_HEADER_BYTES = 8192
-_ALIGNMENT = 64
-_AGAIN = "Make it again with 'napari-emssl pack'."
-_COLUMNS = {"offset": "<i8", "height": "<i4", "width": "<i4", "dtype": "S4", "black": "<f8", "white": "<f8"}
-"""One value a plane; a plane that could not be read has the offset -1."""
-
-
-Tables = dict[str, NDArray[np.generic]]
-"""Columns by name: one value a plane, or one an image."""
-
-
-class TableLayout(TypedDict):
-    """Where the tables lie."""
-
-    offset: int
-    bytes: int
-    crc32: int
-    columns: list[tuple[str, str, int]]
-    """Name, numpy's name of the type, and length of each."""
 
 
 class PackFacts(TypedDict):
@@ -49,18 +42,6 @@ class PackFacts(TypedDict):
 
     layouts: list[str]
     hot_pixels: float | None
-    scaling: NotRequired[dict[str, object]]
-    """The intensity scaling whose levels the tables hold."""
-
-
-class PackHeader(PackFacts):
-    """The header of a pack."""
-
-    format: str
-    version: int
-    bytes: int
-    """Length of the whole file."""
-    tables: TableLayout
 
 
 class PackedPlanes:
@@ -78,13 +59,16 @@ class PackedPlanes:
     """
 
     def __init__(self, path: Path) -> None:
-        self._attach(path, _read_header(path))
+        self._attach(path, read_header(path))
+        images = {name: self._column(name) for name in ("planes", "source", "sources")}
+        check_tables(path, self.header, self._tables, images)
 
     def _attach(self, path: Path, header: PackHeader) -> None:
-        """Load the tables of a file whose header has been checked: 36 bytes a plane."""
+        """Load the tables of a file whose header has been checked: 40 bytes a plane."""
         self.path, self.header = path, header
-        self._tables = {name: self._column(name) for name in _COLUMNS}
-        self._scaling = IntensityScaling.model_validate(header["scaling"])
+        sums = [CHECKSUMS] * (CHECKSUMS in header.columns)  # packs of earlier versions have none
+        self._tables = {name: self._column(name) for name in (*COLUMNS, *sums)}
+        self._scaling = header.scaling
         self._file: BinaryIO | None = None
         self._lock = threading.Lock()
 
@@ -127,7 +111,8 @@ class PackedPlanes:
         Raises
         ------
         UserError
-            If the plane was damaged when it was packed, or the file has been cut short since.
+            If the plane was damaged when it was packed, or the file has been cut short or changed since; whether it
+            was changed is seen where the whole plane is read.
         """
         start, height, width = (int(self._tables[name][number]) for name in ("offset", "height", "width"))
         if start < 0:
@@ -141,7 +126,9 @@ class PackedPlanes:
             self._file.seek(start + top * width * dtype.itemsize)
             values = np.fromfile(self._file, dtype, rows * width)
         if len(values) < rows * width:
-            raise UserError(f"{self.path} was cut short while it was read. {_AGAIN}")
+            raise UserError(f"{self.path} was cut short while it was read. {AGAIN}")
+        if rows == height and CHECKSUMS in self._tables and zlib.crc32(values) != self._tables[CHECKSUMS][number]:
+            raise UserError(f"Plane {number} of {self.path} is not what was packed: the file is damaged. {AGAIN}")
         return values.astype(dtype.newbyteorder("="), copy=False).reshape(rows, width)
 
     def levels(self, number: int, scaling: IntensityScaling) -> Levels | None:
@@ -156,14 +143,11 @@ class PackedPlanes:
 
     def _column(self, wanted: str) -> NDArray[np.generic]:
         """Read one column of the tables."""
-        at = self.header["tables"]["offset"]
-        for name, dtype, count in self.header["tables"]["columns"]:
-            if name == wanted:
-                column = np.fromfile(self.path, dtype, count, offset=at)
-                if len(column) == count:
-                    return column
-            at += -(-np.dtype(dtype).itemsize * count // _ALIGNMENT) * _ALIGNMENT
-        raise UserError(f"{self.path} lacks a table ({wanted}). {_AGAIN}")
+        dtype, count, at = self.header.columns[wanted]
+        column = np.fromfile(self.path, dtype, count, offset=at)
+        if len(column) < count:
+            raise UserError(f"{self.path} was cut short while it was read. {AGAIN}")
+        return column
 
     def __getstate__(self) -> "_State":
         return {"path": self.path, "header": self.header}
@@ -194,29 +178,7 @@ def is_pack(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return path.suffix.lower() == SUFFIX or file.read(len(_MARK)) == _MARK
-
-
-def _read_header(path: Path) -> PackHeader:
-    """Read the header; raises `UserError` unless it, the file's length and the tables' checksum are as written."""
-    with path.open("rb") as file:
-        start = file.read(_HEADER_BYTES)
-        if not start.startswith(_MARK):
-            raise UserError(f"{path} is not a pack of napari-emssl. Give images, or make one with 'napari-emssl pack'.")
-        try:
-            header: PackHeader = json.loads(start[len(_MARK) :])
-            version, expected, tables = header["version"], header["bytes"], header["tables"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"The header of {path} is damaged. {_AGAIN}") from error
-        if version != VERSION:
-            raise UserError(f"{path} is a pack of version {version}; this program reads {VERSION}. {_AGAIN}")
-        size = path.stat().st_size
-        if size != expected:
-            raise UserError(f"{path} has {size} bytes instead of {expected}: it was cut short or changed. {_AGAIN}")
-        file.seek(tables["offset"])
-        if zlib.crc32(file.read(tables["bytes"])) != tables["crc32"]:
-            raise UserError(f"The tables of {path} are damaged. {_AGAIN}")
-    return header
+        return path.suffix.lower() == SUFFIX or file.read(len(MARK)) == MARK
 
 
 def write_pack(
@@ -255,10 +217,11 @@ def write_pack(
     """
     scaling = IntensityScaling()
     shapes = store.shapes
-    tables = {name: np.zeros(len(shapes), dtype) for name, dtype in _COLUMNS.items()}
+    types = {**COLUMNS, CHECKSUMS: CHECKSUM_TYPE}
+    tables = {name: np.zeros(len(shapes), dtype) for name, dtype in types.items()}
     tables["height"], tables["width"] = shapes.astype("<i4").T
     with replacing(path, overwrite) as temporary, temporary.open("wb", buffering=1 << 20) as file:
-        file.write(bytes(_HEADER_BYTES))  # room for the header, which is known last
+        file.write(bytes(HEADER_BYTES))  # room for the header, which is known last
         for number in range(len(shapes)):
             problem = None
             try:
@@ -267,8 +230,7 @@ def write_pack(
                 tables["offset"][number] = -1
                 problem = str(error)
             yield problem
-        facts = {**facts, "scaling": scaling.model_dump(exclude_none=True)}
-        _write_tables(file, tables | _image_tables(*images), facts)
+        _write_tables(file, tables | _image_tables(*images), facts, scaling)
 
 
 def _write_plane(
@@ -277,9 +239,9 @@ def _write_plane(
     """Append one plane and note where it lies."""
     levels = scaling.fit(plane)
     stored = np.ascontiguousarray(plane, plane.dtype.newbyteorder("<"))
-    file.write(bytes(-file.tell() % _ALIGNMENT))
-    entry = (file.tell(), stored.dtype.str.encode(), levels.black, levels.white)
-    for name, value in zip(("offset", "dtype", "black", "white"), entry, strict=True):
+    file.write(bytes(-file.tell() % ALIGNMENT))
+    entry = (file.tell(), stored.dtype.str.encode(), levels.black, levels.white, zlib.crc32(stored))
+    for name, value in zip(("offset", "dtype", "black", "white", CHECKSUMS), entry, strict=True):
         tables[name][number] = value
     file.write(stored.data)
 
@@ -296,20 +258,20 @@ def _image_tables(names: Sequence[str], origins: Sequence[str], counts: Sequence
     }
 
 
-def _write_tables(file: BinaryIO, tables: Tables, facts: PackFacts) -> None:
+def _write_tables(file: BinaryIO, tables: Tables, facts: PackFacts, scaling: IntensityScaling) -> None:
     """Append the tables and fill in the header."""
-    file.write(bytes(-file.tell() % _ALIGNMENT))
+    file.write(bytes(-file.tell() % ALIGNMENT))
     start, checksum = file.tell(), 0
     columns = []
     for name, column in tables.items():
         content = column.tobytes()
-        content += bytes(-len(content) % _ALIGNMENT)
+        content += bytes(-len(content) % ALIGNMENT)
         checksum = zlib.crc32(content, checksum)
         file.write(content)
         columns.append((name, column.dtype.str, len(column)))
     end = file.tell()
     described = {"offset": start, "bytes": end - start, "crc32": checksum, "columns": columns}
-    header = {"format": "napari-emssl pack", "version": VERSION, "bytes": end, "tables": described, **facts}
-    text = _MARK + json.dumps(header).encode()
+    known = {**facts, "scaling": scaling.model_dump(exclude_none=True)}
+    header = {"format": "napari-emssl pack", "version": VERSION, "bytes": end, "tables": described, **known}
     file.seek(0)
-    file.write(text.ljust(_HEADER_BYTES - 1) + b"\n")
+    file.write(write_header(header))

@@ -138,7 +138,7 @@ def _open(source: ImageSource, prefix: str, layout: LayoutName, hot_pixels: floa
 def _open_pack(path: Path, prefix: str) -> ImageCatalog:
     pack = PackedPlanes(path)
     names, origins = ([prefix + name for name in each] for each in (pack.names, pack.origins))
-    return ImageCatalog(names, origins, pack.counts, pack, list(pack.header["layouts"]), [])
+    return ImageCatalog(names, origins, pack.counts, pack, list(pack.header.layouts), [])
 
 
 def _open_path(path: Path, prefix: str, wanted: LayoutName, image: str | None = None) -> ImageCatalog:

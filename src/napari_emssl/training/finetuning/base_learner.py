@@ -19,6 +19,7 @@ from ...jobs.settings import FinetuneSettings
 from ...models.model_file import Card, Model, NetworkSpec
 from ...models.objectives import Objective
 from ...models.weights import network_of, to_numpy, transfer
+from ..checkpoint import load_optimiser
 from ..learner import Monitor, State, TrainingSummary
 from .labelled_data import TrainingData
 
@@ -174,7 +175,7 @@ class FineTuner(ABC):
             self.average.load_state_dict(state["average"])
         except RuntimeError as error:
             raise UserError("The autosave belongs to another network. Choose the same start to resume it.") from error
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_optimiser(self.optimiser, state["optimiser"])
         self.step = state["step"]
 
     def output(self, image: NDArray[np.float32]) -> Tensor:

@@ -14,6 +14,7 @@ from ...jobs.pretrain_settings import PretrainSettings
 from ...models.model_file import Card, Model
 from ...models.weights import to_numpy
 from ...networks.patchgan import PatchGAN
+from ..checkpoint import load_optimiser
 from ..learner import Monitor, State, TrainingSummary
 from .distributed import ProcessGroup
 from .gan import Judgement, adversarial_gradient, judge, set_discriminator_gradients
@@ -137,7 +138,7 @@ class Pix2Pix:
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
+            load_optimiser(optimiser, saved)
         self.step = state["step"]
 
     def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:

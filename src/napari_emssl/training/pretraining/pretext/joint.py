@@ -17,6 +17,7 @@ from ....jobs.pretrain_settings import PretrainSettings
 from ....models.model_file import Card, Model
 from ....models.weights import mask_decoder_of, mask_decoder_weights, to_numpy, transfer
 from ....networks.in_context import SHARPNESS
+from ...checkpoint import load_optimiser
 from ...learner import Monitor, State, TrainingSummary
 from ..distributed import ProcessGroup
 from ..heads import keep_norms, network_spec, started_generator
@@ -160,7 +161,7 @@ class JointLearner:
             network.load_state_dict(saved)
         self.average.load_state_dict(state["average"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
+            load_optimiser(optimiser, saved)
         self.step = state["step"]
 
     def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
