@@ -6,11 +6,12 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 from ..atomic_files import replacing
 from ..errors import UserError
 from ..jobs.events import Event, Finished, Preview, Progress
+from ..json_text import parse_json
 from ..training.history import CurveTable, draw_curves, read_table
 from .path_checks import finite
 
@@ -81,7 +82,7 @@ def _is_kept(line: str, step: int) -> bool:
     if not line.endswith("\n"):
         return False
     try:
-        return bool(json.loads(line)["step"] <= step)
+        return bool(cast(dict[str, float], parse_json(line))["step"] <= step)
     except (ValueError, KeyError, TypeError):
         return True
 

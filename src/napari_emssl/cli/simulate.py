@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from ..errors import UserError
+from ..jobs.settings import SimulateSettings
 from ..simulation.collage.settings import CollageSettings
 from ..simulation.hrtem.settings import HRTEMSettings
 from ..simulation.stem.settings import STEMSettings
@@ -32,8 +33,7 @@ class SimulatedFolder:
     def fill(self, steps: "Steps") -> int:
         """Check the folder, write the images under a bar, return the exit status."""
         require_empty_folder(self.output, self.overwrite)
-        if self.count < 1:
-            raise UserError(f"--count must be at least 1 (got {self.count}).")
+        SimulateSettings(count=self.count, seed=self.seed)  # raises where they are out of bounds
         from ..formatting import counted
         from ..simulation.job import writing_job
         from .progress import run_with_progress

@@ -4,15 +4,17 @@ It is read and checked before a run starts, by the viewer too: imports no torch.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from ..data.formats.ome_zarr import MOST_AXES
 from ..errors import UserError
+from ..json_text import parse_json
 from ..models.model_file import Card
 from ..models.results import result_shape
 
@@ -72,8 +74,8 @@ def progress_of(card: Card, image: str, shape: tuple[int, ...], augmented: bool)
 def read_progress(path: Path) -> ZarrProgress | None:
     """Return what a result on disk records about itself; None where there is none, or another program made it."""
     try:
-        written = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"][ATTRIBUTE]
-        return ZarrProgress(**{**written, "shape": tuple(written["shape"])})
+        written = cast(dict[str, dict[str, object]], parse_json((path / "zarr.json").read_bytes()))
+        return TypeAdapter(ZarrProgress).validate_python(written["attributes"][ATTRIBUTE])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

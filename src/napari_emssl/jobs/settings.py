@@ -26,7 +26,7 @@ from .recipes import (
 # What several jobs have: bounds and sentence are written here, and only the default where a job has them.
 T = TypeVar("T")
 BatchSize = Annotated[int, Field(ge=1, le=4096, description="Patches in one training step.")]
-Seed = Annotated[int, Field(ge=0, description="Seed of everything random.")]
+Seed = Annotated[int, Field(ge=0, le=2 * 10**9, description="Seed of everything random.")]
 Epochs = Annotated[int | None, Field(ge=1, description="Number of passes over the training data.")]
 AutosaveSeconds = Annotated[float, Field(gt=0, description="Seconds between two autosaves.")]
 Generator = Annotated[T, Field(description="Network, by name; a start that is a model brings its own.")]
@@ -69,9 +69,9 @@ TrainTask = Literal["segment", "denoise", "remove-background", "super-resolve"]
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and an unknown name is an error."""
+    """Base of all settings: frozen, numbers are finite, and an unknown name is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DeviceSettings(Settings):

@@ -127,7 +127,7 @@ class PackedPlanes:
             values = np.fromfile(self._file, dtype, rows * width)
         if len(values) < rows * width:
             raise UserError(f"{self.path} was cut short while it was read. {AGAIN}")
-        if rows == height and CHECKSUMS in self._tables and zlib.crc32(values) != self._tables[CHECKSUMS][number]:
+        if rows == height and CHECKSUMS in self._tables and zlib.crc32(values.data) != self._tables[CHECKSUMS][number]:
             raise UserError(f"Plane {number} of {self.path} is not what was packed: the file is damaged. {AGAIN}")
         return values.astype(dtype.newbyteorder("="), copy=False).reshape(rows, width)
 
@@ -240,7 +240,7 @@ def _write_plane(
     levels = scaling.fit(plane)
     stored = np.ascontiguousarray(plane, plane.dtype.newbyteorder("<"))
     file.write(bytes(-file.tell() % ALIGNMENT))
-    entry = (file.tell(), stored.dtype.str.encode(), levels.black, levels.white, zlib.crc32(stored))
+    entry = (file.tell(), stored.dtype.str.encode(), levels.black, levels.white, zlib.crc32(stored.data))
     for name, value in zip(("offset", "dtype", "black", "white", CHECKSUMS), entry, strict=True):
         tables[name][number] = value
     file.write(stored.data)

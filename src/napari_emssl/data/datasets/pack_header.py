@@ -129,9 +129,11 @@ def _check_columns(path: Path, header: PackHeader) -> None:
     if CHECKSUMS in types:
         wanted[CHECKSUMS] = CHECKSUM_TYPE
     right = all(_is_of(types[name], dtype) for name, dtype in wanted.items()) and all(map(_is_type, types.values()))
-    filled = right and sum(_padded(np.dtype(dtype).itemsize * count) for _, dtype, count in header.tables.columns)
+    filled = (
+        0 if not right else sum(_padded(np.dtype(dtype).itemsize * count) for _, dtype, count in header.tables.columns)
+    )
     inside = header.tables.offset + header.tables.bytes == header.bytes
-    if not right or not inside or filled != header.tables.bytes or len(types) < len(header.tables.columns):
+    if not (right and inside and filled == header.tables.bytes and len(types) == len(header.tables.columns)):
         raise UserError(f"The header of {path} is damaged: its tables are not where it says. {AGAIN}")
 
 
@@ -163,18 +165,17 @@ def check_tables(path: Path, header: PackHeader, tables: Tables, images: Tables)
     images
         One value an image: ``planes`` and ``source``; and ``sources``, the names that ``source`` counts.
     """
-    count, there = len(tables["offset"]), tables["offset"].astype(np.int64) != -1
+    offset, black, white = (tables[name].astype(np.float64) for name in ("offset", "black", "white"))
     lengths = {len(column) for column in tables.values()}
     sizes = np.array([_bytes_of(name) for name in tables["dtype"].tolist()], np.float64)
     edges = (tables["height"].astype(np.float64), tables["width"].astype(np.float64))
-    ends = tables["offset"] + edges[0] * edges[1] * sizes
-    good = (sizes > 0) & (tables["offset"] >= HEADER_BYTES) & (ends <= header.tables.offset)
-    good &= tables["white"] > tables["black"]
+    ends = offset + edges[0] * edges[1] * sizes
+    good = (sizes > 0) & (offset >= HEADER_BYTES) & (ends <= header.tables.offset) & (white > black)
     planes, source = images["planes"].astype(np.int64), images["source"].astype(np.int64)
     sound = (
-        lengths == {count}
-        and bool((np.minimum(*edges) >= 1).all() and (good | ~there).all())
-        and bool((planes >= 1).all() and planes.sum() == count)
+        lengths == {len(offset)}
+        and bool((np.minimum(*edges) >= 1).all() and (good | (offset == -1)).all())
+        and bool((planes >= 1).all() and planes.sum() == len(offset))
         and len(planes) == len(source) == header.columns["names"][1]
         and bool(((source >= 0) & (source < len(images["sources"]))).all())
     )

@@ -59,7 +59,7 @@ class IntensityScaling(BaseModel):
     is the same in training and in use, and never fitted to a tile.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     low_percent: float = Field(0.1, ge=0, lt=50, description="Percentile of the grey values that becomes 0.")
     high_percent: float = Field(99.9, gt=50, le=100, description="Percentile of the grey values that becomes 1.")

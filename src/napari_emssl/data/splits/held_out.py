@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...atomic_files import replacing
 from ...errors import UserError
+from ...json_text import parse_json
 from .origins import draw_subset, order_by_draw
 
 FORMAT = 1
@@ -152,7 +153,9 @@ def read_split(path: Path, names: Sequence[str]) -> Split:
 def _read_parts(path: Path) -> dict[str, list[str]]:
     """Names of the images of each part."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("it is no object")
         version = content["format"]
         parts = {part: list(content.get(part, ())) for part in _PARTS}
     except OSError as error:

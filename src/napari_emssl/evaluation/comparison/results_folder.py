@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, cast
 
 from ...atomic_files import replacing
 from ...errors import UserError
 from ...jobs.compare_settings import CompareSettings
+from ...json_text import parse_json
 from .figure import write_comparison
 from .results import VALIDATION, Comparison, ResultRow, SummaryRow
 
@@ -165,9 +166,9 @@ def _read_record(folder: Path) -> ComparisonRecord:
     if not path.is_file():
         raise UserError(f"Folder '{folder}' is not empty and holds no comparison. {_RESTART}")
     try:
-        record: ComparisonRecord = json.loads(path.read_text(encoding="utf-8"))
+        record: ComparisonRecord = cast(ComparisonRecord, parse_json(path.read_bytes()))
         complete = record["format"] == _FORMAT and {"settings", "data", "starts"} <= record.keys()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"'{path}' is damaged, so the comparison cannot be resumed. {_RESTART}") from error
     if not complete:
         raise UserError(f"'{path}' was written by another version of the program. {_RESTART}")

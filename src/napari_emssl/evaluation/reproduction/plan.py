@@ -105,9 +105,9 @@ class Plan(_Record):
     """Name of the table, and of its file."""
     paper: str | None = None
     """A CSV with the paper's cells, beside the plan."""
-    seeds: int = Field(1, ge=1)
-    seed: int = Field(0, ge=0)
-    panels: int = Field(3, ge=0)
+    seeds: int = Field(1, ge=1, le=1000)
+    seed: int = Field(0, ge=0, le=2 * 10**9)
+    panels: int = Field(3, ge=0, le=1000)
     """Test images of which predictions are kept and drawn."""
     settings: dict[str, Any] = Field(default_factory=lambda: {"recipe": "paper"})
     """Of every fine-tuning, see `CompareSettings`."""
@@ -197,7 +197,10 @@ def read_plan(named: Path | str) -> PlanFile:
         raise UserError(
             f"There is no plan '{named}'. Give a TOML file, or one that ships: {', '.join(shipped_plans())}."
         )
-    return _parsed(path.read_text(encoding="utf-8"), str(path), path.parent.joinpath)
+    try:
+        return _parsed(path.read_text(encoding="utf-8"), str(path), path.parent.joinpath)
+    except (UnicodeDecodeError, RecursionError, OSError) as error:
+        raise UserError(f"The plan '{named}' cannot be read ({type(error).__name__}). Give a TOML file.") from error
 
 
 def _parsed(text: str, name: str, beside: Any) -> PlanFile:

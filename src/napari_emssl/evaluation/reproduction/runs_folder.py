@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...atomic_files import replacing
 from ...errors import UserError
+from ...json_text import parse_json
 from .plan import Plan, PlannedRun
 
 PLAN, CELLS, RUNS = "plan.json", "paper.csv", "runs"
@@ -174,7 +175,9 @@ def _check_same_plan(folder: Path, plan: Plan) -> None:
     if not path.is_file():
         raise UserError(f"Folder '{folder}' is not empty and holds no reproduction. {_RESTART}")
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = parse_json(path.read_bytes())
+        if not isinstance(before, dict):
+            raise ValueError("it is no object")
         changed = [name for name, value in _plain(plan).items() if name not in _MAY_DIFFER and before[name] != value]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"'{path}' is damaged. {_RESTART}") from error

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class CollageSettings(BaseModel):
     """What is laid on the micrographs, and what happens to the picture afterwards."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     size_px: int = Field(192, ge=64, le=2048, multiple_of=32, description="Edge of a collage in pixels.")
     radius_min_px: float = Field(1.5, gt=0, le=64, description="Least mean radius of a kind of objects, in pixels.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class HRTEMSettings(BaseModel):
     """What is imaged, by which microscope, on which camera."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     size_px: int = Field(512, ge=64, le=4096, description="Edge of an image in pixels.")
     pixel_size_nm: float = Field(0.06, ge=0.01, le=0.5, description="Pixel size in nm.")

@@ -27,7 +27,7 @@ def _drawn(low: float, high: float, law: Law, text: str, ge: float, le: float) -
 class STEMSettings(BaseModel):
     """What is imaged, with which probe, at which dose; what is not given varies from image to image."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     size_px: int = Field(256, ge=32, le=2048, description="Edge of an image in pixels.")
     pixel_size_nm: float | None = _drawn(0.007, 0.035, "log", "Pixel size in nm", ge=0.002, le=0.1)

@@ -1,6 +1,5 @@
 """Paintings that were kept, opened again with their classes, roles and regions. No Qt."""
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ....data.arrays import Floats
 from ....data.images.opening import read_image
 from ....data.images.user_folder import home
 from ....errors import UserError
+from ....json_text import parse_json
 from ...layers.layers import placement, placement_of_plane
 from .classes import PaintedClass, Role, remember
 from .regions import AnnotatedRegion, new_regions
@@ -113,7 +113,7 @@ def kept_paintings(name: str, shape: tuple[int, ...]) -> list[KeptPainting]:
 
 def _opened(path: Path) -> Iterator[KeptPainting]:
     with suppress(OSError, ValueError, ValidationError, RecursionError):
-        record = _Record.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        record = _Record.model_validate(parse_json(path.read_bytes()))
         picture = path.with_suffix(".tif")
         if picture.is_file():
             yield KeptPainting(picture, record, datetime.fromtimestamp(_written(path)))
