@@ -51,7 +51,12 @@ def roughened(rng, inside, rough):
 
 def measured(masks, split=0.0):
     """Measure masks, each on its own."""
-    return [measure_particles(mask.astype(np.uint8), settings=MeasureSettings(split=split)) for mask in masks]
+    return [
+        measure_particles(
+            mask.astype(np.uint8), settings=MeasureSettings(split=split, exclude_border=False, min_pixels=0)
+        )
+        for mask in masks
+    ]
 
 
 def sizes(rng, repeats, rough):

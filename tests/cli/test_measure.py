@@ -25,13 +25,18 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+WHOLE = "--no-exclude-border"
+
+
 def rows_of(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def test_a_calibrated_mask(folder, tell):
-    status, out, _ = tell("measure", "masks/a.tif", "-o", "p.csv", "--histogram", "p.png", "--images", "images/a.tif")
+    status, out, _ = tell(
+        "measure", "masks/a.tif", "-o", "p.csv", "--histogram", "p.png", "--images", "images/a.tif", WHOLE
+    )
     assert status == 0
     assert "3 particles; equivalent diameter: mean 8." in out
     assert "log-normal mu" in out
@@ -42,7 +47,7 @@ def test_a_calibrated_mask(folder, tell):
 
 
 def test_a_folder_of_both_kinds_says_what_it_mixes(folder, tell):
-    status, out, err = tell("measure", "masks", "-o", "p.csv", "--images", "images")
+    status, out, err = tell("measure", "masks", "-o", "p.csv", "--images", "images", WHOLE)
     assert status == 0
     assert "1 mask and 1 file of numbered particles" in err
     assert "carry no single pixel size (b.tif)" in err
@@ -55,7 +60,7 @@ def test_a_folder_of_both_kinds_says_what_it_mixes(folder, tell):
 
 
 def test_a_pixel_size_by_hand(folder, tell):
-    status, _, err = tell("measure", "masks", "-o", "p.csv", "--pixel-size", 2)
+    status, _, err = tell("measure", "masks", "-o", "p.csv", "--pixel-size", 2, WHOLE)
     assert status == 0
     assert "0.5 nm" in err
     assert [row["pixel_size_nm"] for row in rows_of(folder / "p.csv")] == ["0.5"] * 3 + ["2"] * 3
@@ -64,8 +69,10 @@ def test_a_pixel_size_by_hand(folder, tell):
 
 
 def test_limits(folder, tell):
-    words = ("masks/a.tif", "-o", "p.csv", "--min-diameter", 7, "--exclude-border", "--overwrite", "--quiet")
-    assert tell("measure", *words)[0] == 0
+    words = ("masks/a.tif", "-o", "p.csv", "--min-diameter", 7, "--overwrite", "--quiet")
+    status, out, _ = tell("measure", *words)
+    assert status == 0
+    assert "Left out: 1 particle cut by the border." in out
     assert [row["label"] for row in rows_of(folder / "p.csv")] == ["1", "2"]
     assert tell("measure", *words, "--max-diameter", 10)[0] == 0
     assert [(row["label"], row["x_px"]) for row in rows_of(folder / "p.csv")] == [("1", "20")]

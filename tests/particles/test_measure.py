@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from particle_masks import image_of, table_of
+from particle_masks import EVERYTHING, image_of, table_of
 
 import napari_emssl as em
 from napari_emssl.errors import UserError
@@ -14,6 +14,13 @@ from napari_emssl.particles.measure import measure_job
 
 def test_limits_and_the_border(three):
     assert len(table_of(three)) == 3
+    three[0, -1] = 1
+    usual = em.measure_particles(three, settings=em.MeasureSettings(max_diameter=20))
+    assert len(usual) == 1
+    assert usual.left_out == (2, 0, 1)
+    assert table_of(three, min_pixels=9).left_out == (0, 1, 0)
+    assert "Left out: 2 particles cut by the border, 1 outside of the limits." in usual.describe()
+    three[0, -1] = 0
     assert len(table_of(three, exclude_border=True)) == 2
     assert table_of(three, min_diameter=20).columns["x"].tolist() == pytest.approx([70])
     assert len(table_of(three, max_diameter=20, exclude_border=True)) == 1
@@ -23,7 +30,7 @@ def test_limits_and_the_border(three):
 
 def test_mixed_calibration_gives_both_units_and_a_sentence(three):
     images = [image_of(three, 0.5, "with"), image_of(three, None, "without")]
-    events = list(measure_job(images))
+    events = list(measure_job(images, settings=em.MeasureSettings(**EVERYTHING)))
     assert any(isinstance(event, em.Warning) and "without" in event.text for event in events)
     table = events[-1].result
     assert table.units == ("nm", "px")
@@ -47,7 +54,7 @@ def test_a_wrong_calibration_is_corrected_only_when_asked(three):
 
 def test_stacks_are_measured_plane_by_plane(three):
     stack = np.stack([three, np.zeros_like(three), three[::-1]])
-    table = em.measure_particles(stack, images=stack * 9)
+    table = em.measure_particles(stack, stack * 9, em.MeasureSettings(**EVERYTHING))
     assert table.columns["plane"].tolist() == [0, 0, 0, 2, 2, 2]
     assert set(table.columns["mean_intensity"]) == {9}
 

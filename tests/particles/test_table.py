@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from particle_masks import table_of
+from particle_masks import EVERYTHING, table_of
 
 import napari_emssl as em
 from napari_emssl.errors import UserError
@@ -29,7 +29,7 @@ def read(path):
 
 
 def test_csv_holds_the_table(three, tmp_path):
-    table = em.measure_particles(three, three * 3, em.MeasureSettings(pixel_size=0.5))
+    table = em.measure_particles(three, three * 3, em.MeasureSettings(pixel_size=0.5, **EVERYTHING))
     rows = read(table.write_csv(tmp_path / "a.csv"))
     assert list(rows[0]) == list(table.outside())
     for name, values in table.outside().items():

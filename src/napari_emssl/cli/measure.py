@@ -69,10 +69,10 @@ def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwri
 
         write_histogram(histogram, table, overwrite)
     if not len(table):
-        print(f"No particle was found; {output} holds the header only.")
+        left = table.left_out.describe()
+        print(f"No particle was found; {output} holds the header only.{' ' if left else ''}{left}")
         return
-    for summary in table.summaries():
-        print(summary.describe())
+    print(table.describe())
     print(output)
 
 

@@ -272,7 +272,12 @@ class MeasureSettings(Settings):
     max_diameter: float | None = Field(
         None, gt=0, description="Leave out particles with a larger equivalent diameter, in the same unit."
     )
-    exclude_border: bool = Field(False, description="Leave out particles that touch the edge of the image.")
+    exclude_border: bool = Field(
+        True, description="Leave out particles that touch the edge of the image: they are cut, and look too small."
+    )
+    min_pixels: int = Field(
+        9, ge=0, le=10**9, description="Leave out specks: particles of fewer pixels; their sizes would be mostly noise."
+    )
     pixel_size: float | None = Field(
         None, gt=0, le=1e5, description="Pixel size in nm, for images that carry none; calibrated ones keep theirs."
     )

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..jobs.settings import MeasureSettings
 from .properties import Columns, properties_of
 from .split_touching import Fragments, cut_at_necks, join_fragments
-from .table import ParticleTable
+from .table import LeftOut, ParticleTable
 
 _SAME_NEIGHBOUR = 0.3
 """Least share of labelled pixels whose neighbour has the same label; particles of 2 px have about 0.5."""
@@ -26,10 +26,10 @@ class Particles:
 
     def kept(self, settings: MeasureSettings) -> "Particles":
         """Return the particles that the settings let count, numbered again from 1."""
-        keep = _kept(self.table, settings)
+        keep, left_out = _kept(self.table, settings)
         numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
         columns = {name: values[keep] for name, values in self.table.columns.items()}
-        return Particles(numbers[self.instances], replace(self.table, columns=columns))
+        return Particles(numbers[self.instances], replace(self.table, columns=columns, left_out=left_out))
 
     def numbered_from(self, first: int) -> "Particles":
         """Return the same with numbers that count up from `first`, in the layer and in the table."""
@@ -153,11 +153,14 @@ def _table(
     return ParticleTable(columns, pixel_size_nm is not None, pixel_size_nm is None)
 
 
-def _kept(table: ParticleTable, settings: MeasureSettings) -> NDArray[np.bool_]:
-    """Which rows lie within the limits."""
+def _kept(table: ParticleTable, settings: MeasureSettings) -> tuple[NDArray[np.bool_], LeftOut]:
+    """Which rows count, and how many do not, for the first reason that holds."""
     unit = np.nan_to_num(table.columns["pixel_size_nm"], nan=1.0)
     diameter = table.columns["equivalent_diameter"] * unit
-    keep = np.asarray(diameter >= settings.min_diameter)
+    cut = np.asarray(table.columns["touches_border"] & settings.exclude_border, bool)
+    speck = ~cut & (table.columns["area"] < settings.min_pixels)
+    within = np.asarray(diameter >= settings.min_diameter)
     if settings.max_diameter is not None:
-        keep &= diameter <= settings.max_diameter
-    return keep & ~(table.columns["touches_border"] & settings.exclude_border)
+        within &= diameter <= settings.max_diameter
+    keep = within & ~cut & ~speck
+    return keep, LeftOut(int(cut.sum()), int(speck.sum()), int((~within & ~cut & ~speck).sum()))

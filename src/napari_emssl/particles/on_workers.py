@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -20,11 +21,12 @@ from ..jobs.events import Control, Finished, Job, Notice, Started, Update
 from ..jobs.meter import Meter
 from ..jobs.settings import MeasureSettings
 from .measure import measure_job
-from .table import ParticleTable, concatenate
+from .table import LeftOut, ParticleTable, concatenate
 
 _FILES_OF_A_TASK = 16
 _COLUMN = "column "
 """Before the names of columns in files, since numpy takes `file` for a name of its own."""
+_LEFT_OUT = "left out"
 _CALIBRATED = "calibrated uncalibrated"
 """Under this name the two facts about a table stand beside its columns."""
 
@@ -147,13 +149,22 @@ def _keep(path: Path, table: ParticleTable) -> None:
         for name, array in table.columns.items()
     }
     columns[_CALIBRATED] = np.array([table.calibrated, table.uncalibrated])
+    columns[_LEFT_OUT] = np.array(table.left_out)
     with replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **columns)
 
 
 def _kept(path: Path) -> ParticleTable:
+    try:
+        return _read(path)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise UserError(f"'{path}' is damaged. Delete it; the same command then measures its files again.") from error
+
+
+def _read(path: Path) -> ParticleTable:
     with np.load(path) as arrays:
-        columns = {name.removeprefix(_COLUMN): arrays[name] for name in arrays.files if name != _CALIBRATED}
+        columns = {name.removeprefix(_COLUMN): arrays[name] for name in arrays.files if name.startswith(_COLUMN)}
         calibrated, uncalibrated = arrays[_CALIBRATED].tolist()
+        left_out = LeftOut(*arrays[_LEFT_OUT].tolist())
     text = {name: array.astype(object) if array.dtype.kind == "U" else array for name, array in columns.items()}
-    return ParticleTable(text, calibrated, uncalibrated)
+    return ParticleTable(text, calibrated, uncalibrated, left_out)

@@ -4,16 +4,39 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic_files import replacing
+from ..formatting import counted
 from .properties import POWERS, Columns
 from .statistics import Summary, summary_of
 
 _FIRST = ("file", "plane", "label", "class", "x", "y")
 _LAST = ("circularity", "eccentricity", "touches_border", "mean_intensity", "pixel_size_nm")
+
+
+class LeftOut(NamedTuple):
+    """How many particles are not in a table, each counted once."""
+
+    border: int = 0
+    """Cut by the edge of the image."""
+    specks: int = 0
+    """Of too few pixels."""
+    limits: int = 0
+    """Smaller or larger than was asked for."""
+
+    def describe(self) -> str:
+        """Return a sentence; empty where nothing is left out."""
+        parts = [f"{counted(self.border, 'particle')} cut by the border"] * (self.border > 0)
+        parts += [counted(self.specks, "speck")] * (self.specks > 0)
+        parts += [f"{self.limits} outside of the limits"] * (self.limits > 0)
+        return f"Left out: {', '.join(parts)}." if parts else ""
+
+
+_NOTHING = LeftOut()
 
 
 @dataclass(frozen=True)
@@ -29,6 +52,7 @@ class ParticleTable:
     """Whether the pixel size of an image is known."""
     uncalibrated: bool = True
     """Whether that of an image is not."""
+    left_out: LeftOut = _NOTHING
 
     def __len__(self) -> int:
         return len(self.columns["label"])
@@ -50,6 +74,11 @@ class ParticleTable:
         """Return the equivalent diameters in `unit`; where both units occur, ``px`` are those of images without nm."""
         known = np.isfinite(self.columns["pixel_size_nm"])
         return self._lengths("equivalent_diameter", 1, unit)[known if unit == "nm" else ~known]
+
+    def describe(self) -> str:
+        """Return the statistics in a line for each unit, and what was left out."""
+        lines = [summary.describe() for summary in self.summaries()] if len(self) else ["No particles."]
+        return "\n".join(filter(None, [*lines, self.left_out.describe()]))
 
     def summaries(self) -> tuple[Summary, ...]:
         """Return the statistics of the diameters, one for each unit."""
@@ -83,7 +112,8 @@ def concatenate(tables: Sequence[ParticleTable]) -> ParticleTable:
         name: np.concatenate([table.columns.get(name, np.full(len(table), np.nan)) for table in tables])
         for name in names
     }
-    return ParticleTable(columns, any(t.calibrated for t in tables), any(t.uncalibrated for t in tables))
+    left_out = LeftOut(*(sum(numbers) for numbers in zip(*(table.left_out for table in tables), strict=True)))
+    return ParticleTable(columns, any(t.calibrated for t in tables), any(t.uncalibrated for t in tables), left_out)
 
 
 def _name(name: str) -> str:

@@ -252,7 +252,7 @@ class ParticlesDock(Column):
         self.histogram.show_sizes(table.diameters(summary.unit), summary)
         self.output.describe(table)
         if len(self._tables) == len(self._request.indices):
-            self.message.show_text(summary.describe())
+            self.message.show_text(table.describe())
 
     def _go_to(self, row: int) -> None:
         """Show the particle of a row."""

@@ -11,7 +11,7 @@ from ..widgets.form_layout import RowForm
 
 _LARGEST_PX_NM = 1e5
 _LIMITS = ("min_diameter", "max_diameter")
-_OTHERS = {"exclude_border": "Leave out at border", "labels": "Labels are"}
+_OTHERS = {"exclude_border": "Leave out at border", "min_pixels": "Least pixels", "labels": "Labels are"}
 
 
 class ParticleForm(QObject):
