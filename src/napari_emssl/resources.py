@@ -1,16 +1,16 @@
 """How much room there is: main memory and disk, and when there was none. Imports no torch: the viewer may ask, too."""
 
+import errno
 import os
+import re
 import shutil
 from pathlib import Path
 
 _UNKNOWN_FREE_BYTES = 2 * 2**30
-_PHRASES = (
-    "DefaultCPUAllocator: can't allocate memory",
-    "DefaultCPUAllocator: not enough memory",
-    "MPS backend out of memory",
+_FULL = re.compile(
+    r"DefaultCPUAllocator: (can't allocate|not enough) memory|MPS backend out of memory|std::bad_alloc|bad allocation"
 )
-"""What torch says on a CPU and on a Mac's GPU, where its error is a bare RuntimeError."""
+"""What torch says on a CPU and on a Mac's GPU, where its error is a bare RuntimeError, and what C++ says."""
 
 
 def free_main_memory() -> int:
@@ -25,12 +25,20 @@ def free_main_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def says_out_of_memory(error: BaseException) -> bool:
-    """Whether the text of an error says that memory ran out."""
-    return any(phrase in str(error) for phrase in _PHRASES)
-
-
 def free_disk(folder: Path) -> int:
     """Return the bytes free where `folder` is, or will be made."""
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     return shutil.disk_usage(there).free
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, that of the computer or of a GPU, and nothing else.
+
+    torch's own error is known by its name, as torch may not be imported here; on the CPU torch raises a bare
+    RuntimeError with the message of its allocator.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and bool(_FULL.search(str(error)))

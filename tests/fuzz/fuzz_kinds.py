@@ -80,7 +80,7 @@ def _planes(image: Image) -> list[object]:
 
 
 KINDS: dict[str, Kind] = {
-    **{name: Kind(file, write, read_micrograph, cases=_CASES.get(Path(file).suffix, 120))
+    **{name: Kind(file, write, read_micrograph, None, file == "a.png", _CASES.get(Path(file).suffix, 120))
        for name, (file, write) in MICROGRAPHS.items()},
     "model": Kind("a.safetensors", records.write_model, records.read_whole_model, records.falsify_model, True),
     "package of bioimage.io": Kind("a.zip", records.write_package, records.read_package, checked=True, cases=60),

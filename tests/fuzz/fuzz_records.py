@@ -17,6 +17,7 @@ from small_finetuning import discs, paint, small
 
 from napari_emssl.cli.error_messages import describe_settings_error
 from napari_emssl.cli.model_text import card_lines
+from napari_emssl.data.datasets import folder_index
 from napari_emssl.data.datasets.folder_index import index_file, scan
 from napari_emssl.data.datasets.pack_file import PackedPlanes, write_pack
 from napari_emssl.data.datasets.pack_header import HEADER_BYTES, MARK, write_header
@@ -194,6 +195,7 @@ def falsify_json(path: Path, rng: np.random.Generator) -> None:
 
 def write_index(path: Path) -> None:
     """A folder with three images, and the index of it that the user's folder holds."""
+    folder_index.WORTH_AN_INDEX = 1  # for three files no index would be written
     path.mkdir()
     for name in _NAMES:
         (path / name.replace("tif", "npy")).unlink(missing_ok=True)

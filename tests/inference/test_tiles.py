@@ -166,15 +166,6 @@ def test_the_probe_leaves_no_hook_behind():
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_only_out_of_memory_is_out_of_memory():
-    assert memory.is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**60)
-    assert memory.is_out_of_memory(caught.value)
-    assert memory.is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 18.08 GB)"))
-    assert not memory.is_out_of_memory(RuntimeError("Given groups=1, expected 3 channels"))
-
-
 def test_free_memory_is_found_without_psutil(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "psutil", None)
     assert memory.free_bytes(torch.device("cpu")) > 2**20

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError
 
 from .. import __version__
 from ..errors import UserError
+from ..resources import is_out_of_memory
 from .terminal.streams import forgiving_streams, raw
 
 DONE = 0
@@ -163,8 +164,8 @@ def _describe(error: Exception) -> str | None:
         return describe_usage_error(error)
     if isinstance(error, ValidationError):
         return describe_settings_error(error)
-    if isinstance(error, MemoryError):
-        return "Memory is full. Use fewer or smaller images, or a smaller --batch-size or --patch."
+    if is_out_of_memory(error):
+        return "Memory is full. Use fewer or smaller images, or a smaller --batch-size, --patch or --tile."
     if isinstance(error, OSError) and error.strerror:
         what = f"'{error.filename}': {error.strerror}" if error.filename else str(error.strerror)
         return f"{what}. Check the disk and the permissions, then try again."

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..jobs.allocator import keeps_memory
 from ..jobs.devices import Device
 from ..networks.norm import sees_whole_image
-from ..resources import free_main_memory, says_out_of_memory
+from ..resources import free_main_memory
 from .tiles import MemoryNeeds
 
 _PROBE_PX = 128
@@ -100,14 +100,6 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     return free_main_memory()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that the device ran out of memory, and nothing else.
-
-    `torch.OutOfMemoryError`, and where torch raises a bare RuntimeError, on the CPU and a Mac's GPU, its message.
-    """
-    return isinstance(error, torch.OutOfMemoryError) or says_out_of_memory(error)
 
 
 def release(device: torch.device) -> None:

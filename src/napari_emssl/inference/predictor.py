@@ -19,7 +19,8 @@ from ..models.results import result_dtype, result_shape
 from ..models.tasks import task_of
 from ..models.weights import build_network
 from ..networks.norm import sees_whole_image
-from .memory import is_out_of_memory, leaves, needs_of, release, usable_bytes
+from ..resources import is_out_of_memory
+from .memory import leaves, needs_of, release, usable_bytes
 from .reading import read_plane, stack_levels
 from .tiles import TilePlan, TileRegion, first_plan, padded, split
 
@@ -175,9 +176,15 @@ class Predictor:
                 if control.stopped and tile.left:
                     return
             for i, (plane, result) in enumerate(zip(planes, results, strict=True)):
+                self._clear_unknown(plane, result)
                 yield Predicted(first + i, plane, result)
             if control.stopped:
                 return
+
+    def _clear_unknown(self, plane: NDArray[np.generic], labels: NDArray[np.generic]) -> None:
+        """Take labels away where there is no value: pixels that are not finite are no part of any particle."""
+        if self.labels and plane.dtype.kind == "f" and plane.shape == labels.shape:
+            labels[~np.isfinite(plane)] = 0
 
     def _in_units(self, values: NDArray[np.generic], levels: Levels) -> NDArray[np.generic]:
         """Turn scaled intensities into the units of the image; labels stay as they are."""

@@ -13,6 +13,8 @@ from .model_file import read_card
 MODEL_FILE = "model.safetensors"
 """The model as this program keeps it, beside the weights for others."""
 DESCRIPTIONS = ("bioimageio.yaml", "rdf.yaml")
+_MOST_RATIO = 200
+"""Weights are hardly compressed at all; an archive that unpacks to more is no model but would fill the disk."""
 
 
 @contextmanager
@@ -52,9 +54,13 @@ def _unpacked(archive: Path, file: Path) -> Path:
             ]
             if not found:
                 raise UserError(_lacks_model(archive))
+            if opened.getinfo(found[0]).file_size > _MOST_RATIO * archive.stat().st_size:
+                raise zipfile.BadZipFile("it claims more than weights can be compressed to")
             with opened.open(found[0]) as source, file.open("wb") as target:
                 shutil.copyfileobj(source, target)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # zipfile and zlib raise errors of many kinds where an archive is damaged
         raise UserError(f"'{archive}' cannot be unpacked ({error}). Fetch or copy it again.") from error
     try:
         read_card(file)

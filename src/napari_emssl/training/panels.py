@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic_files import replacing
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -93,6 +95,6 @@ def _show(axes: "Axes", image: NDArray[np.generic], measure: NDArray[np.generic]
 
 
 def _save(figure: "Figure", path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with replacing(path, overwrite=True) as temporary:
+        figure.savefig(temporary, format="png")
     return path

@@ -37,7 +37,10 @@ def stack(mask):
 
 @pytest.fixture
 def widget(viewer):
-    return viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Particles")[1]
+    """The dock, measuring everything: by default it leaves out what the border cuts."""
+    dock = viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Particles")[1]
+    dock.form_of_settings.rows["exclude_border"].set(False)
+    return dock
 
 
 def settle(qtbot, widget):
@@ -93,7 +96,7 @@ def test_changes_are_followed_in_place(qtbot, widget, viewer, mask):
         change()
         settle(qtbot, widget)
         assert (len(widget.table), layer.data.max()) == (count, count)
-    assert widget.message.text == "No particles."
+    assert "No particles.\nLeft out: 1 particle cut by the border" in widget.message.text
     assert len(viewer.layers) == 2
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...atomic_files import replacing
 from .results import VALIDATION, Comparison, is_error
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def write_comparison(path: Path, found: Comparison, score: str | None = None) ->
     if crowded:
         handles, labels = levels.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    figure.savefig(path)
+    with replacing(path, overwrite=True) as temporary:
+        figure.savefig(temporary, format="png")
     return path
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ...resources import says_out_of_memory
+from ...resources import is_out_of_memory
 from ..events import Control, Job
 from .channel import Channel, Connection
 from .lazy_arrays import WORKERS_NEED_FILES, PlaneRequest, RemoteArray
@@ -91,7 +91,7 @@ class Worker:
         except UserError as error:
             self._send("user-error", str(error))
         except BaseException as error:
-            self._send("out-of-memory" if _is_out_of_memory(error) else "error", _describe(error))
+            self._send("out-of-memory" if is_out_of_memory(error) else "error", _describe(error))
 
     def run(self, job: Job[object]) -> None:
         """Send the events of a job, at the pace of the parent."""
@@ -182,12 +182,6 @@ class Worker:
             raise UserError(content)
         plane: NDArray[np.generic] = content
         return plane
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Return whether memory ran out; torch's error is known by its name, as torch may not be imported here."""
-    known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return known or says_out_of_memory(error)
 
 
 def _describe(error: BaseException) -> tuple[str, str]:

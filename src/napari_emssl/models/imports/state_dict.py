@@ -2,7 +2,6 @@
 
 import pickle
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def _safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
 
     try:
         return dict(_flat(load_file(path)))
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"'{path}' cannot be read as safetensors ({error}). Fetch or copy it again.") from error
 
 
@@ -59,8 +58,10 @@ def _loaded(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(_refusal(path, str(error))) from error
-    except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
-        reason = str(error).split("\n")[0]
+    except MemoryError:
+        raise
+    except Exception as error:  # the safe unpickler lets errors of any kind through where a file is damaged
+        reason = str(error).split("\n")[0] or type(error).__name__
         raise UserError(f"'{path}' cannot be read as weights of PyTorch ({reason}). Fetch or copy it again.") from error
 
 

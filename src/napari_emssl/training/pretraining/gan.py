@@ -74,7 +74,7 @@ def corrupted(clean: Tensor, step: int, settings: PretrainSettings, group: Proce
         The processes of the run.
 
     """
-    source = torch.Generator(clean.device).manual_seed(settings.seed * 1_000_003 + step + 1)
+    source = torch.Generator(clean.device).manual_seed((settings.seed * 1_000_003 + step + 1) % 2**63)
     share = group.share_of(settings.batch_size)
     part = (share.start, settings.batch_size) if step >= 0 and group.size > 1 else None
     return corrupt(clean, settings.noise, settings.blur, source, part)

@@ -16,6 +16,7 @@ from .stacks import Stack
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffFrame, TiffPage
 
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters of its log is said in sentences
 _UNCOMPRESSED = 1
 _CHECKED_PAGES = 4096
 """Of longer stacks this many are checked when the file is opened, the first and the last; the others as they come."""

@@ -9,8 +9,8 @@ that time, and the same command is given again, with ``--resume`` where there is
 - afterwards the folders hold the files of an undisturbed run and no others: not beside the results, in the user's
   folder, in the folder of temporary files or in shared memory; and no process of the killed job is alive.
 
-    python scripts/kill_jobs.py --kills 20
-    python scripts/kill_jobs.py --job pretrain --kills 3 --seed 7
+    python benchmarks/reliability/kill_jobs.py --kills 20
+    python benchmarks/reliability/kill_jobs.py --job pretrain --kills 3 --seed 7
 
 Jobs are forked from this program, which has loaded everything, so that the moments fall into the work and not into the
 loading; for that it needs Linux or macOS.
@@ -67,8 +67,8 @@ JOBS = {
         ["apply", "unet-3-96-w8", "i", "-o", "r", "--format", "zarr", "--overwrite", "--quiet"], ["r"]
     ),
     "segment in context": Work(
-        ["segment-in-context", "i", "--painted", "t/0.tif", "--zero", "background", "-o", "r", "--overwrite", "--quiet"],
-        ["r"],
+        ["segment-in-context", "i", "--painted", "t/0.tif", "--zero", "background", "-o", "r", "--overwrite",
+         "--quiet"], ["r"],
     ),
     "evaluate": Work(
         ["evaluate", "mask", "--images", "i", "--targets", "t", "--json", "scores.json", "--overwrite", "--quiet"],

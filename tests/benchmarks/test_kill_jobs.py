@@ -1,0 +1,21 @@
+"""Jobs killed at random moments lose nothing and leave nothing: the quick form of the benchmark."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "reliability" / "kill_jobs.py"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="jobs are forked")
+@pytest.mark.parametrize("job", ["finetune", "apply, TIFF"])
+def test_two_kills(job: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--kills", "2", "--job", job],
+        capture_output=True, text=True, timeout=280, check=False, env=os.environ | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
