@@ -39,6 +39,8 @@ class Kind:
     """In CI."""
     tells_path: bool = True
     """Whether a refusal names the file."""
+    as_bytes: bool = True
+    """Whether bytes are damaged, too: those of settings are never read from a file."""
 
     @property
     def available(self) -> bool:
@@ -48,7 +50,7 @@ class Kind:
 
     def spoil(self, path: Path, rng: np.random.Generator) -> bool:
         """Falsify or damage a sound file; returns whether it was damaged."""
-        if self.falsify is not None and rng.random() < 0.6:
+        if self.falsify is not None and (not self.as_bytes or rng.random() < 0.6):
             self.falsify(path, rng)
             return False
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
@@ -96,6 +98,6 @@ KINDS: dict[str, Kind] = {
     "index of a folder": Kind("folder", records.write_index, records.read_index, records.damage_index, cases=40),
     "progress of a result": Kind("a.zarr", records.write_progress, records.read_progress_of, records.falsify_progress),
     "crystal": Kind("a.cif", records.write_cif, records.read_crystal),
-    **{name: Kind("settings.json", write, read, records.falsify_json, tells_path=False)
+    **{name: Kind("settings.json", write, read, records.falsify_json, tells_path=False, as_bytes=False)
        for name, write, read in records.settings_kinds()},
 }  # fmt: skip

@@ -21,7 +21,7 @@ class ContextSettings(DeviceSettings, TargetSettings):
         description="How many times images are shrunk before the network looks at them; auto decides by the size of "
         "the painted objects, of which large ones are drawn better so.",
     )
-    seed: int = Field(0, ge=0, le=2 * 10**9, description="Seed that decides which painted pixels are remembered.")
+    seed: int = Field(0, ge=0, le=10**19, description="Seed that decides which painted pixels are remembered.")
 
 
 class SegmentInContextSettings(ContextSettings, ApplySettings):

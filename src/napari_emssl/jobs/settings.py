@@ -26,7 +26,7 @@ from .recipes import (
 # What several jobs have: bounds and sentence are written here, and only the default where a job has them.
 T = TypeVar("T")
 BatchSize = Annotated[int, Field(ge=1, le=4096, description="Patches in one training step.")]
-Seed = Annotated[int, Field(ge=0, le=2 * 10**9, description="Seed of everything random.")]
+Seed = Annotated[int, Field(ge=0, le=10**19, description="Seed of everything random.")]
 Epochs = Annotated[int | None, Field(ge=1, description="Number of passes over the training data.")]
 AutosaveSeconds = Annotated[float, Field(gt=0, description="Seconds between two autosaves.")]
 Generator = Annotated[T, Field(description="Network, by name; a start that is a model brings its own.")]

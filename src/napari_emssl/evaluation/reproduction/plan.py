@@ -106,7 +106,7 @@ class Plan(_Record):
     paper: str | None = None
     """A CSV with the paper's cells, beside the plan."""
     seeds: int = Field(1, ge=1, le=1000)
-    seed: int = Field(0, ge=0, le=2 * 10**9)
+    seed: int = Field(0, ge=0, le=10**19)
     panels: int = Field(3, ge=0, le=1000)
     """Test images of which predictions are kept and drawn."""
     settings: dict[str, Any] = Field(default_factory=lambda: {"recipe": "paper"})
