@@ -27,6 +27,8 @@ _SHIFTED_PX, _FAR_PX = 0.75, 1.5
 _OTHER_INTENSITIES = 10.0
 _NOISIER = 5.0
 _MOST_STEPS = 12
+_SEARCHED_PX = 512
+"""Edge of the part by which a plane is found in a stack."""
 _MOST_PLANES = 5
 
 
@@ -116,6 +118,22 @@ def check_images(image: Image, target: Image, factors: Sequence[int] = (1, 2)) -
     if not 0 < wrong < len(checks) / 2:
         return worst
     return replace(worst, trouble="", doubt=f"{wrong} of {len(checks)} planes compared: {worst.trouble}")
+
+
+def plane_of(image: Image, target: Image) -> int:
+    """Return the number of the plane of a stack that a single clean plane shows: the one most like it.
+
+    Parameters
+    ----------
+    image
+        The stack.
+    target
+        One plane, on its grid or on one twice as fine.
+    """
+    factor = factor_of(image.plane_shape, target.plane_shape) or 1
+    clean = _detail(_binned(_middle(target.plane(0), factor * _SEARCHED_PX), factor), _NOISE_SIGMAS_PX[0])
+    planes = (_detail(_middle(image.plane(i), _SEARCHED_PX), _NOISE_SIGMAS_PX[0]) for i in range(len(image)))
+    return int(np.argmax([_correlation(plane, clean) for plane in planes]))
 
 
 def factor_of(image: Sequence[int], target: Sequence[int]) -> int:

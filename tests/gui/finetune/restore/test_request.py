@@ -103,6 +103,15 @@ def test_pixel_sizes_that_contradict_the_grids_are_said(scales, units, doubtful)
     assert (pair.doubt in pair.check().doubt) is doubtful or not doubtful
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_one_clean_plane_is_paired_with_its_own(number):
+    request = request_of([(layer(NOISY, "N"), layer(CLEAN[number], "C"))])
+    (image,), (target,) = request.images(), request.targets()
+    np.testing.assert_array_equal(image.plane(0), NOISY[number])
+    np.testing.assert_array_equal(target.plane(0), CLEAN[number])
+    assert not request.pairs[0].check().trouble
+
+
 def test_a_wrong_pair_is_refused_by_name():
     other = stack(seed=7)[1]
     pair = pair_of("denoise", layer(NOISY, "N"), layer(other, "other"))

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from .... import worker_jobs
-from ....data.datasets.pair_check import PairCheck, check_images, factor_of, size_trouble
+from ....data.datasets.pair_check import PairCheck, check_images, factor_of, plane_of, size_trouble
 from ....data.images.image import Image
 from ....errors import UserError
 from ....jobs.events import Job
@@ -16,7 +17,7 @@ from ....jobs.worker import client
 from ....models.model_file import Model
 from ....models.tasks import task_of
 from ...job.request import RunOptions
-from ...layers.layers import METADATA_KEY, LayerSnapshot, snapshot_of
+from ...layers.layers import METADATA_KEY, Index, LayerSnapshot, snapshot_of
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
@@ -40,6 +41,22 @@ class Pair:
     """Whether its planes are images in their own right, not frames or slices of one object."""
     doubt: str = ""
     """What is odd about how the layers are placed in the viewer."""
+    one_of_stack: bool = False
+    """Whether the clean image is a single one of a stack, whose plane is found by its pixels."""
+
+    @cached_property
+    def own_plane(self) -> Index | None:
+        """Index of the plane that a single clean image is of; None where planes pair one by one. Reads pixels."""
+        if not self.one_of_stack or self.target is None:
+            return None
+        number = plane_of(self.image.image(), self.target.image())
+        return tuple(int(i) for i in np.unravel_index(number, self.image.leading))
+
+    def images(self) -> list[Image]:
+        """Return the image as the job takes it: a stack, its planes one by one, or the plane with a clean image."""
+        if self.own_plane is not None:
+            return [self.image.image(self.own_plane)]
+        return _images(self.image, self.separate)
 
     @property
     def factor(self) -> int:
@@ -55,7 +72,7 @@ class Pair:
         """Check the pixels and add what the layers' placement shows. Takes up to a few seconds."""
         if self.target is None:
             return PairCheck()
-        found = check_images(self.image.image(), self.target.image())
+        found = check_images(self.image.image(self.own_plane), self.target.image())
         doubt = " ".join(filter(None, (found.doubt, self.doubt)))
         return replace(found, doubt=doubt)
 
@@ -82,7 +99,7 @@ class RestoreRequest:
 
     def images(self) -> list[Image]:
         """Return the images as the job takes them, read when it asks."""
-        return [image for pair in self.pairs for image in _images(pair.image, pair.separate)]
+        return [image for pair in self.pairs for image in pair.images()]
 
     def targets(self) -> list[Image] | None:
         """Return the clean images in the order of the images; None where there are none."""
@@ -190,15 +207,16 @@ def pair_of(task: TrainTask, image: "ImageLayer | None", clean: "ImageLayer | No
     if clean is None or clean == image:
         raise UserError(f"Choose the clean image of '{image.name}': a layer that shows the same field without noise.")
     target = snapshot_of(clean)
-    if _without_ones(source.leading) != _without_ones(target.leading):
+    single = len(_without_ones(source.leading)) > 0 and not _without_ones(target.leading)
+    if not single and _without_ones(source.leading) != _without_ones(target.leading):
         raise UserError(
             f"'{source.name}' is {_size(source)} and '{target.name}' is {_size(target)}: "
-            "each plane needs a clean one. Choose stacks with the same number of planes."
+            "each plane needs a clean one. Choose stacks with the same number of planes, or a single clean plane."
         )
     trouble = size_trouble(source.shape, target.shape, task_of(task).target_factors)
     if trouble:
         raise UserError(f"'{source.name}' and '{target.name}': {trouble}")
-    return Pair(source, target, separate, _placement_doubt(source, target))
+    return Pair(source, target, separate and not single, _placement_doubt(source, target), single)
 
 
 def checks_of(pairs: Iterable[tuple[int, Pair]]) -> Iterator[tuple[int, PairCheck]]:
