@@ -84,7 +84,7 @@ def die_and_resume(widget):
     autosave = widget._latest[1].autosave
     wait(400, autosave.is_file)
     wait(4)
-    psutil.Process(widget.panel.runner.handle._job.pid).kill()
+    psutil.Process(widget.panel.runner.control._listener.__self__.process.pid).kill()
     run(widget.panel)
 
 

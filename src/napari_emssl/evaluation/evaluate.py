@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..data.datasets.image_pairs import ImageSources, open_pairs, pair_notes
 from ..data.images.image import Image
+from ..formatting import counted
 from ..inference.engine import SECONDS_BETWEEN_PREVIEWS, Engine
 from ..inference.predictor import Predicted
 from ..jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
@@ -134,4 +135,5 @@ def _summary(pairs: Sequence[tuple[Image, Image]], planes: int) -> str:
     image, target = pairs[0]
     if planes == 1:
         return f"Scoring '{image.name}' against '{target.name}'."
-    return f"Scoring {planes} planes of {len(pairs)} images, the first '{image.name}' against '{target.name}'."
+    counts = f"{counted(planes, 'plane')} of {counted(len(pairs), 'image')}"
+    return f"Scoring {counts}, the first '{image.name}' against '{target.name}'."

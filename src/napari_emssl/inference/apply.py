@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..data.images.image import ImageIn, ImageSource
 from ..errors import UserError
+from ..formatting import counted
 from ..jobs.events import Control, Finished, Job, Notice, Update
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Model
@@ -118,7 +119,9 @@ def _sink(out: NDArray[np.generic] | str | Path | None) -> Memory | NewFile:
 def _stop_notice(image: ImageDone) -> Iterator[Notice]:
     """Say so when an image was stopped early."""
     if image.done < image.planes and image.failure is None:
-        yield Notice(f"Stopped after {image.done} of {image.planes} planes of {image.name}; the others are 0.")
+        yield Notice(
+            f"Stopped after {image.done} of {counted(image.planes, 'plane')} of {image.name}; the others are 0."
+        )
 
 
 def apply_files(

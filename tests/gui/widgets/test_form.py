@@ -271,3 +271,15 @@ def test_a_seed_may_be_large(qtbot):
     form = SettingsForm(SimulateSettings(seed=2**63 + 1), ["seed"])
     qtbot.addWidget(form)
     assert form.settings().seed == 2**63 + 1
+
+
+def test_a_long_name_is_cut_at_its_end_when_the_box_becomes_narrow(qtbot):
+    box = SearchBox()
+    qtbot.addWidget(box)
+    box.addItem("context-unet-4-200-w16 of a long afternoon")
+    box.resize(400, 24)
+    box.show()
+    box.lineEdit().setCursorPosition(40)
+    box.lineEdit().clearFocus()
+    box.resize(120, 24)
+    qtbot.waitUntil(lambda: box.lineEdit().cursorPosition() == 0)

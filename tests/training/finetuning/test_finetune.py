@@ -141,7 +141,7 @@ def test_a_stack_is_learnt_from_its_painted_planes() -> None:
     target = np.zeros((3, *image.shape), np.uint8)
     target[1] = paint(numbers)
     events = list(finetune([np.stack([image] * 3)], [target], small(), "scratch"))
-    assert "1 planes of 1 images" in events[0].summary
+    assert "1 plane of 1 image" in events[0].summary
 
 
 @pytest.mark.parametrize(

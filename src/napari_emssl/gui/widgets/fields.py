@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QValidator
+from qtpy.QtGui import QResizeEvent, QValidator
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -113,6 +113,12 @@ class SearchBox(QSearchableComboBox):
         found = self.completer().popup()
         if found.styleSheet() != top.styleSheet():
             found.setStyleSheet(top.styleSheet())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt scrolls to the end of a name that no longer fits."""
+        super().resizeEvent(event)
+        if not self.lineEdit().hasFocus():
+            self._show_beginning()
 
     def _show_beginning(self, _: int = 0) -> None:
         """Cut a long name at its end."""

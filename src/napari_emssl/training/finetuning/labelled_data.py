@@ -18,6 +18,7 @@ from ...data.patches.labelled import LabelledPlane
 from ...data.splits.division import Division, PlaneOrigin, SplitRules, divide
 from ...data.splits.origins import split_by_origin
 from ...errors import UserError
+from ...formatting import counted
 from ...jobs.settings import FinetuneSettings
 from .split_record import SplitRecord, in_objects, known_points, record_objects, record_planes, whole_side
 
@@ -258,8 +259,8 @@ def around_painted(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
 def _summary(planes: Sequence[LabelledPlane], images: int, classes: int, parts: _Parts) -> str:
     painted = sum(int(np.count_nonzero(item.target)) for item in planes)
     return (
-        f"Learning {classes} {'class' if classes == 1 else 'classes'} from {painted} painted pixels "
-        f"on {len(planes)} planes of {images} images{_shown_parts(parts)}."
+        f"Learning {counted(classes, 'class', 'classes')} from {counted(painted, 'painted pixel')} "
+        f"on {counted(len(planes), 'plane')} of {counted(images, 'image')}{_shown_parts(parts)}."
     )
 
 

@@ -156,10 +156,11 @@ class NoiseLearner(Restorer):
     def __init__(self, context: FinetuneContext) -> None:
         super().__init__(context)
         self._spec = context.network
-        if held_out := self._judged_by():
-            sigma_px, loss = best_smoothing(held_out)
-            if context.start is None or loss < self.score(held_out)["loss"]:
-                self._begin_with(sigma_px)
+        # What is held out for validation may be a strip where nothing is to be seen: the whole is better to choose by.
+        parts = self._hidden() if self._reach_px else parts_of(self.data.training)
+        sigma_px, loss = best_smoothing(parts)
+        if context.start is None or loss < self.score(parts)["loss"]:
+            self._begin_with(sigma_px)
 
     def make_objective(self) -> NoisyTargetObjective:
         """Return the objective whose loss wants the mean."""
@@ -171,10 +172,6 @@ class NoiseLearner(Restorer):
         self.average.load_state_dict(weights)
         network = self._spec.model_copy(update={"image_share": self._share()})
         return replace(model, card=model.card.model_copy(update={"network": network}))
-
-    def _judged_by(self) -> Sequence[LabelledPlane]:
-        """Return what is held out; if nothing is, some of what is learnt from."""
-        return self.data.validation or (self._hidden() if self._reach_px else parts_of(self.data.training))
 
     @property
     def _reach_px(self) -> tuple[int, int] | None:

@@ -1,12 +1,12 @@
 """Where denoising without clean images begins, and how much of the noisy image its result keeps.
 
-It begins with whatever foretells best what is held out: the start as it is, or the image smoothed by a Gaussian, whose
-width the held-out pixels choose as well (Batson & Royer 2019, Noise2Self, arXiv 1901.11365). In the second case the
+It begins with whatever foretells the targets best: the start as it is, or the image smoothed by a Gaussian, whose width
+the targets choose as well (Batson & Royer 2019, Noise2Self, arXiv 1901.11365). In the second case the
 network begins at zero and learns what the Gaussian loses.
 
 What learnt hidden pixels takes no notice of the pixel itself. Of two independent estimates of one value, with variances
-e (the prediction) and n (the noise), the best mean gives the pixel the share e / (e + n). A hidden pixel differs from
-its prediction by e + n, which the held-out pixels tell; n is measured in the image.
+e (the prediction) and n (the noise), the best mean gives the pixel the share e / (e + n). Hidden pixels differ from
+their predictions by e + n; n is measured in the image.
 """
 
 from collections.abc import Sequence
