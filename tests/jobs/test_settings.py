@@ -1,6 +1,7 @@
 """A setting is written once: the terminal's flags and the docs follow from the fields."""
 
 import inspect
+import re
 import sys
 import types
 from pathlib import Path
@@ -111,7 +112,8 @@ def values_of(field: FieldInfo) -> st.SearchStrategy[Any]:
         low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", 1e12)
         values = st.floats(low, high, exclude_min="gt" in bounds, allow_nan=False)
     elif "pattern" in bounds:
-        values = st.sampled_from(["auto", "cpu", "mps", "cuda", "cuda:3"])
+        known = ("auto", "cpu", "mps", "cuda", "cuda:3", "1", "16")
+        values = st.sampled_from([value for value in known if re.match(bounds["pattern"], value)])
     else:
         values = st.sampled_from(["unet-2-44", "unet-4-424", "hrnet-w18-small"])
     return st.none() | values if optional and field.default is None else values

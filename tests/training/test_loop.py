@@ -357,3 +357,24 @@ def test_autosaves_come_by_time(tmp_path: Path) -> None:
     assert read_autosave(autosave, "count")["step"] > 5
     running.close()
     assert list(tmp_path.iterdir()) == [autosave]
+
+
+class ThreadCounter(Counter):
+    """Notes with how many threads each step was taken."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds=seconds)
+        self.threads: list[int] = []
+
+    def train_step(self, batch: float, progress: float) -> dict[str, float]:
+        self.threads.append(torch.get_num_threads())
+        return super().train_step(batch, progress)
+
+
+@pytest.mark.parametrize(("limits", "seen"), [({"total": 20}, {2}), ({"total": None, "max_seconds": 0.5}, {1, 2})])
+def test_the_number_of_threads_varies_only_where_the_clock_ends_the_run(limits: dict[str, Any], seen: set[int]) -> None:
+    torch.set_num_threads(2)
+    learner = ThreadCounter(seconds=0.01)
+    run(learner, plan(**limits, tunes_threads=True))
+    assert set(learner.threads) == seen
+    assert torch.get_num_threads() == 2

@@ -1,8 +1,11 @@
 """The terminal, with one file for each command, named after it; its subfolders may import it."""
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+
+from ..cpu_threads import wait_passively
 
 __all__ = ["main"]
 
@@ -23,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 2 bad input (a sentence is on stderr), 130, 143 or 129 stopped by Ctrl-C, SIGTERM or SIGHUP, 1 a bug.
 
     """
+    wait_passively(os.environ)
     try:
         from .app import run_command_line  # here, so that Ctrl-C while it loads ends in no traceback either
 

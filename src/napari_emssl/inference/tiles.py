@@ -94,8 +94,10 @@ def round_up(size: int, multiple: int) -> int:
 
 
 def padded(plane: NDArray[Number], stride: int) -> NDArray[Number]:
-    """Extend a plane ``(h, w)`` by reflection, below and to the right, to multiples of `stride`."""
+    """Extend a plane ``(h, w)`` by reflection, below and to the right, to multiples of `stride`, where it is not."""
     height, width = plane.shape
+    if height % stride == width % stride == 0:
+        return plane
     return np.pad(plane, ((0, -height % stride), (0, -width % stride)), mode="reflect")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .. import cpu_threads
 from ..errors import UserError
 from .settings import DeviceSettings
 
@@ -20,6 +21,8 @@ class Device:
     label: str
     reason: str
     """Why it is not a GPU, as a sentence; empty on a GPU."""
+    tunes_threads: bool = False
+    """Whether the number of threads is left to the program, on a CPU; where results may vary in their last bits."""
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the context in which networks run: bf16 autocast, or nothing for float32."""
@@ -29,7 +32,7 @@ class Device:
 
 
 def choose_device(settings: DeviceSettings) -> Device:
-    """Resolve ``auto`` to what this machine has.
+    """Resolve ``auto`` to what this machine has, and set the number of threads that the job computes with.
 
     Raises
     ------
@@ -37,11 +40,13 @@ def choose_device(settings: DeviceSettings) -> Device:
         When a device or a precision was asked for that this machine does not have.
 
     """
+    cpu_threads.use(settings.threads)
     device, reason = _pick(settings.device)
     precision = settings.precision if settings.precision != "auto" else _fast_precision(device)
     if precision == "bf16" and device.type == "mps" and not torch.backends.mps.is_macos_or_newer(14, 0):
         raise UserError("The GPU of a Mac computes in bf16 from macOS 14 on. Choose --precision fp32.")
-    return Device(device, precision, f"{_name(device)}, {precision}", reason)
+    tunes = device.type == "cpu" and settings.threads == cpu_threads.AUTO
+    return Device(device, precision, f"{_name(device)}, {precision}", reason, tunes)
 
 
 def place(network: nn.Module, device: Device) -> nn.Module:

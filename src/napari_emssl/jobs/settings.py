@@ -85,6 +85,13 @@ class DeviceSettings(Settings):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Arithmetic of the network; auto uses bf16 if the hardware supports it."
     )
+    threads: str = Field(
+        "auto",
+        pattern=r"^(auto|[1-9]\d{0,3})$",
+        coerce_numbers_to_str=True,
+        description="Threads on the CPU: auto, or a number. auto takes one for each core, and where a time limit ends "
+        "a training, fewer while that is faster.",
+    )
 
 
 class LearningSettings(DeviceSettings):

@@ -18,8 +18,11 @@ _BEST_FIELDS = {"score", "step", "weights", "metrics"}
 _RESTART = "Leave out --resume to start from the beginning."
 _RANDOM_STATE = (torch.uint8, torch.get_rng_state().shape)
 MAY_CHANGE = frozenset(
-    {"steps", "epochs", "max_seconds", "validation_interval", "autosave_seconds", "workers", "device", "precision"}
-)
+    {
+        "steps", "epochs", "max_seconds", "validation_interval", "autosave_seconds", "workers", "device", "precision",
+        "threads",
+    }
+)  # fmt: skip
 """Settings that may differ in a resumed run: how long, how often to validate and save, and on what machine."""
 
 

@@ -100,6 +100,8 @@ class TrainingSchedule(Generic[BatchT]):
     autosave_seconds: float = 60.0
     epoch_steps: float | None = None
     """Steps in one pass over the training images, where passes are counted."""
+    tunes_threads: bool = False
+    """Whether the number of threads is left to the loop; it varies only where `max_seconds` alone ends the run."""
     data: str = ""
     """What is learnt from, as a sentence: a resumed run is warned where it is another one."""
     caption: str = ""

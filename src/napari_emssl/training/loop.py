@@ -13,6 +13,7 @@ from typing import Generic
 
 from torch import Tensor
 
+from ..cpu_threads import ThreadTuner
 from ..data.read_watch import HangingReadError
 from ..errors import UserError
 from ..jobs.events import Control, Finished, Notice, Preview, Update
@@ -102,15 +103,22 @@ class _TrainingRun(Generic[BatchT]):
         if self.steps.count == 0:
             yield from self._validate()
         yield from self._preview()
+        # where the clock alone ends the run, it decides on the result anyway, and so may the number of threads
+        tuner = ThreadTuner.where(self.schedule.tunes_threads and self.schedule.total is None)
+        with tuner.at_work():
+            yield from self._take_steps(tuner)
+            return (yield from self._end())
+
+    def _take_steps(self, tuner: ThreadTuner) -> Iterator[Update]:
         while not self._is_over():
             try:
-                self.steps.take(self._progress())
+                with tuner.timed():
+                    self.steps.take(self._progress())
             except HangingReadError:  # only where a stop was asked for: no step was begun
                 break
             self.health.record(self.steps.count, self.steps.losses)
             yield from self._after_step()
             self.control.wait_while_paused()
-        return (yield from self._end())
 
     def restore(self, path: Path) -> Iterator[Update]:
         saved = read_autosave(path, self.learner.kind)

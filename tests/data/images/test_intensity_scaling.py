@@ -93,3 +93,30 @@ def test_of_a_lazy_stack_few_planes_are_read() -> None:
     assert len(stack.read) == 64
     assert {0, 4999} <= set(stack.read)
     np.testing.assert_allclose(levels, (100 - 30.9, 100 + 30.9), atol=0.7)
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from([np.uint8, np.uint16, np.int32, np.float16, np.float32, np.float64]),
+        hnp.array_shapes(min_dims=2, max_dims=2, max_side=12),
+    ),
+    st.floats(-100, 100),
+    st.floats(0.5, 1000),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_values_are_those_of_the_plain_formula_to_the_bit(
+    plane: np.ndarray, black: float, span: float, clip: bool
+) -> None:
+    levels = Levels(black, black + span)
+    kind = np.float32 if plane.dtype.itemsize <= 2 else np.float64
+    with np.errstate(all="ignore"):
+        plain = (plane.astype(kind) - kind(levels.black)) / kind(levels.white - levels.black)
+        plain = np.nan_to_num(plain, nan=0.0, posinf=1.5, neginf=0.0)
+        plain = np.asarray(np.clip(plain, -0.5, 1.5) if clip else plain, np.float32)
+        before = plane.copy()
+        unit = levels.to_unit(plane, clip)
+        back = np.asarray(np.asarray(unit, np.float64) * (levels.white - levels.black) + levels.black, np.float32)
+        assert np.array_equal(levels.from_unit(unit), back, equal_nan=True)
+    assert np.array_equal(unit, plain, equal_nan=True)
+    assert plane.tobytes() == before.tobytes()

@@ -1,6 +1,7 @@
 """Units of length and time as files spell them, and the size of a pixel in nm."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple, SupportsFloat
 
 _METRES = {"": 1e9, "p": 1e-3, "n": 1.0, "u": 1e3, "m": 1e6, "pico": 1e-3, "nano": 1.0, "micro": 1e3, "milli": 1e6}
@@ -41,6 +42,7 @@ class PixelNm(NamedTuple):
         return (self.height + self.width) / 2
 
 
+@lru_cache(256)
 def _word(unit: str | None) -> str:
     """Bare lower-case word for a unit: without brackets, "/pixel" and plural, "u" for micro."""
     text = str(unit or "").strip().strip("\x00").strip().lower()

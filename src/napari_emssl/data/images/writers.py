@@ -212,9 +212,9 @@ def create_zarr(
 
     path = Path(path)
     check_free(path, overwrite)
-    group = zarr.create_group(path, zarr_format=3, overwrite=overwrite)
     known = _axes_of(shape, axes)
-    group.attrs["ome"] = single_level(known, pixel_size_nm)
+    attributes = {"ome": single_level(known, pixel_size_nm)}
+    group = zarr.create_group(path, zarr_format=3, overwrite=overwrite, attributes=attributes)
     return group.create_array(
         "0",
         shape=shape,

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import time
@@ -17,13 +16,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ...errors import UserError
+from ..read_ahead import made_ahead
 from .unlabelled_patches import UnlabelledPatches
 
 T = TypeVar("T")
 
 _AHEAD = 3
 """Batches that the thread keeps ready."""
-_LOOK_SECONDS = 0.1
 _END_SECONDS = 10.0
 """A batch is read in less; what takes longer at the end of a training hangs."""
 _SAFE_PATH = "PYTHONSAFEPATH"
@@ -247,45 +246,11 @@ def by_thread(batches_at: Dataset[T], positions: Positions, pinned: Callable[[T]
     pinned
         Moves a batch to memory from which a GPU copies while it computes; called where there is CUDA.
 
-    Yields
-    ------
-    T
+    Returns
+    -------
+    Iterator
         The batches; what making one raises is raised here.
 
     """
-    ready: queue.Queue[T | BaseException] = queue.Queue(_AHEAD)
-    over = threading.Event()
     make = (lambda batch: pinned(batches_at[batch])) if torch.cuda.is_available() else batches_at.__getitem__
-    thread = threading.Thread(target=_fill, args=(make, positions, ready, over), name="reading patches", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        over.set()
-        thread.join(_END_SECONDS)  # a read that hangs is left to itself: the thread ends with the program
-
-
-def _fill(
-    make: Callable[[list[int]], T],
-    positions: Positions,
-    ready: "queue.Queue[T | BaseException]",
-    over: threading.Event,
-) -> None:
-    """Fill the queue until the batches end; errors are passed on to the training."""
-    for batch in positions:
-        try:
-            item: T | BaseException = make(batch)
-        except BaseException as error:
-            item = error
-        while not over.is_set():
-            try:
-                ready.put(item, timeout=_LOOK_SECONDS)
-                break
-            except queue.Full:
-                continue
-        if over.is_set() or isinstance(item, BaseException):
-            return
+    return made_ahead(make, positions, _AHEAD, "reading patches")

@@ -21,6 +21,7 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cpu_threads import leave_a_core
 from ...errors import UserError
 from ...resources import is_out_of_memory
 from ..events import Control, Job
@@ -194,6 +195,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide
     if sys.platform != "win32":
         os.nice(5)  # the viewer goes first
+    leave_a_core()
     handle, folder, *last = sys.argv[1:]
     sys.path += last
     Worker(Connection(int(handle)), Path(folder)).main()

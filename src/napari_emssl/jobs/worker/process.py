@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from ...cpu_threads import wait_passively
 from ...errors import UserError
 from .channel import Channel, Connection
 from .lazy_arrays import LazyArrayServer
@@ -176,13 +177,15 @@ def _start(theirs: Connection, folder: Path) -> "subprocess.Popen[bytes]":
     search = os.pathsep.join(str(entry) for entry in entries if entry != here or entry == package)
     # A module of the user may lie in the current folder, but no file there takes the place of an installed one.
     last = [str(here)] if here in entries else []
+    environment = {**os.environ, "PYTHONPATH": search}
+    wait_passively(environment)
     with (folder / _LOG).open("wb") as log:
         return subprocess.Popen(
             [*command, str(handle), str(folder), *last],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": search},
+            env=environment,
             **options,
         )
 

@@ -69,7 +69,12 @@ class FineTuner(ABC):
         """Names of the weights that did not come with the start."""
         self.network = place(network, context.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.optimiser = torch.optim.Adam(self.network.parameters(), context.settings.learning_rate)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), context.settings.learning_rate, fused=True)
+        # the counter of batches in a norm is an integer and has no mean
+        self._means, self._values = (
+            [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+            for network in (self.average, self.network)
+        )
         self.step = 0
         self._to_train_mode()
 
@@ -201,9 +206,7 @@ class FineTuner(ABC):
         """Exponential moving average of weights and norm statistics, faster at the beginning; or a mere copy."""
         # (1 + step) / (10 + step), as in Polyak averaging of TensorFlow: random weights must not linger in the mean
         rate = 1 - min(_AVERAGING, (1 + self.step) / (10 + self.step)) if self.settings.averaging else 1.0
-        for mean, value in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if mean.is_floating_point():  # the counter of batches in a norm is an integer and has no mean
-                mean.lerp_(value, rate)
+        torch._foreach_lerp_(self._means, self._values, rate)
 
     def _to_train_mode(self) -> None:
         """Norm statistics that came with the start stay as they are, if asked for."""

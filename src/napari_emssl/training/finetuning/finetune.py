@@ -131,13 +131,14 @@ class _FinetuneRun:
         self._new_classes = training.new_classes(start, self._names) if start else []
         self._start = training.adapted(start, self._names) if start else None
         self._network = _network_spec(self._start, self._settings, data)
+        self._device = choose_device(request.settings)
         self._snapshots: SnapshotLearner | None = None
         self._facts: dict[str, object] = {}
 
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Build the network, give it the weights of the start, and train."""
         settings, data, start = self._settings, self._data, self._start
-        device = choose_device(settings)
+        device = self._device
         if start and begins_in_context(start, data, settings):
             yield from self._events_in_context(start, device, control)
             return
@@ -228,6 +229,7 @@ class _FinetuneRun:
             autosave_seconds=settings.autosave_seconds,
             patience=settings.patience,
             epoch_steps=per_epoch if settings.sampling == "epochs" else None,
+            tunes_threads=self._device.tunes_threads,
             data=self._data.summary,
         )
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...data.patches.labelled import LabelledPlane
@@ -64,8 +63,6 @@ def live_preview_in_context(generator: str, settings: ContextSettings) -> Job[No
     """
 
     def events(control: Control) -> Iterator[Update | Finished[None]]:
-        # threads that wait for each other on a core that the viewer needs are far slower than one thread less
-        torch.set_num_threads(max(1, torch.get_num_threads() - 1))
         predictor = ContextPredictor(context_generator(generator), settings)
         yield Started(predictor.device.label, predictor.device.reason, "Waiting for paint.")
         yield from answer_queries(predictor, control)

@@ -245,6 +245,7 @@ class _GatheredRun:
             autosave_seconds=settings.autosave_seconds,
             patience=settings.patience,
             epoch_steps=epoch_steps,
+            tunes_threads=self.device.tunes_threads and self.group.size == 1,
             data=data,
             caption="a held-out patch, the same throughout",
         )

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _FEI, _ZEISS, _SIS, _TVIPS, _TESCAN, _TITAN = (34680, 34682), 34118, (33471, 33560), 37706, 50431, 34683
 _DM_UNITS, _DM_SCALES = (65003, 65004), (65009, 65010)
 """Units and scales of the first two axes in a TIFF saved by DigitalMicrograph."""
+_MAKE = 271
+_OF_MAKERS = frozenset((*_FEI, _ZEISS, *_SIS, _TVIPS, _TESCAN, _TITAN, *_DM_UNITS, *_DM_SCALES, _MAKE))
+"""Without any of these tags no rule of a maker finds anything."""
 _CM_IN_INCH = 2.54
 Found = Mapping[str, object]
 
@@ -40,6 +43,8 @@ def tiff_pixel(tif: "TiffFile", page: "TiffPage", path: Path) -> PixelNm | None:
 
 
 def _of_makers(page: "TiffPage") -> PixelNm | None:
+    if _OF_MAKERS.isdisjoint(page.tags.keys()):
+        return None
     found = (_quietly(rule, page) for rule in (_fei, _titan, _zeiss, _sis, _tvips, _tescan, _jeol, _digital_micrograph))
     return next(filter(None, found), None)
 
@@ -56,6 +61,8 @@ def _of_other_pages(tif: "TiffFile", page: "TiffPage") -> PixelNm | None:
     """What stands on another page of the same size: JEOL and Olympus write their tag on the second one."""
     for number in range(min(len(tif.pages), 16)):
         other = tif.pages[number]
+        if other is page:
+            continue
         size = getattr(other, "imagelength", None), getattr(other, "imagewidth", None)
         if hasattr(other, "tags") and size == (page.imagelength, page.imagewidth) and (found := _of_makers(other)):
             return found
@@ -170,7 +177,7 @@ def _tescan(page: "TiffPage") -> PixelNm | None:
 
 def _jeol(page: "TiffPage") -> PixelNm | None:
     """JEOL's TEM software: the resolution is that on the camera, and the magnification stands in an XML text."""
-    if str(_value(page, 271) or "").strip("\x00 ") != "JEOL Ltd.":
+    if str(_value(page, _MAKE) or "").strip("\x00 ") != "JEOL Ltd.":
         return None
     lines = "".join(line.strip(" \r\n\t\x01\x00") for line in page.description.split("\n"))
     named = {node.tag.rpartition("}")[2]: (node.text or "").strip() for node in ElementTree.fromstring(lines).iter()}

@@ -14,6 +14,7 @@ from ..rosettasciio import pixel_of_tiff
 from ..units import PixelNm
 from .calibration import tiff_pixel
 from .pages import TiffPages, check_whole, open_tiff, raise_on_lost_pages
+from .plain import plain_header
 from .stacks import Stack, TiffContents, contents_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ def read_tiff(path: Path, select: Select) -> list[RawImage]:
 
 def read_tiff_header(path: Path) -> ImageHeader | None:
     """Return the header of the image of a grey TIFF that its reader takes; None where only the reader can tell."""
+    return plain_header(path) or opened_header(path)
+
+
+def opened_header(path: Path) -> ImageHeader | None:
+    """Do the same by opening the file, which any TIFF can be."""
     with raise_on_lost_pages(), open_tiff(path) as tif:
         contents = contents_of(tif, path)
         stack = contents.stacks[contents.default]
