@@ -1,4 +1,4 @@
-"""Layers that go and come: never both in one turn of the event loop, and often."""
+"""Layers that go and come: never both in one turn of the event loop, though it happens again and again."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from napari_emssl.gui.layers.layers import snapshot_of
 from napari_emssl.gui.layers.previews import PreviewLayer
 
 pytestmark = pytest.mark.gui
-ROUNDS = 20
+ROUNDS = 4
 
 
 class OneTurn:

@@ -119,7 +119,7 @@ def test_the_wheel_zooms_only_after_a_click(plot, qtbot, clicked):
     for step in range(100):
         plot.add(step, {"loss": 1.0}, {})
     plot.draw()
-    QApplication.processEvents()
+    plot.view.grab()
     if clicked:
         plot.activateWindow()
         plot.view.setFocus()
