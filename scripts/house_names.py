@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -14,13 +15,13 @@ FOR_THE_PROMPT = {"copyright", "credits", "exit", "quit", "license", "help"}
 BUILTINS = {name for name in dir(builtins) if name[0] != "_"} - FOR_THE_PROMPT
 
 
-def public(house: House) -> Iterator[Function | ast.ClassDef]:
-    """Classes, functions and methods of any class whose own name has no underscore in front."""
-    pending = [node for file in house.files for node in ast.iter_child_nodes(file.nodes[0])]
-    for node in pending:
-        pending += node.body if isinstance(node, ast.ClassDef) else []
+def public(house: House) -> Iterator[tuple[str, Definition]]:
+    """Classes, functions and methods of any class whose own name has no underscore in front, each with its file."""
+    pending = [(file.path, node) for file in house.files for node in ast.iter_child_nodes(file.nodes[0])]
+    for path, node in pending:
+        pending += [(path, inner) for inner in node.body] if isinstance(node, ast.ClassDef) else []
         if isinstance(node, Definition) and not node.name.startswith("_"):
-            yield node
+            yield path, node
 
 
 def parameters(node: ast.AST) -> int:
@@ -29,6 +30,12 @@ def parameters(node: ast.AST) -> int:
         return 0
     names = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
     return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def describes_parameters(node: Definition) -> bool:
+    """Whether a docstring has the section Parameters, or the signature holds the help of a terminal's flags."""
+    section = re.search(r"^ *Parameters\n *-{3,}", ast.get_docstring(node) or "", re.MULTILINE)
+    return bool(section) or (isinstance(node, Function) and "Parameter(" in ast.unparse(node.args))
 
 
 def twice(house: House, *kinds: type) -> dict[str, list[str]]:

@@ -8,7 +8,8 @@ imports and floors:
   `__init__` of a folder only where an import names it. The figure in brackets counts every `__init__` on the way too.
 * lines of a function: from `def` to its end, without decorators; nested functions and methods count.
 * `Any`: outside import lines. Comments "for people" are those that are no instruction to a tool.
-* public names: classes, functions and methods whose own name has no underscore in front. Sections are numpydoc's.
+* public names: classes, functions and methods whose own name has no underscore in front. Sections are numpydoc's; in
+  place of `Parameters` a command of the terminal may have the help of its flags in its signature.
 * builtins: classes, functions, parameters and variables count; attributes, methods and imported names do not,
   unless ``as`` renames them.
 * questions for a task: `==`, `!=`, `in` or `case` with a task's literal name or with a group of tasks.
@@ -22,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from house_names import lengths, parameters, public, shadows, twice
+from house_names import Definition, describes_parameters, lengths, parameters, public, shadows, twice
 from house_tree import House, closure, read_house
 
 CAPS = {"cli": 18}
@@ -45,11 +46,16 @@ def reached(house: House, *starts: tuple[str, ...]) -> str:
     return f"{len(closure(house.loads, there))} ({len(closure(house.loads_inits, there))})"
 
 
-def share(house: House, least: int, section: str) -> str:
-    """The share of public names of so many parameters or more whose docstring has a numpydoc section like `section`."""
-    docs = [ast.get_docstring(node) or "" for node in public(house) if parameters(node) >= least]
-    count = sum(bool(re.search(rf"^ *({section})\n *-{{3,}}", doc, re.MULTILINE)) for doc in docs)
-    return f"{100 * count / max(len(docs), 1):.1f} % ({count} of {len(docs)})"
+def has_section(node: Definition) -> bool:
+    """Whether a docstring has any section of numpydoc."""
+    return bool(re.search(rf"^ *({SECTIONS})\n *-{{3,}}", ast.get_docstring(node) or "", re.MULTILINE))
+
+
+def share(house: House, least: int, described: Callable[[Definition], bool]) -> str:
+    """The share of public names of so many parameters or more that are described as asked."""
+    nodes = [node for _, node in public(house) if parameters(node) >= least]
+    count = sum(map(described, nodes))
+    return f"{100 * count / max(len(nodes), 1):.1f} % ({count} of {len(nodes)})"
 
 
 def length_row(house: House) -> str:
@@ -117,9 +123,9 @@ MEASURES: dict[str, Callable[[House], str]] = {
     "`Any` anywhere per 1000 lines": lambda h: any_row(h, r"\bAny\b"),
     "lines with a comment": lambda h: comment_row(h, "#"),
     "lines with a comment for people": lambda h: comment_row(h, r"#(?!\s*(noqa|type:|pragma|fmt:))"),
-    "public names with sections in their docstring": lambda h: share(h, 0, SECTIONS),
-    "public functions of 3 parameters or more with `Parameters`": lambda h: share(h, 3, "Parameters"),
-    "public functions of 3 parameters or more with any section": lambda h: share(h, 3, SECTIONS),
+    "public names with sections in their docstring": lambda h: share(h, 0, has_section),
+    "public functions of 3 parameters or more with `Parameters`": lambda h: share(h, 3, describes_parameters),
+    "public functions of 3 parameters or more with any section": lambda h: share(h, 3, has_section),
     "public class names in more than one file": lambda h: str(len(twice(h, ast.ClassDef))),
     "public class and function names in more than one file": lambda h: str(len(twice(h, object))),
     "names that shadow a builtin": lambda h: str(len([*shadows(h)])),

@@ -71,7 +71,7 @@ def lazily(viewer, widget, film):
     foreseen(widget)
     viewer.dims.set_current_step(0, 41235)
     widget.begin()
-    wait(90, lambda: "is computed where you look on" in widget.panel.message.text)
+    wait(90, lambda: "is computed for the plane in view on" in widget.panel.message.text)
     viewer.reset_view()
     take(viewer, "apply-lazy")
     viewer.layers.remove(viewer.layers[f"80000 frames | {MODEL}"])

@@ -151,6 +151,11 @@ OFFENDERS: list[tuple[Rule, dict[str, str], str]] = [
         f"{LOOP}:1 switches a rule for names off: # noqa: E501, A001",
     ),
     (house.names_let_off, {LOOP: "x = 1  # noqa"}, f"{LOOP}:1 switches a rule for names off: # noqa"),
+    (
+        house.silent_parameters,
+        {LOOP: "class Loop:\n    def run(self, a, b, *, c): ...\n    def stop(self, a, b, *more): ..."},
+        f"{LOOP}:2 run has 3 parameters and no section Parameters.",
+    ),
 ]  # fmt: skip
 
 

@@ -17,8 +17,8 @@ import torch
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.images.opening import read_image
 from napari_emssl.data.patches.corruption import corrupt
+from napari_emssl.models.build import build_network
 from napari_emssl.models.model_file import Model, read_model
-from napari_emssl.models.weights import build_network
 from napari_emssl.models.zoo import export_model, find_model, list_models
 
 PATCH = 224

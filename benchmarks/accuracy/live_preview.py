@@ -26,7 +26,7 @@ from napari_emssl.data.labels.sparse_painting import count_objects, paint_few
 from napari_emssl.inference.apply import apply
 from napari_emssl.inference.tiles import padded
 from napari_emssl.jobs.settings import FinetuneSettings
-from napari_emssl.models.weights import build_network
+from napari_emssl.models.build import build_network
 from napari_emssl.models.zoo import load_model
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.live_preview.filters import FilterPredictor

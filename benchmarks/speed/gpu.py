@@ -33,8 +33,9 @@ from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.devices import Device, choose_device
 from napari_emssl.jobs.pretrain_settings import PretrainSettings
 from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
+from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import Card, ClassInfo, Model, NetworkSpec
-from napari_emssl.models.weights import network_of, to_numpy
+from napari_emssl.models.weights import to_numpy
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.pretraining.pix2pix import Pix2Pix
 

@@ -30,7 +30,8 @@ EDGE, DISTINCT, SIMULATED = 2048, 4, 512
 MODEL = """
 import sys
 from napari_emssl.models.model_file import Card, ClassInfo, Model, NetworkSpec, save_model
-from napari_emssl.models.weights import network_of, to_numpy
+from napari_emssl.models.build import network_of
+from napari_emssl.models.weights import to_numpy
 spec = NetworkSpec(name="unet-2-44", width=4)
 classes = (ClassInfo(name="background"), ClassInfo(name="particle"))
 card = Card(name="random weights", task="segment", network=spec, classes=classes)

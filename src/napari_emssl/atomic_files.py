@@ -24,7 +24,7 @@ _NAME = re.compile(
 )
 _LONGEST_NAME = 200
 _FORGOTTEN_SECONDS = 7 * 86_400.0
-"""What another computer began so long ago it will not go on with."""
+"""After this time, what another computer began is taken to be abandoned."""
 _BUSY_SECONDS, _LOOK_SECONDS = 2.0, 0.05
 """How long Windows is asked again whether a file may be renamed."""
 _swept: set[Path] = set()

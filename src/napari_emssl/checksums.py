@@ -51,7 +51,7 @@ def check_sum(path: Path, metadata: Mapping[str, str], with_weights: bool) -> No
                 total = zlib.crc32(part, total)
             found.append(str(total))
     if words[: len(found)] != found:
-        raise UserError(f"'{path}' is damaged: its checksum is not the one of its making. Fetch or copy it again.")
+        raise UserError(f"'{path}' is damaged: its contents do not match its checksum. Fetch or copy it again.")
 
 
 def _checksum_of(card: str, header: Mapping[str, object]) -> int:

@@ -31,7 +31,7 @@ class _Judged(NamedTuple):
     scores: list[float]
     seconds: float
 
-    def told(self) -> str:
+    def describe(self) -> str:
         others = float(np.mean(self.scores[1:]))
         return f"{self.scores[0]:.3f} on the rest of that plane, {others:.3f} on the {len(self.scores) - 1} others"
 
@@ -68,7 +68,7 @@ def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str 
         )  # fmt: skip
         save_model(begun, folder / "in-context.safetensors")
         first = _Judged(_segment(begun, sample, folder, "in-context"), time.monotonic() - clock)
-        yield Notice(f"Without training, after {first.seconds:.0f} s: Dice {first.told()}. Training begins there.")
+        yield Notice(f"Without training, after {first.seconds:.0f} s: Dice {first.describe()}. Training begins there.")
         training = finetune(
             [sample.images[0]], targets, chosen, start, name="demo", class_names=["particle"], licence=_LICENCE,
             command=command,
@@ -133,6 +133,6 @@ def _segment(model: Model, sample: GoldSample, folder: Path, name: str) -> list[
 def _sentence(folder: Path, first: _Judged, trained: _Judged) -> str:
     return (
         f"Three particles of one plane were painted. Dice against the truth: in context, after {first.seconds:.0f} s, "
-        f"{first.told()}; fine-tuned, after {trained.seconds:.0f} s, {trained.told()}. Models, labels, pictures and "
-        f"curves are in {folder}."
+        f"{first.describe()}; fine-tuned, after {trained.seconds:.0f} s, {trained.describe()}. Models, labels, "
+        f"pictures and curves are in {folder}."
     )

@@ -56,8 +56,8 @@ def test_every_command_takes_one_image_of_several(tell: Tell, tmp_path: Path) ->
     model = tmp_path / "m.safetensors"
     told = tell("finetune", *pairs, "--image", "all", "-o", model, "--steps", "1", *FINETUNE)
     assert told.status == 0, told.err
-    assert "is taken" not in told.err
-    assert "'BF' is taken" in tell("evaluate", model, *pairs, "--device", "cpu").err
+    assert "is used" not in told.err
+    assert "'BF' is used" in tell("evaluate", model, *pairs, "--device", "cpu").err
     told = tell("evaluate", model, *pairs, "--image", "all", "--json", "-", "--device", "cpu")
     assert len(json.loads(told.out)["images"]) == 4
     refused(tell("evaluate", model, *pairs, "--image", "HAADF", "--device", "cpu"), "'BF', 'DF'")

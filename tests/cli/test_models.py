@@ -79,7 +79,7 @@ def test_a_model_of_a_registry_is_listed_described_pulled_and_own_then(
     assert rows(tell)["far"]["origin"] == "own"
     told = tell("models", "pull", "far")
     assert (told.status, len(server.asked)) == (0, 2)
-    assert "is there already" in told.out
+    assert "is already here" in told.out
     assert tell("models", "pull", "far", "--name", "other").status == 0
     assert {"far", "other"} <= rows(tell).keys()
 
@@ -95,13 +95,13 @@ def test_pull_takes_an_address_with_its_checksum(tell: Tell, model: Path, server
     assert tell("models", "pull", url, "--sha256", sum_of(model).upper(), "--name", "mine").status == 0
     assert read_card(home / "models" / "mine.safetensors").name == "far"
     assert json.loads(tell("models", "info", "mine", "--json").out)["name"] == "mine"
-    assert "'mine' is there already" in tell("models", "pull", url, "--sha256", sum_of(model)).out
+    assert "'mine' is already here" in tell("models", "pull", url, "--sha256", sum_of(model)).out
 
 
 def test_pull_says_what_does_not_fit(tell: Tell, registry: Path, home: Path) -> None:
     refused(tell("models", "pull", "nope"), "'nope'", "Models to download: far")
     refused(tell("models", "pull", "far", "--sha256", "0" * 64), "Leave it out")
-    refused(tell("models", "pull", "unet-3-96"), "here already")
+    refused(tell("models", "pull", "unet-3-96"), "already here")
     registry.with_name("bad.json").write_text("{")
     told = tell("models", "list", "--json")
     assert told.status == 0
@@ -254,7 +254,9 @@ def test_weights_of_another_program_become_a_start_that_can_be_compared(tell: Te
         image = np.random.default_rng(n).random((64, 64), np.float32)
         write_image(tmp_path / "images" / f"{n}.tif", image)
         write_image(tmp_path / "masks" / f"{n}.tif", (image > 0.5).astype(np.uint8))
-    refused(tell("apply", "lab-unet-2-44", tmp_path / "images", "-o", tmp_path / "out"), "part is missing", "Fine-tune")
+    refused(
+        tell("apply", "lab-unet-2-44", tmp_path / "images", "-o", tmp_path / "out"), "lacks some weights", "Fine-tune"
+    )
     settings = ("--steps", 2, "--seeds", 1, "--patch", 32, "--batch-size", 2, "--device", "cpu", "--quiet")
     pairs = ("--images", tmp_path / "images", "--targets", tmp_path / "masks")
     told = tell("compare", *pairs, "--starts", "lab-unet-2-44", "-o", tmp_path / "compared", *settings)
@@ -265,10 +267,10 @@ def test_weights_of_another_program_become_a_start_that_can_be_compared(tell: Te
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--author", "A"], "--author goes into a package for other programs. Add --bioimageio"),
-        (["--sample", "a.tif"], "--sample goes into a package"),
+        (["--author", "A"], "--author is only for packages for other programs. Add --bioimageio"),
+        (["--sample", "a.tif"], "--sample is only for packages"),
         (["--bioimageio", "--float16"], "--float16 is for model files"),
-        (["--bioimageio", "--overwrite"], "A package replaces nothing"),
+        (["--bioimageio", "--overwrite"], "A package never replaces files"),
         (["--bioimageio", "--author", "A; 1234"], "not an ORCID"),
         (["--bioimageio", "--cite", "Doe 2026"], "no citation"),
         (["--bioimageio", "--sample", "gone.tif"], "no file or folder 'gone.tif'"),

@@ -59,7 +59,7 @@ def test_bad_input_is_a_sentence_and_leaves_nothing(tell: Tell, files: Path) -> 
     np.save(files / "images" / "stack.npy", np.stack([scene(0)[0]] * 3))
     np.save(files / "stack.npy", painted(scene(0)[1]))
     for painting, sentence in [
-        (files / "paintings", f"No image has the name of '{stray}'"),
+        (files / "paintings", f"The painting '{stray}'"),
         (stray, "No image has a target of the same name"),
         (files / "images" / "film_0.npy", "is given as an image and as a painting"),
         (files / "stack.npy", "is one plane, but image 'stack' has 3"),

@@ -37,8 +37,8 @@ def test_simulate_stem_writes_the_folders(tmp_path: Path, tell: Tell) -> None:
         (["--workers", "0"], "--workers must be at least 1"),
         (["--pixel-size-nm", "7"], "--pixel-size-nm"),
         (["--format", "jpeg"], "jpeg"),
-        (["--a-nm", "0.4"], "needs a crystal"),
-        (["--crystal", "own.cif", "--elements", "Au"], "needs a crystal"),
+        (["--a-nm", "0.4"], "needs a kind of crystal"),
+        (["--crystal", "own.cif", "--elements", "Au"], "needs a kind of crystal"),
     ],
 )
 def test_bad_words_are_a_sentence_and_leave_nothing(

@@ -10,9 +10,9 @@ from random_models import random_in_context, random_model
 from napari_emssl.errors import UserError
 from napari_emssl.export.bioimageio import TOLERANCE
 from napari_emssl.export.portable import PortableNetwork, run_onnx, run_torchscript, write_onnx, write_torchscript
+from napari_emssl.models.build import build_network
 from napari_emssl.models.model_file import Model
 from napari_emssl.models.objectives import objective_of
-from napari_emssl.models.weights import build_network
 
 pytest.importorskip("onnxruntime", reason="the extra 'export' is not installed; tox -e export has it")
 

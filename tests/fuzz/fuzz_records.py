@@ -38,10 +38,10 @@ from napari_emssl.jobs.settings import (
     MeasureSettings,
     PackSettings,
 )
+from napari_emssl.models.build import build_network
 from napari_emssl.models.imports.import_weights import import_weights
 from napari_emssl.models.model_file import NetworkSpec, read_card, read_model, save_model
 from napari_emssl.models.package import model_file_in
-from napari_emssl.models.weights import build_network
 from napari_emssl.simulation.collage.settings import CollageSettings
 from napari_emssl.simulation.hrtem.settings import HRTEMSettings
 from napari_emssl.simulation.stem.settings import STEMSettings

@@ -13,7 +13,7 @@ from napari_emssl.inference.apply import apply
 from napari_emssl.inference.tiles import TilePlan, TileRegion, choose_tile, default_halo, fitted, padded, reach, split
 from napari_emssl.jobs.devices import choose_device
 from napari_emssl.jobs.settings import ApplySettings
-from napari_emssl.models.weights import build_network
+from napari_emssl.models.build import build_network
 from napari_emssl.networks.generators import UNET_DILATIONS, build_generator
 
 CPU = choose_device(ApplySettings(device="cpu", precision="fp32"))

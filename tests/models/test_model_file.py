@@ -12,8 +12,8 @@ from random_models import reconstructor
 from safetensors.numpy import load_file, save_file
 
 from napari_emssl.errors import UserError
+from napari_emssl.models.build import build_network
 from napari_emssl.models.model_file import Model, count_parameters, half, read_card, read_model, save_model
-from napari_emssl.models.weights import build_network
 from napari_emssl.networks.generators import generator_names
 
 

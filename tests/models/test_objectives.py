@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import NetworkSpec
 from napari_emssl.models.objectives import RestorationObjective, SegmentationObjective
-from napari_emssl.models.weights import network_of, to_numpy, transfer
+from napari_emssl.models.weights import to_numpy, transfer
 
 
 @given(st.integers(1, 4), st.integers(0, 1000))

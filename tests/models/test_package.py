@@ -42,7 +42,7 @@ def test_any_other_file_is_given_as_it_is(tmp_path: Path) -> None:
 def test_packages_without_a_model_are_refused(package: Path, tmp_path: Path) -> None:
     (package / "model.safetensors").unlink()
     for path in (package, zipped(package)):
-        with pytest.raises(UserError, match="no package that napari-emssl exported"), model_file_in(path):
+        with pytest.raises(UserError, match="was not exported by napari-emssl"), model_file_in(path):
             pass
     (tmp_path / "damaged.zip").write_bytes(zipped(package).read_bytes()[:-40])
     with pytest.raises(UserError, match="cannot be unpacked"), model_file_in(tmp_path / "damaged.zip"):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from napari_emssl.models.build import build_network, network_of
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, read_model, save_model
-from napari_emssl.models.weights import build_network, network_of, to_numpy, transfer
+from napari_emssl.models.weights import to_numpy, transfer
 
 NETWORKS = [
     ("unet-3-96", False, False),

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import ndimage
 
+from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import NetworkSpec
-from napari_emssl.models.weights import network_of
 from napari_emssl.networks.image_to_image import WIDEST_SMOOTHING_PX, smoothed
 from napari_emssl.training.finetuning.noise_start import SMOOTHINGS_PX, silence
 

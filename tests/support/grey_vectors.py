@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import Card, Model, NetworkSpec
-from napari_emssl.models.weights import network_of, to_numpy
+from napari_emssl.models.weights import to_numpy
 
 
 def grey_generator() -> Model:

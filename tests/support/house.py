@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from house_names import lengths, shadows, twice
+from house_names import describes_parameters, lengths, parameters, public, shadows, twice
 from house_tree import DOORSTEP, Graph, House, closure, imports, origins
 
 FILES, FILES_OF = 14, {"cli": 18}
 FILE_LINES, FUNCTION_LINES = 320, 60
+DESCRIBED = 3
+"""From so many parameters on, a public function describes them."""
 VAGUE = {"utils", "helpers", "misc", "common"}
 VIEWER = {"napari", "qtpy", "magicgui", "superqt", "pyqtgraph", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 VERBS = ("training/pretraining/", "training/finetuning/", "inference/apply")
@@ -131,9 +133,17 @@ def names_let_off(house: House) -> Iterator[str]:
                 yield f"{file.path}:{line} switches a rule for names off: {comment}"
 
 
+def silent_parameters(house: House) -> Iterator[str]:
+    """Public functions of three parameters or more that do not say what these are."""
+    for path, node in public(house):
+        if parameters(node) >= DESCRIBED and not describes_parameters(node):
+            yield f"{path}:{node.lineno} {node.name} has {parameters(node)} parameters and no section Parameters."
+
+
 RULES = (
     climbing_imports, circles, full_folders, long_files, long_functions, vague_names, silent_folders, uninvited_imports,
     viewer_imports, torch_in_gui, doors_that_meet, verbs_that_meet, classes_twice, shadows, names_let_off,
+    silent_parameters,
 )  # fmt: skip
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
+from napari_emssl.models.build import build_network, network_of
 from napari_emssl.models.model_file import Card, ClassInfo, Model, NetworkSpec
 from napari_emssl.models.objectives import objective_of
-from napari_emssl.models.weights import build_network, network_of, to_numpy
+from napari_emssl.models.weights import to_numpy
 from napari_emssl.networks.generators import build_generator
 
 

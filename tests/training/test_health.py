@@ -105,7 +105,7 @@ def test_a_generator_of_no_use_is_said_once_when_it_had_its_time() -> None:
     assert not monitor.wants_preview(999, 0.9)
     assert monitor.wants_preview(1000, 0.25)
     (text,) = monitor.check_preview(pictures(0.2), 5000, 0.25)
-    assert "0.2 from the clean one, 0.1 if left as it is" in text
+    assert "differs from the clean one by 0.2, corrupted by 0.1" in text
     assert list(monitor.check_preview(pictures(0.2), 6000, 0.3)) == []
     assert not monitor.wants_preview(6000, 0.3)
 

@@ -10,9 +10,9 @@ import torch
 import napari_emssl as em
 from napari_emssl.inference.tiles import padded
 from napari_emssl.jobs.devices import choose_device, place
+from napari_emssl.models.build import build_network
 from napari_emssl.models.model_file import Model
 from napari_emssl.models.objectives import objective_of
-from napari_emssl.models.weights import build_network
 
 from .answers import Answer, Column, Probabilities
 from .micrographs import Trial

@@ -32,16 +32,16 @@ _COMMANDS = {
     "Without --steps, --epochs or --max-seconds it trains for a minute. Ctrl-C saves the best weights so far; "
     "--resume continues.",
     "apply": "Run a model over images, folders and stacks.",
-    "segment-in-context": "Segment images like what is painted in some of them, without training.\n\n"
-    "Paintings pair with images by name. In painting files 0 is background; with --zero unpainted it says nothing, 1 "
+    "segment-in-context": "Segment images from what is painted in a few of them, without training.\n\n"
+    "Paintings pair with images by name. In painting files 0 is background; with --zero unpainted, 0 is unpainted, 1 "
     "is background and 2, 3, ... are classes.",
     "evaluate": "Score a model against targets.",
     "compare": "Compare pretrained starts with random weights: the same recipe, images and seeds.\n\n"
     "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
     "that are complete; run the same command again to continue.",
     "reproduce": "Run a plan of data sets, networks, starts and seeds, and write its table, figures and page.\n\n"
-    "Plans for the paper's Tables 2 to 7 ship. Ctrl-C keeps the runs that are complete; the same command goes on, in "
-    "the middle of a run too.",
+    "Plans for the paper's Tables 2 to 7 ship. Ctrl-C keeps the runs that are complete; the same command continues, "
+    "even in the middle of a run.",
     "measure": "Measure the particles in masks or numbered labels: sizes, shapes, statistics.\n\n"
     "Touching particles of a mask are separated. Writes a CSV table, one row per particle, in nm where the pixel size "
     "is known, and prints mean, median, standard deviation and a log-normal fit of the equivalent diameters.",

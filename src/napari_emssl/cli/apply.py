@@ -101,7 +101,7 @@ def segment_in_context(
         ),
     ] = None,
     model: Annotated[
-        str | None, Parameter(group="Output", help="Keep the model among the own models, under this name.")
+        str | None, Parameter(group="Output", help="Keep the model among your own models, under this name.")
     ] = None,
     image: ImageChoice = None,
     output: ApplyOutput,
@@ -152,7 +152,7 @@ def _segment_in_context(
     made = in_context(shown, paintings, settings.context, generator, name=model, command=command)
     if model is not None:
         kept = add_model(made, output.overwrite)
-        print(f"Kept '{model}' among the own models: {kept}.", file=sys.stderr)
+        print(f"Kept '{model}' among your own models: {kept}.", file=sys.stderr)
     return _apply(made, images, output, settings, image)
 
 

@@ -41,7 +41,7 @@ def compare(
         ),
     ],
     overwrite: Annotated[
-        bool, Parameter(negative="", group="Output", help="Start again even if there is already a comparison.")
+        bool, Parameter(negative="", group="Output", help="Start over even if there is already a comparison.")
     ] = False,
     quiet: Quiet = False,
     settings: Annotated[CompareSettings, Parameter(name="*", group="Settings")] = CompareSettings(),

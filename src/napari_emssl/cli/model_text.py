@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
-from ..models.context_facts import context_of
+from ..models.card import context_of
 from ..models.model_file import Card, Stage, count_parameters
 from ..models.registry import RemoteModel
 from ..models.zoo import ZooEntry

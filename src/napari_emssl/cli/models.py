@@ -96,7 +96,7 @@ def pull_(
     wanted = _wanted(model, sha256, name)
     there = own_with_checksum(wanted.sha256, wanted.name)
     if there is not None:
-        print(f"'{there.stem}' is there already, with this SHA-256: {there}.")
+        print(f"'{there.stem}' is already here, with this SHA-256: {there}.")
         return 0
     from ..models.download import download
     from .progress import run_with_progress
@@ -117,10 +117,10 @@ def _wanted(model: str, sha256: str | None, name: str | None) -> Download:
             )
         return Download((check_url(model),), check_sha256(sha256), name)
     if sha256 is not None:
-        raise UserError("--sha256 goes with an address; that of a name is in its registry. Leave it out.")
+        raise UserError("--sha256 is for addresses; the checksum of a name is in its registry. Leave it out.")
     offer = read_offer()
     if model not in {item.name for item in offer.models} and model in {entry.name for entry in list_models()}:
-        raise UserError(f"'{model}' is here already: 'napari-emssl models info {model}' shows it.")
+        raise UserError(f"'{model}' is already here: 'napari-emssl models info {model}' shows it.")
     for complaint in offer.complaints:
         print(f"Warning: {complaint}", file=sys.stderr)
     return offer.find(model).download(name)
@@ -141,9 +141,9 @@ def import_(
     ] = None,
     mapping: Annotated[
         Literal["official", "timm", "plain"],
-        Parameter(help="Whose names the weights have: of the authors' code, of timm, or those of this program."),
+        Parameter(help="How the weights are named: as in the authors' code, in timm, or in this program."),
     ] = "official",
-    width: Annotated[int | None, Parameter(help="Width of the network, where it is not that of its name.")] = None,
+    width: Annotated[int | None, Parameter(help="Width of the network, if it is not the usual one.")] = None,
     norm: Annotated[Literal["batch", "instance"], Parameter(help="Norm of the network.")] = "batch",
     names: Annotated[bool, Parameter(negative="", help="List the name of every tensor that fits or does not.")] = False,
     name: Annotated[str | None, Parameter(help="Name to pick it by; by default the name on its card.")] = None,
@@ -191,7 +191,7 @@ def _with_report(
     for note in made.notes:
         print(note)
     if made.missing:
-        print("What is not in the file is drawn at random when a fine-tuning starts from it.")
+        print("Weights that are not in the file are drawn at random when fine-tuning starts from it.")
     return made.model
 
 
@@ -206,8 +206,8 @@ def export_(
         bool,
         Parameter(
             negative="",
-            help="Write a package for other programs, in the format of bioimage.io: TorchScript and ONNX, what is done "
-            "before and after, a sample, a page.",
+            help="Write a package for other programs, in the format of bioimage.io: TorchScript and ONNX, "
+            "preprocessing and postprocessing, a sample, a page.",
         ),
     ] = False,
     author: Annotated[
@@ -251,11 +251,11 @@ def export_(
 def _check_flags(package: bool, of_packages: list[str], float16: bool, overwrite: bool) -> None:
     """Refuse flags that would do nothing."""
     if of_packages and not package:
-        raise UserError(f"{of_packages[0]} goes into a package for other programs. Add --bioimageio, or leave it out.")
+        raise UserError(f"{of_packages[0]} is only for packages for other programs. Add --bioimageio, or leave it out.")
     if package and float16:
         raise UserError("--float16 is for model files; other programs compute in 32 bits. Leave it out.")
     if package and overwrite:
-        raise UserError("A package replaces nothing. Leave out --overwrite, and name a new folder.")
+        raise UserError("A package never replaces files. Leave out --overwrite, and name a new folder.")
 
 
 def _export_package(model: str, folder: Path, parties: Credits, sample: Path | None) -> None:
@@ -284,7 +284,7 @@ def remove_(
 ) -> None:
     """Delete one of your own models."""
     path = own_file(model)
-    if yes or _agreed(f"Delete '{model}' ({path})? It cannot be restored. [y/N] "):
+    if yes or _agreed(f"Delete '{model}' ({path})? This cannot be undone. [y/N] "):
         remove_model(model)
         print(f"Deleted '{model}'.")
     else:

@@ -18,8 +18,9 @@ ImageChoice = Annotated[
     str | None,
     Parameter(
         name="--image",
-        help="Which image of files with several (detectors, series): its name, its number from 1 on, or all. Default: "
-        "HAADF, or the data rather than a picture of it, or the first by name.",
+        help="Which image to use from files that hold several (detectors, series): its name, its number counted "
+        "from 1, or all. Default: HAADF; otherwise data rather than a picture of it; otherwise the first by "
+        "name.",
     ),
 ]
 

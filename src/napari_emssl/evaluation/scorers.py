@@ -96,7 +96,19 @@ class SegmentScorer(Scorer):
 
     @classmethod
     def for_model(cls, card: Card, targets: Sequence[Image], settings: EvaluateSettings) -> "SegmentScorer":
-        """Bring the targets to the classes of the model."""
+        """Bring the targets to the classes of the model.
+
+        Parameters
+        ----------
+        card, targets, settings
+            As for `scorer_of`.
+
+        Raises
+        ------
+        UserError
+            As for `scorer_of`.
+
+        """
         zero = resolve_zero(settings.zero, targets[0])
         merged = settings.merge_classes or trained_on_merged(card)
         known = None if merged else known_values(card, zero)
@@ -117,7 +129,14 @@ class SegmentScorer(Scorer):
         return cls(cores, names, merged)
 
     def add(self, number: int, name: str, result: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Score a plane; one with no painted pixel is only counted."""
+        """Score a plane; one with no painted pixel is only counted.
+
+        Parameters
+        ----------
+        number, name, result
+            As for `Scorer.add`; the result holds labels, 0 for background.
+
+        """
         target = self._targets[number]
         if not target.any():
             self._unpainted += 1
@@ -149,11 +168,25 @@ class RestoreScorer(Scorer):
 
     @classmethod
     def for_model(cls, card: Card, targets: Sequence[Image], settings: EvaluateSettings) -> "RestoreScorer":
-        """Return the scorer of a restoring model, whatever its task."""
+        """Return the scorer of a restoring model, whatever its task.
+
+        Parameters
+        ----------
+        card, targets, settings
+            As for `scorer_of`; only the targets count.
+
+        """
         return cls(targets)
 
     def add(self, number: int, name: str, result: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Score a plane; its truth is read now."""
+        """Score a plane; its truth is read now.
+
+        Parameters
+        ----------
+        number, name, result
+            As for `Scorer.add`; the result holds intensities in the units of the truth.
+
+        """
         target, index = self._planes[number]
         truth = target.plane(index)
         self._keep(name, restoration_scores(result, truth))

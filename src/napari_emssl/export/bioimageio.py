@@ -40,7 +40,7 @@ class Exported:
     difference: float
     """Largest difference between the exported files' results for the sample and the program's own."""
     missing: tuple[str, ...]
-    """What is still to be said before it can be published, each a part of a sentence."""
+    """What must still be given before it can be published, each as part of a sentence."""
 
     def describe(self) -> str:
         """Say what was written, and what is missing."""

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import UserError
+from ..models.build import build_network
 from ..models.model_file import Model
 from ..models.objectives import objective_of
 from ..models.tasks import task_of
-from ..models.weights import build_network
 from ..networks.in_context import InContextNetwork
 
 OPSET = 17

@@ -56,20 +56,20 @@ def _input(card: Card, grid: Grid) -> str:
     lines = [
         f"One grey-scale image, 2-D, of any unit. Its {scaling.low_percent:g} % and {scaling.high_percent:g} % "
         f"percentiles, of {fitted} as a whole and never of a tile, become 0 and 1; then it is clipped to -0.5 and 1.5. "
-        "Both steps are declared in the package. Replace NaN by the darkest value before.",
-        f"Height and width are multiples of {grid.stride} px, {grid.smallest} px or more. In tiles, a margin of "
-        f"{grid.halo} px of the image is to be cropped.",
+        "Both steps are declared in the package. Replace NaN by the darkest value first.",
+        f"Height and width are multiples of {grid.stride} px, {grid.smallest} px or more. When you run it in tiles, "
+        f"crop a margin of {grid.halo} px of the image.",
     ]
     if scaling.hot_pixels is not None:
         lines.append(
             "**Hot pixels are not declared.** In training, negative pixels were set to 0, and pixels more than "
             f"{scaling.hot_pixels:g} above the median of their image were replaced by the mean of their eight "
-            "neighbours. The format has no step for that: do so before."
+            "neighbours. The format has no step for that: do it beforehand."
         )
     if card.network.painted:
         lines.append(
-            f"The network looks at the image enlarged by {card.network.scale:g}; that is part of it, nothing needs to "
-            "be done."
+            f"The network looks at the image enlarged by {card.network.scale:g}; this is built in, so you need not do "
+            "anything."
         )
     if card.network.norm == "instance":
         lines.append("It normalises each image by its own statistics: give images whole, since tiles have others.")

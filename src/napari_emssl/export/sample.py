@@ -1,4 +1,4 @@
-"""The image by which whoever runs an exported model sees that it answers as it did here."""
+"""The image that shows whoever runs an exported model that it gives the same result as here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,10 @@ from ..data.images.intensity_scaling import CLIP, IntensityScaling
 from ..data.images.opening import read_image
 from ..errors import UserError
 from ..inference.reading import read_plane
+from ..models.build import build_network
 from ..models.model_file import Card, Model
 from ..models.objectives import objective_of
 from ..models.tasks import task_of
-from ..models.weights import build_network
 from ..simulation.hrtem.sample_data import sample_stack
 from ..simulation.stem.sample_data import simulate_pair
 from .tensors import EPSILON

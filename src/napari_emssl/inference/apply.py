@@ -232,7 +232,7 @@ def write_targets(
     Yields
     ------
     Update
-        Progress, previews, and what is to be said.
+        Progress, previews and notices.
 
     """
     work = [(image, NewFile(target, overwrite)) for image, target in targets.items()]

@@ -160,11 +160,11 @@ class Engine:
         return ImageDone(image.name, len(image), writer.done, failure)
 
     def _notes(self, image: Image) -> Iterator[Notice]:
-        """What is to be said of a file; which of several images is taken is said of the first such file only."""
+        """Remarks on a file; which of several images is used is reported for the first such file only."""
         yield from map(Notice, image.notes)
         if image.choice and not self._choice_said:
             self._choice_said = True
-            yield Notice(f"{image.choice} So it is with all other files.")
+            yield Notice(f"{image.choice} The same holds for all other files.")
 
     def _fill(self, image: Image, writer: PlaneWriter, count: "_Count") -> Generator[Update, None, UserError | None]:
         """Write the planes that are not there yet; return what ended that early, if it is to be skipped."""

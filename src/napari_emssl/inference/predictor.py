@@ -13,11 +13,11 @@ from ..data.images.intensity_scaling import Levels
 from ..jobs.devices import choose_device, place
 from ..jobs.events import Control, Notice
 from ..jobs.settings import ApplySettings
+from ..models.build import build_network
 from ..models.model_file import Model
 from ..models.objectives import objective_of
 from ..models.results import result_dtype, result_shape
 from ..models.tasks import task_of
-from ..models.weights import build_network
 from ..networks.norm import sees_whole_image
 from ..resources import is_out_of_memory
 from .memory import leaves, needs_of, release, usable_bytes

@@ -9,8 +9,8 @@ from torch import nn
 from ..jobs.devices import Device, choose_device, place
 from ..jobs.events import Control, Finished, Job, Started, Update
 from ..jobs.settings import DeviceSettings
+from ..models.build import network_of
 from ..models.model_file import NetworkSpec
-from ..models.weights import network_of
 from .memory import needs_of, usable_bytes
 from .tiles import NetworkProfile
 

@@ -105,7 +105,7 @@ def check_place(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
     if len(wanted.shape) > MOST_AXES:
         raise UserError(
             f"OME-Zarr holds at most {MOST_AXES} axes here, '{wanted.image}' has {len(wanted.shape)}. "
-            "Keep the result in memory, or have it computed when you look at it."
+            "Keep the result in memory, or have it computed when viewed."
         )
     if path.suffix.lower() != ".zarr":
         raise UserError(f"A result on disk is a folder whose name ends in .zarr, not '{path.name}'.")

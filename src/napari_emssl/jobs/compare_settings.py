@@ -22,16 +22,19 @@ class CompareSettings(RecipeSettings, SplitSettings):
         0.0,
         ge=0,
         le=0.5,
-        description="Share of the images held out to choose the best weights, which are scored then; 0 scores the "
+        description="Share of the images held out to choose the best weights, which are then scored; 0 scores the "
         "weights as they are.",
     )
     test: float = Field(
-        0.3, gt=0, le=0.9, description="Share of the images held out to be scored, where no test images are given."
+        0.3, gt=0, le=0.9, description="Share of the images held out for the test, if no test images are given."
     )
-    workers: int = Field(0, ge=0, le=256, description="Extra processes that make patches; with 0 a thread does.")
-    seeds: int = Field(3, ge=1, le=1000, description="Runs of every start; their seeds count up from --seed.")
+    workers: int = Field(0, ge=0, le=256, description="Extra processes that make patches; with 0, a thread makes them.")
+    seeds: int = Field(3, ge=1, le=1000, description="Runs of each start, with seeds counting up from --seed.")
     evaluations: int = Field(
-        7, ge=2, le=100, description="Most steps at which a run is scored: 0, the last, and 1, 2, 5, 10, ... before it."
+        7,
+        ge=2,
+        le=100,
+        description="Maximum number of steps at which a run is scored: 0, the last, and 1, 2, 5, 10, ... in between.",
     )
     train_count: int | None = Field(
         None,
@@ -52,7 +55,7 @@ class CompareSettings(RecipeSettings, SplitSettings):
         "images",
         description="Score on test images, or, with --paint, on the pixels of the training images left unpainted.",
     )
-    random_twins: bool = Field(True, description="Run the network of every pretrained start from random weights, too.")
+    random_twins: bool = Field(True, description="Also run the network of every pretrained start from random weights.")
 
     @property
     def counts_epochs(self) -> bool:

@@ -18,8 +18,8 @@ class ContextSettings(DeviceSettings, TargetSettings):
     )
     shrink: Literal["auto", "1", "2", "4"] = Field(
         "auto",
-        description="How many times images are shrunk before the network looks at them; auto decides by the size of "
-        "the painted objects, of which large ones are drawn better so.",
+        description="Factor by which images are shrunk for the network; auto decides by the size of the painted "
+        "objects, since large ones are drawn better that way.",
     )
     seed: int = Field(0, ge=0, le=10**19, description="Seed that decides which painted pixels are remembered.")
 

@@ -33,7 +33,7 @@ class PretrainSettings(TrainingSettings, PackSettings):
         description="What is learnt: restore (corrupted images, the GAN), collage (objects against ground, on collages "
         "of the images), episodes (the objects of a collage that are like painted ones); several are joined by +.",
     )
-    restore_weight: float = Field(1.0, gt=0, description="Weight of the restore task where it is not the only one.")
+    restore_weight: float = Field(1.0, gt=0, description="Weight of the restore task if it is not the only one.")
     collage_weight: float = Field(1.0, gt=0, description="Weight of the collage task.")
     episodes_weight: float = Field(1.0, gt=0, description="Weight of the episodes task.")
     vector_channels: int = Field(
@@ -43,8 +43,8 @@ class PretrainSettings(TrainingSettings, PackSettings):
         1,
         ge=1,
         le=16,
-        description="How often each collage is shown, each time turned, with other contrast and other paint. 2 or more "
-        "where collages are made more slowly than they are learnt from.",
+        description="How often each collage is shown, each time turned, with different contrast and different "
+        "paint. Use 2 or more if collages are made more slowly than they are learnt from.",
     )
     mask_decoder: str = Field(
         "none",
@@ -72,16 +72,22 @@ class PretrainSettings(TrainingSettings, PackSettings):
     batch_size: BatchSize = 128
     patch: int = Field(224, ge=64, le=2048, multiple_of=32, description="Edge of a training patch in pixels.")
     learning_rate_decay: float = Field(
-        0.0, ge=0, le=1, description="Last share of the run in which the learning rate falls evenly to 0; 0 keeps it."
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the run, at its end, over which the learning rate falls evenly to 0; 0 keeps it "
+        "constant.",
     )
     frozen_norm: FrozenNorm = True
-    l1_weight: float = Field(100.0, ge=0, description="Weight of the L1 loss beside the adversarial loss.")
+    l1_weight: float = Field(100.0, ge=0, description="Weight of the L1 loss relative to the adversarial loss.")
     noise_min: float = Field(
-        0.02, ge=0, le=1, description="Least Gaussian noise, sigma, in units of the image's range."
+        0.02, ge=0, le=1, description="Minimum Gaussian noise, sigma, in units of the image's range."
     )
-    noise_max: float = Field(0.20, ge=0, le=1, description="Most Gaussian noise, sigma, in units of the image's range.")
-    blur_min: float = Field(0.0, ge=0, le=8, description="Least Gaussian blur, sigma in pixels.")
-    blur_max: float = Field(2.0, ge=0, le=8, description="Most Gaussian blur, sigma in pixels.")
+    noise_max: float = Field(
+        0.20, ge=0, le=1, description="Maximum Gaussian noise, sigma, in units of the image's range."
+    )
+    blur_min: float = Field(0.0, ge=0, le=8, description="Minimum Gaussian blur, sigma in pixels.")
+    blur_max: float = Field(2.0, ge=0, le=8, description="Maximum Gaussian blur, sigma in pixels.")
     discriminator_width: int = Field(64, ge=4, le=256, description="Filters of the discriminator's first layer.")
     autosave_seconds: AutosaveSeconds = 300.0
 

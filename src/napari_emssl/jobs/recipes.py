@@ -12,13 +12,16 @@ from pydantic import Field
 Recipe = Annotated[
     Literal["default", "paper"],
     Field(
-        description="How fine-tuning goes: default, or paper, which sets whatever you do not set yourself as the paper "
-        "did, see docs/reference/recipes.md.",
+        description="How fine-tuning is done: default, or paper, which sets whatever you do not set yourself as "
+        "the paper did, see docs/reference/recipes.md.",
     ),
 ]
 RateSchedule = Annotated[
     Literal["cosine", "constant"],
-    Field(description="Learning rate: a short rise, then a fall along a cosine to 2 % (cosine), or always the same."),
+    Field(
+        description="Learning rate: a short rise, then a fall along a cosine to 2 % (cosine), or the same "
+        "throughout (constant)."
+    ),
 ]
 Averaging = Annotated[
     bool, Field(description="Validate and return the moving average of the weights, otherwise the weights themselves.")
@@ -33,8 +36,8 @@ BalanceClasses = Annotated[
 Sampling = Annotated[
     Literal["random", "epochs"],
     Field(
-        description="Patches are drawn at random, to segment around painted pixels, or an image after the other "
-        "(epochs): each once in a pass, in random order, each time another patch inside the image."
+        description="Draw patches at random (for segmentation, around painted pixels), or image by image (epochs): "
+        "each image once per pass, in random order, each time with another patch."
     ),
 ]
 Visits = Annotated[
@@ -42,22 +45,21 @@ Visits = Annotated[
     Field(
         ge=1,
         le=1000,
-        description="With --sampling epochs: how often a pass shows each image, every time another patch.",
+        description="With --sampling epochs: how often a pass shows each image, each time with another patch.",
     ),
 ]
 SplitBy = Annotated[
     Literal["frame", "image", "copy"],
     Field(
-        description="What stays together when whole images are held out: all that was cut from one frame or source; "
-        "nothing but the image; or not even that (copy): each image counts as its 8 flips and turns, of which some are "
-        "learnt from and others scored. The last one leaks and shows how much that flatters."
+        description="What stays together when images are held out: everything cut from one frame or source "
+        "(frame), the image (image), or not even that (copy): of the 8 flips and turns of an image some are "
+        "learnt from and others scored. copy leaks, and shows how much better that makes the scores look."
     ),
 ]
 NamedParts = Annotated[
     bool,
     Field(
-        description="Where names of files or folders say training, validation and test, keep their images in these "
-        "parts."
+        description="If names of files or folders say training, validation and test, keep their images in these parts."
     ),
 ]
 ValidationEpochs = Annotated[
@@ -65,7 +67,7 @@ ValidationEpochs = Annotated[
 ]
 Snapshots = Annotated[
     bool,
-    Field(description="With a test: score its images at every validation, too, with the best weights so far."),
+    Field(description="With a test: also score its images at every validation, with the best weights so far."),
 ]
 
 _ALL_TASKS: dict[str, object] = {

@@ -51,8 +51,8 @@ FrozenNorm = Annotated[
 Norm = Annotated[
     Literal["auto", "batch", "instance"],
     Field(
-        description="What the norms of the network take together: a channel of all patches of a batch (batch), or of "
-        "each image on its own (instance). auto: as the start has it, otherwise batch.",
+        description="What the norms of the network average over: each channel of all patches of a batch (batch), "
+        "or of each image on its own (instance). auto: as in the start, otherwise batch.",
     ),
 ]
 HotPixels = Annotated[
@@ -109,7 +109,7 @@ class TrainingSettings(LearningSettings):
     steps: int | None = Field(None, ge=1, description="Number of training steps; takes precedence over epochs.")
     epochs: Epochs = None
     max_seconds: float | None = Field(None, gt=0, description="Stop training after this many seconds.")
-    workers: int = Field(0, ge=0, le=256, description="Extra processes that make patches; with 0 a thread does.")
+    workers: int = Field(0, ge=0, le=256, description="Extra processes that make patches; with 0, a thread makes them.")
     validation_interval: int | None = Field(
         None, ge=1, description="Steps between two validations; by default chosen by the job."
     )
@@ -135,7 +135,7 @@ class TargetSettings(Settings):
 
     zero: Literal["auto", "background", "unpainted"] = Field(
         "auto",
-        description="What 0 means in targets: background (dense masks) or unpainted (1 is background then). "
+        description="What 0 means in targets: background (dense masks) or unpainted (then 1 is background). "
         "auto: background in files, unpainted in arrays.",
     )
     merge_classes: bool = Field(
@@ -153,8 +153,7 @@ class SplitSettings(Settings):
         0.0,
         ge=0,
         le=0.5,
-        description="Share of the images held out first of all, neither learnt from nor validated on, and scored at "
-        "the end.",
+        description="Share of the images held out first: neither learnt from nor validated on, and scored at the end.",
     )
     split_by: SplitBy = "frame"
     named_parts: NamedParts = True
@@ -211,8 +210,9 @@ class FinetuneSettings(RecipeSettings, TrainingSettings, SplitSettings):
     )
     begin_in_context: bool = Field(
         True,
-        description="Segmentation from a generator that can answer in context: train that answer gently, and keep it "
-        "where training does not beat it. Otherwise the generator's weights are trained as those of any other.",
+        description="For segmentation from a generator that segments in context: begin with its answer, train "
+        "gently, and keep the answer if training does not beat it. Otherwise the generator is trained like "
+        "any other start.",
     )
     context_rate: float = Field(
         0.1, gt=0, le=1, description="Share of the learning rate used when training begins in context."

@@ -51,7 +51,16 @@ class Download:
 def fetch_model(url: str, path: Path, wanted: Download, timeout_seconds: float, on_bytes: OnBytes) -> Card:
     """Fetch a model file from one address, as `fetch_file` does; return the model's card.
 
-    Raises `UserError` when the address does not give the file, or it is no model; the text names the host.
+    Parameters
+    ----------
+    url, path, wanted, timeout_seconds, on_bytes
+        As for `fetch_file`.
+
+    Raises
+    ------
+    UserError
+        When the address does not give the file, or it is no model; the text names the host.
+
     """
     fetch_file(url, path, wanted, timeout_seconds, on_bytes)
     try:
@@ -162,7 +171,7 @@ class _Sink:
         """Take the next bytes; raises `UserError` beyond the limit."""
         self.done += len(chunk)
         if self.done > self.limit:
-            raise UserError(f"{self.host} gave more than the {self.limit} bytes that were expected.")
+            raise UserError(f"{self.host} sent more than the {self.limit} bytes that were expected.")
         self.sha256.update(chunk)
         self.on_bytes(self.done, self.expected or max(self.total, 0) or None)
         return self.file.write(chunk)
@@ -217,7 +226,7 @@ def _errors_described(host: str, timeout_seconds: float, sink: _Sink) -> Iterato
     except (KeyError, TypeError, IndexError) as error:
         if not is_doi(host):
             raise
-        raise UserError(f"{host} gave nothing: its repository answered something unknown.") from error
+        raise UserError(f"{host} gave nothing: its repository sent an unknown answer.") from error
 
 
 def _describe(error: Exception, host: str, timeout_seconds: float, sink: _Sink) -> str:

@@ -218,7 +218,7 @@ def _parse_card(metadata: Mapping[str, str], path: Path) -> Card:
     try:
         raw = parse_json(metadata[_KEY])
         if not isinstance(raw, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         version = raw.get("format_version")
         if version != FORMAT_VERSION:
             raise UserError(

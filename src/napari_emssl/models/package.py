@@ -72,6 +72,6 @@ def _unpacked(archive: Path, file: Path) -> Path:
 
 def _lacks_model(package: Path) -> str:
     return (
-        f"'{package}' holds no {MODEL_FILE}: it is no package that napari-emssl exported. If weights in it are of one "
-        "of the networks here, import their file with --network."
+        f"'{package}' holds no {MODEL_FILE}: it was not exported by napari-emssl. If it holds the weights of one of "
+        "the networks here, import their file with --network."
     )

@@ -14,7 +14,7 @@ _RESTORERS = {
 }
 _WHY = {"segment": "of those that ship, level with the best on small particles and ahead on large ones"}
 """By task; measured in docs/measurements/few-labels.md."""
-_WHY_IN_CONTEXT = "it answers while you paint, and training begins where that answer is"
+_WHY_IN_CONTEXT = "it predicts while you paint, and training begins from that prediction"
 _WHY_RESTORER = "it already does the task, and training continues from there"
 """For the other tasks; measured in docs/measurements/restoration.md."""
 

@@ -104,7 +104,7 @@ def read_registry(place: str, timeout_seconds: float = 5.0) -> Registry:
         text = read_document(place, timeout_seconds) if is_url(place) else _read_file(Path(place))
         raw = parse_json(text)
         if not isinstance(raw, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         version = raw.get("format_version")
         if version != FORMAT_VERSION:
             raise UserError(

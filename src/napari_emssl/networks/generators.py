@@ -64,7 +64,8 @@ def _with_batch_norm(name: str, width: int | None, out_channels: int, refine: bo
         raise UserError(f"There is no generator '{name}'. Choose one of {', '.join(generator_names())}.")
     if refine:
         raise UserError(
-            f"'{name}' has skips at full resolution already, so it cannot be refined. Leave out --refine, or choose "
+            f"'{name}' already has skip connections at full resolution, so it cannot be refined. Leave out --refine, "
+            "or choose "
             f"one of {', '.join(HRNET_LAYOUTS)}."
         )
     if name == RESNET_UNET:

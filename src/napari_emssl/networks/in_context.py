@@ -1,4 +1,4 @@
-"""A generator that answers by what was painted: its pixels' vectors, compared with those of painted pixels it keeps."""
+"""A generator that segments from painted pixels: it keeps their vectors and compares those of all pixels with them."""
 
 from collections.abc import Sequence
 

@@ -44,8 +44,8 @@ class BatchNorm(nn.BatchNorm2d):
         """
         if self.training and not self.synchronised and x[:, 0].numel() < 2:
             raise UserError(
-                "At its coarsest the network sees a single pixel of so small a patch, which has no variance to learn "
-                "from. Choose a larger --patch, or a --batch-size of 2 or more."
+                "At its coarsest level the network sees a single pixel of such a small patch, which has no variance "
+                "to learn from. Choose a larger --patch, or a --batch-size of 2 or more."
             )
         if not self.training or not (self.synchronised or _gains_by_folding(x)):
             return super().forward(x)

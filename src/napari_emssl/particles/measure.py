@@ -161,13 +161,13 @@ def _check_limits(labels: Sequence[Image], settings: MeasureSettings) -> None:
     if limited and len({image.pixel_size_nm is None for image in labels}) > 1:
         bare = next(image for image in labels if image.pixel_size_nm is None)
         raise UserError(
-            f"A limit of the diameter would mean nm for some files and pixels for others: {_name(bare)} carries no "
+            f"A limit on the diameter would mean nm for some files and pixels for others: {_name(bare)} carries no "
             "pixel size. Give it with --pixel-size, or measure these files on their own."
         )
 
 
 def _notices(given: Sequence[Image], labels: Sequence[Image], settings: MeasureSettings) -> Iterator[Notice]:
-    """Yield what is to be said of the files, what the table mixes, and what the given pixel size did not change."""
+    """Yield remarks on the files, what the table mixes, and what the given pixel size did not change."""
     yield from map(Notice, notes_of(given))
     bare = [image for image in labels if image.pixel_size_nm is None]
     if bare and len(bare) < len(labels):

@@ -51,7 +51,7 @@ class MeasureGroup:
 
 
 def measure_group(group: MeasureGroup) -> tuple[ParticleTable, tuple[str, ...]]:
-    """Measure some files on a worker; returns the table, and what is to be said."""
+    """Measure some files on a worker; returns the table, and remarks on the files."""
     labels = [open_images(chosen_image(file.path, file.image)) for file in group.files]
     shown = [None if file.shown is None else read_image(file.shown) for file in group.files]
     pairs = [(label, image) for of_file, image in zip(labels, shown, strict=True) for label in of_file]
@@ -120,7 +120,7 @@ def _events(
         said |= {*notes}
         yield from meter.tick(number, len(missing))
     if failures:
-        raise UserError(f"{failures[0]} What is measured already is kept in '{kept}' for the next try.")
+        raise UserError(f"{failures[0]} What has been measured is kept in '{kept}' for the next try.")
     tables = [_kept(place) for place in places if place.exists()]
     _check_limits(tables, groups[0].settings)
     if len(tables) == len(places):
@@ -132,7 +132,7 @@ def _check_limits(tables: Sequence[ParticleTable], settings: MeasureSettings) ->
     limited = settings.min_diameter > 0 or settings.max_diameter is not None
     if limited and any(table.calibrated for table in tables) and any(table.uncalibrated for table in tables):
         raise UserError(
-            "A limit of the diameter would mean nm for some files and pixels for others. Give the pixel size of the "
+            "A limit on the diameter would mean nm for some files and pixels for others. Give the pixel size of the "
             "others with --pixel-size, or measure them on their own."
         )
 

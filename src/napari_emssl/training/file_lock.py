@@ -60,7 +60,7 @@ def _lock(path: Path, beside: Path | None = None) -> Iterator[None]:
         ) from None
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"'{path}' cannot be claimed for this run ({reason}). Choose another folder.") from error
+        raise UserError(f"'{path}' cannot be locked for this run ({reason}). Choose another folder.") from error
     try:
         with suppress(OSError):  # Windows lets nobody write to a file that is locked
             beside.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")

@@ -94,8 +94,9 @@ class HealthMonitor:
         if not left < given:
             yield from self._once(
                 "useless",
-                f"After {progress:.0%} of the run the generator does not yet restore the patch shown: it is {left:.3g} "
-                f"from the clean one, {given:.3g} if left as it is (mean absolute difference). Train for longer, or "
+                f"After {progress:.0%} of the run the generator does not yet restore the patch shown: restored, it "
+                f"differs from the clean one by {left:.3g}, corrupted by {given:.3g} (mean absolute difference). "
+                "Train for longer, or "
                 "start again with another --learning-rate.",
             )
 
@@ -135,7 +136,7 @@ class HealthMonitor:
             yield from self._once(
                 "undecided",
                 f"The discriminator has collapsed: over the last {WINDOW} steps its loss was mostly {usual:.2g}, no "
-                "better than 0.25, that of one that answers the same to everything. The generator learns from L1 "
+                "better than the 0.25 of one that gives the same answer to everything. The generator learns from L1 "
                 "alone. Start again with a lower --learning-rate or a larger --discriminator-width, unless the "
                 "pictures already look clean.",
             )

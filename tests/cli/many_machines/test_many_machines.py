@@ -60,7 +60,7 @@ def test_apply(tell: Tell, work: Path, tmp_path: Path, scheduler: tuple[str, Cal
     assert len(told.out.splitlines()) == COUNT
     assert all(np.array_equal(array, whole[name]) for name, array in results(tmp_path / "cluster").items())
     assert tell(*words, "-o", tmp_path / "cluster", "--executor", address).out == "", "all is there"
-    refused(tell(*words, "-o", tmp_path / "x", "--executor", address, "--shard", "1/2"), "Give one of them")
+    refused(tell(*words, "-o", tmp_path / "x", "--executor", address, "--shard", "1/2"), "Give only one of them")
 
 
 def test_measure(tell: Tell, work: Path, tmp_path: Path, scheduler: tuple[str, Callable[[], None]]) -> None:

@@ -99,7 +99,7 @@ def test_what_is_begun_or_complete_is_said(tmp_path):
     with ResumableZarr(path, record).open(layout) as writer:
         writer.put(0, np.ones((64, 64)))
     check_fits(wanted)
-    assert "1 of its 4 planes are there already; the run resumes from them." in describe_run(wanted, None)
+    assert "1 of its 4 planes are already there; the run continues after them." in describe_run(wanted, None)
     with pytest.raises(UserError, match="exists already"):
         check_fits(replace(wanted, settings=AUGMENTED))
     with ResumableZarr(path, record).open(layout) as writer:

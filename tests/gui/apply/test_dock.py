@@ -188,7 +188,7 @@ def test_stopped_on_disk_and_gone_on_with(qtbot, widget, viewer, stack, tmp_path
     assert 0 < done < 6
     assert f"Stopped; {done} plane" in widget.panel.message.text
     assert not viewer.layers["slow film | bright"].data[done:].any()
-    assert f"{done} of its 6 planes are there already" in said(widget)
+    assert f"{done} of its 6 planes are already there" in said(widget)
     run(qtbot, widget)
     np.testing.assert_array_equal(viewer.layers["slow film | bright"].data[:], bright(film.data))
     assert len(viewer.layers) == 2
@@ -203,7 +203,7 @@ def test_a_killed_process_leaves_what_it_wrote(qtbot, widget, viewer, stack, tmp
     os.kill(worker_pid(widget.panel.runner), signal.SIGKILL)
     qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=20000)
     assert "killed" in widget.panel.message.text
-    assert "planes are there already; the run resumes from them" in said(widget)
+    assert "planes are already there; the run continues after them" in said(widget)
     run(qtbot, widget)
     assert read_progress(tmp_path / "slow-film bright.zarr").complete
 
@@ -258,7 +258,7 @@ def lazy(qtbot, widget, viewer, stack):
     viewer.add_image(da.from_array(stack, chunks=(1, 1, 24, 32)), name="film", contrast_limits=(0, 255))
     viewer.dims.set_current_step((0, 1), (1, 2))
     widget.place.pick("lazy")
-    assert "computed plane by plane when you look" in said(widget)
+    assert "computed plane by plane as you view it" in said(widget)
     widget.begin()
     return viewer.layers["film | bright"]
 
@@ -269,7 +269,7 @@ def test_planes_are_computed_when_they_are_looked_at(qtbot, widget, viewer, stac
         viewer.dims.set_current_step((0, 1), at)
         qtbot.waitUntil(lambda at=at: np.array_equal(looked_at(viewer, lazy.name), bright(stack[at])), timeout=60000)
     assert lazy.data.done == 2
-    assert "is computed where you look on CPU" in widget.panel.message.text
+    assert "is computed for the plane in view on CPU" in widget.panel.message.text
     np.testing.assert_array_equal(np.asarray(lazy.data), bright(stack))
 
 

@@ -45,7 +45,7 @@ def test_the_list_tells_them_apart_for_the_image_at_hand(qtbot):
     picker = ModelPicker(starts=True)
     qtbot.addWidget(picker)
     told = []
-    picker.told.connect(told.append)
+    picker.described.connect(told.append)
     picker.pick("unet-2-44")
     picker.describe_for(0.5)
     assert told == ["sees 44 px · 183 images", "sees 22 nm (44 px) · 183 images"]

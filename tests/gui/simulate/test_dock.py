@@ -128,7 +128,7 @@ def test_what_cannot_be_simulated_is_said(qtbot, dock):
     dock.simulated.rows["elements"].set("Au")
     dock.simulated.crystal.setCurrentText("varied")
     dock.begin()
-    assert "needs a crystal" in dock.panel.message.text
+    assert "needs a kind of crystal" in dock.panel.message.text
     dock.simulated.set_settings(GOLD)
     dock.simulated.rows["size_px"].set(2048)
     dock.options.rows["count"].set(5000)

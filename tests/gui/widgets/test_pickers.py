@@ -138,7 +138,7 @@ def test_another_task_brings_its_own_recommended_start_unless_one_was_chosen(qtb
     qtbot.addWidget(picker)
     picker.pick(recommended_start())
     told = []
-    picker.told.connect(told.append)
+    picker.described.connect(told.append)
     picker.recommend_for("denoise")
     assert picker.picked() == recommended_start("denoise") == "stem-denoise"
     assert told[-1].startswith("recommended · denoise")

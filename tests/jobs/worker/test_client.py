@@ -402,7 +402,7 @@ def test_stop_that_is_not_heard_ends_by_force(tmp_path):
     next(job)
     job.grace_seconds = 0.5
     job.stop()
-    with pytest.raises(client.WorkerDiedError, match=r"did not stop in time and was ended.*auto\.pt"):
+    with pytest.raises(client.WorkerDiedError, match=r"did not stop in time and was terminated.*auto\.pt"):
         next(job)
     assert gone(job.pid)
 

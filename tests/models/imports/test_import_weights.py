@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from napari_emssl.errors import UserError
+from napari_emssl.models.build import build_network, network_of
 from napari_emssl.models.imports.import_weights import import_weights
 from napari_emssl.models.imports.mappings import namings
 from napari_emssl.models.model_file import NetworkSpec, read_model, save_model
-from napari_emssl.models.weights import build_network, network_of
 
 RESNET_BLOCKS = (3, 4, 6, 3)
 
@@ -210,7 +210,7 @@ def test_what_is_refused_is_said_truly(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="HDF5"):
         import_weights(tmp_path / "k.h5", spec, "plain", "k")
     (tmp_path / "notes.txt").write_text("no weights")
-    with pytest.raises(UserError, match="no file of PyTorch weights"):
+    with pytest.raises(UserError, match="not a file of PyTorch weights"):
         import_weights(tmp_path / "notes.txt", spec, "plain", "n")
     with pytest.raises(UserError, match=r"no unet-2-44 by the names of the mapping 'official'.*--mapping"):
         import_weights(tmp_path / "good.pth.tar", spec, "official", "x")

@@ -7,8 +7,8 @@ import torch
 from napari_emssl.inference.tiles import padded
 from napari_emssl.jobs.context_settings import ContextSettings
 from napari_emssl.jobs.devices import choose_device
+from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import NetworkSpec
-from napari_emssl.models.weights import network_of
 from napari_emssl.networks.in_context import InContextNetwork
 from napari_emssl.training.context import plane_vectors
 from napari_emssl.training.context.network import remember

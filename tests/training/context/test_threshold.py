@@ -10,8 +10,8 @@ from grey_vectors import grey_generator
 from napari_emssl.data.patches.labelled import LabelledPlane
 from napari_emssl.jobs.context_settings import ContextSettings
 from napari_emssl.jobs.devices import choose_device
+from napari_emssl.models.build import build_network
 from napari_emssl.models.model_file import Card, Model
-from napari_emssl.models.weights import build_network
 from napari_emssl.training.context.remembered import RememberedPainting, remembered
 
 SETTINGS = ContextSettings(device="cpu", precision="fp32")

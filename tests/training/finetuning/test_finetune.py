@@ -13,8 +13,9 @@ from napari_emssl.evaluation.evaluate import evaluate
 from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.events import Notice, Preview, Progress, Started
 from napari_emssl.jobs.settings import EvaluateSettings
+from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import Card, Model, NetworkSpec
-from napari_emssl.models.weights import network_of, to_numpy
+from napari_emssl.models.weights import to_numpy
 from napari_emssl.training.finetuning.base_learner import schedule
 from napari_emssl.training.finetuning.finetune import finetune
 

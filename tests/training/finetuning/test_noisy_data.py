@@ -19,9 +19,9 @@ from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.jobs.worker import client
+from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import Model, NetworkSpec, read_model, save_model
 from napari_emssl.models.objectives import NoisyTargetObjective
-from napari_emssl.models.weights import network_of
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.finetuning.labelled_data import TrainingData
 from napari_emssl.training.finetuning.noise_start import SMOOTHINGS_PX

@@ -19,10 +19,11 @@ from napari_emssl.evaluation.evaluate import evaluate
 from napari_emssl.inference.apply import apply, apply_files
 from napari_emssl.jobs.events import Finished, Notice, Preview, Progress
 from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
+from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import Model, read_model, save_model
 from napari_emssl.models.objectives import RestorationObjective
 from napari_emssl.models.tasks import task_of
-from napari_emssl.models.weights import network_of, spread_head, to_numpy, transfer
+from napari_emssl.models.weights import spread_head, to_numpy, transfer
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.finetuning.paired_data import gather_pairs
 

@@ -55,9 +55,9 @@ def test_when_all_was_learnt_from_nothing_judges_and_it_is_said() -> None:
     image, numbers = discs()
     first = finetune([image], [paint(numbers, 9)], small(steps=2, validation=0.0), "scratch").result()
     events = list(finetune([image], [paint(numbers, 9)], small(steps=2), first))
-    assert any("learnt from before" in event.text for event in events if isinstance(event, Notice))
+    assert any("already been learnt from" in event.text for event in events if isinstance(event, Notice))
     assert not any(event.metrics for event in events if isinstance(event, Progress))
-    assert "learnt from before" in result(events).card.history[-1].data["validation"]
+    assert "already been learnt from" in result(events).card.history[-1].data["validation"]
 
 
 def two_classes(numbers: np.ndarray, count: int) -> np.ndarray:

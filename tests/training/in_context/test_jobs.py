@@ -31,7 +31,7 @@ def test_the_model_comes_as_a_result_and_rings_left_out_are_told() -> None:
     image, target, ring = painted_once()
     events = list(make_in_context([image], [target], [ring], CONTEXT, "vectors", name="m", class_names=["square"]))
     assert [type(event) for event in events] == [Started, Notice, Finished]
-    assert "look like the paint" in events[1].text
+    assert "looks like the paint" in events[1].text
     assert events[-1].result.name == "m"
     assert apply(events[-1].result, image, PLAIN)[38:48, 53:63].all()
 
@@ -47,4 +47,4 @@ def test_training_begins_at_the_model_in_context() -> None:
     first = next(event for event in events if isinstance(event, Preview)).images["prediction"]
     assert np.array_equal(first, apply(model, image, PLAIN))
     assert [stage.job for stage in events[-1].result.card.history] == ["in_context", "finetune"]
-    assert any(isinstance(event, Notice) and "look like the paint" in event.text for event in events)
+    assert any(isinstance(event, Notice) and "looks like the paint" in event.text for event in events)

@@ -141,7 +141,7 @@ def test_the_card_says_what_was_painted_and_with_which_grey_generator() -> None:
 def test_a_model_in_context_is_no_grey_generator() -> None:
     image, truth = scene()
     model = in_context([image], [painted(truth)], SETTINGS, grey_generator())
-    with pytest.raises(UserError, match="made in context already"):
+    with pytest.raises(UserError, match="itself made in context"):
         in_context([image], [painted(truth)], SETTINGS, model)
 
 

@@ -167,4 +167,4 @@ def test_the_job_goes_on_where_a_question_cannot_be_answered() -> None:
 def test_what_rings_lose_is_said(predictor: ContextPredictor) -> None:
     image, truth = scene()
     image[36:50, 51:66] = 200
-    assert "look like the paint" in answers(predictor, PreviewQuery((image,), (one_square(truth),)))[-1].caption
+    assert "looks like the paint" in answers(predictor, PreviewQuery((image,), (one_square(truth),)))[-1].caption

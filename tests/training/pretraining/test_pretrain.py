@@ -193,7 +193,7 @@ def test_slow_reading_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     events = list(pretrain(blobs(), small(steps=6, validation_interval=1, validation=0, batch_size=2)))
     warnings = [event.text for event in events if isinstance(event, Notice)]
     assert len(warnings) == 1
-    assert "waits for images" in warnings[0]
+    assert "waiting for images" in warnings[0]
 
 
 def test_a_split_of_other_data_and_two_ways_to_split_are_refused(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_split_of_other_data_and_two_ways_to_split_are_refused(tmp_path: Path)
 def test_too_few_sources_to_hold_out_what_is_asked_for_is_said(tmp_path: Path) -> None:
     events = list(pretrain([tree(tmp_path, sources=2)], small(steps=1, validation=4)))
     warnings = [event.text for event in events if isinstance(event, Notice)]
-    assert warnings == ["--validation 4 could hold out only 3 images: a source is never divided."]
+    assert warnings == ["--validation 4: only 3 images could be held out, since a source is never divided."]
 
 
 def test_an_hrnet_can_be_pretrained() -> None:

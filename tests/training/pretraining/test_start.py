@@ -80,7 +80,7 @@ def test_another_network_than_the_start_brings_is_refused(base: Model, changes: 
 
 def test_a_finished_model_is_no_start(base: Model) -> None:
     segmenter = Model(base.card.model_copy(update={"task": "segment"}), base.weights)
-    with pytest.raises(UserError, match="task segment, no generator"):
+    with pytest.raises(UserError, match="task segment, not a generator"):
         list(pretrain(blobs(), small(width=None), start=segmenter))
 
 

@@ -17,9 +17,9 @@ class Machines:
     shard: Annotated[
         str | None, Parameter(help="Do part I of N (I/N), for several machines that share the folders.")
     ] = None
-    executor: Annotated[str | None, Parameter(help="Let the workers of a Dask scheduler do it: dask://HOST:PORT.")] = (
-        None
-    )
+    executor: Annotated[
+        str | None, Parameter(help="Have the workers of a Dask scheduler do the work: dask://HOST:PORT.")
+    ] = None
 
     @property
     def are_asked_for(self) -> bool:
@@ -29,5 +29,5 @@ class Machines:
     def part(self) -> Part:
         """Return the part to do here; raises `UserError` where it is none, or both flags were given."""
         if self.shard is not None and self.executor is not None:
-            raise UserError("--shard and --executor share work out in two ways. Give one of them.")
+            raise UserError("--shard and --executor are two ways to share out the work. Give only one of them.")
         return Part() if self.shard is None else read_part(self.shard)

@@ -25,11 +25,11 @@ class RunFlags:
     starts: Annotated[
         Path | None, Parameter(help="The folder of the pretrained starts; default: 'starts' in OUTPUT.")
     ] = None
-    seeds: Annotated[int | None, Parameter(help="Runs of every start; default: as many as the plan says.")] = None
+    seeds: Annotated[int | None, Parameter(help="Runs of each start; default: as many as the plan says.")] = None
     workers: Annotated[int | None, Parameter(help="Processes that make patches; default: as the plan says.")] = None
     device: Annotated[str, Parameter(help="Device: auto, cpu, cuda, cuda:1, mps. auto uses all GPUs.")] = "auto"
     processes: Annotated[
-        int | None, Parameter(help="Runs at once; default: one for each GPU that auto uses, else one.")
+        int | None, Parameter(help="Runs at the same time; default: one for each GPU that auto uses, otherwise one.")
     ] = None
 
 
@@ -44,7 +44,9 @@ def reproduce(
     dry_run: Annotated[
         bool, Parameter(negative="", help="Print runs, hours and disk for this machine, and do nothing else.")
     ] = False,
-    overwrite: Annotated[bool, Parameter(negative="", group="Output", help="Start again, whatever is there.")] = False,
+    overwrite: Annotated[
+        bool, Parameter(negative="", group="Output", help="Start over, whatever the folder holds.")
+    ] = False,
     quiet: Quiet = False,
     runs: RunFlags = RunFlags(),
     machines: Machines = Machines(),

@@ -63,7 +63,7 @@ def open_pairs(
 
 
 def pair_notes(pairs: Sequence[tuple[Image, Image]]) -> list[str]:
-    """Return what is to be said of the files of images and targets."""
+    """Return remarks on the files of images and targets."""
     return notes_of(one for pair in pairs for one in pair)
 
 
@@ -94,7 +94,10 @@ def painted_pairs(images: Sequence[Path], paintings: Sequence[Path]) -> list[tup
             )
     found = pair_files(files, (_shared_folder(files[0]), _shared_folder(files[1])))
     if found.unpaired_targets:
-        raise UserError(f"No image has the name of '{found.unpaired_targets[0]}'. Add its image, or leave it out.")
+        raise UserError(
+            f"The painting '{found.unpaired_targets[0]}' has no image of the same name. Add the image, or leave the "
+            "painting out."
+        )
     return list(found.pairs)
 
 

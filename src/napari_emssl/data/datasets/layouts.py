@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import UserError
-from ..formats.hdf5 import SUFFIXES, role_of
+from ..formats.hdf5 import role_of
+from ..images.readers import HDF5_SUFFIXES
 from ..splits.origins import origin_of
 
 LayoutName = Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"]
@@ -67,7 +68,7 @@ def find_layout(root: Path, names: Sequence[str], wanted: LayoutName = "auto") -
 
 
 def _is_hdf5(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(HDF5_SUFFIXES)
 
 
 def _holds(*roles: str) -> Callable[[Path, Sequence[str]], bool]:

@@ -98,15 +98,8 @@ class PackedPlanes:
 
         Parameters
         ----------
-        number
-            The plane.
-        top, bottom
-            Its first row, and the row behind its last one; None: to its end.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``(rows, w)`` in native byte order.
+        number, top, bottom
+            As in `PlaneStore.read`.
 
         Raises
         ------

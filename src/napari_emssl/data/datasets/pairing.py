@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ...errors import UserError
-from ..formats.hdf5 import SUFFIXES, role_of
+from ..formats.hdf5 import role_of
 from ..images.image import Image
 from ..images.opening import find_images, natural_key, read_image
+from ..images.readers import HDF5_SUFFIXES
 from .layouts import TEM_IMAGENET_TARGETS
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:
     """
     sides: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
     for file in files:
-        role = role_of(file) if file.suffix.lower() in SUFFIXES else None
+        role = role_of(file) if file.suffix.lower() in HDF5_SUFFIXES else None
         if role is not None:
             stem = re.sub(r"[ _-]*(images?|labels?|maps?|masks?)[ _-]*", "", file.stem.casefold())
             sides[role != "images"][f"{file.parent.as_posix()}/{stem}"] = file

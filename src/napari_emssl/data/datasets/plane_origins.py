@@ -4,8 +4,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..formats.hdf5 import SUFFIXES, frames_of, role_of
+from ..formats.hdf5 import frames_of, role_of
 from ..images.image import Image
+from ..images.readers import HDF5_SUFFIXES
 from ..splits.copies import key_of_copies
 from ..splits.division import PlaneOrigin
 from ..splits.named_parts import named_parts
@@ -38,7 +39,7 @@ def plane_origins(images: Sequence[Image], by_names: bool = True) -> list[PlaneO
 def planes_are_images(image: Image) -> bool:
     """Whether each plane of a file is an image of its own: in HDF5 sets of images with labels or maps."""
     path = image.path
-    return path is not None and path.suffix.lower() in SUFFIXES and role_of(path) == "images"
+    return path is not None and path.suffix.lower() in HDF5_SUFFIXES and role_of(path) == "images"
 
 
 def _origins(image: Image, position: int) -> list[str]:

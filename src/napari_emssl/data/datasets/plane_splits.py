@@ -49,15 +49,8 @@ class CroppedPlanes:
 
         Parameters
         ----------
-        number
-            The crop.
-        top, bottom
-            Its first row, and the row behind its last one; None: to its end.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``(rows, w)`` in native byte order.
+        number, top, bottom
+            As in `PlaneStore.read`.
 
         Raises
         ------

@@ -72,15 +72,8 @@ class ImagePlanes:
 
         Parameters
         ----------
-        number
-            The plane.
-        top, bottom
-            Its first row, and the row behind its last one; None: to its end.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``(rows, w)`` in native byte order.
+        number, top, bottom
+            As in `PlaneStore.read`.
 
         Raises
         ------
@@ -119,15 +112,8 @@ class FolderPlanes:
 
         Parameters
         ----------
-        number
-            The plane.
-        top, bottom
-            Its first row, and the row behind its last one; None: to its end.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``(rows, w)`` in native byte order.
+        number, top, bottom
+            As in `PlaneStore.read`.
 
         Raises
         ------
@@ -203,15 +189,8 @@ class JoinedPlanes:
 
         Parameters
         ----------
-        number
-            The plane.
-        top, bottom
-            Its first row, and the row behind its last one; None: to its end.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``(rows, w)`` in native byte order.
+        number, top, bottom
+            As in `PlaneStore.read`.
 
         Raises
         ------
@@ -244,15 +223,8 @@ class RepairedPlanes:
 
         Parameters
         ----------
-        number
-            The plane.
-        top, bottom
-            Its first row, and the row behind its last one; None: to its end.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``(rows, w)`` in native byte order.
+        number, top, bottom
+            As in `PlaneStore.read`.
 
         Raises
         ------

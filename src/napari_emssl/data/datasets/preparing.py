@@ -128,7 +128,18 @@ class _Writer:
         ]
 
     def add(self, number: int, frame: NDArray[np.generic], mask: NDArray[np.generic]) -> None:
-        """Append the patches of a frame that show enough particles."""
+        """Append the patches of a frame that show enough particles.
+
+        Parameters
+        ----------
+        number
+            Index of the frame, written beside each of its patches.
+        frame
+            ``(h, w)``, in the units of its file.
+        mask
+            ``(h, w)``, 0 where there is no particle.
+
+        """
         pixels = prepared_frame(frame, self.settings)
         particles = (np.asarray(mask) != 0).astype(np.uint8)
         edge = self.settings.patch

@@ -35,7 +35,7 @@ class ImageCatalog:
     skipped: list[str]
     """For each file that cannot be read a sentence that says why."""
     notes: list[str] = field(default_factory=list)
-    """What else is to be said of the files."""
+    """Further remarks on the files."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -167,12 +167,12 @@ def _open_path(path: Path, prefix: str, wanted: LayoutName, image: str | None = 
 
 
 def _note_on_others(index: FolderIndex) -> Iterator[str]:
-    """A sentence where files hold several images, of which one is taken."""
+    """A sentence where files hold several images, of which one is used."""
     several = np.flatnonzero(index.rows["images"] > 1)
     if len(several):
         name, count = index.texts()[several[0]], int(index.rows["images"][several[0]])
-        more = f" So it is with {len(several) - 1} more." if len(several) > 1 else ""
-        yield f"{name} holds {count} images, of which one is taken.{more} Choose with --image NAME, NUMBER or all."
+        more = f" The same holds for {len(several) - 1} more." if len(several) > 1 else ""
+        yield f"{name} holds {count} images, of which one is used.{more} Choose with --image NAME, NUMBER or all."
 
 
 def _frame_origins(name: str, file: Path, count: int) -> list[str]:

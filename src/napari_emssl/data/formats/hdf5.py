@@ -15,8 +15,6 @@ from .contents import RawImage, Select
 if TYPE_CHECKING:
     import h5py
 
-SUFFIXES = (".h5", ".hdf5")
-
 Role = Literal["images", "labels", "maps"]
 ROLES: tuple[Role, ...] = ("images", "labels", "maps")
 FRAMES = "frames"

@@ -60,8 +60,8 @@ def _check_mode(path: Path) -> None:
     mode = next((int(words[3]) for words in orders if 0 <= words[3] < 1024), -1)
     if mode in _OTHER_MODES:
         raise UserError(
-            f"{path} holds {_OTHER_MODES[mode]} (MRC mode {mode}), which are not read. "
-            "Save it as whole numbers or floats, for instance by IMOD's newstack -mode 2."
+            f"{path} holds {_OTHER_MODES[mode]} (MRC mode {mode}), which cannot be read. Save it as whole numbers or "
+            "floats, for instance with IMOD's newstack -mode 2."
         )
 
 

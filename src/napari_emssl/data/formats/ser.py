@@ -92,7 +92,7 @@ def _layout(path: Path, file: BinaryIO) -> tuple[_Layout, list[int]]:
     """Frames of the file, and the lengths of the axes that they are on."""
     head, size = _record(file, _HEAD), path.stat().st_size
     if (int(head["order"]), int(head["id"])) != (0x4949, 0x0197):
-        raise ValueError("it is no series of TIA")
+        raise ValueError("it is not a series written by TIA")
     if int(head["kind"]) != _IMAGES:
         what = "spectra" if int(head["kind"]) == _SPECTRA else "data of an unknown kind"
         raise UserError(f"{path} holds {what} (a spectrum image?), no image. Export the image you want from it.")

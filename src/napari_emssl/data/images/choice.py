@@ -24,7 +24,7 @@ class Choice:
         self._path, self._wanted = path, wanted
         self._names: list[str] = []
         self.default: int | None = 0
-        """Number of the image that is taken when nobody says; None where that cannot be told."""
+        """Number of the image that is used by default; None where there is no way to choose."""
 
     def __call__(self, names: Sequence[str], default: int | None) -> Sequence[int]:
         """Return the numbers of the images that are meant.
@@ -47,7 +47,7 @@ class Choice:
         if self._wanted is None:
             if default is None:
                 raise UserError(
-                    f"{self._path} holds {len(names)} images ({self._listed}), and nothing says which is meant. "
+                    f"{self._path} holds {len(names)} images ({self._listed}), and nothing says which one to use. "
                     "Name one with --image NAME (in Python image=NAME), or save it in a file of its own."
                 )
             return [default]
@@ -60,7 +60,9 @@ class Choice:
         if wanted.isdecimal() and 1 <= int(wanted) <= len(lower):
             return int(wanted) - 1
         held = f"It holds {self._listed}" if any(lower) else "It holds one image, which has no name"
-        raise UserError(f"{self._path} holds no image '{wanted}'. {held}: name one of these, or a number from 1 on.")
+        raise UserError(
+            f"{self._path} holds no image '{wanted}'. {held}: name one of these, or give its number, counted from 1."
+        )
 
     @property
     def count(self) -> int:
@@ -74,10 +76,10 @@ class Choice:
 
     @property
     def note(self) -> str:
-        """A sentence about the other images of the file, where nobody said which is meant; else empty."""
+        """A sentence about the other images of the file, where it was not said which to use; else empty."""
         if self._wanted is not None or self.default is None or len(self._names) < 2:
             return ""
         return (
             f"{self._path.name} holds {len(self._names)} images ({self._listed}); '{self._names[self.default]}' is "
-            "taken. Choose with --image NAME, NUMBER or all."
+            "used. Choose with --image NAME, NUMBER or all."
         )

@@ -38,7 +38,7 @@ class Image:
     notes: tuple[str, ...] = ()
     """Sentences for the user, about what was left out of the file and about pixels that are not square."""
     choice: str = ""
-    """A sentence about the other images of its file, where nobody said which of them is meant."""
+    """A sentence about the other images of its file, where it was not said which of them to use."""
     label: str = ""
     """What its file calls it; empty where that holds one image."""
     of: int = 1
@@ -108,13 +108,13 @@ ImageSource = Path | str | Image | ImageIn | DuckArray
 
 
 def notes_of(images: Iterable[Image]) -> list[str]:
-    """Return what is to be said of images, each sentence once; of files with several images the first one's."""
+    """Return remarks on images, each sentence once; of files with several images the first one's."""
     opened = list(images)
     notes = list(dict.fromkeys(note for image in opened for note in image.notes))
     choices = list(dict.fromkeys(image.choice for image in opened if image.choice))
     if not choices:
         return notes
-    more = f" So it is with {len(choices) - 1} more." if len(choices) > 1 else ""
+    more = f" The same holds for {len(choices) - 1} more." if len(choices) > 1 else ""
     return [*notes, choices[0] + more]
 
 

@@ -292,6 +292,6 @@ def _check_array(array: DuckArray, where: str, colour: bool) -> None:
     if dtype.kind not in "biuf":
         raise UserError(f"{where} holds data of type {dtype}, not grey values. Save it as a grey image.")
     if len(shape) < (3 if colour else 2):
-        raise UserError(f"{where} is no image but has the shape {shape} (a spectrum?). An image has two axes.")
+        raise UserError(f"{where} is not an image: it has the shape {shape} (a spectrum?). An image has two axes.")
     if 0 in shape:
         raise UserError(f"{where} holds no pixel: its shape is {shape}. Give an image of at least one pixel.")

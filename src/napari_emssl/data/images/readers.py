@@ -6,16 +6,16 @@ A format is imported when a file of it is opened.
 from pkgutil import resolve_name
 
 from ..formats.contents import HeaderReader, Reader
-from ..formats.hdf5 import SUFFIXES
 
 _FORMATS = "napari_emssl.data.formats"
+HDF5_SUFFIXES = (".h5", ".hdf5")
 READERS = {
     **dict.fromkeys((".tif", ".tiff"), f"{_FORMATS}.tiff.reader:read_tiff"),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), f"{_FORMATS}.pictures:read_picture"),
     ".npy": f"{_FORMATS}.npy:read_npy",
     **dict.fromkeys((".mrc", ".mrcs", ".map"), f"{_FORMATS}.mrc:read_mrc"),
     ".zarr": f"{_FORMATS}.zarr_store:read_zarr",
-    **dict.fromkeys(SUFFIXES, f"{_FORMATS}.hdf5:read_hdf5"),
+    **dict.fromkeys(HDF5_SUFFIXES, f"{_FORMATS}.hdf5:read_hdf5"),
     **dict.fromkeys((".dm3", ".dm4", ".emd"), f"{_FORMATS}.rosettasciio:read_em"),
     ".ser": f"{_FORMATS}.ser:read_ser",
 }

@@ -12,7 +12,7 @@ from ...jobs.compare_settings import CompareSettings
 from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Progress, Started, Update
 from ...jobs.meter import Meter
-from ...models.weights import network_of
+from ...models.build import network_of
 from ...training.provenance import versions
 from .candidates import Candidate, Start, candidates_of
 from .data import ComparisonData

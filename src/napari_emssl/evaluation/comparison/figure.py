@@ -85,8 +85,8 @@ def _draw_leads(axes: "Axes", found: Comparison, start: str, score: str, color: 
 def _title(score: str) -> str:
     """Say what the values are those of."""
     if score.startswith(VALIDATION):
-        return f"{score.removeprefix(VALIDATION)} of what is validated"
-    return f"{score} of what is tested"
+        return f"{score.removeprefix(VALIDATION)}, validation"
+    return f"{score}, test"
 
 
 def _dress(axes: "Axes", found: Comparison, title: str) -> None:

@@ -61,9 +61,9 @@ def _check(
     if (test_images is None) != (test_targets is None):
         raise UserError("Test images need test targets. Give both --test-images and --test-targets, or neither.")
     if split is not None and test_images is not None:
-        raise UserError("--split names the test images already. Leave it out, or leave out --test-images.")
+        raise UserError("--split already names the test images. Leave it out, or leave out --test-images.")
     if settings.paint and not task_of(settings.task).gives_labels:
-        raise UserError("Only what is segmented can be painted. Leave out --paint.")
+        raise UserError("--paint is only for segmentation. Leave it out.")
     if settings.score_on == "unpainted" and not settings.paint:
         raise UserError("Whole targets leave no pixel unpainted. Say how many objects to paint: --paint 3.")
     if settings.score_on == "unpainted" and test_images is not None:

@@ -15,9 +15,9 @@ from ...errors import UserError
 from ...formatting import duration
 from ...jobs.compare_settings import CompareSettings
 from ...jobs.devices import Device, choose_device
+from ...models.build import network_of
 from ...models.model_file import Card, NetworkSpec
 from ...models.tasks import task_of
-from ...models.weights import network_of
 from ...training.finetuning.base_learner import FinetuneContext, FineTuner
 from ...training.finetuning.labelled_data import TrainingData
 from ...training.finetuning.task_training import training_of
@@ -49,7 +49,7 @@ class Cost:
     disk_bytes: int
     """Of each run, once it is complete."""
     working_bytes: int
-    """Of a run while it goes on: its autosave."""
+    """Of a run under way: its autosave."""
 
     @property
     def hours(self) -> float:

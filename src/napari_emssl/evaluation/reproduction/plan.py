@@ -212,7 +212,9 @@ def _parsed(text: str, name: str, beside: Any) -> PlanFile:
         raise UserError(f"The plan '{name}' cannot be used: {_first(error)}.") from error
     cells = beside(plan.paper) if plan.paper else None
     if cells is not None and not cells.is_file():
-        raise UserError(f"The plan '{name}' names the paper's cells '{plan.paper}', which are not beside it.")
+        raise UserError(
+            f"The plan '{name}' names the file '{plan.paper}' of the paper's cells, which is not in its folder."
+        )
     return PlanFile(plan, cells.read_text(encoding="utf-8") if cells is not None else "")
 
 

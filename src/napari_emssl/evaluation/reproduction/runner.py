@@ -60,7 +60,7 @@ class PlanRunner:
         return Experiment(settings, self._gathered[1])
 
     def fine_tune(self, run: PlannedRun, control: Control) -> Iterator[Share]:
-        """Do a run and keep it; one that is stopped leaves an autosave, from which the next call goes on.
+        """Do a run and keep it; one that is stopped leaves an autosave, from which the next call resumes.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class PlanRunner:
         self._results.add(run, record, _panels(learner))
 
     def pretrain(self, making: PlannedMaking, control: Control) -> Iterator[Share]:
-        """Make a start by pretraining; one that is stopped leaves an autosave, from which the next call goes on.
+        """Make a start by pretraining; one that is stopped leaves an autosave, from which the next call resumes.
 
         Parameters
         ----------

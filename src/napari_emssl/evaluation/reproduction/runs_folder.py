@@ -122,6 +122,15 @@ class RunsFolder:
     def add(self, run: PlannedRun, record: RunRecord, panels: Sequence[Panel]) -> None:
         """Write a complete run; its panels come first, so that a record never lacks them.
 
+        Parameters
+        ----------
+        run
+            Which run of the plan it is.
+        record
+            Its scores and how it was made.
+        panels
+            Its pictures.
+
         Raises
         ------
         UserError
@@ -163,7 +172,7 @@ class RunsFolder:
         try:
             return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
         except (ValidationError, OSError) as error:
-            raise UserError(f"'{path}' is damaged. Delete it; the same command then does its run again.") from error
+            raise UserError(f"'{path}' is damaged. Delete it; the same command then repeats its run.") from error
 
 
 _KINDS = ("image", "target", "prediction")

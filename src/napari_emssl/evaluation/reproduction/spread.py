@@ -150,7 +150,7 @@ def _part_of(request: ReproduceRequest, number: int, devices: Sequence[str], sta
 
 
 def _drain(number: int, job: Job[Reproduction], told: "queue.Queue[_Told]") -> None:
-    """Pass on what a process tells; its last word is `Finished` or an error."""
+    """Pass on the events of a process; the last one is `Finished` or an error."""
     try:
         for event in job:
             told.put((number, event))

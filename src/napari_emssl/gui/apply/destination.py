@@ -84,8 +84,8 @@ def _where(request: ApplyRequest) -> str:
         return f"{result} ({size}) {'stays' if one else 'stay'} in memory."
     if destination.place == "lazy":
         return (
-            f"{result} ({size}) {'is' if one else 'are'} computed plane by plane when you look; the latest "
-            f"{bytes_in_words(ROOM_BYTES)} of them are remembered."
+            f"{result} ({size}) {'is' if one else 'are'} computed plane by plane as you view it; the latest "
+            f"{bytes_in_words(ROOM_BYTES)} are kept."
         )
     names = [path.name for path in map(request.path_of, request.selections) if path]
     more = f" and {len(names) - 1} more" if not one else ""
@@ -99,4 +99,4 @@ def _begun(request: ApplyRequest, selection: Selection) -> str:
     there = read_progress(path) if path is not None and not request.destination.overwrite else None
     if there is None or there.complete or not there.continues(request.progress_of(selection)):
         return ""
-    return f" {there.done} of its {there.planes} planes are there already; the run resumes from them."
+    return f" {there.done} of its {there.planes} planes are already there; the run continues after them."

@@ -202,7 +202,7 @@ class ApplyDock(Dock):
         for selection in request.selections:
             LazyResult(self.viewer, request, selection, self._say)
         names = ", ".join(f"'{selection.source.name}'" for selection in request.selections)
-        self.panel.say(f"The result of {names} is computed where you look; the first plane takes a few seconds.")
+        self.panel.say(f"The result of {names} is computed for the planes you view; the first one takes a few seconds.")
 
     def _say(self, text: str, trouble: bool) -> None:
         """Show a message of a layer that may outlive this dock."""

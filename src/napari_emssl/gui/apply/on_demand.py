@@ -97,7 +97,7 @@ class LazyResult(QObject):
         if self._current():
             self.layer.refresh()
             where = f" on {self._predictor.device}" if self._predictor.device else ""
-            self._say(f"'{self.layer.name}' is computed where you look{where}; move the slider for more.", False)
+            self._say(f"'{self.layer.name}' is computed for the plane in view{where}; move the slider for more.", False)
 
     def _show_failure(self, error: Exception) -> None:
         if self._current():

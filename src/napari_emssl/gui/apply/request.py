@@ -189,7 +189,7 @@ def check_fits(request: ApplyRequest) -> None:
     if destination.place == "memory" and request.bytes > free_main_memory() // 2:
         raise UserError(
             f"The result would take {bytes_in_words(request.bytes)}, more than half of the free memory "
-            f"({bytes_in_words(free_main_memory())}). Write it to disk, or have it computed when you look at it."
+            f"({bytes_in_words(free_main_memory())}). Write it to disk, or have it computed when viewed."
         )
     if destination.place != "disk":
         return

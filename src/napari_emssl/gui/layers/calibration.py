@@ -28,7 +28,7 @@ class LayerPixel(NamedTuple):
 
     @property
     def description(self) -> str:
-        """What is known of it, to be said of a layer: "has no pixel size"."""
+        """What is known of it, as the end of a sentence about a layer: "has no pixel size"."""
         if self.size is None:
             return "has no pixel size"
         if not self.right_angled:

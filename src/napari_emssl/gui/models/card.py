@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QSizePolicy, QTextBrowser, QVBoxLayout, QWidget
 
 from ...formatting import counted, duration
-from ...models.context_facts import context_of
+from ...models.card import context_of
 from ...models.model_file import Card, Stage
 from .rows import ZooRow
 

@@ -236,7 +236,7 @@ class ModelsDock(Column):
         if path is None:
             self.panel.say("Stopped. Nothing was kept.")
             return
-        self._arrived(path, f"Downloaded '{path.stem}'. It is one of your own models now.")
+        self._arrived(path, f"Downloaded '{path.stem}'. It is now one of your own models.")
 
     def _ask_for_files(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Import models", "", _MODELS)

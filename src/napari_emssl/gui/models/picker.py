@@ -82,12 +82,12 @@ class ModelPicker(SearchBox):
 
     Signals
     -------
-    told(str)
+    described(str)
         A line about the model that is picked: whether it is recommended, reach, what it has learnt from.
 
     """
 
-    told = Signal(str)
+    described = Signal(str)
 
     def __init__(self, starts: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -213,7 +213,7 @@ class ModelPicker(SearchBox):
         row = self.findData(model) if model is not None else 0
         self.setCurrentIndex(max(row, 0) if self.count() else -1)
         self.setToolTip(str(self.itemData(self.currentIndex(), Qt.ItemDataRole.ToolTipRole) or ""))
-        self.told.emit(str(self.itemData(self.currentIndex(), _SHORT) or ""))
+        self.described.emit(str(self.itemData(self.currentIndex(), _SHORT) or ""))
 
     def add_file(self, path: str) -> None:
         """List a model file outside the zoo and pick it."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtGui import QIcon, QResizeEvent
 from qtpy.QtWidgets import QStyle, QWidget
 
-from ..widgets.sorted_table import SortedTable
+from ..widgets.sorted_table import SortedTable, TitledColumns
 from .rows import ZooRow
 
 _EMPTY = QModelIndex()
@@ -51,11 +51,12 @@ COLUMNS = (
 _SIGNS = {"remote": "\u2193 "}
 
 
-class ModelTable(QAbstractTableModel):
+class ModelTable(TitledColumns):
     """Rows of models."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.headers = [(column.title, column.tooltip) for column in COLUMNS]
         self.rows: Sequence[ZooRow] = ()
         self.icon: QIcon | None = None
         """Sign of a damaged file."""
@@ -69,10 +70,6 @@ class ModelTable(QAbstractTableModel):
     def rowCount(self, parent: QModelIndex = _EMPTY) -> int:
         """Return the number of models."""
         return 0 if parent.isValid() else len(self.rows)
-
-    def columnCount(self, parent: QModelIndex = _EMPTY) -> int:
-        """Return the number of columns."""
-        return 0 if parent.isValid() else len(COLUMNS)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Return the text of a cell, its value for sorting, a sign for what is not here, the whole name as tooltip."""
@@ -91,27 +88,6 @@ class ModelTable(QAbstractTableModel):
             case Qt.ItemDataRole.ToolTipRole:
                 return row.trouble or (row.name if index.column() == 0 else None)
         return None
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> str | None:
-        """Return the title of a column, or what it means as its tooltip.
-
-        Parameters
-        ----------
-        section
-            Number of the column.
-        orientation
-            Rows have no titles.
-        role
-            What Qt asks for.
-
-        """
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return COLUMNS[section].tooltip
-        return COLUMNS[section].title if role == Qt.ItemDataRole.DisplayRole else None
 
 
 class _Filter(QSortFilterProxyModel):

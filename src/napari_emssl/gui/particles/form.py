@@ -11,7 +11,7 @@ from ..widgets.form_layout import RowForm
 
 _LARGEST_PX_NM = 1e5
 _LIMITS = ("min_diameter", "max_diameter")
-_OTHERS = {"exclude_border": "Leave out at border", "min_pixels": "Least pixels", "labels": "Labels are"}
+_OTHERS = {"exclude_border": "Exclude at border", "min_pixels": "Least pixels", "labels": "Labels are"}
 
 
 class ParticleForm(QObject):
@@ -87,7 +87,7 @@ class ParticleForm(QObject):
         of_layer
             The pixel size in nm; None where there is none, or pixels are not square.
         known
-            What is to be said of the layer.
+            A remark on the layer.
         """
         known = f"The layer {known}." + (" Give a pixel size for sizes in nm." if "not square" in known else "")
         typed = self.pixel_size.number()

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
 from ...particles.properties import Columns
 from ...particles.table import ParticleTable
-from ..widgets.sorted_table import SortedTable
+from ..widgets.sorted_table import SortedTable, TitledColumns
 
 _LEFT_OUT = ("file", "pixel_size_nm")
 _LAST = ("x_px", "y_px")
@@ -19,30 +19,23 @@ _EMPTY = QModelIndex()
 Cell = bool | int | float | str
 
 
-class ParticleModel(QAbstractTableModel):
-    """Columns of a `ParticleTable` with their units in the header."""
+class ParticleModel(TitledColumns):
+    """Columns of a `ParticleTable` with their units in the header; tooltips are their names in the CSV."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._titles: list[str] = []
-        self._names: list[str] = []
         self._columns: list[list[Cell]] = []
 
     def show(self, columns: Columns) -> None:
         """Show other rows."""
         self.beginResetModel()
-        self._names = list(columns)
-        self._titles = [column_title(name) for name in columns]
+        self.headers = [(column_title(name), name) for name in columns]
         self._columns = [values.tolist() for values in columns.values()]
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex = _EMPTY) -> int:
         """Return the number of particles."""
         return 0 if parent.isValid() or not self._columns else len(self._columns[0])
-
-    def columnCount(self, parent: QModelIndex = _EMPTY) -> int:
-        """Return the number of columns."""
-        return 0 if parent.isValid() else len(self._columns)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Return the text of a cell, or its value for sorting."""
@@ -52,27 +45,6 @@ class ParticleModel(QAbstractTableModel):
             return None
         value = self._columns[index.column()][index.row()]
         return value if role == Qt.ItemDataRole.UserRole else cell_text(value)
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> str | None:
-        """Return the title of a column, or its name in the CSV as its tooltip.
-
-        Parameters
-        ----------
-        section
-            Number of the column.
-        orientation
-            Rows have no titles.
-        role
-            What Qt asks for.
-
-        """
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self._names[section]
-        return self._titles[section] if role == Qt.ItemDataRole.DisplayRole else None
 
 
 class ParticleView(SortedTable):

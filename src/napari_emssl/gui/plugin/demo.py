@@ -24,7 +24,7 @@ def open_demo(viewer: "Viewer") -> "QWidget":
     viewer.layers.selection.active = painting
     widget.reset_choices()
     widget.panel.say(
-        "The others are found from what is painted. Paint more, keep the answer, or press Start to fine-tune."
+        "The other particles are found from the painted ones. Paint more, keep the result, or press Start to fine-tune."
     )
     return widget
 

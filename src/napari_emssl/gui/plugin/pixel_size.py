@@ -80,7 +80,7 @@ def _pixel_size_taken(viewer: "Viewer | None") -> str:
         raise UserError(f"{why} Enter it in the field of EM SSL Particles.")
     names = ", ".join(f"'{name}'" for name in set_pixel_size(viewer, layer, size))
     spaced = _space_planes(layer, image.axes)
-    return f"The pixel size of {names} is {size:.4g} nm now.{spaced}"
+    return f"The pixel size of {names} is now {size:.4g} nm.{spaced}"
 
 
 def _image_of(layer: "Layer", path: str) -> Image:

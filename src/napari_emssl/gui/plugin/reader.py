@@ -60,7 +60,7 @@ def read_layers(path: Paths) -> list[LayerData] | list[Nothing]:
 
 
 def _layers(paths: list[str]) -> tuple[list[LayerData], list[str]]:
-    """Layers, and what is to be said of them."""
+    """Layers, and remarks on them."""
     if len(paths) > 1:
         images = [read_image(one) for one in paths]
         return [_layer(images)], notes_of(images)

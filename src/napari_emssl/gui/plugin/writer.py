@@ -103,12 +103,8 @@ def write_labels_layer(path: str, data: _LayerData, options: dict[str, Any]) -> 
 
     Parameters
     ----------
-    path
-        The file, ``.tif`` or ``.zarr``; one that is there is replaced, the file dialog has asked.
-    data
-        ``(..., h, w)``, or a list of levels of which the first is written.
-    options
-        Keyword arguments of the layer, as napari gives them.
+    path, data, options
+        As for `write_image_layer`.
 
     Returns
     -------

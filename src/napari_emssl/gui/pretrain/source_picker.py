@@ -19,7 +19,7 @@ Kind = Literal["open layers", "a folder", "files"]
 _HINTS: dict[Kind, str] = {
     "open layers": "Images that are open in the viewer; large ones stay where they are and are read plane by plane.",
     "a folder": "All images in a folder and its subfolders; the published data sets are recognised.",
-    "files": "Image files of any number.",
+    "files": "Any number of image files.",
 }
 _FILES = f"Images ({' '.join(f'*{suffix}' for suffix in READERS)});;All files (*)"
 

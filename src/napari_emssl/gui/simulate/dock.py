@@ -53,7 +53,7 @@ class SimulateDock(Dock):
         self.column.insertWidget(0, self.simulated)
         self._make_options()
         self._make_panel()
-        self.simulated.said.connect(self.panel.say)
+        self.simulated.reported.connect(self.panel.say)
         self.reset_choices()
 
     def _make_options(self) -> None:

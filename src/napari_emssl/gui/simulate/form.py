@@ -47,12 +47,12 @@ class SimulateForm(QWidget):
 
     Signals
     -------
-    said(str, bool)
-        A sentence for the user, and whether it is about trouble.
+    reported(str, bool)
+        A sentence for the user, and whether something is wrong.
 
     """
 
-    said = Signal(str, bool)
+    reported = Signal(str, bool)
 
     def __init__(self, viewer: "Viewer") -> None:
         super().__init__()
@@ -123,18 +123,18 @@ class SimulateForm(QWidget):
         """Use the pixel size of the picked layer, or say why that is not possible."""
         layer = self.like.value
         if layer is None:
-            self.said.emit("There is no image layer whose pixel size could be used.", True)
+            self.reported.emit("There is no image layer whose pixel size could be used.", True)
             return
         pixel, bounds = pixel_of(placement(layer)), bounds_of(STEMSettings.model_fields["pixel_size_nm"])
         size = pixel.edge
         if size is None:
-            self.said.emit(f"'{layer.name}' {pixel.description}. Set it by hand.", True)
+            self.reported.emit(f"'{layer.name}' {pixel.description}. Set it by hand.", True)
         elif not bounds.low <= size <= bounds.high:
             reach = f"from {bounds.low:g} to {bounds.high:g} nm can be simulated"
-            self.said.emit(f"'{layer.name}' has pixels of {size:.4g} nm, but only pixels {reach}.", True)
+            self.reported.emit(f"'{layer.name}' has pixels of {size:.4g} nm, but only pixels {reach}.", True)
         else:
             self.rows["pixel_size_nm"].set(float(f"{size:.6g}"))
-            self.said.emit(f"Images will have the pixel size of '{layer.name}', {size:.4g} nm.", False)
+            self.reported.emit(f"Images will have the pixel size of '{layer.name}', {size:.4g} nm.", False)
 
 
 class CrystalBox(QSearchableComboBox):

@@ -75,8 +75,8 @@ class TrainingPage(QWidget, Generic[R]):
     -------
     changed()
         Another image, or another kind of result: the dock suggests a name and describes the starts again.
-    told(str, bool)
-        A sentence for the user, and whether it is about trouble.
+    reported(str, bool)
+        A sentence for the user, and whether something is wrong.
     made(object, object)
         A `Trained` that the page has put into the zoo itself, and the image layer that it is for.
 
@@ -88,7 +88,7 @@ class TrainingPage(QWidget, Generic[R]):
     """
 
     changed = Signal()
-    told = Signal(str, bool)
+    reported = Signal(str, bool)
     made = Signal(object, object)
 
     title: ClassVar[str]

@@ -61,7 +61,7 @@ class LayerList(QListWidget):
         return [layer for layer in self._viewer.layers if _is_source(layer)]
 
     def _catch_up(self) -> None:
-        """Docks read the layers once a turn of the event loop; who asks earlier is told the truth."""
+        """Docks read the layers once per turn of the event loop; asked earlier, it reads them itself."""
         if self._layers != self._sources():
             self.refresh()
 

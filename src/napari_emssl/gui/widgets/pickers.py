@@ -51,7 +51,7 @@ class LayerPicker(ComboBox):
 
     @property
     def value(self) -> "Layer | None":
-        """The picked layer. Docks read the viewer once a turn of the event loop; who asks earlier is told the truth."""
+        """The picked layer. Docks read the viewer once per turn of the event loop; asked earlier, it is read now."""
         self._catch_up()
         return self.get_value()
 

@@ -1,7 +1,46 @@
 """A table to choose one row of: sorts by any column, cannot be edited."""
 
-from qtpy.QtCore import QAbstractTableModel, QSortFilterProxyModel, Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from collections.abc import Sequence
+
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+_EMPTY = QModelIndex()
+
+
+class TitledColumns(QAbstractTableModel):
+    """Rows below titles, each of which has a tooltip."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.headers: Sequence[tuple[str, str]] = ()
+        """Title and tooltip of each column."""
+
+    def columnCount(self, parent: QModelIndex = _EMPTY) -> int:
+        """Return the number of columns."""
+        return 0 if parent.isValid() else len(self.headers)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> str | None:
+        """Return the title of a column, or its tooltip.
+
+        Parameters
+        ----------
+        section
+            Number of the column.
+        orientation
+            Rows have no titles.
+        role
+            What Qt asks for.
+
+        """
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        title, tooltip = self.headers[section]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tooltip
+        return title if role == Qt.ItemDataRole.DisplayRole else None
 
 
 class SortedTable(QTableView):

@@ -161,7 +161,7 @@ class WorkerSession(Iterator[Update | Finished[T_co]], Generic[T_co]):
             # A job whose steps are long may take as long again: ending it by force would lose its work.
             if time.monotonic() - max(began, self._stopped_at) > max(self.grace_seconds, 2 * self._longest_silence):
                 self.process.terminate(0.0)
-                raise self._died("did not stop in time and was ended", _AGAIN)
+                raise self._died("did not stop in time and was terminated", _AGAIN)
         if self._stopped_at == _NEVER:
             self._longest_silence = max(self._longest_silence, time.monotonic() - began)
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...errors import UserError
+from ..build import network_of
 from ..model_file import Card, Model, NetworkSpec, Stage
-from ..weights import network_of
 from .mappings import Mapping as NameMapping
 from .mappings import Naming, namings
 from .state_dict import read_state_dict
@@ -82,7 +82,7 @@ def import_weights(
         if array is None:
             continue
         if own in _FIRST and array.ndim == 4 and array.shape[1] > 1 and wanted[own][1] == 1:
-            notes.append(f"'{other}' has {array.shape[1]} channels; they are added up, as for an image that is grey.")
+            notes.append(f"'{other}' has {array.shape[1]} channels; they are summed, because images are grey.")
             array = np.asarray(array).sum(axis=1, keepdims=True)
         if array.shape == wanted[own]:
             weights[own] = array
@@ -151,7 +151,10 @@ def _with_their_scaling(weights: dict[str, NDArray[np.generic]], found: Arrays) 
     convolution = np.asarray(weights[first], np.float32) / np.float32(deviation)
     weights[first] = convolution
     weights[_FIRST[first]] = np.asarray(weights[_FIRST[first]], np.float32) + mean * convolution.sum(axis=(1, 2, 3))
-    return [f"Its images were scaled by mean {mean:.4g} and deviation {deviation:.4g}; the first layers do that now."]
+    return [
+        f"Its images were scaled by mean {mean:.4g} and deviation {deviation:.4g}; this is now built into the first "
+        "layers."
+    ]
 
 
 def _mean_of(found: Arrays, name: str) -> float:

@@ -36,7 +36,9 @@ def read_state_dict(path: Path) -> dict[str, NDArray[np.generic]]:
     if begin.startswith(_HDF5):
         raise UserError(f"'{path}' is an HDF5 file, as Keras writes them. Only weights of PyTorch can be imported.")
     if path.suffix != ".safetensors" and not begin.startswith(_OF_PYTORCH):
-        raise UserError(f"'{path}' is no file of PyTorch weights. Give a state dict (.pth, .pt, .tar) or safetensors.")
+        raise UserError(
+            f"'{path}' is not a file of PyTorch weights. Give a state dict (.pth, .pt, .tar) or safetensors."
+        )
     found = _safetensors(path) if path.suffix == ".safetensors" else dict(_flat(_loaded(path)))
     if not found:
         raise UserError(f"'{path}' was read, but there are no weights in it. Give the file of a state dict.")
@@ -68,10 +70,10 @@ def _loaded(path: Path) -> object:
 def _refusal(path: Path, reason: str) -> str:
     """Say why a file is not opened: it may be sound, but holds objects."""
     named = re.search(r"GLOBAL ([\w.]+)", reason)
-    objects = named[1] if named else "it is not said which"
+    objects = named[1] if named else "the file does not say which"
     return (
-        f"'{path}' holds Python objects ({objects}), not weights alone. The file may be sound, but to open such "
-        f"objects can run any program, so it is left closed. {_WAY_OUT}"
+        f"'{path}' holds Python objects ({objects}), not weights alone. The file may be harmless, but opening such "
+        f"objects can run any program, so it was not opened. {_WAY_OUT}"
     )
 
 

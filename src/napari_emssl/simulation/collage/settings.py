@@ -11,25 +11,28 @@ class CollageSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     size_px: int = Field(192, ge=64, le=2048, multiple_of=32, description="Edge of a collage in pixels.")
-    radius_min_px: float = Field(1.5, gt=0, le=64, description="Least mean radius of a kind of objects, in pixels.")
+    radius_min_px: float = Field(1.5, gt=0, le=64, description="Smallest mean radius of a kind of objects, in pixels.")
     radius_max_px: float = Field(
-        90.0, gt=1, le=512, description="Greatest mean radius of a kind of objects, in pixels; objects may be cut off."
+        90.0, gt=1, le=512, description="Largest mean radius of a kind of objects, in pixels; objects may be cut off."
     )
-    cover_max: float = Field(0.7, gt=0, le=0.95, description="Greatest share of a collage that objects cover.")
-    kinds_max: int = Field(3, ge=1, le=6, description="Most kinds of objects in one collage.")
+    cover_max: float = Field(0.7, gt=0, le=0.95, description="Largest share of a collage that objects cover.")
+    kinds_max: int = Field(3, ge=1, le=6, description="Maximum number of kinds of objects in one collage.")
     second_kind: float = Field(0.35, ge=0, le=1, description="Share of collages with more than one kind of objects.")
     touching: float = Field(0.35, ge=0, le=1, description="Share of the kinds whose objects may touch and overlap.")
     packed: float = Field(0.22, ge=0, le=1, description="Share of the kinds whose objects lie side by side in layers.")
     clustered: float = Field(0.2, ge=0, le=1, description="Share of the other kinds whose objects lie in clusters.")
     nested: float = Field(0.12, ge=0, le=1, description="Share of further kinds that lie inside objects of the first.")
     contrast_min: float = Field(
-        0.08, gt=0, le=1, description="Least contrast of objects, in units of the image's range."
+        0.08, gt=0, le=1, description="Lowest contrast of objects, in units of the image's range."
     )
-    contrast_max: float = Field(0.9, gt=0, le=1, description="Greatest contrast of objects, in the same units.")
+    contrast_max: float = Field(0.9, gt=0, le=1, description="Highest contrast of objects, in the same units.")
     noise_max: float = Field(
-        0.3, ge=0, le=1, description="Most noise, sigma, in units of the image's range; most collages have far less."
+        0.3,
+        ge=0,
+        le=1,
+        description="Strongest noise, sigma, in units of the image's range; most collages have far less.",
     )
-    blur_max_px: float = Field(1.5, ge=0, le=8, description="Most Gaussian blur, sigma in pixels.")
+    blur_max_px: float = Field(1.5, ge=0, le=8, description="Strongest Gaussian blur, sigma in pixels.")
     lettering: float = Field(
         0.45, ge=0, le=1, description="Share of collages with letters, scale bars, arrows and caption strips."
     )

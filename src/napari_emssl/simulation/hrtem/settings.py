@@ -61,7 +61,7 @@ class HRTEMSettings(BaseModel):
     absorption_gold: float = Field(0.1, ge=0, le=1, description="Imaginary share of gold's scattering potential.")
     absorption_carbon: float = Field(0.03, ge=0, le=1, description="Imaginary share of carbon's scattering potential.")
     dose_per_nm2: float = Field(2e4, gt=0, le=1e8, description="Electrons per nm^2.")
-    uneven_illumination: float = Field(0.15, ge=0, le=0.9, description="Fall of the illumination across the image.")
+    uneven_illumination: float = Field(0.15, ge=0, le=0.9, description="Fall-off of the illumination across the image.")
     camera_half_frequency: float = Field(
         0.3,
         ge=0,

@@ -39,7 +39,7 @@ class STEMSettings(BaseModel):
     )
     elements: str = Field("", description="Elements of a kind of structure, separated by commas, as in Sr,Ti,O.")
     a_nm: float | None = Field(None, gt=0.1, le=5, description="Lattice parameter a in nm.")
-    c_nm: float | None = Field(None, gt=0.1, le=10, description="Lattice parameter c in nm, where it is not a.")
+    c_nm: float | None = Field(None, gt=0.1, le=10, description="Lattice parameter c in nm, if it differs from a.")
     zone_axis: str = Field(
         "varied",
         description="Direction along the beam, as in 110 or 1,-1,2; varied: one that is usual for the crystal.",
@@ -61,7 +61,7 @@ class STEMSettings(BaseModel):
         0.06, 0.15, "even", "Full width at half maximum of the probe's core in nm", ge=0.02, le=0.6
     )
     probe_ellipticity: float | None = _drawn(
-        0, 0.15, "low", "How much longer than wide the probe is, by astigmatism", ge=0, le=1
+        0, 0.15, "low", "How much longer than wide the probe is, from astigmatism", ge=0, le=1
     )
     probe_tails: float | None = _drawn(0, 0.35, "even", "Share of the current in the probe's tails", ge=0, le=0.9)
     defocus_nm: float | None = _drawn(0, 4, "low", "Defocus in nm", ge=0, le=100)
@@ -85,7 +85,7 @@ class STEMSettings(BaseModel):
         "atomic sheets, drawn for each image.",
     )
     flicker: float | None = _drawn(0, 0.04, "low", "Spread of the beam current from line to line", ge=0, le=0.5)
-    gain_spread: float | None = _drawn(0, 0.6, "low", "Spread of the detector's answer to one electron", ge=0, le=2)
+    gain_spread: float | None = _drawn(0, 0.6, "low", "Spread of the detector's response to one electron", ge=0, le=2)
     read_noise: float | None = _drawn(0, 0.6, "low", "Noise of the detector in electrons per pixel", ge=0, le=1000)
     lag: float | None = _drawn(
         0, 0.5, "low", "Share of a pixel's signal that the slow detector took from the pixel before", ge=0, le=0.8
@@ -112,5 +112,5 @@ class STEMSettings(BaseModel):
     def _parameters_have_a_crystal(self) -> "STEMSettings":
         own = [name for name in ("elements", "a_nm", "c_nm") if getattr(self, name)]
         if own and (self.crystal == "varied" or self.crystal.lower().endswith(".cif")):
-            raise ValueError(f"{own[0]} needs a crystal that it belongs to. Name one, such as fcc.")
+            raise ValueError(f"{own[0]} needs a kind of crystal to go with it. Name one, such as fcc.")
         return self

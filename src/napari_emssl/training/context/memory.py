@@ -33,8 +33,8 @@ class Context:
         if self.left_out < 0.02:
             return ""
         return (
-            f"{self.left_out:.0%} of the rings around what is painted look like the paint "
-            "and do not count as background."
+            f"{self.left_out:.0%} of the rings around painted objects looks like the paint and does not count as "
+            "background."
         )
 
 

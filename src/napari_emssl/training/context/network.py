@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ...jobs.devices import Device, place
+from ...models.build import build_network, mask_decoder_weights, network_of
 from ...models.model_file import Model
-from ...models.weights import build_network, mask_decoder_weights, network_of, transfer
+from ...models.weights import transfer
 from ...networks.in_context import SHARPNESS, InContextNetwork
 
 

@@ -16,9 +16,10 @@ from ...errors import UserError
 from ...inference.tiles import padded
 from ...jobs.devices import Device, place
 from ...jobs.settings import FinetuneSettings
+from ...models.build import network_of
 from ...models.model_file import Card, Model, NetworkSpec
 from ...models.objectives import Objective
-from ...models.weights import network_of, to_numpy, transfer
+from ...models.weights import to_numpy, transfer
 from ..checkpoint import load_optimiser
 from ..learner import Monitor, State, TrainingSummary
 from .labelled_data import TrainingData

@@ -47,7 +47,18 @@ class ContextStart:
 
 
 def begins_in_context(start: Model | None, data: TrainingData, settings: FinetuneSettings) -> bool:
-    """Whether training begins with an answer in context, of a generator or of a model."""
+    """Whether training begins with an answer in context, of a generator or of a model.
+
+    Parameters
+    ----------
+    start
+        What the weights begin with; None for random weights, which answer nothing.
+    data
+        The painted planes: every class must be painted in the part that is learnt from.
+    settings
+        Of the fine-tuning; they can rule it out.
+
+    """
     return (
         settings.begin_in_context
         and task_of(settings.task).gives_labels

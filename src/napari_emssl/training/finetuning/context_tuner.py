@@ -1,4 +1,4 @@
-"""Gentle training of an answer in context, which is kept only where the painting that it has not seen says so."""
+"""Gentle training of an answer in context, which is kept only if held-out painting is segmented better."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,18 @@ class MaskTuner(Segmenter):
         """The network as it was before training."""
 
     def loss(self, output: Tensor, images: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of what is painted, and of how far the rest has moved from the answer in context."""
+        """Return the loss of what is painted, and of how far the rest has moved from the answer in context.
+
+        Parameters
+        ----------
+        output
+            Logits of the network ``(b, c, h, w)``.
+        images
+            ``(b, 1, h, w)``, scaled.
+        targets
+            ``(b, h, w)`` int64: 0 unpainted, 1 background, 2.. classes.
+
+        """
         unpainted = targets == 0
         painted = super().loss(output, images, targets)
         if not unpainted.any():
@@ -155,13 +166,13 @@ class ContextTuner(MaskTuner):
     def _why_not(self, summary: TrainingSummary) -> str:
         if not self.is_judged:
             return (
-                "Too little is painted to tell whether training would help: the model is the answer in context. Paint "
-                "at least two objects, with background beside each."
+                "Too little is painted to tell whether training would help, so the model is the answer in context. "
+                "Paint at least two objects, with background next to each."
             )
         found = f"{self._first.get('dice', 0.0):.3f} before training, at best {summary.metrics.get('dice', 0.0):.3f}"
         return (
-            "Training did not improve on painting that it had not seen "
-            f"(Dice {found}): the model is the answer in context."
+            f"Training did not improve the segmentation of held-out painting (Dice {found}), so the model is the "
+            "answer in context."
         )
 
     @torch.no_grad()

@@ -151,7 +151,7 @@ class _FinetuneRun:
         yield Started(device.label, device.reason, data.summary)
         yield from map(Notice, self._warnings())
         if start and not start.card.partial and len(learner.fresh) > len(learner.network.state_dict()) // 2:
-            yield Notice(f"Most weights of '{start.name}' do not fit the network; it starts almost from scratch.")
+            yield Notice(f"Most weights of '{start.name}' do not fit the network; training starts almost from scratch.")
         followed: FineTuner | SnapshotLearner = learner
         if settings.snapshots and data.test:
             followed = self._snapshots = SnapshotLearner(learner)
@@ -179,8 +179,8 @@ class _FinetuneRun:
             return
         if much_is_labelled(start, data) and (found := learner.validate()["dice"]) < POOR_DICE:
             yield Notice(
-                f"In context, what is held out is found with a Dice of only {found:.2f}, and much is labelled: "
-                "all weights of the network are trained."
+                f"In context the Dice on held-out planes is only {found:.2f}, and much is labelled, so all weights of "
+                "the network are trained."
             )
             context = FinetuneContext(
                 settings, data, device, self._network, start, self._card_from(start, self._network)

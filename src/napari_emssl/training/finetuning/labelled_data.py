@@ -69,7 +69,7 @@ class TrainingData:
     painted: Sequence[LabelledPlane] = ()
     """Segmentation: all planes that are learnt from or validated on, whole and with all that is painted on them."""
     notes: Sequence[str] = ()
-    """What is to be said of the files."""
+    """Remarks on the files."""
     division: Division | None = None
     """How whole planes were divided, where more than a share for validation was asked for."""
     supervision: Supervision | None = None
@@ -278,7 +278,7 @@ def _why_none(settings: FinetuneSettings, goes_on: bool) -> str:
         return "No validation, as asked for: the last weights are kept."
     if goes_on:
         return (
-            "No validation: nearly all that is painted has been learnt from before, so nothing is left to validate on. "
+            "No validation: nearly everything painted has already been learnt from, so nothing is left to validate on. "
             "The last weights are kept; paint a few new objects, or judge the preview by eye."
         )
     return (

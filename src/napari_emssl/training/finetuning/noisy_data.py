@@ -188,7 +188,7 @@ def _by_frames(films: Sequence[Film], asked: bool) -> Supervision:
         trouble = f"the noise of neighbouring frames is the same ({noise:.0%})"
     if not asked:
         return _blind_spot(films, trouble)
-    doubt = f"Frames are used as asked for, but {trouble}: what is learnt may be blurred or keep noise."
+    doubt = f"Frames are used as asked for, but {trouble}: results may be blurred or keep noise."
     return Supervision("frames", f"Neighbouring frames are targets of one another, as asked for; {trouble}.",
                        found={"structure in common": structure, "noise in common": noise}, doubt=doubt)  # fmt: skip
 

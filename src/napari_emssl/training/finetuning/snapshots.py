@@ -1,4 +1,4 @@
-"""Scores of the test images while a run goes on: at each validation, those of the best weights so far."""
+"""Scores of the test images during a run: at each validation, those of the best weights so far."""
 
 import math
 from collections.abc import Mapping

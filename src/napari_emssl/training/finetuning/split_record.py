@@ -37,7 +37,19 @@ def record_objects(training: Sequence[LabelledPlane], validation: Sequence[Label
 def record_planes(
     training: Sequence[LabelledPlane], validation: Sequence[LabelledPlane], test: Sequence[LabelledPlane] = ()
 ) -> SplitRecord:
-    """Return which planes lie on which side as a whole, or were kept for the test."""
+    """Return which planes lie on which side as a whole, or were kept for the test.
+
+    Parameters
+    ----------
+    training, validation, test
+        The planes of each part, with the images as they were learnt from: a plane is known by its pixels.
+
+    Returns
+    -------
+    dict
+        By `plane_key`: ``{"whole": "learnt" | "held out" | "test"}``.
+
+    """
     sides = zip((*_SIDES, _TEST), (training, validation, test), strict=True)
     return {plane_key(item): {"whole": side} for side, items in sides for item in items}
 

@@ -108,7 +108,14 @@ class SupervisedSegmentation(TaskTraining):
         start: Model | None,
         split: Path | None,
     ) -> TrainingData:
-        """Collect the painted planes; what an earlier run held out stays held out."""
+        """Collect the painted planes; what an earlier run held out stays held out.
+
+        Parameters
+        ----------
+        images, targets, settings, start, split
+            As for `TaskTraining.gather`.
+
+        """
         assert targets is not None, "`training_of` takes this way only where there are targets"
         earlier = recorded(start.card if start else None)
         return gather(images, targets, settings, scaling_of(start, settings), earlier, self._assumed, split)
@@ -157,7 +164,14 @@ class SupervisedRestoration(TaskTraining):
         start: Model | None,
         split: Path | None,
     ) -> TrainingData:
-        """Collect the pairs; planes are read when they are needed."""
+        """Collect the pairs; planes are read when they are needed.
+
+        Parameters
+        ----------
+        images, targets, settings, start, split
+            As for `TaskTraining.gather`.
+
+        """
         assert targets is not None, "`training_of` takes this way only where there are targets"
         return gather_pairs(images, targets, settings, scaling_of(start, settings), split)
 
@@ -186,7 +200,21 @@ class SelfSupervisedDenoising(TaskTraining):
         start: Model | None,
         split: Path | None,
     ) -> TrainingData:
-        """Find out what the images can teach; raises `UserError` when the task needs targets."""
+        """Find out what the images can teach.
+
+        Parameters
+        ----------
+        images, settings, start, split
+            As for `TaskTraining.gather`.
+        targets
+            Not used: there are none.
+
+        Raises
+        ------
+        UserError
+            When the task needs targets.
+
+        """
         return gather_noisy(images, settings, scaling_of(start, settings), split)
 
     def patches(self, data: TrainingData, settings: FinetuneSettings) -> PairPatches:

@@ -29,9 +29,7 @@ def size_notice(painted: NDArray[np.integer], found: NDArray[np.integer]) -> str
     change = float(np.median(ratios)) - 1
     if abs(change) < _WORTH_SAYING:
         return ""
-    return (
-        f"The painted objects come out {abs(change):.0%} {'wider' if change > 0 else 'narrower'} than they are painted."
-    )
+    return f"The painted objects come out {abs(change):.0%} {'wider' if change > 0 else 'narrower'} than painted."
 
 
 def diameter_ratios(painted: NDArray[np.integer], found: NDArray[np.integer]) -> Iterator[float]:

@@ -119,7 +119,7 @@ def context_generator(given: str | Path | Model | None) -> Model:
     """Return the generator that is asked; one whose pixels have no vectors is refused."""
     model = resolve_model(given or recommended_context_generator())
     if model.card.network.painted:
-        raise UserError(f"'{model.name}' was made in context already. Choose the generator that it was made with.")
+        raise UserError(f"'{model.name}' was itself made in context. Choose the generator that it was made with.")
     if not model.card.network.vector_channels:
         raise UserError(
             f"'{model.name}' gives pixels no vectors to compare. Choose a generator pretrained with "
@@ -136,4 +136,4 @@ def _as_gathered(settings: ContextSettings) -> FinetuneSettings:
 def _check_background(data: TrainingData) -> None:
     """Refuse classes alone: every pixel would get one of them."""
     if not any((plane.target == 1).any() for plane in data.training):
-        raise UserError("No background is painted. Paint some beside the particles, then ask again.")
+        raise UserError("No background is painted. Paint some beside the particles, then try again.")

@@ -1,4 +1,4 @@
-"""Questions that can be put to a running job; plain data, so that whoever asks loads nothing slow."""
+"""Questions that can be put to a running job; plain data, so that asking loads nothing slow."""
 
 from dataclasses import dataclass
 from typing import Literal

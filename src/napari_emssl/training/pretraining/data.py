@@ -112,7 +112,10 @@ class PretrainingData:
         for name in ("validation", "test"):
             held, asked = len(getattr(self.split, name)), getattr(chosen, name) or 0
             if held < asked and held < VALIDATION_LIMIT:
-                yield f"--{name} {asked} could hold out only {counted(held, 'image')}: a source is never divided."
+                yield (
+                    f"--{name} {asked}: only {counted(held, 'image')} could be held out, since a source is never "
+                    "divided."
+                )
 
     def write_split(self, path: Path) -> None:
         """Write the split, replacing what is there."""

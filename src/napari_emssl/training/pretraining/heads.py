@@ -9,7 +9,7 @@ from torch import nn
 from ...errors import UserError
 from ...jobs.pretrain_settings import PretrainSettings
 from ...models.model_file import Model, NetworkSpec
-from ...models.weights import network_of, transfer
+from ...models.weights import generator_of, transfer
 
 _HEADS = {"restore": "restore", "collage": "objects"}
 """Heads of one channel, by the pretext task that they belong to."""
@@ -41,13 +41,13 @@ def started_generator(settings: PretrainSettings, start: Model | None) -> nn.Mod
 
     """
     spec = network_spec(settings)
-    network = network_of(spec)
+    network = generator_of(spec)
     if start is None:
         return network
     if start.card.partial:
         raise UserError(
-            f"'{start.name}' is a start from elsewhere of which a part is missing. Fine-tune it; to pretrain, choose a "
-            "whole generator."
+            f"'{start.name}' is a start from elsewhere that lacks some weights. Fine-tune it; to pretrain, choose a "
+            "complete generator."
         )
     left = transfer(_with_heads(start, spec, network), network)
     if left:

@@ -96,7 +96,8 @@ def _load_start(start: str | Path | Model | None) -> Model | None:
     model = resolve_model(start)
     if not task_of(model.card.task).is_pretext:
         raise UserError(
-            f"'{model.name}' is a model for the task {model.card.task}, no generator. Start from a generator, or from "
+            f"'{model.name}' is a model for the task {model.card.task}, not a generator. Start from a generator, or "
+            "from "
             "random weights."
         )
     return model
@@ -119,10 +120,10 @@ def with_network_of(start: Model | None, settings: PretrainSettings) -> Pretrain
         asked = getattr(settings, name)
         if asked not in (value, PretrainSettings.model_fields[name].default):
             raise UserError(
-                f"Start '{start.name}' brings its network, with {name} {_shown(value)}, not {asked}. "
+                f"Start '{start.name}' brings its own network, with {name} {_shown(value)}, not {asked}. "
                 f"Leave out --{name}, or start from random weights."
             )
-    # what is asked for stays said as it was, so that a run can be resumed with the same words
+    # settings stay as they were given, so that a run can be resumed with the same flags
     return settings.model_copy(update=brought | {"norm": settings.norm if spec.norm == "batch" else spec.norm})
 
 
@@ -205,12 +206,8 @@ class _GatheredRun:
 
         Parameters
         ----------
-        learner
-            What is trained.
-        batches
-            As in `TrainingSchedule`.
-        reader
-            Knows how reading goes.
+        learner, batches, reader
+            As for `RunTraining`.
 
         """
         group, data, request = self.group, self.data, self.request

@@ -1,4 +1,4 @@
-"""Reading of a pretraining: what is to be said of it while it runs."""
+"""Reading of a pretraining: what is reported while it runs."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -51,12 +51,12 @@ class ReadingMonitor:
             self._report_at = 10 ** len(str(len(damaged)))
             name = self._data.name_of(min(damaged))
             planes = counted(len(damaged), "damaged plane")
-            yield Notice(f"So far {planes} passed over, for example of {name}. Others are shown in their place.")
+            yield Notice(f"So far {planes} skipped, for example in {name}. Others are used in their place.")
         if isinstance(event, Progress) and self._waits(event.seconds):
             self._waits_reported = True
             share = self._reader.waited_seconds / event.seconds
             yield Notice(
-                f"The training waits for images in {share:.0%} of its time. More --workers, or a pack "
+                f"The training spends {share:.0%} of its time waiting for images. More --workers, or a pack "
                 "('napari-emssl pack'), make it faster."
             )
 

@@ -10,7 +10,7 @@ from ...jobs.devices import Device, place
 from ...jobs.pretrain_settings import PretrainSettings
 from ...models.model_file import Model
 from ...models.objectives import objective_of
-from ...models.weights import network_of, transfer
+from ...models.weights import generator_of, transfer
 
 
 def restoration_l1(
@@ -43,7 +43,7 @@ def restoration_l1(
         None when there is no patch or it was given up.
 
     """
-    network = network_of(model.card.network)
+    network = generator_of(model.card.network)
     transfer(model.weights, network)
     network = place(network, device).eval()
     decode = objective_of(model.card).decode

@@ -133,7 +133,7 @@ def test_files_of_an_ome_set_hold_their_own_planes_once(tmp_path: Path) -> None:
     (tmp_path / "c.ome.tif").unlink()
     image = read_image(tmp_path / "a.ome.tif")
     np.testing.assert_array_equal(stacked(image), data[:2])
-    assert "Not there: c.ome.tif" in image.notes[0]
+    assert "Missing: c.ome.tif" in image.notes[0]
 
 
 def test_an_ome_tiff_never_leads_to_another_file(tmp_path: Path) -> None:

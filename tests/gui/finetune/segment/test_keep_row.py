@@ -104,7 +104,7 @@ def test_start_begins_where_the_first_look_is_and_its_model_can_still_be_kept(qt
     assert (viewer.layers[PREVIEW].data % RIM == seen).mean() > 0.98
     qtbot.waitUntil(lambda: not dock.panel.runner.running, timeout=120000)
     assert [stage.job for stage in dock.trained.card.history] == ["in_context", "finetune"]
-    assert "where the first look is" in dock.panel.notes.text
+    assert "from the first look" in dock.panel.notes.text
     assert kept(qtbot, dock, "still there").name == "still there"
 
 

@@ -114,8 +114,8 @@ def describe_incomplete(path: Path, held: int, ome: OmeSet) -> str:
         return ""
     missing = [name for name in others if not _beside(path, name)]
     where = f" The others are in {_listed(others)}." if others else " The others are in no file that it names."
-    lacking = f" Not there: {_listed(missing)}." if missing else ""
-    return f"{path} holds {held} of the {ome.planes} planes of its set, which are read alone.{where}{lacking}"
+    lacking = f" Missing: {_listed(missing)}." if missing else ""
+    return f"{path} holds {held} of the {ome.planes} planes of its set; only these are read.{where}{lacking}"
 
 
 def _beside(path: Path, name: str) -> bool:

@@ -77,7 +77,23 @@ def check_whole(tif: "TiffFile", stack: Stack) -> None:
 
 
 def page_of(tif: "TiffFile", stack: Stack, number: int) -> "TiffPage | TiffFrame":
-    """Return a page of a stack; raises `ValueError` where the file does not hold it."""
+    """Return a page of a stack.
+
+    Parameters
+    ----------
+    tif
+        The open file.
+    stack
+        One of its stacks.
+    number
+        Of the plane within the stack, from 0.
+
+    Raises
+    ------
+    ValueError
+        When the file does not hold that page.
+
+    """
     try:
         page = tif.pages[stack.pages[number]] if stack.series is None else tif.series[stack.series].pages[number]
     except IndexError:

@@ -116,7 +116,7 @@ def _with_axes(stack: Stack, ome: OmeSet) -> Stack:
 
 
 def _by_series(tif: "TiffFile", ome: OmeSet) -> list[Stack]:
-    """tifffile's series; where several look alike, or pages are in none of them, the pages are sorted anew."""
+    """tifffile's series; where several look alike, or pages are in none of them, the pages are sorted again."""
     series = list(tif.series)
     kinds = {each.kind for each in series}
     alike = {(each.keyframe.shape, each.dtype, each.keyframe.axes) for each in series}

@@ -18,7 +18,7 @@ Brush = Literal["particle", "not particle"]
 _KEYS: dict[Brush, str] = {"particle": "Q", "not particle": "W"}
 _NOT_PARTICLE = 2
 _HINTS: dict[Brush, str] = {
-    "particle": "Paint what is to be found. Key: Q",
+    "particle": "Paint what should be found. Key: Q",
     "not particle": "Paint what was found by mistake: it is background. Key: W",
 }
 

@@ -1,4 +1,4 @@
-"""An offer to continue a painting of the image that was kept earlier."""
+"""An offer to continue a painting of the image that was saved earlier."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from ....errors import UserError
 from ...layers.layers import brush_size, new_painting
 from ...layers.matching import shape_of
 from ...threads.newest import NewestWins
-from .kept_paintings import KeptPainting, kept_paintings, shapes_of
+from .saved_paintings import SavedPainting, saved_paintings, shapes_of
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -31,28 +31,28 @@ class ContinueRow(QWidget):
     -------
     opened(object, object)
         The painting, and the Shapes layer of its regions or None.
-    told(str, bool)
-        A sentence for the user, and whether it is about trouble.
+    reported(str, bool)
+        A sentence for the user, and whether something is wrong.
 
     """
 
     opened = Signal(object, object)
-    told = Signal(str, bool)
+    reported = Signal(str, bool)
 
     def __init__(self, viewer: "Viewer") -> None:
         super().__init__()
         self._viewer = viewer
         self._image: Image | None = None
-        self.kept: KeptPainting | None = None
+        self.saved: SavedPainting | None = None
         self.text, self.button = QLabel(), QPushButton("Continue")
         self.text.setWordWrap(True)
-        self.button.setToolTip("Open this painting with its classes and regions, to paint on.")
+        self.button.setToolTip("Open this painting, with its classes and regions, and continue it.")
         self.button.clicked.connect(self.open)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.text, 1)
         row.addWidget(self.button)
-        self._search = NewestWins[_Question, list[KeptPainting]](_search, parent=self)
+        self._search = NewestWins[_Question, list[SavedPainting]](_search, parent=self)
         self._search.answered.connect(self._on_found)
         self.hide()
 
@@ -68,7 +68,7 @@ class ContinueRow(QWidget):
 
         """
         self.hide()
-        self._image, self.kept = image, None
+        self._image, self.saved = image, None
         if image is None or painted:
             self._search.drop()
         else:
@@ -76,19 +76,19 @@ class ContinueRow(QWidget):
 
     def open(self) -> None:
         """Open the painting, or say why that is not possible."""
-        if self._image is None or self.kept is None:
+        if self._image is None or self.saved is None:
             return
         try:
-            labels, (_, where) = self.kept.labels(), new_painting(self._image)
+            labels, (_, where) = self.saved.labels(), new_painting(self._image)
         except UserError as error:
-            self.told.emit(str(error), True)
+            self.reported.emit(str(error), True)
             return
         painting = self._viewer.add_labels(labels, **where)
         painting.brush_size = brush_size(labels.shape)
-        self.kept.describe_in(painting)
+        self.saved.describe_in(painting)
         shapes = None
-        if self.kept.regions:
-            polygons, options = shapes_of(self.kept.regions, self._image)
+        if self.saved.regions:
+            polygons, options = shapes_of(self.saved.regions, self._image)
             shapes = self._viewer.add_shapes(polygons, **options)
         self.hide()
         self.opened.emit(painting, shapes)
@@ -97,12 +97,12 @@ class ContinueRow(QWidget):
         """Look for nothing any more."""
         self._search.drop()
 
-    def _on_found(self, found: list[KeptPainting]) -> None:
+    def _on_found(self, found: list[SavedPainting]) -> None:
         if found:
-            self.kept = found[0]
+            self.saved = found[0]
             self.text.setText(f"Painted on {found[0].written:%d %B %Y, %H:%M}.")
             self.show()
 
 
-def _search(question: _Question) -> Iterator[list[KeptPainting]]:
-    yield kept_paintings(*question)
+def _search(question: _Question) -> Iterator[list[SavedPainting]]:
+    yield saved_paintings(*question)

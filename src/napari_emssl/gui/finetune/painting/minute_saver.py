@@ -38,7 +38,7 @@ class MinuteSaver(QObject):
     Parameters
     ----------
     picked
-        Returns what is picked now; None where nothing can be kept.
+        Returns what is picked now; None where nothing can be saved.
 
     """
 
@@ -90,7 +90,7 @@ def _write(question: tuple[OpenPainting, list[Path]]) -> Iterator[Path]:
         if not values:
             return
         if not path:
-            path += (kept.with_name(f"unfinished-{kept.name}") for kept in painting_paths([painted], datetime.now()))
+            path += (file.with_name(f"unfinished-{file.name}") for file in painting_paths([painted], datetime.now()))
         classes = shown_classes([picked.painting], sorted({*values, *given_classes(picked.painting)}))
         save_paintings([painted], path, classes, picked.unpainted, overwrite=True)
         yield path[0]

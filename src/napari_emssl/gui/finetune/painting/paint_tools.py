@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 
 class PaintTools(QWidget):
-    """Brushes, with the offer above them; the painting is kept each minute.
+    """Brushes, with the offer above them; the painting is saved every minute.
 
     Parameters
     ----------
     viewer
         The viewer with the layers.
     picked
-        Returns what is picked now; None where nothing can be kept.
+        Returns what is picked now; None where nothing can be saved.
 
     Signals
     -------
     opened(object, object)
-        A painting that was kept, and the Shapes layer of its regions or None.
-    told(str, bool)
-        A sentence for the user, and whether it is about trouble.
+        A painting that was saved, and the Shapes layer of its regions or None.
+    reported(str, bool)
+        A sentence for the user, and whether something is wrong.
     painting_wanted()
         A brush is wanted, and there is no painting.
 
     """
 
     opened = Signal(object, object)
-    told = Signal(str, bool)
+    reported = Signal(str, bool)
     painting_wanted = Signal()
 
     def __init__(self, viewer: "Viewer", picked: Callable[[], OpenPainting | None]) -> None:
@@ -47,7 +47,7 @@ class PaintTools(QWidget):
         self.earlier, self.brushes = ContinueRow(viewer), BrushRow()
         self.saver = MinuteSaver(picked, self)
         self.earlier.opened.connect(self.opened)
-        self.earlier.told.connect(self.told)
+        self.earlier.reported.connect(self.reported)
         self.brushes.wanted.connect(lambda _: self.painting_wanted.emit())
         self.brushes.taken.connect(self._select)
         column = QVBoxLayout(self)

@@ -1,4 +1,4 @@
-"""What a user has painted is never lost: a copy is kept whenever a training starts."""
+"""What a user has painted is never lost: a copy is saved whenever a training starts."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _WHOLE_BYTES = 64 * 2**20
 
 
 def painting_paths(images: Sequence[PaintedImage], now: datetime) -> tuple[Path, ...]:
-    """Return where the paintings of some images are kept, files that do not exist yet, in the order of the images."""
+    """Return where the paintings of some images are saved, files that do not exist yet, in the order of the images."""
     folder = home() / "paintings"
     stems = [f"{safe_stem(painted.source.name)}-{now:%Y-%m-%d-%H%M%S}" for painted in images]
     numbered = [f"{stem}-image-{n}" if stems.count(stem) > 1 else stem for n, stem in enumerate(stems, start=1)]

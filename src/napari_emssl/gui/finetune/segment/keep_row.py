@@ -37,14 +37,14 @@ class KeepRow(QWidget):
         The `Trained` that is in the zoo now, and the image layer that it is for.
     layer_wanted()
         The prediction on screen is to become a layer.
-    told(str, bool)
-        A sentence for the user, and whether it is about trouble.
+    reported(str, bool)
+        A sentence for the user, and whether something is wrong.
 
     """
 
     kept = Signal(object, object)
     layer_wanted = Signal()
-    told = Signal(str, bool)
+    reported = Signal(str, bool)
 
     def __init__(self, request: Callable[[], SegmentRequest]) -> None:
         super().__init__()
@@ -52,18 +52,20 @@ class KeepRow(QWidget):
         self._generator: str | None = None
         self._layer: Image | None = None
         self.name = QLineEdit(_NAME)
-        self.name.setToolTip("The first look is kept in the zoo under this name; a number is added if it is taken.")
+        self.name.setToolTip(
+            "The first look is saved in the zoo under this name; a number is added if the name is taken."
+        )
         self.model_button, self.layer_button = QPushButton("Keep model"), QPushButton("Keep layer")
         self.model_button.setToolTip(
-            "Put the first look into the zoo: a model that answers as it does now, and that can be applied to stacks, "
-            "exported, and trained further."
+            "Save the first look in the zoo as a model that predicts as it does now, and that can be applied to "
+            "stacks, exported and trained further."
         )
         self.layer_button.setToolTip("Copy the prediction of the plane in view into a Labels layer that stays.")
         self.model_button.clicked.connect(self.keep_model)
         self.layer_button.clicked.connect(self.layer_wanted)
         self.runner = Runner(self)
         self.runner.event.connect(self._on_event)
-        self.runner.failed.connect(lambda error: self.told.emit(str(error), True))
+        self.runner.failed.connect(lambda error: self.reported.emit(str(error), True))
         self.runner.ended.connect(lambda: self.model_button.setEnabled(True))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -80,17 +82,17 @@ class KeepRow(QWidget):
         self.show()
 
     def keep_model(self) -> None:
-        """Make the model of what is painted now and put it into the zoo; training and first look go on."""
+        """Make the model of what is painted now and put it into the zoo; training and first look continue."""
         if self._generator is None or self.runner.running:
             return
         try:
             request, name = self._request(), free_name(check_name(self.name.text().strip() or _NAME))
         except UserError as error:
-            self.told.emit(str(error), True)
+            self.reported.emit(str(error), True)
             return
         self._layer = request.layer
         self.model_button.setEnabled(False)
-        self.told.emit(f"Keeping '{name}' …", False)
+        self.reported.emit(f"Saving '{name}' …", False)
         self.runner.run(partial(request.keep, self._generator, name), partial(_into_zoo, name))
 
     def close_job(self) -> None:

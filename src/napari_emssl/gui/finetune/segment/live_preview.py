@@ -97,7 +97,7 @@ class LivePreview(QWidget):
         self.box.setChecked(True)
         self.box.toggled.connect(self._on_box)
         self.unsure = QCheckBox("Where to paint next")
-        self.unsure.setToolTip("Show where the prediction is undecided: paint there, and it learns most.")
+        self.unsure.setToolTip("Show where the prediction is undecided. Painting there teaches it most.")
         self.unsure.toggled.connect(self.unsure_wanted)
         self.message = QLabel()
         self.message.setWordWrap(True)

@@ -42,7 +42,7 @@ _UNPAINTED = {
     "background everywhere": "background",
 }
 _PAINT_FEW = "Paint a few particles, whole and to the edge, then press Start."
-_PAINT_ONE = "Paint one particle, whole and to the edge: what is like it is marked at once."
+_PAINT_ONE = "Paint one particle, whole and to the edge: everything like it is marked at once."
 _ADVANCED = (
     "steps", "epochs", "batch_size", "patch", "learning_rate", "warm_rate", "seed", "validation", "validation_interval",
     "patience", "augment", "precision", "generator", "width", "norm", "autosave_seconds",
@@ -82,7 +82,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.keep = KeepRow(lambda: self.request(self.settings().model_copy(update={"device": self.live.device}), None))
         self.tools = PaintTools(viewer, self._open_painting)
         self.tools.opened.connect(self._on_opened)
-        self.tools.told.connect(self.told)
+        self.tools.reported.connect(self.reported)
         self.tools.painting_wanted.connect(self.add_painting)
         self.classes = ClassTable()
         self.classes.shown.connect(lambda count: self.classes.setVisible(count > 0))
@@ -138,7 +138,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.live.moved.connect(self.blank_preview)
         self.live.unsure_wanted.connect(self.unsure.want)
         self.keep.kept.connect(self.made)
-        self.keep.told.connect(self.told)
+        self.keep.reported.connect(self.reported)
         self.keep.layer_wanted.connect(self._keep_layer)
         self.unpainted.currentIndexChanged.connect(lambda _: self.live.ask_soon())
 
@@ -215,32 +215,32 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         if shapes is not None:
             self.regions.value = shapes
         self.tools.brushes.take("particle")
-        self.told.emit(f"'{painting.name}' is as it was kept. Paint on, or press Start.", False)
+        self.reported.emit(f"'{painting.name}' is back as it was saved. Continue painting, or press Start.", False)
 
     def add_painting(self) -> None:
         """Make an empty painting on the image's grid, pick it, and select the brush."""
         image = self.image.value
         if image is None:
-            self.told.emit("There is no image layer to paint on. Open an image first.", True)
+            self.reported.emit("There is no image layer to paint on. Open an image first.", True)
             return
         try:
             data, where = new_painting(image)
         except UserError as error:
-            self.told.emit(str(error), True)
+            self.reported.emit(str(error), True)
             return
         layer = self.viewer.add_labels(data, **where)
         layer.brush_size = brush_size(data.shape)
         self.reset_choices()
         self.painting.value = layer
         self.tools.brushes.take("particle")
-        self.told.emit(_PAINT_ONE if self.live.generator else _PAINT_FEW, False)
+        self.reported.emit(_PAINT_ONE if self.live.generator else _PAINT_FEW, False)
 
     def add_image(self) -> None:
         """Add the next image of the viewer that has a painting, or the next one at all."""
         taken = [image for image, _ in self.pairs()]
         left = [image for image in self.image.choices if image not in taken]
         if not left:
-            self.told.emit("There is no other image in the viewer. Open one more, paint on it, then add it.", True)
+            self.reported.emit("There is no other image in the viewer. Open one more, paint on it, then add it.", True)
             return
         painted = [image for image in left if painting_of(image, self.painting.choices) is not None]
         image = (painted or left)[0]
@@ -250,14 +250,14 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         """Make an empty Shapes layer on the image's grid, pick it, and take the rectangle."""
         image = self.image.value
         if image is None:
-            self.told.emit("There is no image layer to draw on. Open an image first.", True)
+            self.reported.emit("There is no image layer to draw on. Open an image first.", True)
             return
         layer = self.viewer.add_shapes(None, **new_regions(image))
         layer.mode = "add_rectangle"
         self.viewer.layers.selection.active = layer
         self.reset_choices()
         self.regions.value = layer
-        self.told.emit("Draw rectangles around parts of the image in which every particle is painted.", False)
+        self.reported.emit("Draw rectangles around parts of the image in which every particle is painted.", False)
 
     def request(self, settings: FinetuneSettings, start_from: str | None) -> SegmentRequest:
         """Read images, paintings and regions; raises `UserError` with what is missing."""
@@ -286,14 +286,14 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         """Show the answer of the first look in a layer of its own, on the plane that it is of."""
         image = self.image.value
         if self.answer is None or image is None or self.answer.shape != shape_of(image)[-2:]:
-            self.told.emit("There is no first look to keep. Paint one particle first.", True)
+            self.reported.emit("There is no first look to keep. Paint one particle first.", True)
             return
         names = [painted.name for painted in self.classes.classes() if painted.value in self._values]
         classes = tuple(ClassInfo(name=name) for name in ("background", *names))
         network = NetworkSpec(name=self.live.generator or "filters")
         card = Card(name="first look", task="segment", network=network, classes=classes)
         layer = show_result(self.viewer, card, "", select(image, self.live.index), self.answer)
-        self.told.emit(f"The first look is in layer '{layer.name}'.", False)
+        self.reported.emit(f"The first look is in layer '{layer.name}'.", False)
 
     def show_preview(self, images: Mapping[str, NDArray[np.generic]]) -> None:
         """Show the prediction on the plane in view, with the labels that were painted."""

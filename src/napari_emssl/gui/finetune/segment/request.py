@@ -75,10 +75,10 @@ class SegmentRequest:
     def notes(self) -> tuple[str, ...]:
         """Lines that stay on screen for the whole run."""
         elsewhere = (painted for painted in self.images if painted.elsewhere)
-        context = ("Training begins where the first look is.",) if self.generator else ()
+        context = ("Training begins from the first look.",) if self.generator else ()
         return (
             *context,
-            *(f"The painting is kept in {path}" for path in self.files),
+            *(f"The painting is saved in {path}" for path in self.files),
             *(
                 f"'{painted.name}' does not cover '{painted.source.name}' in the viewer; "
                 "their pixels are assumed to match."

@@ -26,7 +26,14 @@ class Collages(PretextTask):
         return images.to(self._device.torch_device, non_blocking=True, memory_format=torch.channels_last)
 
     def judge(self, output: Tensor, images: Tensor, batch: PretextBatch) -> Verdict:
-        """Weigh the binary cross-entropy of objects and the loss of the episodes."""
+        """Weigh the binary cross-entropy of objects and the loss of the episodes.
+
+        Parameters
+        ----------
+        output, images, batch
+            As for `PretextTask.judge`.
+
+        """
         collages, settings = _collages_of(batch), self._settings
         losses: dict[str, Tensor] = {}
         total = torch.zeros((), device=output.device)

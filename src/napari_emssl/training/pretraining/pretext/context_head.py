@@ -89,7 +89,14 @@ class ContextHead(nn.Module):
         return losses
 
     def classes(self, features: Tensor, images: Tensor, episodes: EpisodeBatch) -> Tensor:
-        """Return the class of each pixel ``(b, h * w)`` int64; arguments as in `losses`."""
+        """Return the class of each pixel ``(b, h * w)`` int64.
+
+        Parameters
+        ----------
+        features, images, episodes
+            As for `losses`.
+
+        """
         vectors = unit_vectors(features)
         logits = self.similarities(vectors, episodes)
         if self.decoder is None:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from ....errors import UserError
 from ....jobs.devices import Device, place
 from ....jobs.pretrain_settings import PretrainSettings
+from ....models.build import mask_decoder_of, mask_decoder_weights
 from ....models.model_file import Card, Model
-from ....models.weights import mask_decoder_of, mask_decoder_weights, to_numpy, transfer
+from ....models.weights import to_numpy, transfer
 from ....networks.in_context import SHARPNESS
 from ...checkpoint import load_optimiser
 from ...learner import Monitor, State, TrainingSummary

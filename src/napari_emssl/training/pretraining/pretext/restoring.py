@@ -31,7 +31,14 @@ class Restoring(PretextTask):
         return self._corrupt(self._clean_of(batch), step)
 
     def judge(self, output: Tensor, images: Tensor, batch: PretextBatch) -> Verdict:
-        """Weigh L1 and the discriminator's judgement as `pix2pix` does."""
+        """Weigh L1 and the discriminator's judgement as `pix2pix` does.
+
+        Parameters
+        ----------
+        output, images, batch
+            As for `PretextTask.judge`; the images are corrupted.
+
+        """
         clean, restored, weight = self._clean_of(batch), self._restored(output), self._settings.restore_weight
         with self._device.autocast():
             judged = judge(self.discriminator, images, clean, restored)

@@ -1,4 +1,4 @@
-"""Paintings that were kept, opened again with their classes, roles and regions. No Qt."""
+"""Paintings that were saved, opened again with their classes, roles and regions. No Qt."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -50,7 +50,7 @@ class _Record(BaseModel):
 
 
 @dataclass(frozen=True)
-class KeptPainting:
+class SavedPainting:
     """A painting in the user's folder."""
 
     path: Path
@@ -82,7 +82,9 @@ class KeptPainting:
         saved, shape = np.asarray(read_image(self.path).planes), tuple(self.record.image_shape)
         if self.record.file_holds.startswith(_WHOLE):
             if saved.size != np.prod(shape):
-                raise UserError(f"'{self.path}' does not hold what '{self.path.stem}.json' says. Paint anew.")
+                raise UserError(
+                    f"'{self.path}' does not match '{self.path.stem}.json'. Press 'New' to start a new painting."
+                )
             return saved.reshape(shape)
         whole = np.zeros(shape, saved.dtype)
         for index, plane in zip(self.record.painted_planes, saved.reshape(-1, *shape[-2:]), strict=False):
@@ -95,8 +97,8 @@ class KeptPainting:
             remember([painting], painted)
 
 
-def kept_paintings(name: str, shape: tuple[int, ...]) -> list[KeptPainting]:
-    """Return the kept paintings of an image, newest first; records that cannot be read are left out.
+def saved_paintings(name: str, shape: tuple[int, ...]) -> list[SavedPainting]:
+    """Return the saved paintings of an image, newest first; records that cannot be read are left out.
 
     Parameters
     ----------
@@ -107,16 +109,16 @@ def kept_paintings(name: str, shape: tuple[int, ...]) -> list[KeptPainting]:
 
     """
     records = sorted((home() / "paintings").glob("*.json"), key=_written, reverse=True)[:_MOST_READ]
-    found = (kept for path in records for kept in _opened(path))
-    return [kept for kept in found if kept.record.image == name and tuple(kept.record.image_shape) == shape]
+    found = (saved for path in records for saved in _opened(path))
+    return [saved for saved in found if saved.record.image == name and tuple(saved.record.image_shape) == shape]
 
 
-def _opened(path: Path) -> Iterator[KeptPainting]:
+def _opened(path: Path) -> Iterator[SavedPainting]:
     with suppress(OSError, ValueError, ValidationError, RecursionError):
         record = _Record.model_validate(parse_json(path.read_bytes()))
         picture = path.with_suffix(".tif")
         if picture.is_file():
-            yield KeptPainting(picture, record, datetime.fromtimestamp(_written(path)))
+            yield SavedPainting(picture, record, datetime.fromtimestamp(_written(path)))
 
 
 def _written(path: Path) -> float:

@@ -5,9 +5,9 @@ import pytest
 from napari.layers import Image, Labels, Shapes
 
 from napari_emssl.gui.finetune.painting.classes import PaintedClass, given_classes, remember
-from napari_emssl.gui.finetune.painting.kept_paintings import kept_paintings, shapes_of
 from napari_emssl.gui.finetune.painting.minute_saver import OpenPainting, _write
 from napari_emssl.gui.finetune.painting.regions import regions_of
+from napari_emssl.gui.finetune.painting.saved_paintings import saved_paintings, shapes_of
 
 
 @pytest.fixture
@@ -26,17 +26,17 @@ def painted():
 
 def test_a_kept_painting_comes_back_with_classes_roles_and_regions(painted, home):
     (path,) = _write((painted, []))
-    (kept,) = kept_paintings("film", (4, 32, 40))
-    np.testing.assert_array_equal(kept.labels(), painted.painting.data)
-    again = Labels(kept.labels())
-    kept.describe_in(again)
+    (saved,) = saved_paintings("film", (4, 32, 40))
+    np.testing.assert_array_equal(saved.labels(), painted.painting.data)
+    again = Labels(saved.labels())
+    saved.describe_in(again)
     assert given_classes(again) == given_classes(painted.painting)
-    polygons, options = shapes_of(kept.regions, painted.image)
+    polygons, options = shapes_of(saved.regions, painted.image)
     drawn = regions_of(Shapes(polygons, **options), painted.image)
     before = regions_of(painted.shapes, painted.image)
     assert [region.at for region in drawn] == [region.at for region in before] == [(1,)]
     np.testing.assert_allclose(drawn[0].outline, before[0].outline, atol=0.01)
-    assert path == kept.path
+    assert path == saved.path
 
 
 def test_each_minute_the_same_file_is_written_and_nothing_without_paint(painted, home):
@@ -44,8 +44,8 @@ def test_each_minute_the_same_file_is_written_and_nothing_without_paint(painted,
     for number in (5, 6):
         painted.painting.data[2, :number, :number] = 1
         list(_write((painted, paths)))
-    (kept,) = kept_paintings("film", (4, 32, 40))
-    assert (kept.labels()[2] > 0).sum() == 36
+    (saved,) = saved_paintings("film", (4, 32, 40))
+    assert (saved.labels()[2] > 0).sum() == 36
     painted.painting.data[:] = 0
     assert list(_write((painted, []))) == []
     assert len(list((home / "paintings").iterdir())) == 2
@@ -53,8 +53,8 @@ def test_each_minute_the_same_file_is_written_and_nothing_without_paint(painted,
 
 def test_records_that_are_damaged_or_of_another_grid_are_not_offered(painted, home):
     (path,) = _write((painted, []))
-    assert kept_paintings("film", (4, 32, 41)) == kept_paintings("other", (4, 32, 40)) == []
+    assert saved_paintings("film", (4, 32, 41)) == saved_paintings("other", (4, 32, 40)) == []
     record = json.loads(path.with_suffix(".json").read_text())
     for text in ("", "[" * 100_000, json.dumps({**record, "image_shape": "wide"}), "\0"):
         path.with_suffix(".json").write_text(text)
-        assert kept_paintings("film", (4, 32, 40)) == []
+        assert saved_paintings("film", (4, 32, 40)) == []

@@ -2,7 +2,7 @@
 
 from random_models import random_in_context, random_model
 
-from napari_emssl.models.context_facts import context_of
+from napari_emssl.models.card import context_of
 from napari_emssl.models.model_file import Stage
 
 
