@@ -24,9 +24,9 @@ from torch.profiler import ProfilerActivity, profile
 
 import napari_emssl as em
 from napari_emssl.jobs.devices import choose_device, place
+from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import NetworkSpec
 from napari_emssl.models.objectives import SegmentationObjective
-from napari_emssl.models.weights import network_of
 
 EDGE = 1024
 GENERATOR = "unet-3-96"
