@@ -84,7 +84,7 @@ def _planes(image: Image) -> list[object]:
 KINDS: dict[str, Kind] = {
     **{name: Kind(file, write, read_micrograph, None, file == "a.png", _CASES.get(Path(file).suffix, 120))
        for name, (file, write) in MICROGRAPHS.items()},
-    "model": Kind("a.safetensors", records.write_model, records.read_whole_model, records.falsify_model, True),
+    "model": Kind("a.safetensors", records.write_model, records.read_whole_model, records.falsify_model, True, 60),
     "package of bioimage.io": Kind("a.zip", records.write_package, records.read_package, checked=True, cases=60),
     "weights of PyTorch": Kind("a.pth", records.write_weights, records.read_weights, cases=60),
     "weights, safetensors": Kind("b.safetensors", records.write_safetensors, records.read_weights),

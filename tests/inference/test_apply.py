@@ -409,3 +409,11 @@ def test_real_micrographs(shared_data):
     image = em.read_image(path)
     labels = apply(SEGMENTER, image, PLAIN)
     assert labels.shape == (*image.leading, *image.plane_shape)
+
+
+def test_pixels_that_are_not_finite_get_no_label():
+    weights = {name: array + 50 if name == "head.bias" else array for name, array in SEGMENTER.weights.items()}
+    plane = noise(40, 48).astype(np.float32)
+    plane[3:9, 5], plane[20, 20] = np.nan, np.inf
+    labels = apply(em.Model(SEGMENTER.card, weights), plane, TILES)
+    np.testing.assert_array_equal(labels == 0, ~np.isfinite(plane))

@@ -8,6 +8,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from napari_emssl.data.images.image import grey
 from napari_emssl.data.images.opening import read_image
@@ -74,3 +75,13 @@ def test_the_scale_beside_a_picture(tmp_path: Path) -> None:
     pytest.importorskip("PIL.Image").fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.bmp")
     (tmp_path / "a.txt").write_text("[SemImageFile]\nPixelSize=4.5\n")
     assert read_image(tmp_path / "a.bmp").pixel_size_nm == pytest.approx(4.5)
+
+
+def test_a_png_whose_values_were_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Pillow.fromarray(DEEP[..., 0]).save(path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 20] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="checksum"):
+        read_image(path)
