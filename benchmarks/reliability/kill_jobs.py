@@ -13,7 +13,7 @@ that time, and the same command is given again, with ``--resume`` where there is
     python benchmarks/reliability/kill_jobs.py --job pretrain --kills 3 --seed 7
 
 Jobs are forked from this program, which has loaded everything, so that the moments fall into the work and not into the
-loading; for that it needs Linux or macOS.
+loading; for that it needs Linux.
 """
 
 import argparse

@@ -11,7 +11,6 @@ import argparse
 import multiprocessing
 import os
 import re
-import resource
 import shutil
 import sys
 import tempfile
@@ -35,7 +34,7 @@ _MOST_CPU_SECONDS = 30.0
 _MOST_SECONDS = 600.0
 _MEMORY = 2 << 30
 """What a file of some kilobytes may take beyond what the program has in memory anyway."""
-_TOLD_OFF = re.compile(r"Traceback|0x[0-9a-f]{6}|<class|object at |^\s*$")
+_TOLD_OFF = re.compile(r"Traceback|0x[0-9a-f]{6}|<class |object at 0x|^\s*$")
 
 
 class Case(NamedTuple):
@@ -89,10 +88,7 @@ def _work(cases: Connection) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as home:
         os.environ["NAPARI_EMSSL_HOME"] = home
-        pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
-        if pages:
-            limit = pages * resource.getpagesize() + _MEMORY
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        _bound_memory()
         cases.send("ready")
         while (case := cases.recv()) is not None:
             folder = Path(tempfile.mkdtemp(dir=home))
@@ -100,6 +96,16 @@ def _work(cases: Connection) -> None:
                 cases.send(check(case, folder))
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bound_memory() -> None:
+    """Let the process take no more than some memory beyond what it has, on systems that know such a bound."""
+    sizes = Path("/proc/self/statm")
+    if sizes.exists():
+        import resource  # there is none on Windows
+
+        limit = int(sizes.read_text().split()[0]) * resource.getpagesize() + _MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 class Hunter:
