@@ -129,7 +129,7 @@ def test_a_run_with_other_settings_is_refused_by_name(change: dict[str, Any], to
 def test_how_long_and_where_may_change(kind: Any) -> None:
     saved = kind().model_dump(mode="json")
     changed = {"steps": 9, "epochs": 2, "max_seconds": 1.0, "validation_interval": 3, "autosave_seconds": 1.0}
-    changed |= {"workers": 2, "device": "cuda:1", "precision": "fp32"}
+    changed |= {"workers": 2, "device": "cuda:1", "precision": "fp32", "threads": "2"}
     assert set(changed) == MAY_CHANGE
     require_same_run(Path("x"), saved, kind(**changed))
 

@@ -35,6 +35,8 @@ def _texts(name, info):
         return generator_names()
     if name == "pretext":
         return ["restore", "restore+episodes"]
+    if name == "threads":
+        return ["auto", "16"]
     return ["cpu", "cuda:1"] if info.metadata else ["fcc", "Au"]
 
 
