@@ -71,7 +71,7 @@ def of_model(path: Path) -> Parts:
 
     with safe_open(path, framework="numpy") as file:
         weights = {f"weights {name}": of_array(file.get_tensor(name)) for name in sorted(file.keys())}
-        cards = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+        cards = {key: json.loads(text) for key, text in (file.metadata() or {}).items() if text.startswith("{")}
     return weights | of_json(next(iter(cards.values())) if len(cards) == 1 else cards, "card ")
 
 
