@@ -20,12 +20,14 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -172,7 +174,7 @@ def try_job(name: str, kills: int, seed: int) -> Tally:
             shutil.copytree(template, folder)
             tally.wrong += _kill_once(work, folder, whole, rng.uniform(0, tally.seconds), tally)
             shutil.rmtree(folder)
-        left = _shared_memory() - shared
+        left = _shared_memory() - shared - _held_memory()
         tally.wrong += [f"left in shared memory: {', '.join(sorted(left))}"] if left else []
     return tally
 
@@ -317,6 +319,15 @@ def _timeless(content: object) -> object:
 def _shared_memory() -> set[str]:
     place = Path("/dev/shm")
     return {path.name for path in place.iterdir()} if place.is_dir() else set()
+
+
+def _held_memory() -> set[str]:
+    """Names in shared memory that living processes use: other programs run beside this one."""
+    held: set[str] = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):
+            held |= set(re.findall(r"/dev/shm/(\S+)", maps.read_text()))
+    return held
 
 
 if __name__ == "__main__":

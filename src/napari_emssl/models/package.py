@@ -61,7 +61,7 @@ def _unpacked(archive: Path, file: Path) -> Path:
     except (UserError, MemoryError):
         raise
     except Exception as error:  # zipfile and zlib raise errors of many kinds where an archive is damaged
-        raise UserError(f"'{archive}' cannot be unpacked ({error}). Fetch or copy it again.") from error
+        raise UserError(f"'{archive}' cannot be unpacked ({str(error)[:120]}). Fetch or copy it again.") from error
     try:
         read_card(file)
     except UserError as error:
