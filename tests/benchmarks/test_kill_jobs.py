@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "reliability" / "kill_jobs.p
 def test_two_kills(job: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--kills", "2", "--job", job],
-        capture_output=True, text=True, timeout=280, check=False, env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True, text=True, timeout=800, check=False, env=os.environ | {"TMPDIR": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []
