@@ -216,7 +216,7 @@ def _record(row: Mapping[str, str]) -> Progress | None:
     try:
         numbers = {name: float(text) for name, text in row.items() if text}
         step, seconds, epoch = int(numbers.pop("step")), numbers.pop("seconds"), numbers.pop("epoch", None)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         return None
     metrics = {name.removeprefix(_VALIDATION): value for name, value in numbers.items() if name.startswith(_VALIDATION)}
     losses = {name: value for name, value in numbers.items() if not name.startswith(_VALIDATION)}

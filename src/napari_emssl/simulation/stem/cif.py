@@ -35,7 +35,9 @@ def read_cif(path: Path, changed: int = 0) -> Cell:
     """
     structure = _open(path)
     sites = [site for site in structure.get_all_unit_cell_sites() if site.element.atomic_number > 0]
-    if not sites or structure.cell.volume < 1e-3 or not structure.cell.is_crystal():
+    lengths = (structure.cell.a, structure.cell.b, structure.cell.c, structure.cell.volume)
+    there = bool(sites) and all(1e-3 <= length < 1e9 for length in lengths)  # false for what is not a number, too
+    if not there or not structure.cell.is_crystal():
         raise UserError(
             f"{path} holds no crystal: a cell and atoms with fractional coordinates are needed. Export it again, or "
             "give another file."
@@ -45,10 +47,10 @@ def read_cif(path: Path, changed: int = 0) -> Cell:
             f"{path} has {len(sites)} atoms to the cell; at most {_MOST_SITES} can be simulated. Give a smaller cell."
         )
     box = structure.cell
-    lengths = [edge * _NM_PER_ANGSTROM for edge in (box.a, box.b, box.c)]
+    edges = [edge * _NM_PER_ANGSTROM for edge in (box.a, box.b, box.c)]
     return Cell(
         structure.name or path.stem,
-        cell_vectors(lengths, (box.alpha, box.beta, box.gamma)),
+        cell_vectors(edges, (box.alpha, box.beta, box.gamma)),
         np.array([site.fract.tolist() for site in sites]),
         np.array([site.element.atomic_number for site in sites]),
         ((0, 0, 1), (1, 0, 0), (1, 1, 0)),
