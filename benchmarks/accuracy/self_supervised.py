@@ -1,11 +1,11 @@
 """Denoising a stack without any clean image, beside classical filters and training on the true clean images.
 
-    python benchmarks/accuracy/self_supervised.py [CASE ...] --seconds 60 --start stem-denoise [--real FOLDER]
+    python benchmarks/accuracy/self_supervised.py [CASE ...] --steps 100 --start stem-denoise [--real FOLDER]
 
 BM3D is measured where the package ``bm3d`` is installed. Cases are simulated films whose
-truth is known; FOLDER holds frames of a real film, of which there are pictures only. The networks train for so many
-seconds of one core's own time, whatever else the machine does, and one thread. Sigmas and strengths of the filters
-are the best in hindsight.
+truth is known; FOLDER holds frames of a real film, of which there are pictures only. The networks train for a number of
+steps on one thread, so that a busy machine gives the same figures; the seconds printed are those of the processor.
+Sigmas and strengths of the filters are the best in hindsight.
 """
 
 import argparse
@@ -96,16 +96,6 @@ def _non_local_means(plane: Floats, times: float) -> Floats:
     return np.asarray(denoise_nl_means(plane, 7, 9, h=times * sigma, sigma=sigma, fast_mode=True), np.float32)
 
 
-def steps_in(seconds: float, start: str, noisy: Floats, supervision: str) -> int:
-    """Training steps that one core does in so many seconds, when it is left alone."""
-    took = []
-    for steps in (2, 12):
-        mark = time.process_time()
-        trained(noisy, None, start, steps, supervision)
-        took.append(time.process_time() - mark)
-    return max(20, round(seconds / max((took[1] - took[0]) / 10, 1e-3)))
-
-
 def trained(noisy: Floats, clean: Floats | None, start: str, steps: int, supervision: str) -> em.Model:
     """Fine-tune on a film, with its truth or without; a model that denoises already goes on at half the rate."""
     rate = 2e-3 if em.load_model(start).card.task == "reconstruct" else 1e-3
@@ -116,7 +106,7 @@ def trained(noisy: Floats, clean: Floats | None, start: str, steps: int, supervi
     return em.finetune([noisy], None if clean is None else [clean], settings, start).result()
 
 
-def measure(case: str, seconds: float, start: str, pictures: Path) -> None:
+def measure(case: str, steps: int, start: str, pictures: Path) -> None:
     """Print a row of the table for each way to denoise one film, and draw them."""
     noisy, clean = film(case)
     shown = {"noisy": noisy}
@@ -125,21 +115,20 @@ def measure(case: str, seconds: float, start: str, pictures: Path) -> None:
     for name, run, strengths in filters():
         shown[name] = best_filter(noisy, clean, run, strengths)
         print(f"| {name} | {score(shown[name], clean)} |", flush=True)
-    steps = steps_in(seconds, start, noisy, "frames")
     for supervision in ("frames", "blind-spot", "clean pairs"):
-        truth = clean if supervision == "clean pairs" else None
+        truth, mark = clean if supervision == "clean pairs" else None, time.process_time()
         model = trained(noisy, truth, start, steps, supervision if truth is None else "auto")
+        took = time.process_time() - mark
         shown[supervision] = em.apply(model, noisy)
-        print(f"| {supervision}, {steps} steps | {score(shown[supervision], clean)} |", flush=True)
+        print(f"| {supervision}, {steps} steps, {took:.0f} s | {score(shown[supervision], clean)} |", flush=True)
     draw(shown | {"clean": clean}, pictures / f"self-supervised-{case}.png", slice(120, 280))
 
 
-def real(folder: Path, seconds: float, start: str, pictures: Path) -> None:
+def real(folder: Path, steps: int, start: str, pictures: Path) -> None:
     """Denoise frames of a real film and draw them before, after, and the difference."""
     frames = [em.read_image(path).plane(0) for path in sorted(folder.iterdir())]
     noisy = np.stack(frames).astype(np.float32)
     shown = {"frame": noisy}
-    steps = steps_in(seconds, start, noisy[:4], "frames")
     for supervision in ("frames", "blind-spot"):
         model = trained(noisy, None, start, steps, supervision)
         print(f"\n{supervision}, {steps} steps: {model.card.history[-1].data}", flush=True)
@@ -175,16 +164,16 @@ def main() -> None:
     """Measure the cases asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default all")
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--start", default="unet-4-200")
     parser.add_argument("--real", type=Path)
     parser.add_argument("--pictures", type=Path, default=Path("build"))
     told = parser.parse_args()
     torch.set_num_threads(1)
     for case in told.cases or ([] if told.real else CASES):
-        measure(case, told.seconds, told.start, told.pictures)
+        measure(case, told.steps, told.start, told.pictures)
     if told.real:
-        real(told.real, told.seconds, told.start, told.pictures)
+        real(told.real, told.steps, told.start, told.pictures)
 
 
 if __name__ == "__main__":
