@@ -8,6 +8,7 @@ All other runs take a number that depends on the machine alone: sums come out di
 another number of threads. torch is imported where it is needed, so that the viewer and the terminal may import this.
 """
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ _CHOSEN_BY_USER = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT")
 
 _ROUNDS = 3
 """Pieces of work that are timed with each number of threads."""
+_HOPELESS = 3.0
+"""Times the best mean, from which on no further piece is timed."""
 _RECENT = 5
 """Pieces of work that tell whether work has become slower or quicker."""
 _SLOWER, _QUICKER = 1.35, 0.75
@@ -144,7 +147,8 @@ class ThreadTuner:
 
     def _tuning(self) -> Generator[int, float, None]:
         """Yield the number of threads of each piece of work; is sent what it took."""
-        count, confirmed = self._most, 0
+        # With as many threads as cores, beside another program, threads that do not wait passively collapse: one first.
+        count, confirmed = 1, 0
         while True:
             begin = self._worked
             best, usual = yield from self._trial(count)
@@ -161,17 +165,23 @@ class ThreadTuner:
         for change in changes:
             other = change(count)
             while other and other not in times:
-                times[other] = yield from self._mean(other)
+                times[other] = yield from self._mean(other, times[count])
                 if times[other] >= times[count]:
                     break
                 count, other = other, change(other)
         return count, times[count]
 
-    def _mean(self, count: int) -> Generator[int, float, float]:
-        yield count  # the first piece prepares what is kept for this number of threads
+    def _mean(self, count: int, best: float = math.inf) -> Generator[int, float, float]:
+        """Time some pieces of work; no more of them where one takes far longer than the best mean so far."""
+        first = yield count  # prepares what is kept for this number of threads
+        if first > _HOPELESS * best:
+            return first
         total = 0.0
         for _ in range(_ROUNDS):
-            total += yield count
+            piece = yield count
+            if piece > _HOPELESS * best:
+                return piece
+            total += piece
         return total / _ROUNDS
 
     def _watch(self, count: int, usual: float, least: float, longest: float) -> Generator[int, float, None]:
