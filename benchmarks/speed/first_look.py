@@ -33,7 +33,7 @@ from napari_emssl.gui.models.picker import ModelPicker
 from napari_emssl.models.zoo import import_model
 
 FEW_CLASSES, SMALLEST_PX = 8, 30
-STEP_PX, CALM_SECONDS, LONGEST_SECONDS = 64, 1.0, 300.0
+STEP_PX, CALM_SECONDS, LONGEST_SECONDS = 64, 3.0, 300.0
 
 
 def discs(size):

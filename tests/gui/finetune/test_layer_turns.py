@@ -10,7 +10,6 @@ from napari_emssl.gui.layers.layers import snapshot_of
 from napari_emssl.gui.layers.previews import PreviewLayer
 
 pytestmark = pytest.mark.gui
-ROUNDS = 4
 
 
 class OneTurn:
@@ -44,13 +43,14 @@ def shown(make_napari_viewer_proxy):
     return make_napari_viewer_proxy(show=True)
 
 
-def test_training_applying_and_clearing_again_and_again(qtbot, shown, substitute):
+@pytest.mark.parametrize("rounds", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_training_applying_and_clearing_again_and_again(qtbot, shown, substitute, rounds):
     viewer = shown
     substitute(finetune=small_jobs.long_training, apply_images=small_jobs.threshold)
     _, dock = viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Fine-tune")
     film = np.random.default_rng(0).integers(0, 255, (2, 48, 48), np.uint8)
     turns = OneTurn(viewer)
-    for number in range(ROUNDS):
+    for number in range(rounds):
         viewer.add_image(film, name="film")
         qtbot.waitUntil(lambda: dock.page.image.value is not None, timeout=5000)
         dock.page.add_painting()
