@@ -235,7 +235,7 @@ def test_which_image_of_a_file(detectors, image, names):
     events = list(apply_files(MODEL, [detectors / "in"], detectors / "out", PLAIN, image=image))
     assert tree(detectors / "out") == names
     said = [event.text for event in events if isinstance(event, Notice)]
-    assert ["'BF' is taken" in text for text in said] == [True] * (image is None)
+    assert ["'BF' is used" in text for text in said] == [True] * (image is None)
 
 
 def test_an_image_that_is_in_no_file_is_named(detectors):

@@ -256,7 +256,7 @@ def test_a_model_comes_from_a_doi(server: ModelServer, home: Path) -> None:
     ("url", "told"),
     [
         ("doi:10.5281/zenodo.1/other.safetensors", "doi:10.5281/zenodo.1 has no file of that name"),
-        ("doi:10.5281/zenodo.2/far.safetensors", "doi:10.5281/zenodo.2 gave nothing: its repository answered"),
+        ("doi:10.5281/zenodo.2/far.safetensors", "doi:10.5281/zenodo.2 gave nothing: its repository sent"),
         ("doi:10.48550/arXiv.1/far.safetensors", "only Zenodo, figshare and Dataverse"),
     ],
 )

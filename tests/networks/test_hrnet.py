@@ -61,5 +61,5 @@ def test_only_a_refined_one_draws_single_pixels(refine: bool) -> None:
 
 @pytest.mark.parametrize("name", UNET_DILATIONS)
 def test_a_unet_is_not_refined(name: str) -> None:
-    with pytest.raises(UserError, match=r"full resolution already.*--refine.*hrnet-w18-small"):
+    with pytest.raises(UserError, match=r"already has skip connections.*--refine.*hrnet-w18-small"):
         build_generator(name, refine=True)

@@ -8,6 +8,7 @@ from torch import nn
 
 from .. import cpu_threads
 from ..errors import UserError
+from ..formatting import counted
 from .settings import DeviceSettings
 
 
@@ -102,5 +103,5 @@ def _name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} ({device})"
     if device.type == "cpu":
-        return f"CPU ({torch.get_num_threads()} threads)"
+        return f"CPU ({counted(torch.get_num_threads(), 'thread')})"
     return "Apple GPU (mps)"

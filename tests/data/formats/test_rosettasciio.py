@@ -56,7 +56,7 @@ def test_the_same_detector_is_opened_whatever_the_keys_are(tmp_path: Path, keys:
     image = read_image(path)
     np.testing.assert_array_equal(image.plane(0), PLANE)
     assert image.pixel_size_nm == pytest.approx(2)
-    assert "3 images ('HAADF', 'BF', 'DF4'); 'HAADF' is taken" in image.choice
+    assert "3 images ('HAADF', 'BF', 'DF4'); 'HAADF' is used" in image.choice
     for name, expected in values.items():
         np.testing.assert_array_equal(read_image(path, name).plane(0), expected)
     np.testing.assert_array_equal(read_image(path, 2).plane(0), values["BF"])

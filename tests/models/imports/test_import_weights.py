@@ -201,7 +201,7 @@ def test_what_is_refused_is_said_truly(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is a file of PyTorch.*models import FILE --network"):
         read_model(tmp_path / "good.pth.tar")
     torch.save(Whole(), tmp_path / "whole.pth")
-    with pytest.raises(UserError, match=r"holds Python objects \(.*Whole\).*may be sound.*state_dict\(\)"):
+    with pytest.raises(UserError, match=r"holds Python objects \(.*Whole\).*may be harmless.*state_dict\(\)"):
         import_weights(tmp_path / "whole.pth", spec, "plain", "w")
     (tmp_path / "cut.pth").write_bytes((tmp_path / "good.pth.tar").read_bytes()[:3000])
     with pytest.raises(UserError, match="cannot be read as weights of PyTorch"):
