@@ -26,6 +26,7 @@ def test_the_gpu_of_a_mac_is_taken_in_float32(mac: list[int]) -> None:
     device = choose_device(DeviceSettings())
     assert (device.torch_device.type, device.precision, device.reason) == ("mps", "fp32", "")
     assert device.label == "Apple GPU (mps), fp32"
+    assert not device.fuses_steps
 
 
 def test_bf16_needs_macos_14(mac: list[int]) -> None:

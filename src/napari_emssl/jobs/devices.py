@@ -25,6 +25,11 @@ class Device:
     tunes_threads: bool = False
     """Whether the number of threads is left to the program, on a CPU; where results may vary in their last bits."""
 
+    @property
+    def fuses_steps(self) -> bool:
+        """Whether an optimiser can step all weights in one kernel; on a Mac's GPU torch 2.4, the oldest one, cannot."""
+        return self.torch_device.type != "mps"
+
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the context in which networks run: bf16 autocast, or nothing for float32."""
         if self.precision == "bf16":

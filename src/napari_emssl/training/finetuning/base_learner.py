@@ -70,7 +70,8 @@ class FineTuner(ABC):
         """Names of the weights that did not come with the start."""
         self.network = place(network, context.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.optimiser = torch.optim.Adam(self.network.parameters(), context.settings.learning_rate, fused=True)
+        rate, fused = context.settings.learning_rate, context.device.fuses_steps
+        self.optimiser = torch.optim.Adam(self.network.parameters(), rate, fused=fused)
         # the counter of batches in a norm is an integer and has no mean
         self._means, self._values = (
             [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]

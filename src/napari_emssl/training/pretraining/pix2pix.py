@@ -64,7 +64,7 @@ class Pix2Pix:
         self.generator = self._place(started_generator(settings, start))
         self.discriminator = self._place(PatchGAN(width=settings.discriminator_width))
         self.optimisers = [
-            torch.optim.Adam(network.parameters(), settings.learning_rate, (0.5, 0.999), fused=True)
+            torch.optim.Adam(network.parameters(), settings.learning_rate, (0.5, 0.999), fused=device.fuses_steps)
             for network in (self.generator, self.discriminator)
         ]
         self.group.sync_weights((self.generator, self.discriminator))

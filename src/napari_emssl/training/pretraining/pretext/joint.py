@@ -167,10 +167,10 @@ class JointLearner:
 
     def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
         """AdamW for what is handed over; the discriminator learns as in `pix2pix`."""
-        rate = self.settings.learning_rate
+        rate, fused = self.settings.learning_rate, self.device.fuses_steps
         if network is self.learnt:
-            return torch.optim.AdamW(network.parameters(), rate, weight_decay=_WEIGHT_DECAY, fused=True)
-        return torch.optim.Adam(network.parameters(), rate, (0.5, 0.999), fused=True)
+            return torch.optim.AdamW(network.parameters(), rate, weight_decay=_WEIGHT_DECAY, fused=fused)
+        return torch.optim.Adam(network.parameters(), rate, (0.5, 0.999), fused=fused)
 
     def _update_weights(self, progress: float) -> None:
         decay = self.settings.learning_rate_decay
