@@ -67,7 +67,7 @@ class PackHeader(_Described):
         found, at = {}, self.tables.offset
         for name, dtype, count in self.tables.columns:
             found[name] = (dtype, count, at)
-            at += _padded(np.dtype(dtype).itemsize * count)
+            at += _bytes_in(dtype, count)
         return found
 
 
@@ -115,8 +115,9 @@ def _checksum(content: Mapping[str, object]) -> int:
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 
-def _padded(length: int) -> int:
-    return -(-length // ALIGNMENT) * ALIGNMENT
+def _bytes_in(dtype: str, count: int) -> int:
+    """Bytes that a column takes in the file, with what fills it up."""
+    return -(-np.dtype(dtype).itemsize * count // ALIGNMENT) * ALIGNMENT
 
 
 def _check_columns(path: Path, header: PackHeader) -> None:
@@ -129,9 +130,7 @@ def _check_columns(path: Path, header: PackHeader) -> None:
     if CHECKSUMS in types:
         wanted[CHECKSUMS] = CHECKSUM_TYPE
     right = all(_is_of(types[name], dtype) for name, dtype in wanted.items()) and all(map(_is_type, types.values()))
-    filled = (
-        0 if not right else sum(_padded(np.dtype(dtype).itemsize * count) for _, dtype, count in header.tables.columns)
-    )
+    filled = sum(_bytes_in(dtype, count) for _, dtype, count in header.tables.columns) if right else 0
     inside = header.tables.offset + header.tables.bytes == header.bytes
     if not (right and inside and filled == header.tables.bytes and len(types) == len(header.tables.columns)):
         raise UserError(f"The header of {path} is damaged: its tables are not where it says. {AGAIN}")

@@ -155,7 +155,6 @@ class NoiseLearner(Restorer):
 
     def __init__(self, context: FinetuneContext) -> None:
         super().__init__(context)
-        self._spec = context.network
         # What is held out for validation may be a strip where nothing is to be seen: the whole is better to choose by.
         parts = self._hidden() if self._reach_px else parts_of(self.data.training)
         sigma_px, loss = best_smoothing(parts)
@@ -170,7 +169,8 @@ class NoiseLearner(Restorer):
         """Return the denoiser, with the share of the noisy image that its result keeps."""
         model = super().unscored_model(weights, summary)
         self.average.load_state_dict(weights)
-        network = self._spec.model_copy(update={"image_share": self._share()})
+        added = {"smoothing_px": self.average.smoothing_px, "image_share": self._share()}
+        network = model.card.network.model_copy(update=added)
         return replace(model, card=model.card.model_copy(update={"network": network}))
 
     @property
@@ -187,7 +187,6 @@ class NoiseLearner(Restorer):
 
     def _begin_with(self, sigma_px: float) -> None:
         """Add to the smoothed image from now on, and at first nothing."""
-        self._spec = self._spec.model_copy(update={"smoothing_px": sigma_px})
         for network in (self.network, self.average):
             silence(network)
             network.smoothing_px = sigma_px  # type: ignore[assignment]
