@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from napari_emssl.data.formats.units import PixelNm
 from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
 from napari_emssl.inference.sinks import Memory, NewFile
 from napari_emssl.models.results import ResultLayout
 
-LAYOUT = ResultLayout((2, 3, 40, 30), np.dtype(np.uint8), 0.25)
+LAYOUT = ResultLayout((2, 3, 40, 30), np.dtype(np.uint8), PixelNm(0.25, 0.25))
 
 
 def plane(number):

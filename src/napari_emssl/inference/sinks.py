@@ -165,7 +165,7 @@ class NewFile:
         writer = ArrayWriter(array)
         yield writer
         if self._stays(writer, layout):
-            write_image(self.path, array, layout.pixel_size_nm, self.overwrite, layout.axes)
+            write_image(self.path, array, layout.pixel, self.overwrite, layout.axes)
 
     def _stays(self, writer: ArrayWriter, layout: ResultLayout) -> bool:
         return self.keep_incomplete or writer.done >= layout.planes
@@ -189,7 +189,7 @@ def _create_npy(path: Path, layout: ResultLayout) -> NDArray[np.generic]:
 
 
 def _create_zarr(path: Path, layout: ResultLayout) -> NDArray[np.generic]:
-    array: NDArray[np.generic] = create_zarr(path, layout.shape, layout.dtype, layout.pixel_size_nm, axes=layout.axes)
+    array: NDArray[np.generic] = create_zarr(path, layout.shape, layout.dtype, layout.pixel, axes=layout.axes)
     return array
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.formats.axes import PlaneAxis
+from ..data.formats.units import PixelNm
 from ..data.images.image import Image
 from .model_file import Card
 from .tasks import task_of
@@ -17,8 +18,8 @@ class ResultLayout:
     shape: tuple[int, ...]
     """``(..., h, w)``; the axes before the last two are those of the image."""
     dtype: np.dtype[np.generic]
-    pixel_size_nm: float | None = None
-    """None where the image is not calibrated."""
+    pixel: PixelNm | None = None
+    """Height and width of a pixel; None where the image is not calibrated."""
     axes: tuple[PlaneAxis, ...] = ()
     """What the axes before the last two count; empty where nothing is known of them."""
 
@@ -31,7 +32,7 @@ class ResultLayout:
 def result_layout(card: Card, image: Image) -> ResultLayout:
     """Return what the result of a card's model for an image looks like."""
     shape = result_shape((*image.leading, *image.plane_shape), card)
-    finer = image.pixel_size_nm / card.upscale if image.pixel_size_nm else None
+    finer = None if image.pixel is None else PixelNm(*(edge / card.upscale for edge in image.pixel))
     return ResultLayout(shape, result_dtype(card), finer, image.axes)
 
 

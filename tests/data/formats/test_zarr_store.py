@@ -35,10 +35,63 @@ def test_axes_keep_their_kind_and_step_and_those_of_length_one_go(tmp_path: Path
     assert [tuple(axis) for axis in image.axes] == [("t", pytest.approx(0.04)), ("z", pytest.approx(30))]
 
 
-def test_an_image_whose_last_axes_are_no_plane_is_refused(tmp_path: Path) -> None:
-    path = ome(tmp_path / "a.zarr", random_array((8, 9, 3)), [*SPACE[1:], CHANNEL], [1, 1, 1])
+STEPS = {"t": 40, "c": 1, "z": 0.03, "y": 0.005, "x": 0.005}
+NAMED = {axis["name"]: axis for axis in (TIME, CHANNEL, *SPACE)}
+FOUND = {"t": ("t", 0.04), "z": ("z", 30), "c": ("c", None)}
+
+
+@pytest.mark.parametrize("order", ["zcyx", "tzcyx", "ctyx", "yxc", "zyxc", "tyxzc", "xy", "yxz", "xzyt"])
+@pytest.mark.parametrize("single", ["", "z", "tc"])
+def test_planes_and_steps_are_right_in_whatever_order_axes_are_written(tmp_path: Path, order: str, single: str) -> None:
+    lengths = {"t": 2, "c": 3, "z": 4, "y": 5, "x": 6} | dict.fromkeys(single, 1)
+    data = random_array(tuple(lengths[letter] for letter in order), "u2")
+    path = ome(tmp_path / "a.zarr", data, [NAMED[letter] for letter in order], [STEPS[letter] for letter in order])
+    before = [letter for letter in order if letter not in "yx"]
+    wanted = data.transpose([order.index(letter) for letter in (*before, "y", "x")])
+    image = read_image(path)
+    np.testing.assert_array_equal(stacked(image), wanted.reshape(stacked(image).shape))
+    counted = [letter for letter in before if lengths[letter] > 1]
+    assert image.leading == tuple(lengths[letter] for letter in counted)
+    assert [axis.kind for axis in image.axes] == counted
+    assert [axis.step for axis in image.axes] == [pytest.approx(FOUND[letter][1]) for letter in counted]
+    assert image.pixel_size_nm == pytest.approx(5)
+
+
+def test_a_section_along_depth_is_an_image_with_its_own_pixels(tmp_path: Path) -> None:
+    data = random_array((2, 4, 1, 6), "u2")
+    path = ome(tmp_path / "a.zarr", data, [TIME, *SPACE], [40, 0.03, 0.005, 0.005])
+    image = read_image(path)
+    np.testing.assert_array_equal(stacked(image), data[:, :, 0])
+    assert (image.leading, image.pixel) == ((2,), pytest.approx((30, 5)))
+
+
+@pytest.mark.parametrize("axis", [{"name": "energy"}, {"name": "e", "type": "other", "unit": "electronvolt"}])
+def test_spectra_are_refused_wherever_their_axis_is(tmp_path: Path, axis: dict) -> None:
+    for number, order in enumerate(([axis, *SPACE[1:]], [*SPACE[1:], axis])):
+        path = ome(tmp_path / f"{number}.zarr", random_array((4, 5, 6)), order, [1, 1, 1])
+        with pytest.raises(UserError, match="spectrum"):
+            read_image(path)
+
+
+def test_an_image_without_two_axes_of_space_is_refused(tmp_path: Path) -> None:
+    path = ome(tmp_path / "a.zarr", random_array((8, 9, 3)), [TIME, SPACE[2], CHANNEL], [1, 1, 1])
     with pytest.raises(UserError, match="not height and width"):
         read_image(path)
+
+
+def test_channels_in_groups_without_metadata_are_images_with_the_names_of_their_axes(tmp_path: Path) -> None:
+    data = {name: random_array((5, 6, 3), "u2") for name in ("HAADF", "BF")}
+    for name, values in data.items():
+        place = zarr.create_array(tmp_path / "a.zarr" / "detectors" / name, shape=values.shape, dtype=values.dtype,
+                                  dimension_names=["y", "x", "time"])  # fmt: skip
+        place[...] = values
+    zarr.create_group(tmp_path / "a.zarr" / "detectors")
+    zarr.create_group(tmp_path / "a.zarr")
+    with pytest.raises(UserError, match=r"2 images \('detectors/BF', 'detectors/HAADF'\)"):
+        read_image(tmp_path / "a.zarr")
+    image = read_image(tmp_path / "a.zarr", "detectors/BF")
+    np.testing.assert_array_equal(stacked(image), np.moveaxis(data["BF"], -1, 0))
+    assert [axis.kind for axis in image.axes] == ["t"]
 
 
 def test_all_images_of_a_converted_file(tmp_path: Path) -> None:

@@ -61,6 +61,13 @@ def test_axes_of_length_one_are_left_out(film, tmp_path):
         str(tmp_path / "a.zarr"), plugin=PLUGIN
     )
     assert zarr.open(tmp_path / "a.zarr")["0"].shape == (32, 40)
+    grid = {"scale": (0.2, 1, 30, 1, 4, 5), "units": ("s", "pixel", "nm", "pixel", "nm", "nm")}
+    names = {"axis_labels": ("t", "c", "z", "n", "y", "x")}
+    Image(np.stack([film, film])[:, None, :, None], **grid, **names).save(str(tmp_path / "b.zarr"), plugin=PLUGIN)
+    back = read_image(tmp_path / "b.zarr")
+    np.testing.assert_array_equal(back.plane(4), film[1])
+    assert [tuple(axis) for axis in back.axes] == [("t", pytest.approx(0.2)), ("z", pytest.approx(30))]
+    assert back.pixel == pytest.approx((4, 5))
 
 
 def test_lazy_layers_are_written_plane_by_plane(film, tmp_path):
@@ -91,6 +98,7 @@ def test_what_cannot_keep_a_pixel_size_is_said(film, tmp_path):
     assert not list(tmp_path.iterdir())
     stretched = {"scale": (0.2, 0.4), "units": ("nm", "nm")}
     write_image_layer(str(tmp_path / "b.tif"), film[0], stretched)
+    assert read_image(tmp_path / "b.tif").pixel == pytest.approx((0.2, 0.4))
     assert read_image(tmp_path / "b.tif").pixel_size_nm is None
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from .axes import PlaneAxis, plane_axis
-from .units import PixelNm, pixel_nm
+from .axes import AxisOrder, PlaneAxis, axis_order, is_spectral, plane_axis
+from .units import PixelNm, PixelSize, edges_of, pixel_nm
 
 AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 """Names of the axes of an image of which nothing else is known, by their number."""
@@ -14,6 +14,8 @@ _LENGTHS = ("angstrom", "picometer", "nanometer", "micrometer", "millimeter", "m
 _TIMES = ("nanosecond", "microsecond", "millisecond", "second", "minute", "hour")
 _UNITS = {"t": "second", "z": "nanometer"}
 _TYPES = {"t": "time", "c": "channel"}
+_FIVE = "tczyx"
+"""Axes of versions that named none."""
 
 
 class Axis(TypedDict):
@@ -55,30 +57,52 @@ class Attributes(TypedDict):
     multiscales: list[Multiscale]
 
 
-def plane_pixel(image: Multiscale) -> PixelNm | None:
-    """Return the pixel size of the finest resolution; None where it is not stated."""
-    scale = _scale(image)
-    units = [axis.get("unit") for axis in image.get("axes", [])[-2:] if isinstance(axis, dict)]
-    return pixel_nm(scale[-2], scale[-1], *units) if len(scale) >= 2 and len(units) == 2 else None
+def axes_of(image: Multiscale, shape: Sequence[int]) -> tuple[AxisOrder, tuple[PlaneAxis, ...], PixelNm | None]:
+    """Return which axes of an image are height and width, what the others count, and the size of a pixel.
 
-
-def plane_axes(image: Multiscale, count: int) -> tuple[PlaneAxis, ...]:
-    """Return the axes before height and width of an image with `count` axes.
+    Parameters
+    ----------
+    image
+        What the group says of it.
+    shape
+        Of the finest resolution.
 
     Raises
     ------
     ValueError
-        Where the last two axes are not those of a plane.
+        Where its axes are not those of planes.
     """
-    axes: list[Axis] = [{"name": axis} if isinstance(axis, str) else axis for axis in image.get("axes", [])]
-    if len(axes) != count:
-        return (PlaneAxis(),) * max(count - 2, 0)
-    if any(axis.get("type", "space") != "space" for axis in axes[-2:]):
-        raise ValueError("its last two axes are not height and width")
+    axes = _axes(image, len(shape))
+    spectral = next((axis for axis, n in zip(axes, shape, strict=True) if n > 1 and _is_spectrum(axis)), None)
+    if spectral:
+        raise ValueError(f"its axis '{spectral['name']}' is that of a spectrum. Export the image you want from it")
+    order = axis_order([axis["name"] for axis in axes], shape, [_is_space(axis) for axis in axes])
     scale = _scale(image)
-    steps = scale if len(scale) == count else [None] * count
-    return tuple(
-        plane_axis(_named(axis), step, axis.get("unit")) for axis, step in zip(axes[:-2], steps[:-2], strict=True)
+    steps: Sequence[float | None] = scale if len(scale) == len(shape) else [None] * len(shape)
+    before = tuple(plane_axis(_named(axes[at]), steps[at], axes[at].get("unit")) for at in order.before)
+    down, across = order.height, order.width
+    pixel = pixel_nm(steps[down], steps[across], axes[down].get("unit"), str(axes[across].get("unit")))
+    return order, before, pixel
+
+
+def _axes(image: Multiscale, count: int) -> list[Axis]:
+    """Axes of an image; of one that names none, or not as many as it has, those that versions 0.1 and 0.2 had."""
+    axes: list[Axis] = [{"name": axis} if isinstance(axis, str) else axis for axis in image.get("axes") or []]
+    if len(axes) == count:
+        return axes
+    letters = _FIVE if count == len(_FIVE) else [*(f"axis {number + 1}" for number in range(count - 2)), "y", "x"]
+    return [{"name": letter, "type": _TYPES.get(letter, "space")} for letter in letters]
+
+
+def _is_space(axis: Axis) -> bool:
+    """Whether an axis is one of space, by its type, else by its name and unit."""
+    kind = axis.get("type")
+    return kind == "space" if kind else plane_axis(axis["name"], None, axis.get("unit")).kind not in ("t", "c")
+
+
+def _is_spectrum(axis: Axis) -> bool:
+    return axis.get("type") not in ("time", "channel") and is_spectral(
+        f"{axis['name']} {axis.get('type', '')}", axis.get("unit")
     )
 
 
@@ -100,7 +124,7 @@ def _scale(image: Multiscale) -> list[float]:
     return total
 
 
-def single_level(axes: Sequence[PlaneAxis], pixel_size_nm: float | None) -> Attributes:
+def single_level(axes: Sequence[PlaneAxis], pixel_size_nm: PixelSize) -> Attributes:
     """Return the attributes, version 0.5, of an image with one resolution.
 
     Parameters
@@ -112,8 +136,9 @@ def single_level(axes: Sequence[PlaneAxis], pixel_size_nm: float | None) -> Attr
     """
     letters = axis_letters(axes)
     named: list[Axis | str] = [_axis(letter, axis.unit is not None) for letter, axis in zip(letters, axes, strict=True)]
-    named += [_axis(letter, bool(pixel_size_nm)) for letter in "yx"]
-    scale = [*(axis.step or 1.0 for axis in axes), pixel_size_nm or 1.0, pixel_size_nm or 1.0]
+    edges = edges_of(pixel_size_nm)
+    named += [_axis(letter, edges is not None) for letter in "yx"]
+    scale = [*(axis.step or 1.0 for axis in axes), *(edges or (1.0, 1.0))]
     level: Level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
     return {"version": "0.5", "multiscales": [{"axes": named, "datasets": [level]}]}
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..arrays import DuckArray
-from .axes import PlaneAxis, plane_axis
+from .axes import PlaneAxis, is_spectral, plane_axis
 from .claims import check_claim
 from .contents import RawImage, Select, numbered
 from .hdf5 import check_links
@@ -160,13 +160,7 @@ def is_image_stack(signal: Signal) -> bool:
         return False
     if str(signal["metadata"].get("Signal", {}).get("signal_type") or ""):
         return False
-    return not any(_is_spectral(axis) for axis in axes)
-
-
-def _is_spectral(axis: SignalAxis) -> bool:
-    name, unit = (str(axis.get(key) or "").strip().lower() for key in ("name", "units"))
-    spectral = ("energy", "wavelength", "wavenumber", "raman", "frequency", "channel energy", "loss")
-    return any(word in name for word in spectral) or bool(re.fullmatch(r"([kmg]?ev|1 ?/ ?cm|cm\^?-1|[kmgt]?hz)", unit))
+    return not any(is_spectral(axis.get("name"), axis.get("units")) for axis in axes)
 
 
 def _nothing(path: Path, signals: Sequence[Signal]) -> str:

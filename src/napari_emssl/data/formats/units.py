@@ -42,6 +42,17 @@ class PixelNm(NamedTuple):
         return (self.height + self.width) / 2
 
 
+PixelSize = float | PixelNm | None
+"""The edge of a square pixel in nm, or height and width; None where it is not known."""
+
+
+def edges_of(pixel: PixelSize) -> PixelNm | None:
+    """Return height and width of a pixel; None where they are not known."""
+    if isinstance(pixel, PixelNm):
+        return pixel
+    return PixelNm(pixel, pixel) if pixel else None
+
+
 @lru_cache(256)
 def _word(unit: str | None) -> str:
     """Bare lower-case word for a unit: without brackets, "/pixel" and plural, "u" for micro."""

@@ -2,21 +2,24 @@
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ...errors import UserError
-from .axes import PlaneAxis
+from .axes import AxisOrder, OrderedPlanes, axis_order, plane_axis
 from .claims import check_claim
-from .contents import RawImage, Select, is_colour
-from .ome_zarr import Multiscale, plane_axes, plane_pixel
+from .contents import RawImage, Select, is_colour, numbered
+from .ome_zarr import Multiscale, axes_of
 
 if TYPE_CHECKING:
     import zarr
     from zarr.storage import LocalStore
 
+_DEEPEST, _MOST_GROUPS = 6, 1000
+"""So far down, and so many groups, are searched for images."""
 _LISTED_FILES = 20_000
 """So many files are looked at to see whether a store can hold what it claims."""
 
@@ -58,13 +61,12 @@ def read_zarr(path: Path, select: Select) -> list[RawImage]:
     if isinstance(node, zarr.Array):
         select([""], 0)
         return [_bare(path, node)]
-    images = list(_ome_images(node))
+    images = _ome_images(node)
     if images:
-        names = [name or f"image {number + 1}" for number, (name, *_) in enumerate(images)]
-        chosen = select(names if len(names) > 1 else [images[0][0]], 0)
-        return [_ome(path, group, image)._replace(name=names[number]) for number in chosen
-                for _, group, image in (images[number],)]  # fmt: skip
-    arrays = dict(sorted(node.arrays()))
+        names = numbered([name for name, *_ in images])
+        chosen = select(names if len(names) > 1 else [str(images[0][2].get("name") or "")], 0)
+        return [_ome(path, *images[number][1:])._replace(name=names[number]) for number in chosen]
+    arrays = _arrays(node)
     if not arrays:
         raise UserError(f"{path} holds no array and no OME-Zarr image. Give the folder of an image.")
     names = list(arrays)
@@ -72,15 +74,25 @@ def read_zarr(path: Path, select: Select) -> list[RawImage]:
     return [_bare(path, arrays[names[number]])._replace(name=names[number]) for number in chosen]
 
 
-def _ome_images(group: "zarr.Group") -> Iterator[tuple[str, "zarr.Group", Multiscale]]:
-    """Images of a group, or of the numbered groups in it, as bioformats2raw writes them."""
-    found = _multiscales(group)
-    for image in found:
-        yield str(image.get("name") or ""), group, image
-    if not found and "bioformats2raw.layout" in dict(dict(group.attrs).get("ome") or group.attrs):
-        for key, child in sorted(group.groups(), key=lambda each: (len(each[0]), each[0])):
-            for image in _multiscales(child):
-                yield str(image.get("name") or key), child, image
+def _groups(group: "zarr.Group", depth: int = 0) -> Iterator["zarr.Group"]:
+    """A group and those in it, in natural order; what belongs to an image, as its labels do, is not entered."""
+    yield group
+    if depth < _DEEPEST and not _multiscales(group):
+        for _, child in sorted(group.groups(), key=lambda each: (len(each[0]), each[0])):
+            yield from _groups(child, depth + 1)
+
+
+def _ome_images(group: "zarr.Group") -> list[tuple[str, "zarr.Group", Multiscale]]:
+    """Images of a group and of those in it, as bioformats2raw, plates and collections have them, with their names."""
+    found = [(child, image) for child in islice(_groups(group), _MOST_GROUPS) for image in _multiscales(child)]
+    return [(str(image.get("name") or child.path or f"image {number}"), child, image)
+            for number, (child, image) in enumerate(found, 1)]  # fmt: skip
+
+
+def _arrays(group: "zarr.Group") -> dict[str, "zarr.Array"]:
+    """Arrays with two axes or more of a group and of those in it, by their place in it."""
+    found = [array for child in islice(_groups(group), _MOST_GROUPS) for _, array in sorted(child.arrays())]
+    return {array.path.removeprefix(group.path).strip("/"): array for array in found if len(array.shape) > 1}
 
 
 def _multiscales(group: "zarr.Group") -> list[Multiscale]:
@@ -92,13 +104,36 @@ def _multiscales(group: "zarr.Group") -> list[Multiscale]:
 def _ome(path: Path, group: "zarr.Group", image: Multiscale) -> RawImage:
     array = group[image["datasets"][0]["path"]]
     _check_size(path, array)
-    axes: tuple[PlaneAxis, ...] = plane_axes(image, array.ndim)
-    return RawImage(array, plane_pixel(image), axes=axes)
+    order, axes, pixel = axes_of(image, array.shape)
+    return _ordered(RawImage(array, pixel, axes=axes), order)
 
 
 def _bare(path: Path, array: "zarr.Array") -> RawImage:
+    """An array of which at most the names of its axes are known, as xarray and zarr 3 write them."""
     _check_size(path, array)
-    return RawImage(array, colour=is_colour(array))
+    raw = RawImage(array, colour=is_colour(array))
+    names = _dimensions(array)
+    if raw.colour or not {"y", "x"} <= {name.strip().lower() for name in names}:
+        return raw
+    axes = [plane_axis(name) for name in names]
+    order = axis_order(names, array.shape, [axis.kind not in ("t", "c") for axis in axes])
+    return _ordered(raw._replace(axes=tuple(axes[number] for number in order.before)), order)
+
+
+def _dimensions(array: "zarr.Array") -> list[str]:
+    """Names of all axes; none where one has no name."""
+    found = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
+    named = isinstance(found, list | tuple) and len(found) == len(array.shape) and all(found)
+    return [str(name) for name in cast(list[object], found)] if named else []
+
+
+def _ordered(raw: RawImage, order: AxisOrder) -> RawImage:
+    """An image whose height and width may be any of its axes."""
+    whole = len(order.before) + 2 == len(raw.array.shape)
+    if order.last and whole:
+        return raw
+    leading = tuple(int(raw.array.shape[axis]) for axis in order.before)
+    return raw._replace(array=OrderedPlanes(raw.array, order), leading=leading)
 
 
 def _check_size(path: Path, array: "zarr.Array") -> None:

@@ -12,6 +12,7 @@ from ...errors import UserError
 from ..arrays import DuckArray
 from ..formats.axes import PlaneAxis
 from ..formats.ome_zarr import AXES, axis_letters, single_level
+from ..formats.units import PixelSize, edges_of
 
 if TYPE_CHECKING:
     import zarr
@@ -25,7 +26,7 @@ _CHUNK_PX = 1024
 def write_image(
     path: Path | str,
     array: DuckArray | ArrayLike,
-    pixel_size_nm: float | None = None,
+    pixel_size_nm: PixelSize = None,
     overwrite: bool = False,
     axes: Sequence[PlaneAxis] = (),
 ) -> Path:
@@ -42,7 +43,8 @@ def write_image(
     array
         ``(h, w)``, ``(n, h, w)`` or ``(t, z, h, w)``: numpy, dask, zarr or anything with shape, dtype and ``[i]``.
     pixel_size_nm
-        Written to the file, in nm; None where it is not known. PNG has no place for it.
+        Written to the file, in nm, or height and width of pixels that are not square; None where it is not known. PNG
+        has no place for it.
     overwrite
         Whether a file that is there may be replaced.
     axes
@@ -105,7 +107,7 @@ def _planes(array: DuckArray, dtype: np.dtype[np.generic] | None = None) -> Iter
         yield plane if dtype is None else np.ascontiguousarray(plane, dtype)
 
 
-def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: float | None, axes: Sequence[PlaneAxis]) -> None:
+def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Sequence[PlaneAxis]) -> None:
     """ImageJ TIFF where ImageJ can hold it, else OME-TIFF."""
     import tifffile
 
@@ -116,7 +118,8 @@ def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: float | None, axes:
     known = dtype in (np.uint8, np.uint16, np.float32) and size < _BIG_BYTES and array.shape[-1] > 1
     imagej = known and _fits_imagej(letters, steps, pixel_size_nm)
     metadata = _imagej_steps(steps, pixel_size_nm) if imagej else _ome_steps(steps, pixel_size_nm)
-    calibration = {"resolution": (1 / pixel_size_nm, 1 / pixel_size_nm)} if imagej and pixel_size_nm else {}
+    edges = edges_of(pixel_size_nm)
+    calibration = {"resolution": (1 / edges.width, 1 / edges.height)} if imagej and edges else {}
     tifffile.imwrite(
         path,
         _planes(array, dtype),
@@ -131,27 +134,28 @@ def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: float | None, axes:
     )
 
 
-def _fits_imagej(letters: str, steps: Mapping[str, float], pixel_size_nm: float | None) -> bool:
+def _fits_imagej(letters: str, steps: Mapping[str, float], pixel_size_nm: PixelSize) -> bool:
     """Whether ImageJ has a place for the axes: it has one order, and one unit of length, so none for slices alone."""
     return letters == "".join(sorted(letters, key="TZC".index)) and ("Z" not in steps or pixel_size_nm is not None)
 
 
-def _imagej_steps(steps: Mapping[str, float], pixel_size_nm: float | None) -> dict[str, str | float]:
+def _imagej_steps(steps: Mapping[str, float], pixel_size_nm: PixelSize) -> dict[str, str | float]:
     """ImageJ's names for what is known of the grid."""
     names = {"Z": "spacing", "T": "finterval"}
     found: dict[str, str | float] = {names[letter]: step for letter, step in steps.items()}
     return {**found, "unit": "nm"} if pixel_size_nm else found
 
 
-def _ome_steps(steps: Mapping[str, float], pixel_size_nm: float | None) -> dict[str, str | float]:
+def _ome_steps(steps: Mapping[str, float], pixel_size_nm: PixelSize) -> dict[str, str | float]:
     """OME's names for what is known of the grid."""
     names = {"Z": ("PhysicalSizeZ", "nm"), "T": ("TimeIncrement", "s")}
-    sizes = [(f"PhysicalSize{axis}", pixel_size_nm, "nm") for axis in "XY" if pixel_size_nm]
+    edges = edges_of(pixel_size_nm)
+    sizes = [(f"PhysicalSize{axis}", edge, "nm") for axis, edge in zip("YX", edges or (), strict=False)]
     sizes += [(names[letter][0], step, names[letter][1]) for letter, step in steps.items()]
     return {key: value for name, step, unit in sizes for key, value in ((name, step), (f"{name}Unit", unit))}
 
 
-def _write_png(path: Path, array: DuckArray, pixel_size_nm: float | None, axes: Sequence[PlaneAxis]) -> None:
+def _write_png(path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Sequence[PlaneAxis]) -> None:
     """One plane of 8 or 16 bits; PNG has no place for the pixel size of a microscope."""
     from PIL import Image as Pillow
 
@@ -164,7 +168,7 @@ def _write_png(path: Path, array: DuckArray, pixel_size_nm: float | None, axes: 
     Pillow.fromarray(plane).save(path, format="PNG")
 
 
-def _write_zarr(path: Path, array: DuckArray, pixel_size_nm: float | None, axes: Sequence[PlaneAxis]) -> None:
+def _write_zarr(path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Sequence[PlaneAxis]) -> None:
     """OME-Zarr, plane by plane."""
     store = create_zarr(path, tuple(array.shape), _storage_dtype(array), pixel_size_nm, axes=axes)
     for index, plane in zip(np.ndindex(*array.shape[:-2]), _planes(array, store.dtype), strict=True):
@@ -175,7 +179,7 @@ def create_zarr(
     path: Path | str,
     shape: tuple[int, ...],
     dtype: DTypeLike,
-    pixel_size_nm: float | None = None,
+    pixel_size_nm: PixelSize = None,
     overwrite: bool = False,
     axes: Sequence[PlaneAxis] = (),
 ) -> "zarr.Array":
@@ -224,7 +228,7 @@ def create_zarr(
     )
 
 
-_Writer = Callable[[Path, DuckArray, float | None, Sequence[PlaneAxis]], None]
+_Writer = Callable[[Path, DuckArray, PixelSize, Sequence[PlaneAxis]], None]
 _WRITERS: dict[str, _Writer] = {
     ".tif": _write_tiff,
     ".tiff": _write_tiff,

@@ -25,7 +25,8 @@ LayerData = tuple[LayerArray, dict[str, Any], str]
 Nothing = tuple[None]
 Paths = str | list[str]
 
-_NAMES = ("t", "z", "y", "x")
+_NAMED_AXES = 3
+"""Of more axes before height and width the kinds are not told."""
 _NOTHING: list[Nothing] = [(None,)]
 """What npe2 understands as "handled, but there is no layer"."""
 
@@ -141,7 +142,7 @@ def grid_options(axes: Sequence[PlaneAxis], pixel: PixelNm | None) -> dict[str, 
     """
     before = [(axis.step, axis.unit) if axis.step and axis.unit else (1.0, "pixel") for axis in axes]
     plane = [(edge, "nm") for edge in pixel] if pixel else [(1.0, "pixel")] * 2
-    names = {"axis_labels": (*axis_letters(axes), "y", "x")} if len(axes) + 2 <= len(_NAMES) else {}
+    names = {"axis_labels": (*axis_letters(axes), "y", "x")} if len(axes) <= _NAMED_AXES else {}
     if all(unit == "pixel" for _, unit in (*before, *plane)):
         return names
     steps, units = zip(*before, *plane, strict=True)

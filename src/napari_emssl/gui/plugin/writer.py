@@ -43,9 +43,10 @@ class SavedPlanes:
 
     def __init__(self, data: _LayerArray) -> None:
         self._data = data
-        leading = tuple(int(n) for n in data.shape[:-2])
-        self._drop = next((i for i, n in enumerate(leading) if n != 1), len(leading))
-        self.shape = (*leading[self._drop :], *(int(n) for n in data.shape[-2:]))
+        lengths = tuple(int(n) for n in data.shape)
+        self.before = tuple(axis for axis, n in enumerate(lengths[:-2]) if n != 1)
+        """Numbers of the axes of the layer that count planes."""
+        self.shape = (*(lengths[axis] for axis in self.before), *lengths[-2:])
         self.ndim, self.dtype = len(self.shape), np.dtype(data.dtype)
         self.tick: Callable[[], None] = _nothing
 
@@ -54,7 +55,10 @@ class SavedPlanes:
 
     def __getitem__(self, index: _Index) -> NDArray[np.generic]:
         inner = () if isinstance(index, EllipsisType) else index if isinstance(index, tuple) else (index,)
-        plane = np.asarray(self._data[(*(0,) * self._drop, *inner)]).astype(self.dtype, copy=False)
+        full = (*inner, *(slice(None),) * (self.ndim - len(inner)))
+        at = dict(zip(self.before, full, strict=False))
+        before = (at.get(axis, 0) for axis in range(len(self._data.shape) - 2))
+        plane = np.asarray(self._data[(*before, *full[-2:])]).astype(self.dtype, copy=False)
         self.tick()
         return plane
 
@@ -125,14 +129,18 @@ def _write(path: str, data: _LayerData, options: dict[str, Any], smallest: bool)
     target = Path(path)
     if target.is_dir() and not any((target / mark).exists() for mark in _ZARR_MARKS):
         raise UserError(f"{path} is a folder with other things in it. Choose another name.")
-    planes = SavedPlanes(data[0] if isinstance(data, Sequence) else data)
+    layer = data[0] if isinstance(data, Sequence) else data
+    planes = SavedPlanes(layer)
 
     def work(tick: Callable[[], None]) -> Path:
         planes.tick = tick
         if smallest:
             planes.dtype = _smallest(*planes.extremes())
-        axes = plane_axes(options, len(planes.shape) - 2)
-        return write_image(target, planes, pixel_of(options).edge, overwrite=True, axes=axes)
+        known = plane_axes(options, len(layer.shape) - 2)
+        axes = [known[axis] for axis in planes.before]
+        pixel = pixel_of(options)
+        size = pixel.size if pixel.right_angled else None
+        return write_image(target, planes, size, overwrite=True, axes=axes)
 
     steps = len(planes) * (2 if smallest else 1)
     return [str(run_blocking(work, f"Saving '{options.get('name', target.name)}'", steps))]
