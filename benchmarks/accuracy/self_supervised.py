@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from blind_spot import learning_rate
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.metrics import structural_similarity
@@ -97,11 +98,10 @@ def _non_local_means(plane: Floats, times: float) -> Floats:
 
 
 def trained(noisy: Floats, clean: Floats | None, start: str, steps: int, supervision: str) -> em.Model:
-    """Fine-tune on a film, with its truth or without; a model that denoises already goes on at half the rate."""
-    rate = 2e-3 if em.load_model(start).card.task == "reconstruct" else 1e-3
+    """Fine-tune on a film, with its truth or without."""
     settings = em.FinetuneSettings(
         task="denoise", supervision=supervision, steps=steps, validation_interval=max(20, steps // 8),
-        learning_rate=rate, device="cpu", precision="fp32",
+        learning_rate=learning_rate(start), device="cpu", precision="fp32",
     )  # fmt: skip
     return em.finetune([noisy], None if clean is None else [clean], settings, start).result()
 

@@ -322,7 +322,8 @@ def test_planes_of_a_lazy_stack_are_read_once_and_one_by_one():
         if isinstance(event, Preview):
             counts.append((event.step, len(stack.reads)))
     assert stack.reads == [0, 1, 2, 3, 4]
-    assert counts[0] == (1, 1)
+    assert counts[0][0] == 1
+    assert counts[0][1] <= 3  # the plane at hand, one that is ready, and one that is read meanwhile
 
 
 def test_a_dask_stack_is_computed_plane_by_plane():

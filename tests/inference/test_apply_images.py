@@ -2,6 +2,7 @@
 
 import errno
 import json
+import time
 
 import numpy as np
 import pytest
@@ -57,10 +58,15 @@ def broken(array, bad):
 
 
 def stopped_at(plane, stack, out):
-    """Events of a job that is asked to stop when it reads this plane."""
-    jobs = []
-    image = Image("image", Watched(stack, lambda index: index == plane and jobs and jobs[0].stop()), stack.shape[:-2])
-    jobs.append(apply_images(MODEL, [ApplyTask(image, out)], PLAIN))
+    """Events of a job that is asked to stop once this many planes are written; the next one is not read before."""
+
+    def tell(index):
+        if index == plane:
+            while not (out / "0" / "c" / str(plane - 1)).exists():
+                time.sleep(0.01)
+            jobs[0].stop()
+
+    jobs = [apply_images(MODEL, [ApplyTask(Image("image", Watched(stack, tell), stack.shape[:-2]), out)], PLAIN)]
     return list(jobs[0])
 
 

@@ -4,10 +4,13 @@ What is peculiar to applying has its one place here. The network is kept while p
 earlier run began is resumed. After an image that cannot be used the next one has its turn. A stop leaves what is done.
 Progress is that of the whole work, and now and then a plane is shown.
 
+While the network works on a plane a thread reads the next one, and another compresses the last one and writes it.
+
 `predictor` cuts planes into tiles, smaller ones when memory runs out; `sinks` and `resumable_zarr` write.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +26,7 @@ from ..models.model_file import Model
 from ..models.results import result_layout
 from .predictor import Predicted, Predictor, TilesDone
 from .reading import open_image
-from .sinks import PlaneWriter, Sink
+from .sinks import PlaneWriter, Sink, written_behind
 
 SECONDS_BETWEEN_PREVIEWS = 1.0
 _PARTS = 1000
@@ -122,7 +125,7 @@ class Engine:
 
     def planes(
         self, image: Image, begin: int = 0, levels: Levels | None = None
-    ) -> Iterator[TilesDone | Notice | Predicted]:
+    ) -> Generator[TilesDone | Notice | Predicted, None, None]:
         """Run over the planes of an image and leave to the caller what becomes of them; see `Predictor.planes`.
 
         Parameters
@@ -169,7 +172,8 @@ class Engine:
     def _fill(self, image: Image, writer: PlaneWriter, count: "_Count") -> Generator[Update, None, UserError | None]:
         """Write the planes that are not there yet; return what ended that early, if it is to be skipped."""
         try:
-            yield from self._write(image, writer, count)
+            with written_behind(writer, len(image) - writer.done) as behind:
+                yield from self._write(image, behind, count)
         except self._skip_on as error:
             return error
         except (UserError, MemoryError, OSError):
@@ -182,17 +186,19 @@ class Engine:
         yield from _scale_notice(image, self.model)
         shown = Interval(SECONDS_BETWEEN_PREVIEWS)
         count.open_image(image, writer.done)
-        for event in self.planes(image, writer.done):
-            match event:
-                case TilesDone():
-                    yield from count.tick(event)
-                case Predicted():
-                    writer.put(event.index, event.result)
-                    if self._previews and (shown.over or writer.done == len(image)):
-                        shown.restart()
-                        yield Preview({"image": event.plane, "prediction": event.result}, step=writer.done)
-                case Notice():
-                    yield event
+        with closing(self.planes(image, writer.done)) as events:
+            for event in events:
+                match event:
+                    case TilesDone():
+                        yield from count.tick(event)
+                    case Predicted():
+                        writer.put(event.index, event.result)
+                        done = event.index + 1
+                        if self._previews and (shown.over or done == len(image)):
+                            shown.restart()
+                            yield Preview({"image": event.plane, "prediction": event.result}, step=done)
+                    case Notice():
+                        yield event
 
 
 class _Count:

@@ -1,6 +1,7 @@
 """A model at work on planes: scaling, tiles, passes through the network, and what happens when memory runs out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,8 @@ from ..models.tasks import task_of
 from ..networks.norm import sees_whole_image
 from ..resources import is_out_of_memory
 from .memory import leaves, needs_of, release, usable_bytes
-from .reading import read_plane, stack_levels
-from .tiles import TilePlan, TileRegion, first_plan, padded, split
+from .reading import scaled_planes, stack_levels
+from .tiles import TilePlan, TileRegion, first_plan, split
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Predictor:
 
     def planes(
         self, image: Image, control: Control, begin: int = 0, levels: Levels | None = None
-    ) -> Iterator[TilesDone | Notice | Predicted]:
+    ) -> Generator[TilesDone | Notice | Predicted, None, None]:
         """Run over the planes of an image, reading each once, and some twice for the levels of a stack.
 
         Parameters
@@ -155,31 +156,31 @@ class Predictor:
         self, image: Image, control: Control, begin: int, shared: Levels | None
     ) -> Iterator[TilesDone | Notice | Predicted]:
         tiles_done, scaling = 0, self.model.card.scaling
-        block = self.plan.batch if self.tiles == 1 else 1
         if scaling.per == "stack":
             shared = shared or stack_levels(image, scaling)
-        for first in range(begin, len(image), block):
-            planes = [read_plane(image, i) for i in range(first, min(first + block, len(image)))]
-            clean = [scaling.repaired(plane) for plane in planes]
-            levels = [shared or scaling.fit(plane) for plane in clean]
-            results = [np.zeros(self.result_size, self.dtype) for _ in planes]
-            for tile in self._run([level.to_unit(plane) for level, plane in zip(levels, clean, strict=True)]):
-                if isinstance(tile, Notice):
-                    yield tile
-                    continue
-                place = tile.region.scaled(self.upscale).slices
-                results[tile.plane][place] = self._in_units(tile.values, levels[tile.plane])
-                tiles_done += 1
-                left = tile.left + (len(image) - first - len(planes)) * self.tiles
-                yield TilesDone(tiles_done, left, tiles_done * (len(image) - begin) / (tiles_done + left))
-                control.wait_while_paused()
-                if control.stopped and tile.left:
+        count = self.plan.batch if self.tiles == 1 else 1
+        with closing(
+            scaled_planes(image, scaling, range(begin, len(image), count), self.plan.stride, shared)
+        ) as blocks:
+            for block in blocks:
+                results = [np.zeros(self.result_size, self.dtype) for _ in block.planes]
+                for tile in self._run(torch.from_numpy(block.units)):
+                    if isinstance(tile, Notice):
+                        yield tile
+                        continue
+                    place = tile.region.scaled(self.upscale).slices
+                    results[tile.plane][place] = self._in_units(tile.values, block.levels[tile.plane])
+                    tiles_done += 1
+                    left = tile.left + (len(image) - block.first - len(block.planes)) * self.tiles
+                    yield TilesDone(tiles_done, left, tiles_done * (len(image) - begin) / (tiles_done + left))
+                    control.wait_while_paused()
+                    if control.stopped and tile.left:
+                        return
+                for i, (plane, result) in enumerate(zip(block.planes, results, strict=True)):
+                    self._clear_unknown(plane, result)
+                    yield Predicted(block.first + i, plane, result)
+                if control.stopped:
                     return
-            for i, (plane, result) in enumerate(zip(planes, results, strict=True)):
-                self._clear_unknown(plane, result)
-                yield Predicted(first + i, plane, result)
-            if control.stopped:
-                return
 
     def _clear_unknown(self, plane: NDArray[np.generic], labels: NDArray[np.generic]) -> None:
         """Take labels away where there is no value: pixels that are not finite are no part of any particle."""
@@ -190,10 +191,9 @@ class Predictor:
         """Turn scaled intensities into the units of the image; labels stay as they are."""
         return values if self.labels else self.task.output_levels(levels).from_unit(values)
 
-    def _run(self, units: Sequence[NDArray[np.float32]]) -> Iterator[_TileResult | Notice]:
-        """Run all tiles of planes of one size, in scaled units; out of memory, cut those that are left smaller."""
-        stack = torch.from_numpy(np.stack([padded(unit, self.plan.stride) for unit in units]))[:, None]
-        waiting = self._in_order([(i, region) for region in self.plan.regions for i in range(len(units))])
+    def _run(self, stack: Tensor) -> Iterator[_TileResult | Notice]:
+        """Run all tiles of planes ``(b, 1, h, w)`` in scaled units; out of memory, cut those that are left smaller."""
+        waiting = self._in_order([(i, region) for region in self.plan.regions for i in range(len(stack))])
         while waiting:
             batch = self._next_batch(waiting)
             values = self._try(stack, batch)
@@ -240,7 +240,8 @@ class Predictor:
 
     def _pass(self, stack: Tensor, batch: list[_Tile]) -> list[NDArray[np.generic]]:
         outer = [self._grown(region) for _, region in batch]
-        inputs = torch.stack([stack[(i, ..., *grown.slices)] for (i, _), grown in zip(batch, outer, strict=True)])
+        tiles = [stack[(slice(i, i + 1), ..., *grown.slices)] for (i, _), grown in zip(batch, outer, strict=True)]
+        inputs = tiles[0] if len(tiles) == 1 else torch.cat(tiles)
         inner = [region.within(grown) for (_, region), grown in zip(batch, outer, strict=True)]
         with torch.inference_mode(), self.device.autocast():
             inputs = inputs.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)

@@ -30,6 +30,8 @@ _SECONDS_BETWEEN_FLUSHES = 1.0
 class ZarrWriter:
     """Writes a result plane by plane, and now and then into its attributes how far it has come."""
 
+    takes_long = True
+
     def __init__(self, group: "zarr.Group", progress: ZarrProgress) -> None:
         self._group, self.progress = group, progress
         self._array = group["0"]

@@ -3,6 +3,8 @@
 A third one, which can be resumed, has a file of its own: `resumable_zarr`. Imports no torch.
 """
 
+import queue
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -24,11 +26,81 @@ class PlaneWriter(Protocol):
     """A result that is being written."""
 
     @property
+    def takes_long(self) -> bool:
+        """Whether the next plane should not wait until one is written: it is compressed, or sent far."""
+
+    @property
     def done(self) -> int:
         """How many planes are written, from the first on."""
 
     def put(self, index: int, plane: NDArray[np.generic]) -> None:
         """Write the plane ``(h, w)`` of this number, counted over all axes before the last two."""
+
+
+@contextmanager
+def written_behind(writer: PlaneWriter, planes: int) -> Iterator[PlaneWriter]:
+    """Let a thread write one plane while the next is computed; when the block is left, everything is written.
+
+    Parameters
+    ----------
+    writer
+        Writes, one plane after the other; one that does not take long is used as it is.
+    planes
+        How many there will be at most.
+
+    Raises
+    ------
+    Exception
+        What writing has raised, with the next plane or at the end.
+
+    """
+    if planes < 2 or not writer.takes_long:
+        yield writer
+        return
+    behind = _WriterBehind(writer)
+    try:
+        yield behind
+    finally:
+        behind.finish()
+
+
+class _WriterBehind:
+    """Takes planes for a writer that works in a thread; two are in memory at most, one of them being written."""
+
+    def __init__(self, writer: PlaneWriter) -> None:
+        self._writer, self.takes_long = writer, False
+        self._waiting: queue.Queue[tuple[int, NDArray[np.generic]] | None] = queue.Queue(1)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._write, name="writing planes", daemon=True)
+        self._thread.start()
+
+    @property
+    def done(self) -> int:
+        """How many planes are written, from the first on."""
+        return self._writer.done
+
+    def put(self, index: int, plane: NDArray[np.generic]) -> None:
+        """Have a plane written once the one before is."""
+        self._check()
+        self._waiting.put((index, plane))
+
+    def finish(self) -> None:
+        """Wait until what was given is written; raise what writing has raised."""
+        self._waiting.put(None)
+        self._thread.join()
+        self._check()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _write(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            if self._error is None:  # what comes after a plane that is missing is not written either
+                try:
+                    self._writer.put(*item)
+                except BaseException as error:
+                    self._error = error
 
 
 class UnfitError(UserError):
@@ -59,7 +131,7 @@ class ArrayWriter:
 
     def __init__(self, array: NDArray[np.generic]) -> None:
         self._array: NDArray[np.generic] | None = array
-        self.done = 0
+        self.done, self.takes_long = 0, not isinstance(array, np.ndarray)
 
     def put(self, index: int, plane: NDArray[np.generic]) -> None:
         """Write a plane ``(h, w)``."""

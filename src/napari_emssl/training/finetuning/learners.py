@@ -18,13 +18,11 @@ from ...models.tasks import task_of
 from ...models.weights import spread_head
 from ..learner import Monitor, TrainingSummary
 from .base_learner import FinetuneContext, FineTuner
-from .noise_start import best_smoothing, hidden, parts_of, share_of_the_image, silence
+from .noise_start import best_smoothing, hidden_twice_where_few, parts_of, share_of_the_image, silence
 from .scoring import labels_of, overlap_on
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
-_HIDINGS = 2
-"""How often pixels of a part are hidden, each time others."""
 _JUDGED_PX = 1024
 """Edge of the tiles of which those without held-out paint are not looked at."""
 
@@ -182,8 +180,7 @@ class NoiseLearner(Restorer):
     def _hidden(self) -> list[LabelledPlane]:
         """Return parts of what is learnt from, with always the same pixels hidden."""
         assert self._reach_px is not None
-        parts = parts_of(self.data.training)
-        return [hidden(part, self._reach_px, seed) for seed in range(_HIDINGS) for part in parts]
+        return hidden_twice_where_few(parts_of(self.data.training), self._reach_px)
 
     def _begin_with(self, sigma_px: float) -> None:
         """Add to the smoothed image from now on, and at first nothing."""

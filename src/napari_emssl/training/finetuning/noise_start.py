@@ -9,8 +9,8 @@ e (the prediction) and n (the noise), the best mean gives the pixel the share e 
 their predictions by e + n; n is measured in the image.
 """
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise, product
 
 import numpy as np
 import torch
@@ -25,8 +25,10 @@ SMOOTHINGS_PX = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.5, WIDEST_SMOOT
 """Standard deviations that are compared; between two of them little changes."""
 _LEAST_SHARE = 0.06
 """Smaller shares gain less than a quarter of a decibel, which an error of the measured noise may cost."""
-_MEASURED, _WIDEST_PX = 4, 1024
-"""Planes that are measured, and how much of them along each axis."""
+_MEASURED, _WIDEST_PX = 4, 512
+"""Parts that are measured, and their largest edge: to compare everything on them takes about a second."""
+_FEW_PX = 2**19
+"""Parts of fewer pixels in all have pixels hidden twice: a hidden pixel tells little."""
 
 
 def best_smoothing(pairs: Sequence[LabelledPlane]) -> tuple[float, float]:
@@ -58,14 +60,42 @@ def silence(network: nn.Module) -> None:
 
 
 def parts_of(planes: Sequence[LabelledPlane]) -> list[LabelledPlane]:
-    """Return the middles, at most 1024 px wide and high, of the first planes."""
-    return [_middle(plane) for plane in islice(planes, _MEASURED)]
+    """Return at most four parts, up to 512 px wide and high, of the first planes; small planes whole, or halved."""
+    first = list(islice(planes, _MEASURED))
+    rows, columns = (2 if len(first) <= most else 1 for most in (_MEASURED // 2, _MEASURED // 4))
+    return [part for plane in first for part in _spread_parts(plane, rows, columns)]
 
 
-def _middle(plane: LabelledPlane) -> LabelledPlane:
-    starts = [max(0, edge - _WIDEST_PX) // 2 for edge in plane.image.shape]
-    place = tuple(slice(start, start + _WIDEST_PX) for start in starts)
-    return LabelledPlane(plane.image[place], plane.target[place])
+def _spread_parts(plane: LabelledPlane, rows: int, columns: int) -> Iterator[LabelledPlane]:
+    """Divide a plane into so many parts along each axis where it is large, and yield the middle of each."""
+    height, width = plane.image.shape
+    for place in product(_middles(height, rows), _middles(width, columns)):
+        yield LabelledPlane(plane.image[place], plane.target[place])
+
+
+def _middles(length: int, count: int) -> list[slice]:
+    borders = np.linspace(0, length, min(count, -(-length // _WIDEST_PX)) + 1).astype(int)
+    return [_middle(int(begin), int(end)) for begin, end in pairwise(borders)]
+
+
+def _middle(begin: int, end: int) -> slice:
+    first = begin + max(0, end - begin - _WIDEST_PX) // 2
+    return slice(first, min(first + _WIDEST_PX, end))
+
+
+def hidden_twice_where_few(parts: Sequence[LabelledPlane], reach_px: tuple[int, int]) -> list[LabelledPlane]:
+    """Return parts with pixels hidden, always the same ones; each part twice, differently, where parts are small.
+
+    Parameters
+    ----------
+    parts
+        Their targets are whole noisy planes.
+    reach_px
+        How far noise is correlated along y and x.
+
+    """
+    times = 2 if sum(part.image.size for part in parts) <= _FEW_PX else 1
+    return [hidden(part, reach_px, seed) for seed in range(times) for part in parts]
 
 
 def hidden(plane: LabelledPlane, reach_px: tuple[int, int], seed: int) -> LabelledPlane:
