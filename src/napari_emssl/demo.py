@@ -14,6 +14,7 @@ from .inference.apply import apply
 from .jobs.events import Control, Finished, Job, Notice, Progress, Update
 from .jobs.settings import FinetuneSettings
 from .metrics import dice
+from .models.card import objects_of
 from .models.model_file import Model, save_model
 from .simulation.hrtem.sample_data import GoldSample, gold_sample
 from .training.finetuning.finetune import finetune
@@ -106,7 +107,7 @@ def _train_and_report(
             save_model(event.result, folder / "model.safetensors")
             write_curves(folder / "curves.png", folder / "curves.csv", progress)
             trained = _Judged(_segment(event.result, sample, folder, "fine-tuned"), time.monotonic() - clock)
-            yield Finished(_sentence(folder, first, trained), event.stopped)
+            yield Finished(_sentence(folder, first, trained, event.result), event.stopped)
         else:
             yield event
 
@@ -130,9 +131,21 @@ def _segment(model: Model, sample: GoldSample, folder: Path, name: str) -> list[
     return [dice([labels], [target], 1) for labels, target in zip(found, judged, strict=True)]
 
 
-def _sentence(folder: Path, first: _Judged, trained: _Judged) -> str:
+def _sentence(folder: Path, first: _Judged, trained: _Judged, model: Model) -> str:
+    """Say what was reached.
+
+    Parameters
+    ----------
+    folder
+        Where the results are.
+    first, trained
+        What the model in context and the fine-tuned one reached.
+    model
+        The fine-tuned one.
+
+    """
     return (
         f"Three particles of one plane were painted. Dice against the truth: in context, after {first.seconds:.0f} s, "
-        f"{first.describe()}; fine-tuned, after {trained.seconds:.0f} s, {trained.describe()}. Models, labels, "
-        f"pictures and curves are in {folder}."
+        f"{first.describe()}; fine-tuned, after {trained.seconds:.0f} s, {trained.describe()}. "
+        f"{objects_of(model.card.history[-1])} Models, labels, pictures and curves are in {folder}."
     )

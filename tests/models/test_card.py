@@ -1,8 +1,9 @@
-"""What is said of the context of a model."""
+"""What is said of the context of a model, and of the objects that judged it."""
 
+import pytest
 from random_models import random_in_context, random_model
 
-from napari_emssl.models.card import context_of
+from napari_emssl.models.card import IN_TURN, context_of, objects_of
 from napari_emssl.models.model_file import Stage
 
 
@@ -21,3 +22,30 @@ def test_a_model_says_what_it_remembers() -> None:
 
 def test_a_trained_model_has_no_context() -> None:
     assert context_of(random_model().card) == ""
+
+
+MISSED = " If particles like a missed one are missed elsewhere, paint one of them, too."
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ([0.93, 0.0, 0.9], f"2 of 3 painted objects are found from the others (Dice 0.90 to 0.93).{MISSED}"),
+        ([0.93, 0.8, 0.9], "3 of 3 painted objects are found from the others (Dice 0.80 to 0.93, median 0.90)."),
+        ([0.5, 0.95], f"1 of 2 painted objects are found from the others (Dice 0.95).{MISSED}"),
+        ([0.5, 0.1], f"0 of 2 painted objects are found from the others.{MISSED}"),
+    ],
+)
+def test_a_missed_object_is_said_instead_of_averaged_away(scores: list[float], said: str) -> None:
+    record = Stage(job="finetune", settings={}, data={"validation": IN_TURN, "objects_dice": scores})
+    assert objects_of(record) == f"Left out in turn, {said}"
+
+
+def test_objects_held_out_are_counted() -> None:
+    record = Stage(job="finetune", settings={}, data={"validation": "held out", "objects_dice": [0.9, 0.8]})
+    assert objects_of(record) == "Of what was held out, 2 of 2 painted objects are found (Dice 0.80 to 0.90)."
+
+
+@pytest.mark.parametrize("data", [{}, {"objects_dice": []}, {"objects_dice": "many"}, {"objects_dice": ["a"]}])
+def test_where_no_object_was_judged_nothing_is_said(data: dict[str, object]) -> None:
+    assert objects_of(Stage(job="finetune", settings={}, data=data)) == ""

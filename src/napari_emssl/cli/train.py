@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..formatting import duration
 from ..jobs.events import Event, Job
+from ..models.card import objects_of
 from ..models.model_file import Model, save_model
 from .progress import Ending, run_with_progress
 from .run_files import TrainingOutput
@@ -73,6 +74,8 @@ def _report(ending: Ending[Model], output: TrainingOutput) -> None:
     stage = ending.result.card.history[-1]
     scores = "".join(f", validation {name} {value:.4g}" for name, value in stage.metrics.items())
     print(f"Wrote {output.output}: weights of step {stage.steps}{scores}; trained for {duration(stage.seconds)}.")
+    if objects := objects_of(stage):
+        print(objects)
     if output.pictures is not None:
         print(f"Pictures and curves are in {output.pictures}.")
     if not ending.stopped:

@@ -1,6 +1,7 @@
 """The card of a model: what its file says about itself, each field within bounds, since files come from anywhere."""
 
 import math
+from statistics import median
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -13,6 +14,11 @@ FORMAT_VERSION: Literal[1] = 1
 _CHANNELS = 4096
 """More than any layer of our networks has; what a card asks for beyond that would fill the memory."""
 _LINES = 100_000
+IN_TURN = "each painted object left out in turn"
+"""How a model was validated, on its card, where too little is painted to hold anything out."""
+_FOUND_DICE = 2 / 3
+"""An object counts as found above this Dice, where the overlap is more than half of the union."""
+_MISSED = " If particles like a missed one are missed elsewhere, paint one of them, too."
 
 Storage = Literal["float32", "float16"]
 Text = Annotated[str, Field(max_length=_LINES), AfterValidator(plain)]
@@ -137,6 +143,29 @@ def context_of(card: Card) -> str:
     planes = next((stage.data["planes"] for stage in reversed(card.history) if "planes" in stage.data), None)
     where = f", painted on {counted(planes, 'plane')}" if isinstance(planes, int) else ""
     return f"{pixels}{where}; {_seen_at(spec.scale)}"
+
+
+def objects_of(stage: Stage) -> str:
+    """Say how many of the painted objects that judged a model are found, and how well; empty where none judged it."""
+    scores = stage.data.get("objects_dice")
+    if not isinstance(scores, list) or not all(isinstance(score, int | float) for score in scores):
+        return ""
+    found = sorted(float(score) for score in scores if score > _FOUND_DICE)
+    if not scores:
+        return ""
+    said = f"{len(found)} of {len(scores)} painted objects"
+    missed = _MISSED if len(found) < len(scores) else ""
+    if stage.data.get("validation") == IN_TURN:
+        return f"Left out in turn, {said} are found from the others{_spread(found)}.{missed}"
+    return f"Of what was held out, {said} are found{_spread(found)}.{missed}"
+
+
+def _spread(found: list[float]) -> str:
+    """Say between what the Dice of those found lies."""
+    if len(found) < 2:
+        return f" (Dice {found[0]:.2f})" if found else ""
+    middle = f", median {median(found):.2f}" if len(found) > 2 else ""
+    return f" (Dice {found[0]:.2f} to {found[-1]:.2f}{middle})"
 
 
 def _seen_at(scale: float) -> str:

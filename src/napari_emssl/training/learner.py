@@ -1,6 +1,6 @@
 """What the training loop asks of a learner (`Learner`), and what it is given to go by (`TrainingSchedule`)."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -31,6 +31,8 @@ class TrainingSummary:
     """Validation results of the returned weights, by name; empty when there was no validation."""
     best_step: int
     stopped: bool
+    objects_dice: Sequence[float] = ()
+    """Dice of each painted object that the returned weights were validated on; empty where there was none."""
 
 
 class Monitor(NamedTuple):

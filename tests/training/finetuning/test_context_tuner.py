@@ -10,6 +10,7 @@ from grey_vectors import grey_generator, painted, scene
 from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.events import Finished, Notice, Preview, Progress
 from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
+from napari_emssl.models.card import objects_of
 from napari_emssl.training.finetuning.context_tuner import divergence
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.in_context.segment import in_context
@@ -45,6 +46,14 @@ def test_training_in_vain_hands_over_the_answer_in_context_and_says_so() -> None
     assert measured[0] > 0.9
     first = next(event for event in events if isinstance(event, Preview)).images["prediction"]
     assert np.array_equal(first, apply(answer, image, PLAIN))
+
+
+def test_an_object_unlike_the_others_is_told_as_missed_when_left_out() -> None:
+    image, painting = three()
+    image[8:22, 64:78] -= 160  # darker than the ground
+    record = finetune([image], [painting], settings(), grey_generator()).result().card.history[-1]
+    assert [score > 0.9 for score in record.data["objects_dice"]] == [True, True, False]
+    assert "Left out in turn, 2 of 3 painted objects are found" in objects_of(record)
 
 
 def test_nothing_is_trained_where_nothing_can_judge() -> None:

@@ -39,6 +39,13 @@ def numbered_objects(target: Target) -> tuple[NDArray[np.int32], NDArray[np.int6
     return numbers, np.bincount(numbers[numbers > 0], minlength=count + 1)
 
 
+def nearest_objects(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return for each pixel ``(h, w)`` the number of the object that it belongs to or is nearest to."""
+    nearest = ndimage.distance_transform_edt(numbers == 0, return_distances=False, return_indices=True)
+    found: NDArray[np.int32] = numbers[tuple(nearest)]
+    return found
+
+
 def painted_objects(target: Target) -> list[PaintedObject]:
     """Return the connected regions (8 neighbours) of each class of a core target ``(h, w)``."""
     numbers, _ = numbered_objects(target)
@@ -201,10 +208,9 @@ def _split_target(target: Target, numbers: NDArray[np.int32], held: Sequence[int
     if not held:
         return target.copy(), np.zeros_like(target)
     # every pixel goes to the side of the object it is nearest to, background included
-    nearest = ndimage.distance_transform_edt(numbers == 0, return_distances=False, return_indices=True)
     is_held = np.zeros(int(numbers.max()) + 1, bool)
     is_held[list(held)] = True
-    side = is_held[numbers[tuple(nearest)]]
+    side = is_held[nearest_objects(numbers)]
     training, validation = np.where(side, 0, target), np.where(side, target, 0)
     validation[ndimage.binary_dilation(training > 0, EIGHT)] = 0
     return training, validation

@@ -244,7 +244,10 @@ class LossPlot(QWidget):
         name, value = next(((n, v) for n, v in finite.items() if n not in _ERRORS), next(iter(finite.items())))
         best = self._best[name] = (min if name in _ERRORS else max)(value, self._best.get(name, value))
         self.score.setText(f"{_ERRORS.get(name, name.capitalize())} {value:.3g}, best {best:.3g}")
-        self.score.setToolTip("On data held out from training.")
+        self.score.setToolTip(
+            "On data that this training has not seen. Of painted objects that are left out in turn it is the mean; the "
+            "model itself knows all of them."
+        )
 
     def _curve(self, plot: pg.PlotItem, name: str) -> Curve:
         key = f"{'loss' if plot is self.losses else 'validation'} {name}"

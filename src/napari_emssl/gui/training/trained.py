@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...data.images.user_folder import home, safe_stem, unused_path
-from ...models.model_file import Card, Model
+from ...models.card import Card, objects_of
+from ...models.model_file import Model
 from ...models.zoo import add_model, free_name
 from ..job.request import RunOptions
 
@@ -24,9 +25,10 @@ class Trained:
     def describe(self, stopped: bool) -> str:
         """Say what there is now."""
         metrics = self.card.history[-1].metrics if self.card.history else {}
-        scores = [f" {text.format(metrics[name])}" for name, text in _SCORES.items() if name in metrics]
+        scores = [text.format(metrics[name]) for name, text in _SCORES.items() if name in metrics]
+        told = (self.card.history and objects_of(self.card.history[-1])) or "".join(scores[:1])
         ending = "Stopped early, but the" if stopped else "The"
-        return f"{ending} model is in the zoo as '{self.name}'.{''.join(scores[:1])}"
+        return f"{ending} model is in the zoo as '{self.name}'. {told}".rstrip()
 
 
 def put_into_zoo(model: Model, options: RunOptions) -> Trained:

@@ -125,6 +125,7 @@ class ContextTuner(MaskTuner):
     def validate(self) -> dict[str, float]:
         """Mean of what the folds measure, each on what it has not seen."""
         found = [metrics for fold in self.folds if (metrics := fold.validate())]
+        self.objects_dice[self.step] = [score for fold in self.folds for score in fold.objects_dice.get(fold.step, [])]
         mean = {name: float(np.mean([metrics[name] for metrics in found])) for name in (found[0] if found else ())}
         if self.step == 0:
             self._first = mean
@@ -155,13 +156,14 @@ class ContextTuner(MaskTuner):
 
     def state(self) -> State:
         """Return the state of all folds."""
-        return {"folds": [fold.state() for fold in self.folds], "first": self._first, "step": self.step}
+        own = {"first": self._first, "step": self.step, "objects_dice": self.objects_dice}
+        return {"folds": [fold.state() for fold in self.folds], **own}
 
     def load_state(self, state: State) -> None:
         """Restore what `state` returned."""
         for fold, saved in zip(self.folds, state["folds"], strict=True):
             fold.load_state(saved)
-        self._first, self.step = state["first"], state["step"]
+        self._first, self.step, self.objects_dice = state["first"], state["step"], state["objects_dice"]
 
     def _why_not(self, summary: TrainingSummary) -> str:
         if not self.is_judged:
@@ -171,8 +173,8 @@ class ContextTuner(MaskTuner):
             )
         found = f"{self._first.get('dice', 0.0):.3f} before training, at best {summary.metrics.get('dice', 0.0):.3f}"
         return (
-            f"Training did not improve the segmentation of held-out painting (Dice {found}), so the model is the "
-            "answer in context."
+            f"Training did not improve the segmentation of painting that it had not seen (mean Dice {found}), so the "
+            "model is the answer in context."
         )
 
     @torch.no_grad()

@@ -13,6 +13,7 @@ from ...errors import UserError
 from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
 from ...jobs.settings import FinetuneSettings
+from ...models.card import IN_TURN
 from ...models.model_file import Card, Model, NetworkSpec
 from ...models.recommended import recommended_start
 from ...models.tasks import task_of
@@ -164,7 +165,7 @@ class _FinetuneRun:
         answer, network = begin.model, begin.model.card.network
         if not data.validation and begin.folds[0].validation:
             self._data = replace(data, no_validation="")
-            self._facts["validation"] = "each painted object left out in turn"
+            self._facts["validation"] = IN_TURN
         card = self._card_from(answer, network)
         learner = ContextTuner(
             FinetuneContext(settings, data, device, network, answer, card, settings.context_rate), begin
@@ -241,6 +242,8 @@ class _FinetuneRun:
         request, data = self._request, self._data
         facts: dict[str, object] = {"summary": data.summary, "validation": data.no_validation or "held out"}
         facts |= self._training.facts(data) | self._facts
+        if summary.objects_dice:
+            facts["objects_dice"] = [round(score, 3) for score in summary.objects_dice]
         if self._snapshots:
             facts["snapshots"] = self._snapshots.rows
         record = stage("finetune", self._settings, facts, summary, start.name if start else "scratch", request.command)

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...data.labels.objects import nearest_objects, numbered_objects
 from ...data.patches.labelled import LabelledPlane
 from ...inference.tiles import TileRegion, default_halo, split
 from ...metrics import dice
@@ -16,21 +18,28 @@ from ...models.model_file import Model
 from ...models.objectives import NoisyTargetObjective, RestorationObjective, SegmentationObjective
 from ...models.tasks import task_of
 from ...models.weights import spread_head
-from ..learner import Monitor, TrainingSummary
+from ..learner import Monitor, State, TrainingSummary
 from .base_learner import FinetuneContext, FineTuner
 from .noise_start import best_smoothing, hidden_twice_where_few, parts_of, share_of_the_image, silence
-from .scoring import labels_of, overlap_on
+from .scoring import labels_of, objects_dice, overlap_on
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
 _JUDGED_PX = 1024
 """Edge of the tiles of which those without held-out paint are not looked at."""
+_JUDGED_OBJECTS_PX = 2**22
+"""Held-out pixels above which objects are not judged one by one: to divide the pixels among them takes seconds."""
 
 
 class Segmenter(FineTuner):
     """Learns classes of pixels from painted patches."""
 
     monitor = Monitor("dice", "max")
+
+    def __init__(self, context: FinetuneContext) -> None:
+        super().__init__(context)
+        self.objects_dice: dict[int, list[float]] = {}
+        """Of every held-out object, by the step of the validation."""
 
     def make_objective(self) -> SegmentationObjective:
         """Return the objective of classes."""
@@ -47,14 +56,45 @@ class Segmenter(FineTuner):
         found = [self.objective.result(logits).numpy() for logits, _ in judged]
         truth = [target.numpy() for _, target in judged]
         each = [dice(found, truth, label) for label in range(1, self.data.classes)]
+        judged_objects = zip(found, truth, self._owners, strict=True) if self._owners else ()
+        self.objects_dice[self.step] = [
+            score
+            for labels, target, owners in judged_objects
+            for score in objects_dice(labels.ravel(), target.ravel(), owners)
+        ]
         return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
+
+    @cached_property
+    def _owners(self) -> list[NDArray[np.int32]]:
+        """The object that each painted pixel ``(n,)`` of each held-out plane is nearest to; nothing for many pixels."""
+        planes = self.data.validation
+        if sum(plane.target.size for plane in planes) > _JUDGED_OBJECTS_PX:
+            return []
+        nearest = [nearest_objects(numbered_objects(plane.target)[0]) for plane in planes]
+        return [
+            np.concatenate([numbers[tile.slices][plane.target[tile.slices] > 0] for tile in _tiles(plane)])
+            for numbers, plane in zip(nearest, planes, strict=True)
+        ]
+
+    def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
+        """Return the fine-tuned model, with the Dice of the objects that it was validated on."""
+        return super().model(weights, replace(summary, objects_dice=self.objects_dice.get(summary.best_step, [])))
+
+    def state(self) -> State:
+        """Return the state of the training, and the Dice of objects so far."""
+        return super().state() | {"objects_dice": self.objects_dice}
+
+    def load_state(self, state: State) -> None:
+        """Restore what `state` returned."""
+        super().load_state(state)
+        self.objects_dice = state["objects_dice"]
 
     def _painted(self, plane: LabelledPlane) -> tuple[Tensor, Tensor]:
         """Logits ``(1, c, 1, n)`` and target ``(1, 1, n)`` of the painted pixels; tiles without any are left out."""
         height, width = plane.image.shape
         halo = default_halo(self.receptive_field, self.stride)
         logits, targets = [], []
-        for region in split(TileRegion(0, height, 0, width), _JUDGED_PX):
+        for region in _tiles(plane):
             target = plane.target[region.slices]
             painted = torch.from_numpy(target > 0)
             if painted.any():
@@ -198,6 +238,11 @@ class NoiseLearner(Restorer):
         """Mean loss over what is asked; empty when there is nothing."""
         scores = super().score(planes)
         return {"loss": scores["loss"]} if scores else {}
+
+
+def _tiles(plane: LabelledPlane) -> list[TileRegion]:
+    height, width = plane.image.shape
+    return split(TileRegion(0, height, 0, width), _JUDGED_PX)
 
 
 def _batches(pairs: Sequence[LabelledPlane]) -> Iterator[list[LabelledPlane]]:

@@ -53,6 +53,28 @@ def overlap_on(predictor: LabelPredictor, planes: Sequence[LabelledPlane], names
     return {name.replace(" ", "_"): value for name, value in pooled.items()} | {"dice_per_image": each["dice"]}
 
 
+def objects_dice(labels: NDArray[np.integer], target: NDArray[np.integer], owners: NDArray[np.integer]) -> list[float]:
+    """Return the Dice of each object, over its own pixels and those that are nearer to it than to other objects.
+
+    Parameters
+    ----------
+    labels
+        What was found at painted pixels ``(n,)``: 0 background, 1.. classes.
+    target
+        Core target of these pixels: 1 background, 2.. classes.
+    owners
+        The object that each belongs to or is nearest to, from 1 on; an object's class is that of its pixels.
+
+    """
+    objects = int(owners.max(initial=0)) + 1
+    own = target >= 2
+    classes = np.zeros(objects, np.int64)
+    classes[owners[own]] = target[own].astype(np.int64) - 1
+    drawn = labels == classes[owners]
+    true, found, shared = (np.bincount(owners[where], minlength=objects)[1:] for where in (own, drawn, own & drawn))
+    return [float(2 * both / (one + other)) for both, one, other in zip(shared, true, found, strict=True) if one]
+
+
 def labels_of(predictor: LabelPredictor, plane: LabelledPlane) -> NDArray[np.uint8]:
     """Return the labels ``(h, w)`` of one plane; a large one is cut into tiles as in applying."""
     height, width = plane.image.shape
