@@ -28,11 +28,14 @@ CLOSE = {"rtol": 2e-2, "atol": 2e-3}
 @pytest.mark.parametrize("generator", ["unet-3-96", "hrnet-w18-small"])
 def test_a_pretraining_step(device: str, generator: str) -> None:
     """Losses are those of the same step on the CPU; the model comes back to main memory."""
-    settings = small_pretraining(generator=generator, width=2, steps=1, validation_interval=1, precision="fp32")
+    # each kind of device draws other noise and blur from a seed
+    as_it_is = {"noise_min": 0.0, "noise_max": 0.0, "blur_max": 0.0}
+    settings = small_pretraining(
+        generator=generator, width=2, steps=1, validation_interval=1, precision="fp32", **as_it_is
+    )
     here = list(pretrain(blobs(), settings.model_copy(update={"device": device})))
     there = losses(list(pretrain(blobs(), settings)))
-    assert losses(here)[-1].keys() == there[-1].keys()
-    assert all(losses(here)[-1][name] == pytest.approx(value, rel=2e-2) for name, value in there[-1].items())
+    assert losses(here)[-1] == pytest.approx(there[-1], rel=2e-2)
     assert all(isinstance(array, np.ndarray) and np.isfinite(array).all() for array in result(here).weights.values())
 
 

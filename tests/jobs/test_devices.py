@@ -29,6 +29,17 @@ def test_the_gpu_of_a_mac_is_taken_in_float32(mac: list[int]) -> None:
     assert not device.fuses_steps
 
 
+def test_float32_on_a_gpu_is_not_rounded_to_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "GPU")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    assert choose_device(DeviceSettings()).precision == "bf16"
+    assert torch.backends.cudnn.allow_tf32
+    assert choose_device(DeviceSettings(precision="fp32")).replays_steps
+    assert not torch.backends.cudnn.allow_tf32
+
+
 def test_bf16_needs_macos_14(mac: list[int]) -> None:
     asked = DeviceSettings(device="mps", precision="bf16")
     assert choose_device(asked).precision == "bf16"

@@ -30,6 +30,11 @@ class Device:
         """Whether an optimiser can step all weights in one kernel; on a Mac's GPU torch 2.4, the oldest one, cannot."""
         return self.torch_device.type != "mps"
 
+    @property
+    def replays_steps(self) -> bool:
+        """Whether training steps can be recorded once and replayed (CUDA graphs)."""
+        return self.torch_device.type == "cuda"
+
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the context in which networks run: bf16 autocast, or nothing for float32."""
         if self.precision == "bf16":
@@ -51,6 +56,8 @@ def choose_device(settings: DeviceSettings) -> Device:
     precision = settings.precision if settings.precision != "auto" else _fast_precision(device)
     if precision == "bf16" and device.type == "mps" and not torch.backends.mps.is_macos_or_newer(14, 0):
         raise UserError("The GPU of a Mac computes in bf16 from macOS 14 on. Choose --precision fp32.")
+    if device.type == "cuda" and precision == "fp32":
+        torch.backends.cudnn.allow_tf32 = False  # torch's convolutions round to 10 bits otherwise
     tunes = device.type == "cpu" and settings.threads == cpu_threads.AUTO
     return Device(device, precision, f"{_name(device)}, {precision}", reason, tunes)
 

@@ -1,6 +1,7 @@
 """U-Nets with a set receptive field, after Sytwu, Groschner & Scott 2022 (arXiv 2204.04250)."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch.nn import functional
 
 from .catalog import unet_receptive_field
 from .convolution import DilatedConv, Head
+from .folding import convolved, fold, gains_by_folding, normalised, pooled, unfold
 from .image_to_image import ImageToImage
 from .norm import BatchNorm
 
@@ -27,6 +29,11 @@ class ResidualBlock(nn.Module):
         """Map ``(b, in, h, w)`` to ``(b, out, h, w)``."""
         y = functional.relu(self.norm1(self.conv1(x)))
         return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+    def folded(self, x: Tensor, below: Tensor | None = None) -> Tensor:
+        """Map what is folded, and what is up-sampled to it, to the folded result; see `folding.convolved`."""
+        y = functional.relu(normalised(self.norm1, convolved(self.conv1, x, below)))
+        return functional.relu(normalised(self.norm2, convolved(self.conv2, y)) + convolved(self.shortcut, x, below))
 
 
 class UNet(ImageToImage):
@@ -59,13 +66,24 @@ class UNet(ImageToImage):
 
     def features(self, x: Tensor) -> Tensor:
         """Map ``(b, in, h, w)`` to the last features at full resolution, ``(b, width, h, w)``."""
+        finest = cast(ResidualBlock, self.encoder[0])
+        if gains_by_folding(x, finest.conv1.out_channels, finest.conv1.dilation[0]):
+            skip = finest.folded(fold(x))
+            return unfold(cast(ResidualBlock, self.decoder[0]).folded(skip, self._below(pooled(skip))))
+        skip = finest(x)
+        below = functional.interpolate(self._below(functional.max_pool2d(skip, 2)), scale_factor=2.0, mode="nearest")
+        features: Tensor = self.decoder[0](torch.cat([skip, below], dim=1))
+        return features
+
+    def _below(self, x: Tensor) -> Tensor:
+        """Map what is shown to the second level to what it returns, ``(b, 2 width, h / 2, w / 2)``."""
         skips = []
-        for level, block in enumerate(self.encoder):
-            x = block(functional.max_pool2d(x, 2) if level else x)
+        for level, block in enumerate(self.encoder[1:], 1):
+            x = block(functional.max_pool2d(x, 2) if level > 1 else x)
             skips.append(x)
-        for level in reversed(range(len(self.decoder))):
+        for level in reversed(range(1, len(self.decoder))):
             up = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = self.decoder[level](torch.cat([skips[level], up], dim=1))
+            x = self.decoder[level](torch.cat([skips[level - 1], up], dim=1))
         return x
 
     def output(self, x: Tensor) -> Tensor:

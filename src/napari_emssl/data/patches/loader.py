@@ -115,7 +115,7 @@ class BatchLoader:
         self._stream = (
             by_processes(_Batches(self._patches), positions, self._workers)
             if self._workers
-            else by_thread(_Batches(self._patches), positions, Batch.pin_memory)
+            else by_thread(_Batches(self._patches, pinned=torch.cuda.is_available()), positions)
         )
         while True:
             mark = time.monotonic()
@@ -136,18 +136,23 @@ class BatchLoader:
 
 
 class _Batches(Dataset[Batch]):
-    """Batches by the list of their positions."""
+    """Batches by the list of their positions; `pinned` ones lie where a GPU copies from while it computes."""
 
-    def __init__(self, patches: UnlabelledPatches) -> None:
-        self._patches = patches
+    def __init__(self, patches: UnlabelledPatches, pinned: bool = False) -> None:
+        self._patches, self._pinned = patches, pinned
 
     def __getitem__(self, positions: list[int]) -> Batch:
+        edge = self._patches.patch
+        patches = torch.empty(len(positions), 1, edge, edge, pin_memory=self._pinned)
+        damaged: set[int] = set()
         try:
-            drawn = [self._patches.draw(position) for position in positions]
+            for place, position in zip(patches, positions, strict=True):
+                drawn = self._patches.draw(position)
+                place.copy_(drawn.patch)
+                damaged.update(drawn.damaged)
         except UserError as error:
             return Batch(torch.empty(0), problem=str(error))
-        damaged = {number for item in drawn for number in item.damaged}
-        return Batch(torch.stack([item.patch for item in drawn]), tuple(sorted(damaged)))
+        return Batch(patches, tuple(sorted(damaged)))
 
 
 def _as_it_is(batch: T) -> T:
@@ -234,7 +239,7 @@ def _leave_interrupts(_worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def by_thread(batches_at: Dataset[T], positions: Positions, pinned: Callable[[T], T]) -> Iterator[T]:
+def by_thread(batches_at: Dataset[T], positions: Positions, pinned: Callable[[T], T] | None = None) -> Iterator[T]:
     """Let a thread make batches, in order; it ends when the iterator is closed.
 
     Parameters
@@ -244,7 +249,8 @@ def by_thread(batches_at: Dataset[T], positions: Positions, pinned: Callable[[T]
     positions
         Those of each batch.
     pinned
-        Moves a batch to memory from which a GPU copies while it computes; called where there is CUDA.
+        Moves a batch to memory from which a GPU copies while it computes; called where there is CUDA. None: they are
+        made there.
 
     Returns
     -------
@@ -252,5 +258,6 @@ def by_thread(batches_at: Dataset[T], positions: Positions, pinned: Callable[[T]
         The batches; what making one raises is raised here.
 
     """
-    make = (lambda batch: pinned(batches_at[batch])) if torch.cuda.is_available() else batches_at.__getitem__
-    return made_ahead(make, positions, _AHEAD, "reading patches")
+    if pinned is None or not torch.cuda.is_available():
+        return made_ahead(batches_at.__getitem__, positions, _AHEAD, "reading patches")
+    return made_ahead(lambda batch: pinned(batches_at[batch]), positions, _AHEAD, "reading patches")

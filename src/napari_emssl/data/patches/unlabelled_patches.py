@@ -72,7 +72,7 @@ class UnlabelledPatches(Dataset[Tensor]):
     ) -> None:
         self._store = ImagePlanes(images) if isinstance(images, Sequence) else images
         self._shapes = self._store.shapes
-        self._patch, self._scaling, self._seed = patch, scaling, seed
+        self.patch, self._scaling, self._seed = patch, scaling, seed
         self._room = cache_bytes
         self._epoch, self._permutation = -1, np.empty(0, np.int64)
         self._kept: dict[int, NDArray[np.generic]] = {}
@@ -121,19 +121,19 @@ class UnlabelledPatches(Dataset[Tensor]):
     def _cut(self, number: int, rng: np.random.Generator) -> Tensor:
         """Read, cut, flip, turn and scale; of large planes whose levels are known only the rows needed are read."""
         height, width = self._shapes[number].tolist()
-        top, left = (int(rng.integers(max(edge, self._patch) - self._patch + 1)) for edge in (height, width))
+        top, left = (int(rng.integers(max(edge, self.patch) - self.patch + 1)) for edge in (height, width))
         code = int(rng.integers(8))
         plane = self._kept.get(number)
         levels = self._known_levels(number)
-        if plane is None and levels is not None and self._store.is_cheap(number) and height > self._patch:
-            plane, top = self._store.read(number, top, top + self._patch), 0
+        if plane is None and levels is not None and self._store.is_cheap(number) and height > self.patch:
+            plane, top = self._store.read(number, top, top + self.patch), 0
         elif plane is None:
             plane = self._keep(number, self._store.read(number))
         if levels is None:
             levels = self._scaling.fit(plane)
             self._levels[number] = levels
-        crop = pad_to(plane, self._patch)[top : top + self._patch, left : left + self._patch]
-        return turn(torch.from_numpy(levels.to_unit(crop))[None], code).contiguous()
+        crop = pad_to(plane, self.patch)[top : top + self.patch, left : left + self.patch]
+        return turn(torch.from_numpy(levels.to_unit(crop))[None], code)
 
     def _known_levels(self, number: int) -> Levels | None:
         black, white = self._levels[number].tolist()

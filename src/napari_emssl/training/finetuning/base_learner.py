@@ -22,6 +22,7 @@ from ...models.objectives import Objective
 from ...models.weights import to_numpy, transfer
 from ..checkpoint import load_optimiser
 from ..learner import Monitor, State, TrainingSummary
+from ..optimiser import adam, set_rate
 from .labelled_data import TrainingData
 
 _WARM_UP = 0.05
@@ -70,8 +71,7 @@ class FineTuner(ABC):
         """Names of the weights that did not come with the start."""
         self.network = place(network, context.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        rate, fused = context.settings.learning_rate, context.device.fuses_steps
-        self.optimiser = torch.optim.Adam(self.network.parameters(), rate, fused=fused)
+        self.optimiser = adam(self.network.parameters(), context.settings.learning_rate, context.device)
         # the counter of batches in a norm is an integer and has no mean
         self._means, self._values = (
             [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
@@ -113,8 +113,7 @@ class FineTuner(ABC):
         """Take one step on images ``(b, 1, h, w)`` and their targets."""
         images, targets = (tensor.to(self.device.torch_device, non_blocking=True) for tensor in batch)
         share = schedule(progress) if self.settings.rate_schedule == "cosine" else 1.0
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * self._lr_factor * share
+        set_rate(self.optimiser, self.settings.learning_rate * self._lr_factor * share)
         with self.device.autocast():
             output = self.network(images.contiguous(memory_format=torch.channels_last))
         loss = self.loss(output, images, targets)

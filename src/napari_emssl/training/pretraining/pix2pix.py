@@ -16,6 +16,8 @@ from ...models.weights import to_numpy
 from ...networks.patchgan import PatchGAN
 from ..checkpoint import load_optimiser
 from ..learner import Monitor, State, TrainingSummary
+from ..optimiser import adam, set_rate
+from ..recorded_step import RecordedStep
 from .distributed import ProcessGroup
 from .gan import Judgement, adversarial_gradient, judge, set_discriminator_gradients
 from .gan import corrupted as corrupted_at
@@ -64,11 +66,12 @@ class Pix2Pix:
         self.generator = self._place(started_generator(settings, start))
         self.discriminator = self._place(PatchGAN(width=settings.discriminator_width))
         self.optimisers = [
-            torch.optim.Adam(network.parameters(), settings.learning_rate, (0.5, 0.999), fused=device.fuses_steps)
+            adam(network.parameters(), settings.learning_rate, device, (0.5, 0.999))
             for network in (self.generator, self.discriminator)
         ]
         self.group.sync_weights((self.generator, self.discriminator))
         self._to_train_mode()
+        self.recorded = RecordedStep(self._learn_from, device.replays_steps and self.group.size == 1)
         self.step = 0
         self.validation = validation
         self.corrupted = self._corrupt(validation, -1) if len(validation) else validation
@@ -80,16 +83,10 @@ class Pix2Pix:
         """
         self.group.announce(progress)
         clean = batch.to(self.device.torch_device, non_blocking=True, memory_format=torch.channels_last)
-        corrupted = self._corrupt(clean, self.step)
-        with self.device.autocast():
-            restored = self.generator(corrupted)
-            judged = judge(self.discriminator, corrupted, clean, restored)
-        losses = {"discriminator": set_discriminator_gradients(self.discriminator, judged)}
-        losses |= self._set_generator_gradients(restored, clean, judged)
-        averaged = self.group.average((self.generator, self.discriminator), losses)
-        self._update_weights(progress)
+        self._set_rates(progress)
+        losses = self.recorded(clean, self._corrupt(clean, self.step))
         self.step += 1
-        return averaged
+        return losses
 
     def validate(self) -> dict[str, float]:
         """Mean absolute error of the restored validation patches, in units of the scaled intensity."""
@@ -139,11 +136,24 @@ class Pix2Pix:
         self.discriminator.load_state_dict(state["discriminator"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             load_optimiser(optimiser, saved)
+        self.recorded.forget()
         self.step = state["step"]
 
     def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the generator as a model."""
         return Model(self._card(summary), to_numpy(weights))
+
+    def _learn_from(self, clean: Tensor, corrupted: Tensor) -> Mapping[str, Tensor]:
+        """Take the step of both networks on clean and corrupted patches."""
+        with self.device.autocast():
+            restored = self.generator(corrupted)
+            judged = judge(self.discriminator, corrupted, clean, restored)
+        losses = {"discriminator": set_discriminator_gradients(self.discriminator, judged)}
+        losses |= self._set_generator_gradients(restored, clean, judged)
+        averaged = self.group.average((self.generator, self.discriminator), losses)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        return averaged
 
     def _set_generator_gradients(self, restored: Tensor, clean: Tensor, judged: Judgement) -> dict[str, Tensor]:
         """Set the generator's gradients from its output and what the discriminator makes of it."""
@@ -153,12 +163,11 @@ class Pix2Pix:
         torch.autograd.backward((restored, self.settings.l1_weight * l1), (image_gradient, None))
         return {"adversarial": adversarial, "l1": l1.detach()}
 
-    def _update_weights(self, progress: float) -> None:
+    def _set_rates(self, progress: float) -> None:
         decay = self.settings.learning_rate_decay
         rate = self.settings.learning_rate * (min(1.0, (1.0 - progress) / decay) if decay else 1.0)
         for optimiser in self.optimisers:
-            optimiser.param_groups[0]["lr"] = rate
-            optimiser.step()
+            set_rate(optimiser, rate)
 
     @torch.inference_mode()
     def _restore(self, corrupted: Tensor) -> Tensor:
