@@ -1,11 +1,14 @@
 """Networks from models: a generator, and around it what answers in context where the card says so."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import UserError
 from ..networks.generators import PAPER_UNET_WIDTH
@@ -29,7 +32,7 @@ def build_network(model: Model) -> nn.Module:
             f"'{model.name}' is a start from elsewhere that lacks some weights, for instance those of the last layer. "
             "Fine-tune it first."
         )
-    with torch.device("meta"):  # without memory: a card may ask for a network that has no place in any
+    with without_memory():  # a card may ask for a network that has no place in any
         wanted = network_of(model.card.network).state_dict()
     for name, tensor in wanted.items():
         if name not in model.weights:
@@ -43,6 +46,24 @@ def build_network(model: Model) -> nn.Module:
     network = network_of(model.card.network)
     transfer(model.weights, network)
     return network.eval()
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Make networks in a block that have shapes but no values."""
+    with torch.device("meta"), _WithoutRandomNumbers():
+        yield
+
+
+class _WithoutRandomNumbers(TorchFunctionMode):
+    """Draws no random weights: for tensors without memory torch would load its compiler to do so, 110 MB of modules."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (torch.Tensor.normal_, nn.init.normal_):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def network_of(spec: NetworkSpec) -> nn.Module:

@@ -1,15 +1,19 @@
 """A first look: right about what a few strokes show, honest about the rest, quick at the second one, never behind."""
 
+import time
+
 import numpy as np
+import psutil
 import pytest
 
 from napari_emssl import worker_jobs
 from napari_emssl.errors import UserError
+from napari_emssl.jobs.allocator import keeps_memory
 from napari_emssl.jobs.events import Finished, Notice, Preview, Started
 from napari_emssl.jobs.worker import client
 from napari_emssl.training.live_preview.answers import uncertainty
 from napari_emssl.training.live_preview.filters import MOST_PLANES, FilterPredictor, live_preview
-from napari_emssl.training.live_preview.pixel_classifier import fit
+from napari_emssl.training.live_preview.pixel_classifier import fit, pixel_features
 from napari_emssl.training.live_preview.query import PreviewQuery
 
 
@@ -150,3 +154,21 @@ def test_the_classifier_learns_what_no_plane_could_part() -> None:
 def test_uncertainty_is_none_where_sure_and_full_where_undecided() -> None:
     three = np.array([[1.0, 1 / 3, 0.5], [0.0, 1 / 3, 0.5], [0.0, 1 / 3, 0.0]], np.float32)
     np.testing.assert_allclose(uncertainty(three), [0, 1, np.log(2) / np.log(3)], atol=1e-4)
+
+
+@pytest.mark.skipif(not keeps_memory(), reason="needs the GNU C library")
+def test_a_process_that_waits_holds_little_but_what_it_remembers() -> None:
+    job = client.run(worker_jobs.live_preview)
+    next(job)
+    process = psutil.Process(job.pid)
+    before = process.memory_info().rss
+    for seed in range(MOST_PLANES + 1):
+        image, numbers = discs(seed, size=768, step=64)
+        job.ask(PreviewQuery((image,), ((numbers > 0) & (numbers <= 2),), number=seed))
+        assert isinstance(next(job), Preview)
+    remembered = MOST_PLANES * pixel_features(image.astype(np.float32)).astype(np.float16).nbytes
+    until = time.monotonic() + 20
+    while (held := process.memory_info().rss - before - remembered) > 80e6 and time.monotonic() < until:
+        time.sleep(0.1)
+    job.close()
+    assert held < 80e6

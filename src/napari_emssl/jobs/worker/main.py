@@ -101,6 +101,7 @@ class Worker:
             while not self._gone.is_set() and not self._free.acquire(timeout=_POLL_SECONDS):
                 pass
             self._send("event", event)
+            del event  # a job that waits, perhaps for hours, does not keep what it has said
 
     def _send(self, kind: str, content: object = None) -> None:
         """Send a message, or the reason why it cannot be sent; nothing once the parent is gone: the job may still save.

@@ -21,6 +21,7 @@ import psutil
 
 from ...cpu_threads import wait_passively
 from ...errors import UserError
+from ..allocator import share_one_arena
 from .channel import Channel, Connection
 from .lazy_arrays import LazyArrayServer
 
@@ -179,6 +180,7 @@ def _start(theirs: Connection, folder: Path) -> "subprocess.Popen[bytes]":
     last = [str(here)] if here in entries else []
     environment = {**os.environ, "PYTHONPATH": search}
     wait_passively(environment)
+    share_one_arena(environment)
     with (folder / _LOG).open("wb") as log:
         return subprocess.Popen(
             [*command, str(handle), str(folder), *last],

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ... import __version__
 from ...errors import UserError
-from ..build import network_of
+from ..build import network_of, without_memory
 from ..model_file import Card, Model, NetworkSpec, Stage
 from .mappings import Mapping as NameMapping
 from .mappings import Naming, namings
@@ -71,7 +70,7 @@ def import_weights(
 
     """
     found = read_state_dict(path)
-    with torch.device("meta"):
+    with without_memory():
         wanted = {key: tuple(tensor.shape) for key, tensor in network_of(spec).state_dict().items()}
     naming, prefix = _place_of(found, wanted, namings(spec.name, mapping))
     theirs = {own: f"{prefix}{other}" for own in wanted if (other := naming(own)) is not None}
