@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from ..errors import UserError
 from ..export.credits import Credits
+from ..export.order import PackageOrder
 from ..jobs.settings import DownloadSettings
 from ..models.fetch import Download, check_sha256, check_url, is_url
 from ..models.model_file import Model, NetworkSpec, read_model
@@ -264,7 +265,8 @@ def _export_package(model: str, folder: Path, parties: Credits, sample: Path | N
         require_existing([sample])
     from ..export.bioimageio import export_bioimageio  # late: it imports torch
 
-    print(export_bioimageio(model, folder, parties, sample).describe())
+    exported = export_bioimageio(PackageOrder(model, folder, parties, sample))
+    print(exported.describe({"authors": "--author", "licence": "--licence"}))
 
 
 def rename_(

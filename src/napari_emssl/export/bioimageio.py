@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from ..models.package import DESCRIPTIONS
 from ..models.tasks import task_of
 from ..models.zoo import resolve_model
 from .cover import write_cover
-from .credits import Credits, citations
+from .credits import citations
 from .description import PackageFiles, describe, licence_of
+from .order import Exported, Missing, PackageOrder
 from .portable import PortableNetwork, run_onnx, run_torchscript, write_onnx, write_torchscript
 from .readme import readme
 from .sample import Sample, make_sample
@@ -32,39 +32,8 @@ DESCRIPTION = DESCRIPTIONS[0]
 _PACKAGES = ("bioimageio.spec", "onnx", "onnxruntime", "yaml")
 
 
-@dataclass(frozen=True)
-class Exported:
-    """A package that was written."""
-
-    folder: Path
-    difference: float
-    """Largest difference between the exported files' results for the sample and the program's own."""
-    missing: tuple[str, ...]
-    """What must still be given before it can be published, each as part of a sentence."""
-
-    def describe(self) -> str:
-        """Say what was written, and what is missing."""
-        told = (
-            f"Wrote {self.folder}: TorchScript and ONNX differ by at most {self.difference:.1g} from the model itself."
-        )
-        return f"{told}\nTo publish it, give {' and '.join(self.missing)}." if self.missing else told
-
-
-def export_bioimageio(
-    model: Model | str | Path, folder: Path | str, parties: Credits | None = None, sample: Path | None = None
-) -> Exported:
+def export_bioimageio(order: PackageOrder) -> Exported:
     """Write a model as a package of bioimage.io.
-
-    Parameters
-    ----------
-    model
-        A model, or its name in the zoo, or its file; any that gives labels or images.
-    folder
-        Where the package is written; it is made, and must be empty if it is there.
-    parties
-        Authors, licence, citations.
-    sample
-        An image file to test the package with; None simulates one.
 
     Returns
     -------
@@ -79,24 +48,24 @@ def export_bioimageio(
 
     """
     require_packages()
-    folder, parties = Path(folder), parties or Credits()
+    folder, parties = order.folder, order.parties
     check_empty(folder)
-    whole = resolve_model(model)
+    whole = resolve_model(order.model)
     licence = licence_of(whole.card, parties)
     network = PortableNetwork(whole).eval()
     grid = grid_of(network.stride, network.receptive_field, whole.card.upscale)
-    shown = make_sample(whole, grid.sample_edge, sample)
+    shown = make_sample(whole, grid.sample_edge, order.sample)
     with _quiet_log(), _temporary_beside(folder) as place:
         files = _write_files(place, whole, network, shown)
         difference = _check(files, shown, whole)
         cited = citations(whole.card, parties.citations)
-        (place / files.readme).write_text(readme(whole.card, grid, cited, sample is None), encoding="utf-8")
+        (place / files.readme).write_text(readme(whole.card, grid, cited, order.sample is None), encoding="utf-8")
         _write_description(
             describe(whole.card, grid, parties, files), place, any(a.github_user for a in parties.authors)
         )
         _move(place, folder)
-    missing = [] if parties.authors else ["the authors (--author)"]
-    return Exported(folder, difference, tuple(missing if licence else [*missing, "the licence (--licence)"]))
+    given: dict[Missing, bool] = {"authors": bool(parties.authors), "licence": bool(licence)}
+    return Exported(folder, difference, tuple(part for part, there in given.items() if not there))
 
 
 def require_packages() -> None:

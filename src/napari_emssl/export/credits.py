@@ -82,7 +82,7 @@ def parse_author(text: str) -> Author:
     for part in filter(None, others):
         kind = "github_user" if part.startswith("@") else "orcid" if part[0].isdigit() else "affiliation"
         if kind in found:
-            raise UserError(f"'{text}' gives {kind.replace('_user', '')} twice. Separate authors by --author.")
+            raise UserError(f"'{text}' gives {kind.replace('_user', '')} twice. Give each author separately.")
         found[kind] = part.removeprefix("@")
     if "orcid" in found and not _is_orcid(found["orcid"]):
         raise UserError(f"'{found['orcid']}' is not an ORCID: that has 16 digits, as in 0000-0002-1825-0097.")

@@ -63,13 +63,13 @@ def make_sample(model: Model, edge: int, path: Path | None = None) -> Sample:
     if not _as_declared(values, scaled, scaling):
         raise UserError(
             f"No other program scales {shown} as this one does: it holds NaN, or nearly all of its pixels are the "
-            "same. Give another image with --sample."
+            "same. Give another sample image."
         )
     result = _applied(model, scaled)
     if float(np.abs(result).max()) < _NOTHING:
         raise UserError(
-            f"'{model.name}' finds nothing on {shown}, so nobody could test the package with it. Give an image on "
-            "which it finds something with --sample."
+            f"'{model.name}' finds nothing on {shown}, so nobody could test the package with it. Give a sample "
+            "image on which it finds something."
         )
     return Sample(values, scaled, result)
 

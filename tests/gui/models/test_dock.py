@@ -252,7 +252,6 @@ def test_a_package_for_other_programs_is_exported(qtbot, widget, tmp_path, monke
         asked.append(dialog.windowTitle())
         dialog.folder.setText(str(tmp_path / "package"))
         dialog.authors.setPlainText("A. Lovelace; University of X")
-        dialog.licence.setEditText("CC-BY-4.0")
         dialog.accept()
 
     monkeypatch.setattr(PackageDialog, "exec", fill_in)
@@ -260,7 +259,8 @@ def test_a_package_for_other_programs_is_exported(qtbot, widget, tmp_path, monke
     action.trigger()
     wait_for_end(qtbot, widget)
     assert asked == ["Export 'unet-2-84' for other programs"]
-    assert widget.panel.message.text == "Wrote package: unet-2-84, A. Lovelace, CC-BY-4.0, None."
+    assert widget.panel.message.text.startswith(f"Wrote {tmp_path / 'package'}: TorchScript and ONNX differ by at most")
+    assert widget.panel.message.text.endswith("To publish it, export it again, to another folder, with 'Licence'.")
     monkeypatch.setattr(PackageDialog, "exec", lambda dialog: dialog.reject())
     widget.panel.say("")
     action.trigger()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
-from napari_emssl.export.credits import Author, Citation
+from napari_emssl.export.credits import Author, Citation, Credits
 from napari_emssl.gui.models.package_dialog import PackageDialog
 
 pytestmark = pytest.mark.gui
@@ -32,7 +32,7 @@ def test_what_was_typed_is_what_is_asked_for(dialog, tmp_path, monkeypatch):
     dialog.licence.setEditText("cc-by-4.0")
     dialog.citation.setText("Lovelace (2026); 10.1234/a")
     dialog.accept()
-    asked = dialog.request
+    asked = dialog.request.order
     assert (asked.model, asked.folder, asked.sample) == ("Au 5 nm", tmp_path / "new", tmp_path / "gold.tif")
     assert asked.parties.authors == (Author("A. Lovelace", github_user="ada"), Author("C. Babbage"))
     assert asked.parties.licence == "cc-by-4.0"
@@ -42,7 +42,8 @@ def test_what_was_typed_is_what_is_asked_for(dialog, tmp_path, monkeypatch):
 
 def test_all_but_the_folder_may_be_left_out(dialog):
     dialog.accept()
-    assert (dialog.request.parties.authors, dialog.request.parties.licence, dialog.request.sample) == ((), None, None)
+    asked = dialog.request.order
+    assert (asked.parties, asked.sample) == (Credits(), None)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from ..widgets.fields import combo_box
 from ..widgets.theme import theme_colours
 from .actions import delete, export, import_files, rename
 from .card import CardView
-from .package_dialog import PackageDialog
+from .package_dialog import PackageDialog, say_exported
 from .picker import ZooWatch, zoo_news
 from .reader import ZooReader, ZooView
 from .request import DownloadRequest, FileRequest
@@ -264,7 +264,9 @@ class ModelsDock(Column):
         dialog = PackageDialog(row.name, self)
         dialog.exec()
         if (asked := dialog.request) is not None:
-            self.panel.run(lambda: asked.start(RunOptions()), str, lambda said, _: self.panel.say(said), "Exporting …")
+            self.panel.run(
+                lambda: asked.start(RunOptions()), say_exported, lambda said, _: self.panel.say(said), "Exporting …"
+            )
 
     def export(self, path: Path, storage: Storage) -> None:
         """Write a copy of the chosen model; a file that is there is replaced, the file dialog has asked."""

@@ -19,11 +19,13 @@ from qtpy.QtWidgets import (
 from ...data.images.user_folder import safe_stem
 from ...errors import UserError
 from ...export.credits import Credits
+from ...export.order import Exported, PackageOrder
 from ..job.dock import hbox
 from ..widgets.message import MessageLabel
 from .request import PackageRequest
 
 _LICENCES = ("", "CC-BY-4.0", "CC0-1.0", "MIT", "BSD-3-Clause", "Apache-2.0")
+_AUTHORS, _LICENCE = "Authors", "Licence"
 _LINES = 3
 _WIDE_PX = 460
 
@@ -72,8 +74,8 @@ class PackageDialog(QDialog):
     def _lay_out(self) -> None:
         form = QFormLayout()
         form.addRow("Folder", hbox(self.folder, self._button(self._browse_folder)))
-        form.addRow("Authors", self.authors)
-        form.addRow("Licence", self.licence)
+        form.addRow(_AUTHORS, self.authors)
+        form.addRow(_LICENCE, self.licence)
         form.addRow("To cite", self.citation)
         form.addRow("Sample image", hbox(self.sample, self._button(self._browse_sample)))
         kinds = QDialogButtonBox.StandardButton
@@ -118,6 +120,10 @@ class PackageDialog(QDialog):
         authors = [line for line in self.authors.toPlainText().splitlines() if line.strip()]
         cited = [self.citation.text()] if self.citation.text().strip() else []
         parties = Credits.parse(authors, self.licence.currentText().strip() or None, cited)
-        return PackageRequest(
-            self._model, Path(folder).expanduser(), parties, Path(sample).expanduser() if sample else None
-        )
+        tested = Path(sample).expanduser() if sample else None
+        return PackageRequest(PackageOrder(self._model, Path(folder).expanduser(), parties, tested))
+
+
+def say_exported(exported: Exported) -> str:
+    """Say what was written and, by the names of the dialog's fields, what is missing."""
+    return exported.describe({"authors": f"'{_AUTHORS}'", "licence": f"'{_LICENCE}'"})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ... import worker_jobs
-from ...export.credits import Credits
+from ...export.order import Exported, PackageOrder
 from ...jobs.events import Control, Finished, Job
 from ...jobs.settings import DownloadSettings
 from ...jobs.worker import client
@@ -42,15 +42,10 @@ class DownloadRequest:
 class PackageRequest:
     """A model that is to be exported as a package of bioimage.io."""
 
-    model: str
-    """Name in the zoo."""
-    folder: Path
-    parties: Credits
-    sample: Path | None = None
-    """An image to test the package with; None simulates one."""
+    order: PackageOrder
 
-    def start(self, options: RunOptions) -> Job[str]:
-        """Make the job, whose result is a sentence about the package.
+    def start(self, options: RunOptions) -> Job[Exported]:
+        """Make the job, whose result says what was written and what is missing.
 
         Parameters
         ----------
@@ -58,7 +53,7 @@ class PackageRequest:
             An export has none.
 
         """
-        return client.run(worker_jobs.export_package, self.model, self.folder, self.parties, self.sample)
+        return client.run(worker_jobs.export_package, self.order)
 
 
 @dataclass(frozen=True)
