@@ -332,6 +332,7 @@ def _held_memory() -> set[str]:
 
 if __name__ == "__main__":
     import torch
+    import torch._dynamo  # every optimizer loads it when it is made
 
     import napari_emssl.evaluation.comparison.compare
     import napari_emssl.inference.apply

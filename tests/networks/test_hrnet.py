@@ -48,7 +48,9 @@ def test_only_a_refined_one_draws_single_pixels(refine: bool) -> None:
     network = small(refine).train()
     nn.init.zeros_(network.head.weight)  # random ones give outputs far larger than the image
     image = torch.from_numpy((np.random.default_rng(0).random((2, 1, 64, 64)) < 0.1).astype(np.float32))
-    last = [weight for name, weight in network.named_parameters() if name.startswith(("head", "refinement"))]
+    for name, weight in network.named_parameters():
+        weight.requires_grad_(name.startswith(("head", "refinement")))
+    last = [weight for weight in network.parameters() if weight.requires_grad]
     optimiser = torch.optim.Adam(last, 2e-2)
     for _ in range(60):
         optimiser.zero_grad()

@@ -21,7 +21,7 @@ DIVERGED = 3
 """Exit status of a training that ended early on its own; it wrote the best weights so far."""
 
 _COMMANDS = {
-    "pretrain": "Train a generator on unlabelled images (GAN): no labels are needed.\n\n"
+    "pretrain": "Train a generator on unlabelled images: no labels are needed.\n\n"
     "Pictures of corrupted, restored and clean patches and the curves are written to the folder OUTPUT-pictures, "
     "unless --pictures names another. Ctrl-C saves the best weights so far; --resume continues.",
     "prepare": "Prepare published data sets as their authors did.",

@@ -20,12 +20,14 @@ PLANES = [LabelledPlane(RNG.random((48, 40), np.float32), RNG.integers(0, 3, (48
 PAIRS = [LabelledPlane(plane.image, plane.image[::-1].copy()) for plane in PLANES]
 
 
+PATCHES = (PaintedPatches(PLANES, 32), EpochPatches(PLANES, 32), PairPatches(PAIRS, 32))
+
+
 @pytest.mark.parametrize(
-    "patches",
-    [PaintedPatches(PLANES, 32), EpochPatches(PLANES, 32), PairPatches(PAIRS, 32)],
-    ids=lambda p: type(p).__name__,
+    ("patches", "workers"),
+    [*((each, 0) for each in PATCHES), *zip(PATCHES, (2, 1, 1), strict=True)],
+    ids=lambda value: type(value).__name__ if hasattr(value, "batch") else str(value),
 )
-@pytest.mark.parametrize("workers", [0, 2])
 def test_batches_are_those_of_their_steps(patches: PaintedPatches, workers: int) -> None:
     with closing(LabelledLoader(patches, 2, workers)) as loader:
         found = list(islice(loader.batches(5), 4))

@@ -91,7 +91,14 @@ def test_only_chosen_planes_are_drawn(folder: Path) -> None:
     assert values == alone
 
 
-def test_threads_and_processes_give_the_same_batches_and_end(folder: Path) -> None:
+def test_threads_and_processes_give_the_same_batches_and_end(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the processes take no module from the current folder."""
+    for name in ("pickle", "socket", "signal", "threading"):  # what `multiprocessing` itself takes first
+        (tmp_path / f"{name}.py").write_text("open('taken', 'a').write(__name__ + ' ')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     found = open_sources([folder])
     threads = threading.active_count()
     by_thread, by_processes = (BatchLoader(patches_of(found.store), 5, workers) for workers in (0, 1))
@@ -103,6 +110,8 @@ def test_threads_and_processes_give_the_same_batches_and_end(folder: Path) -> No
     gc.collect()
     assert threading.active_count() == threads
     assert multiprocessing.active_children() == []
+    assert not (tmp_path / "taken").exists(), (tmp_path / "taken").read_text()
+    assert "PYTHONSAFEPATH" not in os.environ
 
 
 def test_shares_make_up_the_whole_batch(folder: Path) -> None:
@@ -149,17 +158,3 @@ def test_an_error_of_the_reading_thread_reaches_the_training(folder: Path) -> No
     feed = BatchLoader(Broken(open_sources([folder]).store, 32, IntensityScaling()), 1)
     with pytest.raises(RuntimeError, match="a bug"):
         some(feed)
-
-
-def test_reading_processes_take_no_module_from_the_current_folder(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("pickle", "socket", "signal", "threading"):  # what `multiprocessing` itself takes first
-        (tmp_path / f"{name}.py").write_text("open('taken', 'a').write(__name__ + ' ')")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
-    loader = BatchLoader(patches_of(open_sources([folder]).store), 5, 1)
-    some(loader)
-    loader.close()
-    assert not (tmp_path / "taken").exists(), (tmp_path / "taken").read_text()
-    assert "PYTHONSAFEPATH" not in os.environ

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,14 +131,29 @@ def test_shards_do_what_one_machine_does(done: Reproduction, data: Path, tmp_pat
     assert scores(tmp_path / "out") == {n: found for n, found in scores(done.folder).items() if "seed 2" not in n}
 
 
-def test_processes_share_the_runs_out(done: Reproduction, data: Path, tmp_path: Path) -> None:
+def test_several_share_out_the_starts_and_then_the_runs(
+    done: Reproduction, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In threads, which start sooner than processes; they share one random generator, so scores are compared below."""
+    monkeypatch.setattr(
+        "napari_emssl.evaluation.reproduction.spread.client", SimpleNamespace(run=lambda job, part: job(part))
+    )
     asked = request(data, tmp_path / "out", starts=tmp_path / "starts")
     events = list(spread(asked, ["cpu", "cpu"]))
     assert isinstance(events[0], Started)
     assert any(isinstance(event, Progress) for event in events)
     made = events[-1].result
     assert (made.complete, made.total, made.waiting) == (4, 4, ())
+    assert scores(made.folder).keys() == {name for name in scores(done.folder) if "seed 2" not in name}
+
+
+def test_a_part_is_done_in_a_process_of_its_own(done: Reproduction, data: Path, tmp_path: Path) -> None:
+    made = list(spread(request(data, tmp_path / "out", starts=done.folder / "starts"), ["cpu"]))[-1].result
+    assert (made.complete, made.total, made.waiting) == (4, 4, ())
     assert scores(made.folder) == {n: found for n, found in scores(done.folder).items() if "seed 2" not in n}
+
+
+def test_devices_are_shared_out() -> None:
     assert devices_for("cpu", 3) == ["cpu"] * 3
     with pytest.raises(UserError, match="at least 1"):
         devices_for("auto", 0)

@@ -33,7 +33,7 @@ def lost(image: np.ndarray, instances: np.ndarray, steps: int, seed: int) -> flo
 
 
 def test_simulated_images_are_segmented_no_worse_after_training() -> None:
-    images, _, instances, _ = sample_stack(4, 160)
+    images, _, instances, _ = sample_stack(2, 160)
     assert max(lost(image, truth, 3, 0) for image, truth in zip(images, instances, strict=True)) <= 0.01
 
 

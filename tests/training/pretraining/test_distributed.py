@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_emssl.cli import main
 from napari_emssl.data.images.writers import write_image
 from napari_emssl.data.patches.corruption import corrupt
 from napari_emssl.errors import UserError
@@ -23,10 +24,23 @@ from napari_emssl.training.pretraining.distributed import ProcessGroup
 from napari_emssl.training.pretraining.pretrain import pretrain
 
 FIELDS = {
-    "generator": "unet-2-44", "batch_size": 4, "patch": 64, "discriminator_width": 8, "validation": 1,
+    "generator": "unet-2-44", "width": 8, "batch_size": 4, "patch": 64, "discriminator_width": 8, "validation": 1,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 PLAN = "--steps", "8", "--validation-interval", "2"
+PRETEXTS = (
+    "--steps", "3", "--validation-interval", "1", "--pretext", "restore+collage+episodes",
+    "--mask-decoder", "unet-2-44",
+)  # fmt: skip
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+ONE_AFTER_THE_OTHER = """
+import json, os, sys
+from napari_emssl.cli import main
+for port, line in json.loads(sys.argv[1]):
+    os.environ["MASTER_PORT"] = port
+    if status := main(line):
+        sys.exit(status)
+"""
 PATIENCE_SECONDS = 280.0
 """A busy machine takes long to start three processes; only one that hangs takes longer."""
 SMALL = [word for name, value in FIELDS.items() for word in (f"--{name.replace('_', '-')}", str(value))]
@@ -43,19 +57,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(folder: Path, output: Path, *more: str) -> list[str]:
-    return ["pretrain", str(folder), *SMALL, "-o", str(output), *more]
-
-
-def environment(**more: object) -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1"} | {name: str(value) for name, value in more.items()}
-
-
-def start(arguments: list[str], rank: int, size: int, port: int) -> subprocess.Popen[str]:
-    """One process of a run, started as torchrun would."""
-    variables = environment(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=size, MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
-    line = [sys.executable, "-m", "napari_emssl", *arguments]
-    return subprocess.Popen(line, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def command(folder: Path, output: Path, *more: object) -> list[str]:
+    log = ["--log", str(output.with_suffix(".jsonl"))]
+    return ["pretrain", str(folder), *SMALL, "-o", str(output), *log, *map(str, more)]
 
 
 def free_port() -> int:
@@ -64,29 +68,57 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run_two(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run with two processes; returns what the first one said."""
-    port = free_port()
-    pair = [start(arguments, rank, 2, port) for rank in (0, 1)]
-    said = [process.communicate(timeout=PATIENCE_SECONDS) for process in pair]
-    assert pair[1].returncode == pair[0].returncode == 0, said
-    assert said[1][0] == "", "one process speaks"
-    return subprocess.CompletedProcess(arguments, 0, *said[0])
+def start_pair(*lines: list[str]) -> list[subprocess.Popen[str]]:
+    """Start the two processes of runs, one run after the other, as torchrun would start each."""
+    runs = json.dumps([(str(free_port()), line) for line in lines])
+    pair = []
+    for rank in "01":
+        variables = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+        line = [sys.executable, "-c", ONE_AFTER_THE_OTHER, runs]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        pair.append(subprocess.Popen(line, env=ENVIRONMENT | variables, **pipes))
+    return pair
 
 
-def run_one(arguments: list[str]) -> None:
-    line = [sys.executable, "-m", "napari_emssl", *arguments]
-    done = subprocess.run(
-        line, env=environment(), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def run_one(line: list[str]) -> None:
+    assert main(line) == 0
 
 
 @pytest.fixture(scope="module")
 def alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where one process has run the plan: a model and the log of the run."""
+    """Where one process has run both plans, each to a model and a log, and stopped once in the first of them."""
     place = tmp_path_factory.mktemp("alone")
-    run_one(command(folder, place / "one.safetensors", *PLAN, "--log", str(place / "one.jsonl")))
+    run_one(command(folder, place / "plan.safetensors", *PLAN))
+    run_one(command(folder, place / "pretexts.safetensors", *PRETEXTS))
+    job = pretrain([folder], PretrainSettings.model_validate(FIELDS | {"steps": 8}), autosave=place / "autosave")
+    for event in job:
+        if isinstance(event, Progress) and event.step >= 3:
+            job.stop()
+    assert torch.load(place / "autosave", weights_only=True)["step"] < 8
+    return place
+
+
+@pytest.fixture(scope="module")
+def together(folder: Path, alone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where two processes have run the pretext tasks, gone on with what one began, and lost the second in a third run.
+
+    That one was killed after an autosave; what the first said is in ``said``.
+    """
+    place = tmp_path_factory.mktemp("together")
+    lost, autosave = place / "lost.safetensors", place / "lost.safetensors.autosave"
+    pair = start_pair(
+        command(folder, place / "pretexts.safetensors", *PRETEXTS),
+        command(folder, place / "resumed.safetensors", *PLAN, "--resume", alone / "autosave"),
+        command(folder, lost, "--steps", 100000, "--autosave-seconds", 0.5),
+    )
+    while not autosave.exists() and pair[0].poll() is None:
+        time.sleep(0.1)
+    pair[1].send_signal(signal.SIGKILL)
+    _, said = pair[0].communicate(timeout=PATIENCE_SECONDS)
+    silent, _ = pair[1].communicate(timeout=PATIENCE_SECONDS)
+    assert pair[0].returncode == 2, said
+    assert silent == "", "one process speaks"
+    (place / "said").write_text(said)
     return place
 
 
@@ -97,87 +129,50 @@ def records(log: Path) -> dict[int, dict[str, dict[str, float]]]:
 
 
 def assert_same_run(ours: Path, wanted: Path) -> None:
-    """Losses and validations of two logs agree within rounding."""
-    mine, theirs = records(ours), records(wanted)
+    """Losses, validations and weights of two processes and of one agree within rounding."""
+    mine, theirs = (records(model.with_suffix(".jsonl")) for model in (ours, wanted))
     assert mine.keys() == theirs.keys()
     assert len(mine) > 2
     for step, parts in theirs.items():
         for kind, values in parts.items():
             assert mine[step][kind] == pytest.approx(values, rel=2e-3), (step, kind)
-
-
-def test_two_processes_follow_one_with_the_whole_batch(folder: Path, alone: Path, tmp_path: Path) -> None:
-    said = run_two(command(folder, tmp_path / "two.safetensors", *PLAN, "--log", str(tmp_path / "two.jsonl")))
-    assert_same_run(tmp_path / "two.jsonl", alone / "one.jsonl")
-    assert_same_model(tmp_path / "two.safetensors", alone / "one.safetensors")
-    assert "2 processes" in said.stderr
-
-
-def test_two_processes_follow_one_through_all_pretext_tasks(folder: Path, tmp_path: Path) -> None:
-    plan = "--steps", "3", "--validation-interval", "1", "--pretext", "restore+collage+episodes"
-    plan += "--mask-decoder", "unet-2-44"
-    for run, name in ((run_one, "one"), (run_two, "two")):
-        run(command(folder, tmp_path / f"{name}.safetensors", *plan, "--log", str(tmp_path / f"{name}.jsonl")))
-    assert_same_run(tmp_path / "two.jsonl", tmp_path / "one.jsonl")
-    assert_same_model(tmp_path / "two.safetensors", tmp_path / "one.safetensors")
-
-
-def assert_same_model(ours: Path, wanted: Path) -> None:
-    """Weights of a run of two processes agree with those of one within rounding."""
     two, one = read_model(ours), read_model(wanted)
     for name, weights in one.weights.items():
         np.testing.assert_allclose(two.weights[name], weights, rtol=0.02, atol=3e-3, err_msg=name)
     assert two.card.history[0].data["processes"] == 2
 
 
-@pytest.fixture
-def interrupted(folder: Path, tmp_path: Path) -> Path:
-    """A run of two processes whose second was killed after an autosave."""
-    output, port = tmp_path / "lost.safetensors", free_port()
-    arguments = command(folder, output, "--steps", "100000", "--autosave-seconds", "0.5")
-    pair = [start(arguments, rank, 2, port) for rank in (0, 1)]
-    autosave = tmp_path / "lost.safetensors.autosave"
-    while not autosave.exists() and pair[0].poll() is None:
-        time.sleep(0.1)
-    pair[1].send_signal(signal.SIGKILL)
-    _, said = pair[0].communicate(timeout=PATIENCE_SECONDS)
-    pair[1].communicate(timeout=PATIENCE_SECONDS)
-    assert pair[0].returncode == 2, said
-    assert "Another process of the run has ended" in said
-    assert f"--resume '{autosave}'" in said
-    assert "Traceback" not in said
-    assert not output.exists()
-    return autosave
-
-
-def test_a_killed_process_ends_the_run_and_one_process_goes_on(folder: Path, interrupted: Path) -> None:
-    saved = torch.load(interrupted, weights_only=True)
-    output = interrupted.with_suffix("")
-    run_one(command(folder, output, "--steps", str(saved["step"] + 3), "--resume", str(interrupted), "--overwrite"))
-    assert read_model(output).card.history[0].steps > 0
-
-
-def test_a_run_of_one_process_goes_on_with_two(folder: Path, alone: Path, tmp_path: Path) -> None:
-    log, autosave = tmp_path / "log.jsonl", tmp_path / "kept.autosave"
-    job = pretrain([folder], PretrainSettings.model_validate(FIELDS | {"steps": 8}), autosave=autosave)
-    for event in job:
-        if isinstance(event, Progress) and event.step >= 3:
-            job.stop()
-    step = torch.load(autosave, weights_only=True)["step"]
-    assert step < 8
-    run_two(command(folder, tmp_path / "two.safetensors", *PLAN, "--resume", str(autosave), "--log", str(log)))
-    assert records(log)[8]["validation"] == pytest.approx(records(alone / "one.jsonl")[8]["validation"], rel=1e-2)
-
-
-def test_torchrun_starts_it(folder: Path, tmp_path: Path) -> None:
+def test_torchrun_starts_two_processes_which_follow_one_with_the_whole_batch(
+    folder: Path, alone: Path, tmp_path: Path
+) -> None:
     line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
-    line += ["-m", "napari_emssl", *command(folder, tmp_path / "g.safetensors", "--steps", "2")]
-    done = subprocess.run(
-        line, env=environment(), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
-    )
+    line += ["-m", "--", "napari_emssl", *command(folder, tmp_path / "two.safetensors", *PLAN)]  # or it takes --log
+    done = subprocess.run(line, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Wrote ") == 1
-    assert (tmp_path / "g.safetensors").exists()
+    assert "2 processes" in done.stderr
+    assert_same_run(tmp_path / "two.safetensors", alone / "plan.safetensors")
+
+
+def test_two_processes_follow_one_through_all_pretext_tasks(alone: Path, together: Path) -> None:
+    assert_same_run(together / "pretexts.safetensors", alone / "pretexts.safetensors")
+
+
+def test_a_run_of_one_process_goes_on_with_two(alone: Path, together: Path) -> None:
+    ended, wanted = (records(place)[8] for place in (together / "resumed.jsonl", alone / "plan.jsonl"))
+    assert ended["validation"] == pytest.approx(wanted["validation"], rel=1e-2)
+
+
+def test_a_killed_process_ends_the_run_and_one_process_goes_on(folder: Path, together: Path) -> None:
+    said, autosave, output = (together / name for name in ("said", "lost.safetensors.autosave", "lost.safetensors"))
+    assert "Another process of the run has ended" in said.read_text()
+    assert f"--resume '{autosave}'" in said.read_text()
+    assert "Traceback" not in said.read_text()
+    assert not output.exists()
+    step = torch.load(autosave, weights_only=True)["step"]
+    run_one(command(folder, output, "--steps", step + 3, "--resume", autosave, "--overwrite"))
+    assert max(records(output.with_suffix(".jsonl"))) == step + 3
+    assert output.exists()
 
 
 def test_a_batch_that_cannot_be_divided_is_refused() -> None:

@@ -102,14 +102,14 @@ def test_a_run_resumed_at_any_step_equals_the_uninterrupted_one(
 
 @pytest.mark.usefixtures("every_step_is_told")
 @pytest.mark.parametrize("training", [pretraining, finetuning])
-def test_a_run_may_be_resumed_again_and_with_processes_that_read(
+def test_a_run_may_be_resumed_again_with_processes_that_read_and_without(
     training: Callable[..., Callable[..., Job]], files: list[Path], tmp_path: Path
 ) -> None:
     autosave = tmp_path / "run.autosave"
     whole = list(training(files)())
-    first = stopped_after(2, training(files, workers=2)(autosave=autosave))
-    second = stopped_after(5, training(files)(autosave=autosave, resume=autosave))
-    third = list(training(files, workers=2)(resume=autosave))
+    first = stopped_after(2, training(files)(autosave=autosave))
+    second = stopped_after(5, training(files, workers=2)(autosave=autosave, resume=autosave))
+    third = list(training(files)(resume=autosave))
     assert told([*first, *second, *third]) == told(whole)
     assert same(third[-1].result, whole[-1].result)
 
