@@ -148,12 +148,8 @@ def data_rows(bench: Bench, folder: Path) -> Iterator[Row]:
                 bench, "pretraining from a pack", f"{generator}, {workers} workers",
                 lambda gan=gan: followed(pretraining(gan, [folder / "tiles.pack"], steps), gan.batch_size),
             )  # fmt: skip
-    for generator, workers in (
-        ("unet-3-96", 0),
-        ("unet-3-96", 0 if bench.tiny else 8),
-        ("unet-4-424", 0),
-        ("hrnet-w48", 0),
-    ):
+    made_by_processes = () if bench.tiny else (("unet-3-96", 8),)
+    for generator, workers in (("unet-3-96", 0), ("unet-4-424", 0), ("hrnet-w48", 0), *made_by_processes):
         paper = FinetuneSettings(
             recipe="paper", generator=generator, zero="background", patch=64 if bench.tiny else 448, batch_size=8,
             test=0, precision="auto", workers=workers, **shared,
