@@ -3,11 +3,16 @@
 import gc
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 import torch
@@ -158,3 +163,37 @@ def test_an_error_of_the_reading_thread_reaches_the_training(folder: Path) -> No
     feed = BatchLoader(Broken(open_sources([folder]).store, 32, IntensityScaling()), 1)
     with pytest.raises(RuntimeError, match="a bug"):
         some(feed)
+
+
+_KILLED_AT_ONCE = """
+import multiprocessing, os, signal, sys, threading, time
+from napari_emssl.data.datasets.sources import open_sources
+from napari_emssl.data.images.intensity_scaling import IntensityScaling
+from napari_emssl.data.patches.loader import BatchLoader
+from napari_emssl.data.patches.unlabelled_patches import UnlabelledPatches
+
+if __name__ == "__main__":
+    patches = UnlabelledPatches(open_sources([sys.argv[1]]).store, 32, IntensityScaling(), seed=3)
+    reading = threading.Thread(target=lambda: next(BatchLoader(patches, 2, 1).batches(0)), daemon=True)
+    reading.start()
+    while not multiprocessing.active_children():
+        time.sleep(0.01)
+    time.sleep(0.2)
+    print(multiprocessing.active_children()[0].pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_a_process_that_still_loads_ends_when_the_training_is_killed(folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "killed_at_once.py"
+    script.write_text(_KILLED_AT_ONCE)
+    said = tmp_path / "said.txt"
+    with said.open("w") as file:  # no pipe: one that lives on would keep it open
+        done = subprocess.run([sys.executable, "-P", script, folder], stdout=file, check=False)
+    assert done.returncode == -signal.SIGKILL
+    reader = int(said.read_text())
+    end = time.monotonic() + 60
+    while psutil.pid_exists(reader) and psutil.Process(reader).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end, "it waits for ever"
+        time.sleep(0.1)

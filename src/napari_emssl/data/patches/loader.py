@@ -1,6 +1,7 @@
 """Batches of patches, read ahead of the training: by a thread, or by processes that share nothing but the files."""
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import threading
@@ -189,7 +190,7 @@ def by_processes(batches_at: Dataset[T], positions: Positions, workers: int) -> 
         num_workers=workers,
         collate_fn=_as_it_is,
         multiprocessing_context="spawn",
-        worker_init_fn=_leave_interrupts,
+        worker_init_fn=_begin_reading,
         prefetch_factor=2,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # its own: that of torch belongs to the training
@@ -234,9 +235,22 @@ def _safe_path() -> Iterator[None]:
             os.environ[_SAFE_PATH] = before
 
 
-def _leave_interrupts(_worker: int) -> None:
-    """Ctrl-C reaches all processes of a terminal; the training says when reading ends."""
+def _begin_reading(_worker: int) -> None:
+    """Leave Ctrl-C, which reaches all processes of a terminal, to the training, and end when that is killed.
+
+    PyTorch asks now and then whether the parent has changed, but only from here on: the parent of a process that was
+    still loading its modules when the training died would be taken for the right one, and it would wait for ever.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="following the training", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that started this one is gone."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def by_thread(batches_at: Dataset[T], positions: Positions, pinned: Callable[[T], T] | None = None) -> Iterator[T]:
