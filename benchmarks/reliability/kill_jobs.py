@@ -289,7 +289,7 @@ def _contents(folder: Path, names: Sequence[str] | dict[str, str]) -> dict[str, 
 
 
 def _checksum(file: Path) -> str:
-    """What makes a file what it is: of models the weights, of JSON without times, of images the pixels."""
+    """What makes a file what it is: of models the weights, of JSON without times and dates, of images the pixels."""
     if file.suffix == ".safetensors":
         content = file.read_bytes()
         return hashlib.sha256(content[8 + int.from_bytes(content[:8], "little") :]).hexdigest()
@@ -301,7 +301,7 @@ def _checksum(file: Path) -> str:
 
 
 def _without_times(file: Path) -> str:
-    """Text of a table or of JSON without what says how long something took."""
+    """Text of a table or of JSON without what says when something was done and how long it took."""
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".csv":
         head, *rows = [line.split(",") for line in text.splitlines()]
@@ -312,7 +312,7 @@ def _without_times(file: Path) -> str:
 
 def _timeless(content: object) -> object:
     if isinstance(content, dict):
-        return {name: _timeless(value) for name, value in content.items() if "seconds" not in name}
+        return {name: _timeless(value) for name, value in content.items() if "seconds" not in name and name != "date"}
     return [_timeless(value) for value in content] if isinstance(content, list) else content
 
 

@@ -56,7 +56,7 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
             + _way_out(error)
         ) from error
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
 def _way_out(error: OSError) -> str:
@@ -118,7 +118,7 @@ def sweep(folder: Path) -> None:
                 with suppress(OSError):
                     Path(entry.path).rename(target)
             else:
-                _remove(Path(entry.path))
+                remove(Path(entry.path))
 
 
 def _is_left(node: str, process: int, entry: "os.DirEntry[str]") -> bool:
@@ -160,10 +160,10 @@ def _rename(temporary: Path, path: Path) -> None:
     except OSError:
         move(old, path)
         raise
-    _remove(old)
+    remove(old)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Delete a file or folder if it is there."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

@@ -178,3 +178,13 @@ def test_repair_leaves_nothing_negative_and_alone_what_is_not_hot(plane: np.ndar
     if same.all():  # otherwise the median falls, and a second look may find more
         np.testing.assert_array_equal(clean, zeroed)
     assert clean.max() <= zeroed.max()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 4, 5), (3, 1, 4, 5, 1), (1, 3, 4, 5), (1, 4, 1, 5), (1, 4, 5, 2)])
+def test_axes_of_length_one_do_not_count(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).random(shape, np.float32)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = values
+    image = read_image(tmp_path / "a.h5")
+    wanted = (values[..., 1] > 0.5 if shape[-1] == 2 else values).reshape(-1, 4, 5)
+    np.testing.assert_array_equal(np.stack([image.plane(i) for i in range(len(image))]), wanted)

@@ -74,3 +74,14 @@ def test_cut_files_are_refused(tmp_path: Path, size: int) -> None:
     (tmp_path / "a.mrc").write_bytes(content[:size])
     with pytest.raises(UserError, match=r"a\.mrc"):
         read_image(tmp_path / "a.mrc")
+
+
+@pytest.mark.parametrize("length", [2**31 - 1, -5])
+def test_an_extended_header_that_is_not_there_takes_no_memory(tmp_path: Path, length: int) -> None:
+    with mrcfile.new(tmp_path / "a.mrc") as file:
+        file.set_data(np.zeros((3, 4, 5), np.int16))
+    with (tmp_path / "a.mrc").open("r+b") as file:
+        file.seek(92)
+        file.write(length.to_bytes(4, "little", signed=True))
+    with pytest.raises(UserError, match="claims more"):
+        read_image(tmp_path / "a.mrc")

@@ -142,3 +142,22 @@ def test_rosettasciio_is_asked_about_a_tiff_of_which_nothing_is_known(tmp_path: 
     assert read_image(path).pixel_size_nm == pytest.approx(3)
     monkeypatch.setitem(sys.modules, "rsciio.tiff", None)
     assert read_image(path).pixel_size_nm is None
+
+
+@pytest.mark.parametrize("first", [("z", "[n_m]", "z"), ("time", "s", "t"), None])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_axes_in_the_emd_of_berkeley_go_by_their_names(tmp_path: Path, first: tuple | None, swapped: bool) -> None:
+    data = np.random.default_rng(0).integers(0, 99, (3, 8, 9) if first else (8, 9), np.uint16)
+    axes = ([first[:2]] if first else []) + [("y", "[n_m]"), ("x", "[n_m]")]
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        file.attrs["version_major"], file.attrs["version_minor"] = 0, 2
+        group = file.create_group("data/scan")
+        group.attrs["emd_group_type"] = 1
+        group["data"] = data.T if swapped else data
+        dimensions = list(zip(axes, data.shape, strict=True))[:: -1 if swapped else 1]
+        for number, ((name, unit), length) in enumerate(dimensions, 1):
+            group[f"dim{number}"] = np.arange(length) * 0.5
+            group[f"dim{number}"].attrs.update(name=name, units=unit)
+    image = read_image(tmp_path / "a.emd")
+    np.testing.assert_array_equal(np.stack([image.plane(i) for i in range(len(image))]).reshape(data.shape), data)
+    assert (image.pixel_size_nm, [axis.kind for axis in image.axes]) == (0.5, [first[2]] if first else [])

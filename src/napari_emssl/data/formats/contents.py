@@ -61,6 +61,11 @@ def single(raw: RawImage, select: Select) -> list[RawImage]:
     return [raw]
 
 
+def is_haadf(name: str) -> bool:
+    """Whether an image is of the detector that is meant, of several images that are alike, when nobody says."""
+    return name.strip().casefold().startswith("haadf")
+
+
 def numbered(names: Sequence[str]) -> list[str]:
     """Return names with a number behind those that stand for several images: ``HAADF``, ``HAADF 2``."""
     seen: dict[str, int] = {}

@@ -37,7 +37,7 @@ class H5Planes:
     path
         The HDF5 file.
     key
-        Name of a data set ``(h, w)``, ``(n, h, w)``, ``(n, 1, h, w)``, ``(n, h, w, 1)`` or ``(n, h, w, 2)``.
+        Name of a data set ``(h, w)``, ``(n, h, w)`` or ``(n, h, w, 2)``; axes of length one do not count.
 
     Raises
     ------
@@ -74,9 +74,10 @@ class H5Planes:
             if self._file is None:
                 self._file = h5py.File(self._path, "r")
             data = self._file[self._key]
-            plane = np.asarray(data[i] if data.ndim > 2 and len(self) == data.shape[0] else data[()])
+            counting = next(axis for axis, n in enumerate(data.shape) if n > 1) if len(self) > 1 else None
+            plane = np.asarray(data[()] if counting is None else data[(*(0,) * counting, i)])
         if self._channel is not None:
-            return (plane[..., self._channel] > 0.5).astype(np.uint8)
+            return (plane[..., self._channel] > 0.5).astype(np.uint8).reshape(self.shape[1:])
         plane = plane.reshape(self.shape[1:])
         return _whole_numbers(plane) if self._labels else plane
 
@@ -98,17 +99,15 @@ def _whole_numbers(plane: NDArray[np.generic]) -> NDArray[np.int32]:
 
 def _planes_shape(stored: tuple[int, ...], path: Path) -> tuple[int, int, int]:
     """``(n, h, w)`` of a data set."""
-    shape = stored
-    if (len(shape) == 4 and shape[-1] in (1, 2)) or (len(shape) == 3 and shape[-1] == 1):
-        shape = shape[:-1]
-    elif len(shape) == 4 and shape[1] == 1:
-        shape = (shape[0], *shape[2:])
+    shape = stored[:-1] if len(stored) == 4 and stored[-1] == 2 else stored
+    whole = tuple(n for n in shape if n != 1)
+    shape = whole if len(whole) > 1 else shape
     if len(shape) == 2:
         shape = (1, *shape)
     if len(shape) != 3 or 0 in shape:
         raise UserError(
-            f"{path} holds an array of shape {stored}. Planes (n, h, w), (n, 1, h, w), (n, h, w, 1) or maps "
-            "(n, h, w, 2) can be read: save it as one of them, or as TIFF."
+            f"{path} holds an array of shape {stored}. Planes (h, w) or (n, h, w) and maps (n, h, w, 2) can be read: "
+            "save it as one of them, or as TIFF."
         )
     return shape[0], shape[1], shape[2]
 

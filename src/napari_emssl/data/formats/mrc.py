@@ -34,7 +34,7 @@ def read_mrc(path: Path, select: Select) -> list[RawImage]:
     """Open an MRC file; a pixel size of 0 in the header means not calibrated."""
     import mrcfile
 
-    _check_mode(path)
+    _check_header(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # permissive reading warns of every header that is not to the letter
         with mrcfile.mmap(path, mode="r", permissive=True) as mrc:
@@ -50,14 +50,16 @@ def read_mrc(path: Path, select: Select) -> list[RawImage]:
     return single(RawImage(_imod(path, values), pixel, axes=axes), select)
 
 
-def _check_mode(path: Path) -> None:
-    """Raise `UserError` for values that are no grey values; mrcfile would call the file damaged."""
+def _check_header(path: Path) -> None:
+    """Raise `UserError` for values that are no grey values: mrcfile would call the file damaged."""
     with path.open("rb") as file:
         header = file.read(1024)
     if len(header) < 1024:
         raise ValueError("it ends before the end of its header")
-    orders = [np.frombuffer(header, order, 4) for order in ("<i4", ">i4")]
-    mode = next((int(words[3]) for words in orders if 0 <= words[3] < 1024), -1)
+    orders = [np.frombuffer(header, order, 24) for order in ("<i4", ">i4")]
+    mode, extended = next(((int(words[3]), int(words[23])) for words in orders if 0 <= words[3] < 1024), (-1, 0))
+    if not 0 <= extended <= path.stat().st_size:  # mrcfile takes as much memory as it is said to be long
+        raise ValueError("its header claims more than it holds")
     if mode in _OTHER_MODES:
         raise UserError(
             f"{path} holds {_OTHER_MODES[mode]} (MRC mode {mode}), which cannot be read. Save it as whole numbers or "

@@ -8,22 +8,20 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..arrays import DuckArray
-from .axes import PlaneAxis, is_spectral, plane_axis
+from .axes import PlaneAxis, axis_order, is_spectral, plane_axis
 from .claims import check_claim
-from .contents import RawImage, Select, numbered
+from .contents import RawImage, Select, is_haadf, numbered
 from .hdf5 import check_links
 from .units import PixelNm, pixel_nm, seconds_per
 
 _UNNAMED = "Unrecognized"
-_FIRST = "haadf"
-"""Of several images the one of this detector is meant when nobody says, else the first by name."""
 
 
 class SignalAxis(TypedDict, total=False):
@@ -88,11 +86,29 @@ def _emd_signals(path: Path) -> tuple[list[Signal], tuple[str, ...]]:
     plugin = importlib.import_module("rsciio.emd")
     note = _note_on_spectra(path)
     try:
-        return _lazy_if_possible(lambda lazy: plugin.file_reader(str(path), lazy=lazy, select_type="images")), note
+        found = _lazy_if_possible(lambda lazy: plugin.file_reader(str(path), lazy=lazy, select_type="images"))
+        return [_by_names(signal) for signal in found], note
     except ModuleNotFoundError as error:
         if "sparse" not in str(error):
             raise
     return _lazy_if_possible(lambda lazy: _images_of_velox(path, lazy)), note
+
+
+def _by_names(signal: Signal) -> Signal:
+    """A signal whose axes y and x are the last two.
+
+    rosettasciio takes the axes of the EMD of Berkeley for those of HyperSpy, x before y, whatever the file calls them.
+    """
+    axes, data = signal["axes"], signal["data"]
+    names = [str(axis.get("name") or "") for axis in axes]
+    if not {"y", "x"} <= {name.strip().lower() for name in names} or len(axes) != len(data.shape):
+        return signal
+    kinds = [_plane_axis(axis).kind for axis in axes]
+    order = axis_order(names, data.shape, [kind not in ("t", "c") for kind in kinds])
+    plane = (order.height, order.width)
+    before = [number for number in range(len(axes)) if number not in plane]
+    moved = [SignalAxis(**{**axes[number], "navigate": number not in plane}) for number in (*before, *plane)]
+    return Signal(**{**signal, "axes": moved, "data": np.transpose(cast(NDArray[np.generic], data), (*before, *plane))})
 
 
 def _images_of_velox(path: Path, lazy: bool) -> list[Signal]:
@@ -121,6 +137,7 @@ def _note_on_spectra(path: Path) -> tuple[str, ...]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Neither warnings nor log entries of rosettasciio: what matters is said in sentences."""
+    importlib.import_module("rsciio")  # which sets the level of its log
     logger = logging.getLogger("rsciio")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -145,7 +162,7 @@ def _by_name(title: str) -> tuple[bool, list[tuple[int, int, str]]]:
     """Order of images: HAADF, then by name, numbers by their value."""
     parts = re.split(r"(\d+)", title.casefold())
     key = [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
-    return not title.casefold().startswith(_FIRST), key
+    return not is_haadf(title), key
 
 
 def is_image_stack(signal: Signal) -> bool:

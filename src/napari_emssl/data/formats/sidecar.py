@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .units import PixelNm, nm_per, pixel_nm
+from .units import PixelNm, number_in, pixel_nm
 
 
 def pixel_beside(path: Path) -> PixelNm | None:
@@ -35,16 +35,18 @@ def _texts(path: Path) -> Iterator[str]:
 
 def pixel_size_lines(text: str, unit: str) -> PixelNm | None:
     """Return the pixel of lines ``PixelSizeX=...`` and ``PixelSizeY=...``, or of one ``PixelSize=...``, in `unit`."""
-    named = dict(re.findall(r"\b(PixelSize[XY]?)\s*=\s*([-+.\deE]+)", text))
+    found = re.findall(r"\b(PixelSize[XY]?)\s*=\s*([-+.,\deE]+)", text)
+    named = {name: number_in(value) for name, value in found}
     x = named.get("PixelSizeX", named.get("PixelSize"))
     return pixel_nm(named.get("PixelSizeY", x), x, unit)
 
 
 def _micron_bar(text: str) -> PixelNm | None:
     """JEOL's SEM: the scale bar is so many pixels long, and stands for so much."""
-    bar = re.search(r"\$SM_MICRON_BAR\s+([\d.]+)", text)
-    marker = re.search(r"\$SM_MICRON_MARKER\s+([\d.]+)\s*(\S+)", text)
-    if bar is None or marker is None or nm_per(marker[2]) is None or not float(bar[1]):
+    bar = re.search(r"\$SM_MICRON_BAR\s+([\d.,]+)", text)
+    marker = re.search(r"\$SM_MICRON_MARKER\s+([\d.,]+)\s*(\S+)", text)
+    if bar is None or marker is None:
         return None
-    edge = float(marker[1]) / float(bar[1])
+    pixels, length = number_in(bar[1]), number_in(marker[1])
+    edge = length / pixels if pixels and length else None
     return pixel_nm(edge, edge, marker[2])

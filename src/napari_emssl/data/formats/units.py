@@ -4,7 +4,10 @@ import re
 from functools import lru_cache
 from typing import NamedTuple, SupportsFloat
 
-_METRES = {"": 1e9, "p": 1e-3, "n": 1.0, "u": 1e3, "m": 1e6, "pico": 1e-3, "nano": 1.0, "micro": 1e3, "milli": 1e6}
+_METRES = {
+    **{"": 1e9, "f": 1e-6, "p": 1e-3, "n": 1.0, "u": 1e3, "m": 1e6},
+    **{"femto": 1e-6, "pico": 1e-3, "nano": 1.0, "micro": 1e3, "milli": 1e6},
+}
 _NM = {
     **{f"{prefix}{word}": nm for prefix, nm in _METRES.items() for word in ("m", "meter", "metre")},
     **dict.fromkeys(("a", "å", "ang", "angstrom", "ångström", "angström", "ångstrom"), 0.1),
@@ -76,6 +79,12 @@ def nm_per(unit: str | None) -> float | None:
 def seconds_per(unit: str | None) -> float | None:
     """Return how many seconds one `unit` is; None for what is no unit of time."""
     return _SECONDS.get(_word(unit))
+
+
+def number_in(text: object) -> float | None:
+    """Return the number that a text begins with, whose decimal sign may be a comma; None where there is none."""
+    found = re.match(r"\s*([-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)(?![\d.,])", str(text))
+    return float(found[1].replace(",", ".")) if found else None
 
 
 Size = SupportsFloat | str | None

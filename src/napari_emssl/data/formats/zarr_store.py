@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import UserError
 from .axes import AxisOrder, OrderedPlanes, axis_order, plane_axis
 from .claims import check_claim
-from .contents import RawImage, Select, is_colour, numbered
+from .contents import RawImage, Select, is_colour, is_haadf, numbered
 from .ome_zarr import Multiscale, axes_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def read_zarr(path: Path, select: Select) -> list[RawImage]:
     images = _ome_images(node)
     if images:
         names = numbered([name for name, *_ in images])
-        chosen = select(names if len(names) > 1 else [str(images[0][2].get("name") or "")], 0)
+        default = next((number for number, name in enumerate(names) if is_haadf(name)), 0)
+        chosen = select(names if len(names) > 1 else [str(images[0][2].get("name") or "")], default)
         return [_ome(path, *images[number][1:])._replace(name=names[number]) for number in chosen]
     arrays = _arrays(node)
     if not arrays:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.simulated_folder import clear_folder, write_record
+from ...data.datasets.simulated_folder import SimulationRecord, simulated_folder
 from ...data.datasets.sources import open_sources
 from ...data.images.writers import write_image
-from .collage import CollageMaker
+from .collage import Collage, CollageMaker
 from .settings import CollageSettings
 from .textures import Textures, random_textures
 
@@ -53,7 +53,7 @@ def write_collages(
     seed
         Of everything random.
     overwrite
-        Take the place of an earlier simulation in this folder: its numbered images are deleted first.
+        Take the place of an earlier simulation in this folder, when all images are made or no more are asked for.
 
     Yields
     ------
@@ -70,12 +70,16 @@ def write_collages(
     settings, folder = settings or CollageSettings(), Path(folder)
     textures = Textures(random_textures(seed=seed) if micrographs is None else micrographs)
     maker = CollageMaker(textures, settings, seed)
-    clear_folder(folder, _FOLDERS, r"\d{5}\.tif", overwrite)
-    write_record(folder, "collage", count, settings.record(), seed, overwrite)
-    for number in range(count):
-        made = maker(number)
-        grey = np.rint(made.image.clamp(0, 1).numpy() * 255).astype(np.uint8)
-        planes = (grey, made.kinds.numpy(), made.numbers.numpy().astype(np.uint16))
-        for kind, plane in zip(_FOLDERS, planes, strict=True):
-            write_image(folder / kind / f"{number:05d}.tif", plane, None, overwrite)
-        yield number + 1, count
+    record = SimulationRecord("collage", count, seed, settings.record())
+    with simulated_folder(folder, _FOLDERS, r"\d{5}\.tif", record, overwrite) as place:
+        for number in range(count):
+            _write_one(place, f"{number:05d}.tif", maker(number), overwrite)
+            yield number + 1, count
+
+
+def _write_one(folder: Path, name: str, made: Collage, overwrite: bool) -> None:
+    """Write a collage, its kinds and its objects."""
+    grey = np.rint(made.image.clamp(0, 1).numpy() * 255).astype(np.uint8)
+    planes = (grey, made.kinds.numpy(), made.numbers.numpy().astype(np.uint16))
+    for kind, plane in zip(_FOLDERS, planes, strict=True):
+        write_image(folder / kind / name, plane, None, overwrite)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.simulated_folder import clear_folder, write_record
+from ...data.datasets.simulated_folder import SimulationRecord, simulated_folder
 from ...data.images.writers import write_image
 from .settings import HRTEMSettings
 from .simulate import HRTEMImage, as_counts, simulate_hrtem
@@ -34,7 +34,7 @@ def write_hrtem(
     seed
         Of everything random.
     overwrite
-        Take the place of an earlier simulation in this folder: its numbered images are deleted first.
+        Take the place of an earlier simulation in this folder, when all images are made or no more are asked for.
 
     Yields
     ------
@@ -50,11 +50,11 @@ def write_hrtem(
     """
     settings, folder = settings or HRTEMSettings(), Path(folder)
     check_field(settings)
-    clear_folder(folder, _FOLDERS, r"\d{5}\.tif", overwrite)
-    write_record(folder, "hrtem", count, settings.model_dump(), seed, overwrite)
-    for i in range(count):
-        _write_one(folder, f"{i:05d}.tif", simulate_hrtem(settings, [seed, i]), overwrite)
-        yield i + 1, count
+    record = SimulationRecord("hrtem", count, seed, settings.model_dump())
+    with simulated_folder(folder, _FOLDERS, r"\d{5}\.tif", record, overwrite) as place:
+        for i in range(count):
+            _write_one(place, f"{i:05d}.tif", simulate_hrtem(settings, [seed, i]), overwrite)
+            yield i + 1, count
 
 
 def _write_one(folder: Path, name: str, made: HRTEMImage, overwrite: bool) -> None:

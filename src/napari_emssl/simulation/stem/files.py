@@ -4,15 +4,16 @@ import csv
 import io
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.simulated_folder import clear_folder, write_record, write_text
+from ...data.datasets.simulated_folder import SimulationRecord, simulated_folder, write_text
 from ...data.images.writers import write_image
 from .settings import STEMSettings
 from .simulate import STEMImage, simulate_stem
@@ -93,7 +94,7 @@ def write_stem(
     workers
         Images that are made at the same time, at least 1.
     overwrite
-        Take the place of an earlier simulation in this folder: its numbered files are deleted first.
+        Take the place of an earlier simulation in this folder: when all images are made or no more are asked for.
 
     Yields
     ------
@@ -109,16 +110,18 @@ def write_stem(
     """
     settings, folder = settings or STEMSettings(), Path(folder)
     first = simulate_stem(settings, [seed, 0])  # settings that cannot be used raise here, before anything is touched
-    clear_folder(folder, (*FOLDERS, "positions", "parameters"), r"\d{5,}\.(png|tif|csv|json)", overwrite)
-    write_record(folder, "stem", count, settings.model_dump(), seed, overwrite)
-    _write_one(folder, 0, first, file_format, overwrite)
-    yield 1, count
+    record = SimulationRecord("stem", count, seed, settings.model_dump())
+    kinds = (*FOLDERS, "positions", "parameters")
+    with simulated_folder(folder, kinds, r"\d{5,}\.(png|tif|csv|json)", record, overwrite) as place:
+        _write_one(place, 0, first, file_format, overwrite)
+        yield 1, count
 
-    def make(number: int) -> None:
-        _write_one(folder, number, simulate_stem(settings, [seed, number]), file_format, overwrite)
+        def make(number: int) -> None:
+            _write_one(place, number, simulate_stem(settings, [seed, number]), file_format, overwrite)
 
-    for done, _ in enumerate(_side_by_side(make, range(1, count), workers), start=2):
-        yield done, count
+        with closing(_side_by_side(make, range(1, count), workers)) as others:
+            for done, _ in enumerate(others, start=2):
+                yield done, count
 
 
 def simulate_several(settings: STEMSettings, count: int, seed: int, workers: int = 2) -> Iterator[STEMImage]:
@@ -148,7 +151,7 @@ def simulate_several(settings: STEMSettings, count: int, seed: int, workers: int
     return _side_by_side(lambda number: simulate_stem(settings, [seed, number]), range(count), workers)
 
 
-def _side_by_side(make: Callable[[int], T], numbers: range, workers: int) -> Iterator[T]:
+def _side_by_side(make: Callable[[int], T], numbers: range, workers: int) -> Generator[T]:
     """Make several at a time and yield them in order; ending the iteration cancels those that have not begun."""
     pool = ThreadPoolExecutor(workers)  # threads will do: numpy and scipy release the interpreter in their loops
     try:

@@ -107,13 +107,21 @@ def test_jeol_by_magnification(tmp_path: Path) -> None:
         ("a.txt", "[SemImageFile]\r\nPixelSize=2.5\r\n".encode("utf-16")),
         ("a.txt", "$CM_MAG 20000\n$$SM_MICRON_BAR 40\n$$SM_MICRON_MARKER 100nm\n"),
         ("a-tif.hdr", "[MAIN]\nPixelSizeX=2.5e-09\nPixelSizeY=2.5e-09\n"),
+        ("a.txt", "[SemImageFile]\r\nPixelSize=2,5\r\n"),
     ],
-    ids=["Hitachi", "Hitachi in UTF-16", "JEOL", "TESCAN"],
+    ids=["Hitachi", "Hitachi in UTF-16", "JEOL", "TESCAN", "decimal comma"],
 )
 def test_texts_beside_the_image(tmp_path: Path, name: str, text: str | bytes) -> None:
     tifffile.imwrite(tmp_path / "a.tif", GREY)
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     assert read_image(tmp_path / "a.tif").pixel_size_nm == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("text", ["$SM_MICRON_BAR 1.2.3\n$SM_MICRON_MARKER 5.nm", "[MAIN]\nPixelSize=1,2,3e-09"])
+def test_damaged_texts_say_nothing(tmp_path: Path, text: str) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY)
+    (tmp_path / "a.txt").write_text(text)
+    assert read_image(tmp_path / "a.tif").pixel_size_nm is None
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 300, b"[Scan]\nPixelWidth=much", b"PixelSizeX=1e999"])

@@ -158,6 +158,15 @@ def test_images_of_one_ome_tiff_keep_their_names_and_sizes(tmp_path: Path) -> No
         read_image(path, "edge")
 
 
+@pytest.mark.parametrize("names", [("BF", "HAADF", "ADF"), ("HAADF 2", "BF"), ("ADF", "BF")])
+def test_of_images_that_are_alike_haadf_is_meant(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
+        for name in names:
+            tif.write(random_array((16, 20)), metadata={"Name": name, "axes": "YX"}, photometric="minisblack")
+    meant = next((name for name in names if name.startswith("HAADF")), names[0])
+    assert f"'{meant}' is used" in read_image(tmp_path / "a.ome.tif").choice
+
+
 @pytest.mark.parametrize("axes", ["TZYX", "ZYX", "TYX", "ZCYX"])
 def test_a_complete_ome_tiff_keeps_its_axes(tmp_path: Path, axes: str) -> None:
     shape = (*range(2, len(axes)), 16, 20)

@@ -1,6 +1,5 @@
 """Pixel sizes in TIFF files: what ImageJ and the programs of microscope makers write, in the file and beside it."""
 
-import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..axes import PlaneAxis, plane_axis
 from ..sidecar import pixel_beside, pixel_size_lines
-from ..units import PixelNm, pixel_nm
+from ..units import PixelNm, number_in, pixel_nm
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -199,7 +198,4 @@ def _number(value: object) -> float | None:
     """A number, or the first of several, or a text that begins with one; None for anything else."""
     if isinstance(value, tuple | list):
         value = value[0] if value else None
-    if isinstance(value, int | float):
-        return float(value)
-    found = re.match(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)", str(value))
-    return float(found[1]) if found else None
+    return float(value) if isinstance(value, int | float) else number_in(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..axes import PlaneAxis, plane_axis
+from ..contents import is_haadf
 from .calibration import imagej_axis
 from .ome_xml import OmeSet, describe_incomplete, parse_ome
 
@@ -164,7 +165,7 @@ def _of_pages(number: int, page: "TiffPage", pages: Sequence[int]) -> Stack:
 def _data(stacks: Sequence[Stack]) -> int:
     """Number of the image that is the data: a picture or preview beside it, with or without a caption, never is."""
     largest = max(int(np.prod(stack.plane_shape)) for stack in stacks)
-    best = max(range(len(stacks)), key=lambda number: _rank(stacks[number], largest))
+    best = max(range(len(stacks)), key=lambda number: (*_rank(stacks[number], largest), is_haadf(stacks[number].name)))
     same = [
         number for number, stack in enumerate(stacks)
         if _uncaptioned(stack, stacks[best]) and _rank(stack, largest)[:-1] == _rank(stacks[best], largest)[:-1]
