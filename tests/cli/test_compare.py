@@ -109,12 +109,12 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(data: list[str],
     command = [sys.executable, "-m", "napari_emssl", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, **pipes) as process:
-        end = time.monotonic() + 90
+        end = time.monotonic() + 300
         while not (folder / "curves.png").exists():
             assert time.monotonic() < end
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "same command" in out

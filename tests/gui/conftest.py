@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from napari_emssl.jobs.worker.target import reference_to
 from napari_emssl.models import recommended
 
 HERE = Path(__file__).parent
+PATIENCE_MS = 300_000
+"""How long a test waits for something to happen: on a busy machine it may be minutes."""
 _DISPLAY = sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 if not all(find_spec(name) for name in ("napari", "qtpy", "pytestqt", "pyqtgraph")):
@@ -27,6 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and item.get_closest_marker("gui") and not _DISPLAY:
             item.add_marker(pytest.mark.skip(reason="no display; run under xvfb-run"))
+
+
+@pytest.fixture
+def qtbot(qtbot, monkeypatch):
+    """A robot that waits long, on whatever machine."""
+    for name in ("waitUntil", "waitSignal"):
+        wait = getattr(qtbot, name)
+        monkeypatch.setattr(qtbot, name, partial(wait, timeout=PATIENCE_MS))
+    return qtbot
 
 
 @pytest.fixture(autouse=True)

@@ -52,9 +52,11 @@ def test_docks_load_nothing_slow():
     assert not loaded & set(SLOW)
 
 
-@pytest.mark.parametrize("dock", ["apply", "finetune", "models", "pretrain", "simulate"])
-def test_docks_load_the_curves_later(dock):
-    code = f"import sys, napari_emssl.gui.{dock}.dock; print('pyqtgraph' in sys.modules)"
+def test_docks_load_the_curves_later():
+    docks = ", ".join(
+        f"napari_emssl.gui.{name}.dock" for name in ("apply", "finetune", "models", "pretrain", "simulate")
+    )
+    code = f"import sys, {docks}; print('pyqtgraph' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "False"
 
@@ -72,7 +74,7 @@ def test_a_closed_dock_is_garbage(make_napari_viewer, no_warm_up, qtbot, name):
         gc.collect()
         return left() is None
 
-    qtbot.waitUntil(collected, timeout=5000)
+    qtbot.waitUntil(collected)
 
 
 def test_stop_answers_at_once_and_hands_over(qtbot, substitute):
@@ -86,10 +88,10 @@ def test_stop_answers_at_once_and_hands_over(qtbot, substitute):
         lambda *r: shown.append(r),
         training=True,
     )
-    qtbot.waitUntil(lambda: bool(panel.plot.curves), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(panel.plot.curves))
     panel.stop_button.click()
     assert panel.message.text.startswith("Stopping")
-    qtbot.waitUntil(lambda: not panel.runner.running, timeout=30_000)
+    qtbot.waitUntil(lambda: not panel.runner.running)
     assert [stopped for _, stopped in shown] == [True]
 
 
@@ -100,7 +102,7 @@ def test_memory_after_many_runs_is_that_after_one(qtbot, monkeypatch):
 
     def run():
         panel.run(lambda: small_jobs.steps(50), lambda model: model, lambda *result: None, training=True)
-        qtbot.waitUntil(lambda: not panel.runner.running, timeout=10_000)
+        qtbot.waitUntil(lambda: not panel.runner.running)
 
     def memory():
         gc.collect()

@@ -129,12 +129,12 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "napari_emssl", "pack", str(tmp_path / "large.npy"), "-o", str(out / "a.pack")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while not (out.is_dir() and any(path.stat().st_size > 10_000 for path in out.iterdir())):
             assert time.monotonic() < end
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "nothing was written" in err
     assert list(out.iterdir()) == []

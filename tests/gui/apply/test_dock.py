@@ -37,7 +37,7 @@ def stack():
 
 def run(qtbot, widget):
     widget.panel.start_button.click()
-    qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=120000)
+    qtbot.waitUntil(lambda: not widget.panel.runner.running)
 
 
 def test_what_is_missing_is_said(qtbot, widget, viewer):
@@ -131,7 +131,7 @@ def test_the_layers_selected_in_the_viewer_are_ticked_first(widget, viewer, stac
 
 def test_what_a_run_takes_is_said_before_it(qtbot, widget, viewer, stack):
     viewer.add_image(stack[0], name="film")
-    qtbot.waitUntil(lambda: "in one piece: about 1 MB while it runs" in said(widget), timeout=60000)
+    qtbot.waitUntil(lambda: "in one piece: about 1 MB while it runs" in said(widget))
     assert widget.plan.text.endswith("The result (1 MB, small) stays in memory.")
     widget.scope.setCurrentIndex(widget.scope.findData("plane"))
     assert said(widget).startswith("1 plane of 24 x 32 px")
@@ -180,10 +180,10 @@ def test_stopped_on_disk_and_gone_on_with(qtbot, widget, viewer, stack, tmp_path
     widget.place.pick("disk")
     widget.place.folder_line.setText(str(tmp_path))
     widget.begin()
-    qtbot.waitUntil(lambda: 0 < widget.panel.bar.value() < 900 and widget.panel.bar.maximum() > 1, timeout=60000)
+    qtbot.waitUntil(lambda: 0 < widget.panel.bar.value() < 900 and widget.panel.bar.maximum() > 1)
     widget.panel.stop()
     assert "Stopping" in widget.panel.message.text
-    qtbot.waitUntil(lambda: "slow film | bright" in viewer.layers, timeout=30000)
+    qtbot.waitUntil(lambda: "slow film | bright" in viewer.layers)
     done = read_progress(tmp_path / "slow-film bright.zarr").done
     assert 0 < done < 6
     assert f"Stopped; {done} plane" in widget.panel.message.text
@@ -199,9 +199,9 @@ def test_a_killed_process_leaves_what_it_wrote(qtbot, widget, viewer, stack, tmp
     widget.place.pick("disk")
     widget.place.folder_line.setText(str(tmp_path))
     widget.begin()
-    qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1 and widget.panel.bar.value() > 0, timeout=60000)
+    qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1 and widget.panel.bar.value() > 0)
     os.kill(worker_pid(widget.panel.runner), signal.SIGKILL)
-    qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=20000)
+    qtbot.waitUntil(lambda: not widget.panel.runner.running)
     assert "killed" in widget.panel.message.text
     assert "planes are already there; the run continues after them" in said(widget)
     run(qtbot, widget)
@@ -211,9 +211,9 @@ def test_a_killed_process_leaves_what_it_wrote(qtbot, widget, viewer, stack, tmp
 def test_stopped_in_memory_hands_over_what_is_done(qtbot, widget, viewer, stack):
     viewer.add_image(stack.reshape(6, 24, 32), name="slow film")
     widget.begin()
-    qtbot.waitUntil(lambda: 0 < widget.panel.bar.value() < 900 and widget.panel.bar.maximum() > 1, timeout=60000)
+    qtbot.waitUntil(lambda: 0 < widget.panel.bar.value() < 900 and widget.panel.bar.maximum() > 1)
     widget.panel.stop()
-    qtbot.waitUntil(lambda: "slow film | bright" in viewer.layers, timeout=30000)
+    qtbot.waitUntil(lambda: "slow film | bright" in viewer.layers)
     done = viewer.layers["slow film | bright"].data.any(axis=(-2, -1))
     assert done.any()
     assert not done.all()
@@ -226,24 +226,24 @@ def test_layers_that_change_while_it_runs(qtbot, widget, viewer, stack, change):
     viewer.add_image(stack[0, 0], name="other")
     widget.image.value = film
     widget.begin()
-    qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1, timeout=60000)
+    qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1)
     if change == "deleted":
         viewer.layers.remove(film)
     elif change == "renamed":
         film.name = "another name"
     else:
         viewer.layers.move(0, 2)
-    qtbot.waitUntil(lambda: "slow film | bright" in viewer.layers, timeout=60000)
+    qtbot.waitUntil(lambda: "slow film | bright" in viewer.layers)
     np.testing.assert_array_equal(viewer.layers["slow film | bright"].data, bright(stack.reshape(6, 24, 32)))
 
 
 def test_a_dock_that_is_closed_ends_its_job(qtbot, widget, viewer, stack):
     viewer.add_image(np.concatenate([stack[0]] * 100), name="slow film")
     widget.begin()
-    qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1, timeout=60000)
+    qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1)
     pid = worker_pid(widget.panel.runner)
     viewer.window.remove_dock_widget(widget)
-    qtbot.waitUntil(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", timeout=20000)
+    qtbot.waitUntil(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
     assert len(viewer.layers) == 1
 
 
@@ -267,17 +267,17 @@ def test_planes_are_computed_when_they_are_looked_at(qtbot, widget, viewer, stac
     assert not lazy.editable
     for at in [(1, 2), (0, 1)]:
         viewer.dims.set_current_step((0, 1), at)
-        qtbot.waitUntil(lambda at=at: np.array_equal(looked_at(viewer, lazy.name), bright(stack[at])), timeout=60000)
+        qtbot.waitUntil(lambda at=at: np.array_equal(looked_at(viewer, lazy.name), bright(stack[at])))
     assert lazy.data.done == 2
     assert "is computed for the plane in view on CPU" in widget.panel.message.text
     np.testing.assert_array_equal(np.asarray(lazy.data), bright(stack))
 
 
 def test_a_lazy_layer_outlives_its_dock_and_ends_with_itself(qtbot, widget, viewer, stack, lazy):
-    qtbot.waitUntil(lambda: looked_at(viewer, lazy.name).any(), timeout=60000)
+    qtbot.waitUntil(lambda: looked_at(viewer, lazy.name).any())
     viewer.window.remove_dock_widget(widget)
     viewer.dims.set_current_step((0, 1), (0, 0))
-    qtbot.waitUntil(lambda: np.array_equal(looked_at(viewer, lazy.name), bright(stack[0, 0])), timeout=60000)
+    qtbot.waitUntil(lambda: np.array_equal(looked_at(viewer, lazy.name), bright(stack[0, 0])))
     planes = lazy.data
     viewer.layers.remove(lazy)
     assert planes.closed
@@ -300,9 +300,9 @@ def test_a_plane_that_cannot_be_looked_at_is_named(qtbot, widget, viewer, stack)
     viewer.dims.set_current_step(0, 1)
     widget.place.pick("lazy")
     widget.begin()
-    qtbot.waitUntil(lambda: "'film', plane [1] could not be computed" in widget.panel.message.text, timeout=60000)
+    qtbot.waitUntil(lambda: "'film', plane [1] could not be computed" in widget.panel.message.text)
     viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: looked_at(viewer, "film | bright").any(), timeout=60000)
+    qtbot.waitUntil(lambda: looked_at(viewer, "film | bright").any())
 
 
 def test_models_of_the_zoo_appear_at_once_and_what_is_picked_stays(widget):

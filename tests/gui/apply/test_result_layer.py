@@ -108,7 +108,7 @@ def test_preview_the_user_deleted_stays_away_until_the_next_run(qtbot, viewer):
     assert len(viewer.layers) == 1
     preview.begin(source)
     preview.show(np.ones((8, 9), np.uint8))
-    qtbot.waitUntil(lambda: "film | preview" in viewer.layers, timeout=5000)  # a turn after the other went
+    qtbot.waitUntil(lambda: "film | preview" in viewer.layers)  # a turn after the other went
 
 
 def test_preview_of_another_size_is_left_out(viewer):

@@ -43,12 +43,12 @@ def ready(viewer, stack, no_torch):
     return widget
 
 
-def wait_for_end(qtbot, widget, seconds=60):
-    qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=seconds * 1000)
+def wait_for_end(qtbot, widget):
+    qtbot.waitUntil(lambda: not widget.panel.runner.running)
 
 
 def wait_for_preview(qtbot, viewer):
-    qtbot.waitUntil(lambda: "film | preview" in viewer.layers, timeout=90000)
+    qtbot.waitUntil(lambda: "film | preview" in viewer.layers)
 
 
 def pid_of(widget):
@@ -110,7 +110,7 @@ def test_preview_follows_the_slider(qtbot, ready, viewer, stack):
         mean = round(float(stack[0][plane].mean()))
         qtbot.waitUntil(
             lambda mean=mean: "film | preview" in viewer.layers
-            and (np.asarray(viewer.layers["film | preview"].data) == mean).all(), timeout=90000,
+            and (np.asarray(viewer.layers["film | preview"].data) == mean).all(),
         )  # fmt: skip
     ready.panel.stop()
     wait_for_end(qtbot, ready)
@@ -145,7 +145,7 @@ def test_a_killed_child_leaves_viewer_and_dock_alive(qtbot, ready, viewer):
     assert ready.panel.start_button.isEnabled()
     assert "film | painting" in viewer.layers
     ready.begin()
-    qtbot.waitUntil(lambda: "loss loss" in ready.panel.plot.curves, timeout=90000)
+    qtbot.waitUntil(lambda: "loss loss" in ready.panel.plot.curves)
     ready.panel.stop()
     wait_for_end(qtbot, ready)
 
@@ -161,7 +161,7 @@ def test_a_crash_in_the_job_is_said(qtbot, ready, substitute):
 def test_a_training_that_died_is_resumed_from_its_autosave(qtbot, ready, viewer, substitute, home):
     substitute(finetune=small_jobs.resumable)
     ready.begin()
-    qtbot.waitUntil(lambda: "loss loss" in ready.panel.plot.curves, timeout=90000)
+    qtbot.waitUntil(lambda: "loss loss" in ready.panel.plot.curves)
     psutil.Process(pid_of(ready)).kill()
     wait_for_end(qtbot, ready)
     assert "The last autosave is at" in ready.panel.message.text
@@ -202,7 +202,7 @@ def test_closing_the_dock_ends_the_child(qtbot, ready, viewer):
     wait_for_preview(qtbot, viewer)
     pid = pid_of(ready)
     viewer.window.remove_dock_widget(ready)
-    qtbot.waitUntil(lambda: gone(pid), timeout=30000)
+    qtbot.waitUntil(lambda: gone(pid))
 
 
 def test_closing_the_viewer_ends_the_child(qtbot, ready, viewer):
@@ -210,7 +210,7 @@ def test_closing_the_viewer_ends_the_child(qtbot, ready, viewer):
     wait_for_preview(qtbot, viewer)
     pid = pid_of(ready)
     viewer.close()
-    qtbot.waitUntil(lambda: gone(pid), timeout=30000)
+    qtbot.waitUntil(lambda: gone(pid))
 
 
 def test_settings_on_screen_are_the_settings_of_the_job(ready):
@@ -233,7 +233,7 @@ def test_name_is_never_taken_twice(qtbot, ready):
     assert ready.trained.name == "taken-2"
 
 
-def test_event_loop_is_not_held_while_it_runs(qtbot, ready, viewer, record_property):
+def test_events_do_not_hold_the_window_longer_and_longer(qtbot, ready, viewer):
     ready.begin()
     wait_for_preview(qtbot, viewer)
     held, inner = [], ready.panel._on_event
@@ -245,11 +245,11 @@ def test_event_loop_is_not_held_while_it_runs(qtbot, ready, viewer, record_prope
 
     ready.panel.runner.event.disconnect()
     ready.panel.runner.event.connect(timed)
-    qtbot.waitUntil(lambda: len(held) > 60, timeout=90000)
+    qtbot.waitUntil(lambda: len(held) > 60)
     ready.panel.stop()
     wait_for_end(qtbot, ready)
-    record_property("longest_ms", max(held) * 1000)
-    assert sorted(held)[len(held) // 2] < 0.05
+    first, last = (sorted(part)[len(part) // 2] for part in (held[:20], held[-20:]))
+    assert last < 5 * first, "processor time of this thread for an event, the median of 20"
 
 
 def test_a_dock_in_a_viewer_fine_tunes_and_applies(qtbot, viewer, stack):
@@ -263,11 +263,11 @@ def test_a_dock_in_a_viewer_fine_tunes_and_applies(qtbot, viewer, stack):
     for name, value in {"steps": 3, "batch_size": 2, "patch": 32, "generator": "unet-2-44"}.items():
         widget.page.advanced.rows[name].set(value)
     widget.begin()
-    wait_for_end(qtbot, widget, 300)
+    wait_for_end(qtbot, widget)
     assert widget.trained is not None, widget.panel.message.text
     assert "Runs on" in widget.panel.notes.text
     widget.apply_button.click()
-    wait_for_end(qtbot, widget, 300)
+    wait_for_end(qtbot, widget)
     result = viewer.layers[f"film | {widget.trained.name}"]
     assert isinstance(result, Labels)
     assert (result.data.shape, result.units) == (images.shape, viewer.layers["film"].units)

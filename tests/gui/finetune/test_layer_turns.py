@@ -52,16 +52,16 @@ def test_training_applying_and_clearing_again_and_again(qtbot, shown, substitute
     turns = OneTurn(viewer)
     for number in range(rounds):
         viewer.add_image(film, name="film")
-        qtbot.waitUntil(lambda: dock.page.image.value is not None, timeout=5000)
+        qtbot.waitUntil(lambda: dock.page.image.value is not None)
         dock.page.add_painting()
         dock.page.painting.value.data[0, :20, :20] = 1
         dock.begin()
-        qtbot.waitUntil(lambda: "film | preview" in viewer.layers, timeout=90000)
+        qtbot.waitUntil(lambda: "film | preview" in viewer.layers)
         dock.panel.stop()
-        qtbot.waitUntil(lambda: not dock.panel.runner.running, timeout=60000)
+        qtbot.waitUntil(lambda: not dock.panel.runner.running)
         dock.apply()
-        qtbot.waitUntil(lambda: any("model" in str(layer.metadata) for layer in viewer.layers), timeout=60000)
-        qtbot.waitUntil(lambda: not dock.panel.runner.running, timeout=60000)
+        qtbot.waitUntil(lambda: any("model" in str(layer.metadata) for layer in viewer.layers))
+        qtbot.waitUntil(lambda: not dock.panel.runner.running)
         viewer.layers.clear()
         qtbot.wait(50)  # a user needs longer to open the next image
         assert turns.came >= 3 * (number + 1)
@@ -90,7 +90,7 @@ def test_a_preview_that_was_removed_comes_back_a_turn_later_and_not_after_the_en
     for number in (2, 3):
         preview.show(number * answer)
     assert len(shown.layers) == 1
-    qtbot.waitUntil(lambda: len(shown.layers) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(shown.layers) == 2)
     assert (shown.layers["film | preview"].data == 3).all(), "only the newest one"
     preview.begin(snapshot_of(image))
     preview.show(answer)

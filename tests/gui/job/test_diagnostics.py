@@ -36,7 +36,7 @@ def panel(qtbot, monkeypatch):
 
 def run(qtbot, panel, make_job):
     panel.run(make_job, lambda result: result, lambda *result: None)
-    qtbot.waitUntil(lambda: not panel.runner.running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.runner.running)
 
 
 def copied():

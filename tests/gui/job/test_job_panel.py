@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import small_jobs
+from at_rest import at_rest
 from napari.components import ViewerModel
 
 from napari_emssl.errors import UserError
@@ -30,7 +31,7 @@ def start(panel, shown, make_job, finish=lambda result: result):
 
 
 def wait_for_end(qtbot, panel):
-    qtbot.waitUntil(lambda: not panel.runner.running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.runner.running)
 
 
 def test_a_job_runs_to_its_end(qtbot, panel, shown):
@@ -75,7 +76,7 @@ def test_stop_before_the_job_exists(qtbot, panel, shown):
     gate = threading.Event()
 
     def slow():
-        gate.wait(5)
+        gate.wait(300)
         return small_jobs.steps(3000)
 
     start(panel, shown, slow)
@@ -89,10 +90,7 @@ def test_pause_and_resume(qtbot, panel, shown):
     start(panel, shown, lambda: small_jobs.steps(3000))
     qtbot.waitUntil(lambda: "loss loss" in panel.plot.curves)
     panel.pause_button.click()
-    qtbot.wait(150)
-    done = len(panel.plot.curves["loss loss"].values)
-    qtbot.wait(200)
-    assert len(panel.plot.curves["loss loss"].values) == done
+    done = at_rest(qtbot, lambda: len(panel.plot.curves["loss loss"].values))
     assert panel.pause_button.text() == "Resume"
     panel.pause_button.click()
     qtbot.waitUntil(lambda: len(panel.plot.curves["loss loss"].values) > done)

@@ -73,7 +73,7 @@ def test_points_are_drawn_soon_and_together(plot, qtbot, monkeypatch):
         plot.add(step, {"loss": 1.0}, {})
     line = plot.curves["loss loss"].line
     assert line.getOriginalDataset()[0] is None
-    qtbot.waitUntil(lambda: line.getOriginalDataset()[0] is not None, timeout=2000)
+    qtbot.waitUntil(lambda: line.getOriginalDataset()[0] is not None)
     assert len(line.getOriginalDataset()[0]) == 2000
     qtbot.wait(50)
     assert len(drawn) == 1

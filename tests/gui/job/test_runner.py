@@ -53,13 +53,13 @@ def test_a_job_nobody_listens_to_is_ended(qtbot):
         jobs.append(client.run(child_jobs.deaf))
         return jobs[0]
 
-    with qtbot.waitSignal(runner.event, timeout=20_000):
+    with qtbot.waitSignal(runner.event):
         runner.run(make_job)
     control = runner.control
     del runner
     gc.collect()
     assert control.closed
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 300
     while psutil.pid_exists(jobs[0].pid) and psutil.Process(jobs[0].pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -74,7 +74,7 @@ def test_a_runner_that_is_closed_before_its_job_is_made_runs_none(qtbot):
         assert made.wait(10)
         return client.run(child_jobs.count, 100_000)
 
-    with qtbot.waitSignal(runner.ended, timeout=20_000):
+    with qtbot.waitSignal(runner.ended):
         runner.run(make_job)
         runner.close()
         assert runner.control.closed

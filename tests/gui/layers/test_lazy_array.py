@@ -27,7 +27,7 @@ class Source:
         self.go.set()
 
     def __call__(self, index):
-        self.go.wait(60)
+        self.go.wait(300)
         self.done.append(index)
         if index == (2, 3):
             raise ValueError("no such plane")
@@ -44,7 +44,7 @@ def lazy(source, **more):
 
 
 def until(condition):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 300
     while not condition() and time.monotonic() < end:
         pause(0.005)
     assert condition()

@@ -30,7 +30,7 @@ def widget(qtbot, viewer):
 
 def opened(qtbot, viewer):
     widget = viewer.window.add_plugin_dock_widget("napari-emssl", MODELS)[1]
-    qtbot.waitUntil(lambda: bool(widget.table.shown) and not widget.reader.running, timeout=10000)
+    qtbot.waitUntil(lambda: bool(widget.table.shown) and not widget.reader.running)
     return widget
 
 
@@ -45,11 +45,11 @@ def choose(widget, name):
 
 
 def wait_for_end(qtbot, widget):
-    qtbot.waitUntil(lambda: not widget.panel.runner.running and not widget.reader.running, timeout=20000)
+    qtbot.waitUntil(lambda: not widget.panel.runner.running and not widget.reader.running)
 
 
 def wait_for(qtbot, widget, name):
-    qtbot.waitUntil(lambda: name in names(widget), timeout=10000)
+    qtbot.waitUntil(lambda: name in names(widget))
 
 
 def answer(button, seen):
@@ -146,7 +146,7 @@ def test_the_list_follows_the_folder_and_what_is_chosen_stays(qtbot, widget):
     assert widget.row.name == "unet-3-176"
     choose(widget, "a")
     remove_model("a")
-    qtbot.waitUntil(lambda: "a" not in names(widget), timeout=10000)
+    qtbot.waitUntil(lambda: "a" not in names(widget))
     assert widget.row is not None
 
 
@@ -165,7 +165,7 @@ def test_rename(qtbot, widget, monkeypatch):
     assert {"old", "taken"} <= set(names(widget)), "cancelled"
     widget.buttons["rename"].click()
     wait_for_end(qtbot, widget)
-    qtbot.waitUntil(lambda: widget.row.name == "new", timeout=10000)
+    qtbot.waitUntil(lambda: widget.row.name == "new")
     assert read_card(own_folder() / "new.safetensors").name == "new"
     assert "old" not in names(widget)
 
@@ -182,7 +182,7 @@ def test_delete_asks(qtbot, widget):
     answer(QMessageBox.StandardButton.Yes, seen)
     widget.buttons["delete"].click()
     wait_for_end(qtbot, widget)
-    qtbot.waitUntil(lambda: "mine" not in names(widget), timeout=10000)
+    qtbot.waitUntil(lambda: "mine" not in names(widget))
     assert not (own_folder() / "mine.safetensors").exists()
 
 
@@ -208,7 +208,7 @@ def test_import(qtbot, widget, tmp_path, monkeypatch):
         monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(good)], ""))
         widget.import_button.click()
         wait_for_end(qtbot, widget)
-        qtbot.waitUntil(lambda name=expected: widget.row.name == name, timeout=10000)
+        qtbot.waitUntil(lambda name=expected: widget.row.name == name)
     assert "Imported 'from a friend-2'" in widget.panel.message.text
     assert widget.tabs.isTabEnabled(1), "the curves that lay beside the file came with it"
     wrong = tmp_path / "wrong.safetensors"
@@ -279,7 +279,7 @@ def test_download(qtbot, viewer, home, serve, tmp_path):
     widget.buttons["download"].click()
     wait_for_end(qtbot, widget)
     assert (own_folder() / "theirs.safetensors").read_bytes() == path.read_bytes()
-    qtbot.waitUntil(lambda: widget.row is not None and widget.row.origin == "own", timeout=10000)
+    qtbot.waitUntil(lambda: widget.row is not None and widget.row.origin == "own")
     assert names(widget).count("theirs") == 1
     assert "Downloaded 'theirs'" in widget.panel.message.text
 
@@ -312,7 +312,7 @@ def test_a_download_can_be_stopped_and_ends_with_its_dock(qtbot, viewer, home, s
     wait_for(qtbot, widget, "theirs")
     choose(widget, "theirs")
     widget.buttons["download"].click()
-    qtbot.waitUntil(lambda: 0 < widget.panel.bar.value() < widget.panel.bar.maximum(), timeout=10000)
+    qtbot.waitUntil(lambda: 0 < widget.panel.bar.value() < widget.panel.bar.maximum())
     assert widget.panel.stop_button.isVisibleTo(widget)
     assert not widget.buttons["download"].isEnabled()
     if end == "stop":
@@ -321,14 +321,14 @@ def test_a_download_can_be_stopped_and_ends_with_its_dock(qtbot, viewer, home, s
         assert "Nothing was kept" in widget.panel.message.text
     else:
         viewer.window.remove_dock_widget(widget)
-    qtbot.waitUntil(lambda: list(own_folder().iterdir()) == [], timeout=10000)
+    qtbot.waitUntil(lambda: list(own_folder().iterdir()) == [])
 
 
 def test_a_registry_that_cannot_be_read_is_said(qtbot, viewer, home):
     (home / "registries").mkdir(parents=True)
     (home / "registries" / "lab.json").write_text("{", "utf-8")
     widget = opened(qtbot, viewer)
-    qtbot.waitUntil(lambda: "is not a JSON document" in widget.panel.message.text, timeout=10000)
+    qtbot.waitUntil(lambda: "is not a JSON document" in widget.panel.message.text)
     assert "unet-4-200" in names(widget)
 
 

@@ -30,10 +30,10 @@ def views(qtbot, monkeypatch):
     zoo.ask(registries=True)
     for _ in range(5):
         zoo.ask()
-    qtbot.waitUntil(lambda: not zoo.running, timeout=10000)
+    qtbot.waitUntil(lambda: not zoo.running)
     assert len(asked) == 1
     zoo.ask()
-    qtbot.waitUntil(lambda: not zoo.running, timeout=10000)
+    qtbot.waitUntil(lambda: not zoo.running)
     assert len(asked) == 1
     zoo.close()
     return found
@@ -51,9 +51,9 @@ def test_a_slow_registry_does_not_hold_back_the_own_models(qtbot, monkeypatch):
     zoo, found = ZooReader(), []
     zoo.read.connect(found.append)
     zoo.ask(registries=True)
-    qtbot.waitUntil(lambda: bool(found), timeout=10000)
+    qtbot.waitUntil(lambda: bool(found))
     assert zoo.running
     assert remote(found[0]) == []
     go.set()
-    qtbot.waitUntil(lambda: not zoo.running, timeout=10000)
+    qtbot.waitUntil(lambda: not zoo.running)
     assert remote(found[-1]) == ["far"]

@@ -44,7 +44,7 @@ def widget(viewer):
 
 
 def settle(qtbot, widget):
-    qtbot.waitUntil(lambda: not widget.measurer.busy and not widget._redraw.isActive(), timeout=30000)
+    qtbot.waitUntil(lambda: not widget.measurer.busy and not widget._redraw.isActive())
 
 
 def measure(qtbot, widget):
@@ -296,7 +296,7 @@ def test_the_newest_request_wins(qtbot, widget, viewer, mask):
     viewer.add_labels(np.stack([mask] * 6), name="film")
     widget.scope.setCurrentIndex(1)
     widget.measure_button.click()
-    qtbot.waitUntil(lambda: bool(widget._tables), timeout=30000)
+    qtbot.waitUntil(lambda: bool(widget._tables))
     widget.form_of_settings.split.setValue(0)
     settle(qtbot, widget)
     assert len(widget.table) == 18

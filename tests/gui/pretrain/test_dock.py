@@ -6,6 +6,7 @@ import psutil
 import pytest
 import small_jobs
 import tifffile
+from at_rest import at_rest
 from qtpy.QtWidgets import QFileDialog
 from workers import worker_pid
 
@@ -43,7 +44,7 @@ def opened(viewer):
 
 
 def wait_for_picture(qtbot, widget):
-    qtbot.waitUntil(lambda: bool(widget.pictures.pictures), timeout=60000)
+    qtbot.waitUntil(lambda: bool(widget.pictures.pictures))
 
 
 def stop(qtbot, widget):
@@ -51,8 +52,8 @@ def stop(qtbot, widget):
     wait_for_end(qtbot, widget)
 
 
-def wait_for_end(qtbot, widget, seconds=60):
-    qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=1000 * seconds)
+def wait_for_end(qtbot, widget):
+    qtbot.waitUntil(lambda: not widget.panel.runner.running)
 
 
 def pid_of(widget):
@@ -96,7 +97,7 @@ def test_stop_puts_the_generator_into_the_zoo_and_into_every_list(qtbot, widget,
     wait_for_picture(qtbot, widget)
     assert list(widget.pictures.pictures) == ["corrupted", "restored", "clean"]
     assert "from unet-4-200, 1 sources, last planes [30], parts" in widget.panel.message.text
-    qtbot.waitUntil(lambda: "loss validation l1" in widget.panel.plot.curves, timeout=20000)
+    qtbot.waitUntil(lambda: "loss validation l1" in widget.panel.plot.curves)
     assert {"loss discriminator", "loss adversarial", "loss l1"} <= set(widget.panel.plot.curves)
     stop(qtbot, widget)
     assert "more time" not in widget.panel.message.text
@@ -104,8 +105,8 @@ def test_stop_puts_the_generator_into_the_zoo_and_into_every_list(qtbot, widget,
     card = read_card(own_folder() / "my microscope.safetensors")
     assert (card.task, card.licence) == ("reconstruct", "CC0")
     assert "my microscope" in [widget.start.itemData(row) for row in range(widget.start.count())]
-    qtbot.waitUntil(lambda: "my microscope" in [row.name for row in models.table.shown], timeout=10000)
-    qtbot.waitUntil(lambda: bool(kept_curves("my microscope")), timeout=10000)
+    qtbot.waitUntil(lambda: "my microscope" in [row.name for row in models.table.shown])
+    qtbot.waitUntil(lambda: bool(kept_curves("my microscope")))
     widget.finetune_button.click()
     assert open_dock(viewer, FINETUNE).start.picked() == "my microscope"
 
@@ -121,7 +122,7 @@ def test_several_layers_of_every_kind_at_once(qtbot, viewer, stack):
     widget = opened(viewer)
     widget.sources.layers.pick(list(viewer.layers))
     widget.begin()
-    qtbot.waitUntil(lambda: "4 sources" in widget.panel.message.text, timeout=60000)
+    qtbot.waitUntil(lambda: "4 sources" in widget.panel.message.text)
     assert "last planes [30, 30, 30, 30]" in widget.panel.message.text
     stop(qtbot, widget)
 
@@ -147,7 +148,7 @@ def test_folder_and_files(qtbot, widget, tmp_path, monkeypatch):
     assert widget.settings().hold_out == "images"
     assert widget.name.text().startswith(tmp_path.name[:4].replace("_", "-"))
     widget.begin()
-    qtbot.waitUntil(lambda: "1 sources" in widget.panel.message.text, timeout=60000)
+    qtbot.waitUntil(lambda: "1 sources" in widget.panel.message.text)
     assert "images." in widget.panel.message.text
     stop(qtbot, widget)
     files = [str(path) for path in sorted(tmp_path.glob("*.tif"))]
@@ -156,7 +157,7 @@ def test_folder_and_files(qtbot, widget, tmp_path, monkeypatch):
     widget.sources.button.click()
     assert widget.sources.line.text() == "3 files"
     widget.begin()
-    qtbot.waitUntil(lambda: "3 sources" in widget.panel.message.text, timeout=60000)
+    qtbot.waitUntil(lambda: "3 sources" in widget.panel.message.text)
     assert "parts." in widget.panel.message.text
     stop(qtbot, widget)
 
@@ -192,12 +193,9 @@ def test_pause_and_resume(qtbot, widget):
     widget.begin()
     wait_for_picture(qtbot, widget)
     widget.panel.pause_button.click()
-    qtbot.wait(200)
-    done = widget.panel.record.rows[-1].step
-    qtbot.wait(200)
-    assert widget.panel.record.rows[-1].step == done
+    done = at_rest(qtbot, lambda: widget.panel.record.rows[-1].step)
     widget.panel.pause_button.click()
-    qtbot.waitUntil(lambda: widget.panel.record.rows[-1].step > done, timeout=10000)
+    qtbot.waitUntil(lambda: widget.panel.record.rows[-1].step > done)
     stop(qtbot, widget)
 
 
@@ -209,7 +207,7 @@ def test_layers_may_be_deleted_renamed_and_edited_while_it_runs(qtbot, widget, v
     viewer.layers.clear()
     viewer.add_image(np.zeros((30, 30)), name="other")
     before = widget.panel.record.rows[-1].step
-    qtbot.waitUntil(lambda: widget.panel.record.rows[-1].step > before + 3, timeout=10000)
+    qtbot.waitUntil(lambda: widget.panel.record.rows[-1].step > before + 3)
     stop(qtbot, widget)
     assert widget.trained is not None
 
@@ -224,7 +222,7 @@ def test_a_killed_child_is_said_and_its_autosave_resumed(qtbot, widget):
     assert widget.resume_button.isVisibleTo(widget)
     name = widget.name.text()
     widget.resume_button.click()
-    qtbot.waitUntil(lambda: "resumed" in widget.panel.message.text, timeout=60000)
+    qtbot.waitUntil(lambda: "resumed" in widget.panel.message.text)
     assert not widget.resume_button.isVisibleTo(widget)
     autosave = widget._latest[1].autosave
     stop(qtbot, widget)
@@ -237,7 +235,7 @@ def test_closing_the_dock_ends_the_child(qtbot, widget, viewer):
     wait_for_picture(qtbot, widget)
     pid = pid_of(widget)
     viewer.window.remove_dock_widget(widget)
-    qtbot.waitUntil(lambda: gone(pid), timeout=30000)
+    qtbot.waitUntil(lambda: gone(pid))
 
 
 def test_closing_the_viewer_ends_the_child(qtbot, widget, viewer):
@@ -245,12 +243,12 @@ def test_closing_the_viewer_ends_the_child(qtbot, widget, viewer):
     wait_for_picture(qtbot, widget)
     pid = pid_of(widget)
     viewer.close()
-    qtbot.waitUntil(lambda: gone(pid), timeout=30000)
+    qtbot.waitUntil(lambda: gone(pid))
 
 
 def test_the_models_dock_opens_it_with_a_start(qtbot, viewer):
     models = open_dock(viewer, MODELS)
-    qtbot.waitUntil(lambda: bool(models.table.shown), timeout=10000)
+    qtbot.waitUntil(lambda: bool(models.table.shown))
     row = next(row for row in models.table.shown if row.name == "unet-2-116")
     models.table.choose(*row.key)
     models.buttons["adapt"].click()
@@ -276,7 +274,7 @@ def test_a_dock_in_a_viewer_goes_on_from_a_generator(qtbot, viewer, substitute):
     for name, value in {"steps": 2, "batch_size": 2, "patch": 64, "discriminator_width": 4}.items():
         widget.advanced.rows[name].set(value)
     widget.begin()
-    wait_for_end(qtbot, widget, 300)
+    wait_for_end(qtbot, widget)
     assert widget.trained is not None, widget.panel.message.text
     assert [stage.start for stage in widget.trained.card.history] == [None, "unet-2-44"]
     assert "Runs on" in widget.panel.notes.text

@@ -26,8 +26,8 @@ def dock(viewer, no_warm_up):
     return dock
 
 
-def wait_for_end(qtbot, dock, seconds=120):
-    qtbot.waitUntil(lambda: not dock.panel.runner.running, timeout=seconds * 1000)
+def wait_for_end(qtbot, dock):
+    qtbot.waitUntil(lambda: not dock.panel.runner.running)
 
 
 def simulate(qtbot, dock):
@@ -80,13 +80,13 @@ def test_stacks_are_taught_to_the_fine_tune_dock(qtbot, dock, viewer):
     dock.lesson.setCurrentIndex(3)
     dock.teach_button.click()
     assert (page.chosen_task, page.table.layers) == ("super-resolve", [(image, viewer.layers["Au | 2x finer grid"])])
-    qtbot.waitUntil(lambda: "results on that grid" in page.table.message.text, timeout=20000)
+    qtbot.waitUntil(lambda: "results on that grid" in page.table.message.text)
     assert pair_of("super-resolve", *page.table.rows[0].layers).separate
     viewer.layers.remove("Au | 2x finer grid")
     dock.teach_button.click()
     assert "are gone" in dock.panel.message.text
     viewer.layers.clear()
-    qtbot.waitUntil(lambda: not dock.teaching.isVisibleTo(dock), timeout=5000)
+    qtbot.waitUntil(lambda: not dock.teaching.isVisibleTo(dock))
 
 
 def test_pixel_sizes_that_differ_leave_the_layers_without(qtbot, dock, viewer):
@@ -99,7 +99,7 @@ def test_pixel_sizes_that_differ_leave_the_layers_without(qtbot, dock, viewer):
 def test_stop_keeps_what_is_done(qtbot, dock, viewer):
     dock.options.rows["count"].set(2000)
     dock.panel.start_button.click()
-    qtbot.waitUntil(lambda: dock.panel.bar.maximum() > 0 and dock.panel.bar.value() > 0, timeout=60000)
+    qtbot.waitUntil(lambda: dock.panel.bar.maximum() > 0 and dock.panel.bar.value() > 0)
     dock.panel.stop()
     wait_for_end(qtbot, dock)
     count = len(viewer.layers["Au | simulated"].data)
@@ -183,12 +183,10 @@ def test_a_crystal_from_a_file_goes_by_its_name(qtbot, dock, tmp_path):
 def test_closing_the_dock_ends_the_child(qtbot, dock, viewer):
     dock.options.rows["count"].set(2000)
     dock.begin()
-    qtbot.waitUntil(lambda: dock.panel.bar.maximum() > 0, timeout=60000)
+    qtbot.waitUntil(lambda: dock.panel.bar.maximum() > 0)
     pid = worker_pid(dock.panel.runner)
     viewer.window.remove_dock_widget(dock)
-    qtbot.waitUntil(
-        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, timeout=30000
-    )
+    qtbot.waitUntil(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_simulated_crystal_teaches_a_model_that_is_applied(qtbot, dock, viewer):
@@ -200,12 +198,12 @@ def test_a_simulated_crystal_teaches_a_model_that_is_applied(qtbot, dock, viewer
     for name, value in {"steps": 3, "batch_size": 2, "patch": 32, "generator": "unet-2-44"}.items():
         tune.page.advanced.rows[name].set(value)
     tune.begin()
-    wait_for_end(qtbot, tune, 300)
+    wait_for_end(qtbot, tune)
     assert tune.trained is not None, tune.panel.message.text
     assert tune.trained.card.task == "denoise"
     tune.apply_button.click()
-    wait_for_end(qtbot, tune, 300)
-    qtbot.waitUntil(lambda: f"Au | simulated | {tune.trained.name}" in viewer.layers, timeout=20000)
+    wait_for_end(qtbot, tune)
+    qtbot.waitUntil(lambda: f"Au | simulated | {tune.trained.name}" in viewer.layers)
     result = viewer.layers[f"Au | simulated | {tune.trained.name}"]
     assert isinstance(result, Image)
     assert (result.data.shape, result.units) == ((3, 64, 64), viewer.layers["Au | simulated"].units)

@@ -265,7 +265,7 @@ def test_every_change_of_a_field_is_announced(qtbot):
         seed=1, steps=2, warm_rate=0.5, validation=0.1, augment=False, zero="background", generator="unet-2-44"
     )
     for name, row in form.rows.items():
-        with qtbot.waitSignal(form.changed, timeout=1000):
+        with qtbot.waitSignal(form.changed):
             row.set(getattr(other, name))
 
 

@@ -34,15 +34,15 @@ def picker(qtbot):
 def test_models_come_and_go_with_their_files(qtbot, picker):
     assert names(picker) == []
     add_model(small_jobs.model("a"))
-    qtbot.waitUntil(lambda: names(picker) == ["a"], timeout=5000)
+    qtbot.waitUntil(lambda: names(picker) == ["a"])
     picker.pick("a")
     add_model(small_jobs.model("b"))
-    qtbot.waitUntil(lambda: sorted(names(picker)) == ["a", "b"], timeout=5000)
+    qtbot.waitUntil(lambda: sorted(names(picker)) == ["a", "b"])
     assert picker.picked() == "a", "what is picked stays"
     rename_model("b", "c")
-    qtbot.waitUntil(lambda: sorted(names(picker)) == ["a", "c"], timeout=5000)
+    qtbot.waitUntil(lambda: sorted(names(picker)) == ["a", "c"])
     remove_model("a")
-    qtbot.waitUntil(lambda: names(picker) == ["c"], timeout=5000)
+    qtbot.waitUntil(lambda: names(picker) == ["c"])
     assert picker.picked() != "a"
 
 
@@ -51,7 +51,7 @@ def test_many_changes_at_once_are_read_once(qtbot, picker, monkeypatch):
     monkeypatch.setattr(picker, "refresh", lambda: reads.append(1))
     for number in range(5):
         add_model(small_jobs.model(f"m{number}"))
-    qtbot.waitUntil(lambda: bool(reads), timeout=5000)
+    qtbot.waitUntil(lambda: bool(reads))
     qtbot.wait(400)
     assert len(reads) == 1
 
@@ -61,7 +61,7 @@ def test_an_open_list_does_not_move_and_opening_reads_anew(qtbot, picker, home):
     picker.show()
     picker.showPopup()
     assert names(picker) == ["a"]
-    with qtbot.waitSignal(picker._watch.changed, timeout=5000):
+    with qtbot.waitSignal(picker._watch.changed):
         add_model(small_jobs.model("b"))
     assert names(picker) == ["a"]
     picker.hidePopup()
@@ -77,7 +77,7 @@ def test_a_folder_that_was_taken_away_is_watched_again(qtbot, picker, home):
     picker.showPopup()
     picker.hidePopup()
     add_model(small_jobs.model("a"))
-    qtbot.waitUntil(lambda: names(picker) == ["a"], timeout=5000)
+    qtbot.waitUntil(lambda: names(picker) == ["a"])
 
 
 def test_a_folder_that_cannot_be_made_does_not_stop_the_dock(qtbot, home):
@@ -97,7 +97,7 @@ def test_a_model_imported_in_the_terminal_appears_in_the_open_docks(qtbot, viewe
     picked = pickers[0].picked()
     subprocess.run([sys.executable, "-m", "napari_emssl", "models", "import", str(path)], check=True, timeout=60)
     for picker in pickers:
-        qtbot.waitUntil(lambda picker=picker: "from the terminal" in names(picker), timeout=5000)
+        qtbot.waitUntil(lambda picker=picker: "from the terminal" in names(picker))
     assert pickers[0].picked() == picked
 
 

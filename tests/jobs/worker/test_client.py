@@ -40,7 +40,7 @@ def temporary_folder(tmp_path, monkeypatch):
     assert eventually(lambda: not list(folder.iterdir())), f"left behind: {list(folder.iterdir())}"
 
 
-def eventually(condition, seconds=10.0):
+def eventually(condition, seconds=300.0):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -518,7 +518,7 @@ except KeyboardInterrupt:
     time.sleep(0.3)
     os.kill(pid, signal.SIGINT)  # as if the terminal had reached it
     parent.send_signal(signal.SIGINT)
-    assert parent.communicate(timeout=60)[0].strip() == b"Finished"
+    assert parent.communicate(timeout=300)[0].strip() == b"Finished"
     assert parent.returncode == 0
 
 

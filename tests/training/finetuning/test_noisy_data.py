@@ -10,15 +10,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_emssl import worker_jobs
-from napari_emssl.data.images.image import Image
 from napari_emssl.data.images.intensity_scaling import IntensityScaling
 from napari_emssl.data.images.writers import write_image
 from napari_emssl.errors import UserError
 from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.events import Finished, Notice, Progress, Started
 from napari_emssl.jobs.settings import FinetuneSettings
-from napari_emssl.jobs.worker import client
 from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import Model, NetworkSpec, read_model, save_model
 from napari_emssl.models.objectives import NoisyTargetObjective
@@ -269,13 +266,3 @@ def test_a_run_stopped_after_three_events_hands_over_a_model() -> None:
     assert isinstance(last, Finished)
     assert last.stopped
     assert apply(last.result, noisy).shape == noisy.shape
-
-
-def test_it_runs_in_a_process_of_its_own() -> None:
-    noisy, _ = stack(3)
-    job = client.run(
-        worker_jobs.finetune, [Image("film", noisy, (3,), 0.5)], None, settings(steps=2), "scratch", name="mine"
-    )
-    model = job.result()
-    assert (model.name, model.card.task) == ("mine", "denoise")
-    assert model.card.pixel_size_nm == (0.5, 0.5)

@@ -1,11 +1,6 @@
 """The GAN stage on small images: it learns, is reproducible, resumes bit for bit, and ends in an honest card."""
 
 import json
-import os
-import shlex
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -219,27 +214,3 @@ def test_an_hrnet_can_be_pretrained() -> None:
 def test_no_image_is_answered_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         list(pretrain([tmp_path], small()))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_of_a_terminal_reaches_reading_processes_and_still_saves_the_model(tmp_path: Path) -> None:
-    output, log = tmp_path / "gen.safetensors", tmp_path / "log"
-    words = "--workers 1 --steps 100000 --width 2 --patch 64 --batch-size 2 --discriminator-width 4 --device cpu"
-    command = ["pretrain", str(tree(tmp_path)), "-o", str(output), "--log", str(log), *shlex.split(words)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "napari_emssl", *command],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-    ) as process:
-        end = time.monotonic() + 120
-        while not (log.exists() and log.read_text().count("\n") > 3):
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert output.exists()
-    assert "Traceback" not in err
-    assert "terminate called" not in err

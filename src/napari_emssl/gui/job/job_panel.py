@@ -24,6 +24,7 @@ from ..widgets.message import MessageLabel
 from ..widgets.theme import theme_colours
 from .curve_record import CurveRecord
 from .diagnostics import copy_diagnostics
+from .flag_words import with_titles
 from .job_log import JobLog
 from .runner import Runner
 
@@ -203,13 +204,13 @@ class JobPanel(QWidget):
 
     def say(self, text: str, trouble: bool = False) -> None:
         """Show a sentence, for trouble with a button for a report; warnings of the run stay below it."""
-        self.message.show_text(text, trouble)
+        self.message.show_text(with_titles(text), trouble)
         self.diagnostics_button.setVisible(trouble)
 
     def note(self, *lines: str) -> None:
         """Show lines that stay for the whole run, such as the device; none clears them."""
         self._notes = lines
-        self.notes.show_text("\n".join(lines))
+        self.notes.show_text(with_titles("\n".join(lines)))
 
     def show_error(self, error: BaseException) -> None:
         """Show an error in the panel and as a notification of napari."""
@@ -220,7 +221,7 @@ class JobPanel(QWidget):
         text = str(error) if known else f"Something went wrong: {type(error).__name__}: {error}"
         self.say(text, trouble=True)
         self.message.setToolTip(str(getattr(error, "details", "")))
-        show_error(text)
+        show_error(with_titles(text))
 
     def _refresh(self) -> None:
         """Make the buttons agree with the state of the job."""
@@ -243,7 +244,7 @@ class JobPanel(QWidget):
                 if self.training:
                     self.preview.emit(event.images)
             case Notice():
-                self.warning.show_text("\n".join(filter(None, (self.warning.text, event.text))))
+                self.warning.show_text("\n".join(filter(None, (self.warning.text, with_titles(event.text)))))
             case Finished():
                 self._show_end("stopped" if event.stopped else "done")
                 self._show(event.result, event.stopped)

@@ -52,16 +52,16 @@ def page_of(dock):
 def settle(qtbot, dock):
     """Wait until every pair has been looked at."""
     table = page_of(dock).table
-    qtbot.waitUntil(lambda: not table.busy, timeout=20000)
+    qtbot.waitUntil(lambda: not table.busy)
     return table
 
 
-def wait_for_end(qtbot, dock, seconds=60):
-    qtbot.waitUntil(lambda: not dock.panel.runner.running, timeout=seconds * 1000)
+def wait_for_end(qtbot, dock):
+    qtbot.waitUntil(lambda: not dock.panel.runner.running)
 
 
 def wait_for_preview(qtbot, viewer, name="film | noisy | preview"):
-    qtbot.waitUntil(lambda: name in viewer.layers, timeout=90000)
+    qtbot.waitUntil(lambda: name in viewer.layers)
     return viewer.layers[name]
 
 
@@ -81,7 +81,7 @@ def test_layers_that_come_later_are_paired(qtbot, viewer, noisy, clean):
     page = page_of(dock)
     for name, array in {"flat": clean[0] - 1, "clean": clean[0], "noisy": noisy[0]}.items():
         viewer.add_image(array, name=f"x | {name}")
-    qtbot.waitUntil(lambda: names(page.table) == [("x | noisy", "x | clean")], timeout=5000)
+    qtbot.waitUntil(lambda: names(page.table) == [("x | noisy", "x | clean")])
     page.task.setCurrentIndex(1)
     assert names(page.table) == [("x | noisy", "x | flat")]
 
@@ -91,7 +91,7 @@ def test_results_are_never_learnt_from_and_picks_of_the_user_stay(qtbot, viewer,
     table = page_of(dock).table
     for name, array in {"a | noisy": noisy, "a | clean": clean}.items():
         viewer.add_image(array, name=name)
-    qtbot.waitUntil(lambda: names(table) == [("a | noisy", "a | clean")], timeout=5000)
+    qtbot.waitUntil(lambda: names(table) == [("a | noisy", "a | clean")])
     viewer.add_image(clean, name="a | noisy | clean", metadata={METADATA_KEY: {"model": "m"}})
     viewer.add_image(noisy, name="another")
     qtbot.wait(20)
@@ -204,7 +204,6 @@ def test_preview_lies_on_the_image_as_the_image_is_shown(qtbot, dock, viewer, no
         viewer.dims.set_current_step(0, plane)
         qtbot.waitUntil(
             lambda plane=plane: preview.visible and np.allclose(preview.data, noisy[plane] + 1000, atol=1e-2),
-            timeout=30000,
         )
     assert [layer.name for layer in viewer.layers].count("film | noisy | preview") == 1
     assert "validation l1" in " ".join(dock.panel.plot.curves).lower()
@@ -213,7 +212,7 @@ def test_preview_lies_on_the_image_as_the_image_is_shown(qtbot, dock, viewer, no
     assert dock.panel.message.text.endswith("L1 on what was held out: 0.1.")
     dock.apply_button.click()
     wait_for_end(qtbot, dock)
-    qtbot.waitUntil(lambda: f"film | noisy | {dock.trained.name}" in viewer.layers, timeout=20000)
+    qtbot.waitUntil(lambda: f"film | noisy | {dock.trained.name}" in viewer.layers)
     assert "film | noisy | preview" not in viewer.layers
     result = viewer.layers[f"film | noisy | {dock.trained.name}"]
     np.testing.assert_allclose(result.data, noisy + 1000, rtol=1e-5)
@@ -353,12 +352,12 @@ def test_the_real_thing(qtbot, dock, viewer, clean, substitute):
     for name, value in {"steps": 3, "batch_size": 2, "patch": 32, "generator": "unet-2-44"}.items():
         page.advanced.rows[name].set(value)
     dock.begin()
-    wait_for_end(qtbot, dock, 300)
+    wait_for_end(qtbot, dock)
     assert dock.trained is not None, dock.panel.message.text
     assert dock.trained.card.upscale == 2
     dock.apply_button.click()
-    wait_for_end(qtbot, dock, 300)
-    qtbot.waitUntil(lambda: f"film | noisy | {dock.trained.name}" in viewer.layers, timeout=20000)
+    wait_for_end(qtbot, dock)
+    qtbot.waitUntil(lambda: f"film | noisy | {dock.trained.name}" in viewer.layers)
     result = viewer.layers[f"film | noisy | {dock.trained.name}"]
     assert result.data.shape == (3, 224, 256)
     np.testing.assert_allclose(result.scale, (1, 0.25, 0.25))

@@ -35,7 +35,7 @@ def dock(qtbot, viewer, stack, no_warm_up):
     dock.page.add_painting()
     rows, columns = np.nonzero(stack[1][:60, :60])
     dock.page.painting.value.data_setitem((np.zeros_like(rows), rows, columns), 1)
-    qtbot.waitUntil(lambda: PREVIEW in viewer.layers and viewer.layers[PREVIEW].data.any(), timeout=120000)
+    qtbot.waitUntil(lambda: PREVIEW in viewer.layers and viewer.layers[PREVIEW].data.any())
     yield dock
     dock.page.on_close()
 
@@ -43,7 +43,7 @@ def dock(qtbot, viewer, stack, no_warm_up):
 def kept(qtbot, dock, name="my particles"):
     dock.page.keep.name.setText(name)
     dock.page.keep.model_button.click()
-    qtbot.waitUntil(lambda: not dock.page.keep.runner.running, timeout=120000)
+    qtbot.waitUntil(lambda: not dock.page.keep.runner.running)
     return dock.trained
 
 
@@ -61,7 +61,7 @@ def test_a_model_that_is_kept_is_in_the_zoo_and_answers_as_the_first_look(qtbot,
     plain = ApplySettings(device="cpu")
     assert (apply(load_model("my particles"), stack[0][0], plain) == seen).mean() > 0.999
     dock.apply()
-    qtbot.waitUntil(lambda: not dock.panel.runner.running, timeout=120000)
+    qtbot.waitUntil(lambda: not dock.panel.runner.running)
     assert (viewer.layers["film | my particles"].data[0] == seen).mean() > 0.999
     assert kept(qtbot, dock).name != "my particles", "a name is used once"
 
@@ -84,7 +84,7 @@ def test_a_layer_that_is_kept_stays_and_takes_one_plane_after_another(qtbot, vie
     assert isinstance(layer, Labels)
     assert layer.data.shape == (2, 128, 128)
     viewer.dims.set_current_step(0, 1)
-    with qtbot.waitSignal(dock.page.live.answered, timeout=120000):
+    with qtbot.waitSignal(dock.page.live.answered):
         pass
     dock.page.keep.layer_button.click()
     assert np.array_equal(layer.data[0], first)
@@ -100,9 +100,9 @@ def test_start_begins_where_the_first_look_is_and_its_model_can_still_be_kept(qt
     dock.page.advanced.rows["patch"].set(64)
     dock.page.advanced.rows["learning_rate"].set(1e-6)
     dock.begin()
-    qtbot.waitUntil(lambda: PREVIEW in viewer.layers and viewer.layers[PREVIEW].data.any(), timeout=120000)
+    qtbot.waitUntil(lambda: PREVIEW in viewer.layers and viewer.layers[PREVIEW].data.any())
     assert (viewer.layers[PREVIEW].data % RIM == seen).mean() > 0.98
-    qtbot.waitUntil(lambda: not dock.panel.runner.running, timeout=120000)
+    qtbot.waitUntil(lambda: not dock.panel.runner.running)
     assert [stage.job for stage in dock.trained.card.history] == ["in_context", "finetune"]
     assert "from the first look" in dock.panel.notes.text
     assert kept(qtbot, dock, "still there").name == "still there"

@@ -68,7 +68,7 @@ def pid(page):
 
 def test_a_stroke_is_answered_below_the_painting_and_the_brush_stays_in_the_hand(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     process = pid(page)
     preview, painting = viewer.layers[PREVIEW], page.painting.value
     assert isinstance(preview, Labels)
@@ -77,24 +77,24 @@ def test_a_stroke_is_answered_below_the_painting_and_the_brush_stays_in_the_hand
     np.testing.assert_array_equal(preview.scale, (0.5, 0.5))
     seen = preview.data
     page.painting.value.data_setitem((np.array([0] * 9), np.arange(60, 69), np.full(9, 64)), 2)
-    qtbot.waitUntil(lambda: viewer.layers[PREVIEW].data is not seen and (shown(viewer) == 2).any(), timeout=120000)
+    qtbot.waitUntil(lambda: viewer.layers[PREVIEW].data is not seen and (shown(viewer) == 2).any())
     assert pid(page) == process, "nothing starts anew"
     painting.data_setitem(np.nonzero(painting.data), 0)
-    qtbot.waitUntil(lambda: not shown(viewer).any(), timeout=120000)
+    qtbot.waitUntil(lambda: not shown(viewer).any())
 
 
 def test_the_slider_is_followed_and_paint_on_other_planes_counts(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     viewer.dims.set_current_step(0, 2)
     assert not shown(viewer).any(), "the answer for another plane is not shown on this one"
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     assert not page.painting.value.data[2].any()
 
 
 def test_where_to_paint_next_comes_when_it_is_wanted_and_goes_with_the_preview(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     assert UNSURE not in viewer.layers
     page.live.unsure.setChecked(True)
     unsure = viewer.layers[UNSURE]
@@ -110,27 +110,27 @@ def test_where_to_paint_next_comes_when_it_is_wanted_and_goes_with_the_preview(q
 def test_too_little_paint_is_said_beside_the_box(qtbot, viewer, page, stack):
     page.unpainted.setCurrentIndex(1)
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: "what is background" in page.live.message.text(), timeout=120000)
+    qtbot.waitUntil(lambda: "what is background" in page.live.message.text())
     page.unpainted.setCurrentIndex(0)
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     assert page.live.message.isHidden()
 
 
 def test_a_preview_that_was_deleted_stays_away_until_the_box_is_ticked_anew(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     viewer.layers.remove(PREVIEW)
-    with qtbot.waitSignal(page.live.answered, timeout=120000):
+    with qtbot.waitSignal(page.live.answered):
         page.painting.value.data_setitem((np.array([0]), np.array([64]), np.array([100])), 1)
     assert PREVIEW not in viewer.layers
     page.live.box.setChecked(False)
     page.live.box.setChecked(True)
-    qtbot.waitUntil(lambda: PREVIEW in viewer.layers, timeout=120000)
+    qtbot.waitUntil(lambda: PREVIEW in viewer.layers)
 
 
 def test_image_and_painting_deleted_while_the_job_answers(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: page.live.runner.running, timeout=120000)
+    qtbot.waitUntil(lambda: page.live.runner.running)
     viewer.layers.clear()
     qtbot.wait(500)
     assert page.painting.value is None
@@ -138,40 +138,40 @@ def test_image_and_painting_deleted_while_the_job_answers(qtbot, viewer, page, s
     page.add_painting()
     rows, columns = np.nonzero(stack[1][:60, :60])
     page.painting.value.data_setitem((rows, columns), 1)
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     assert image in viewer.layers
 
 
 def test_a_killed_job_is_said_and_a_tick_starts_another(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     psutil.Process(pid(page)).kill()
-    qtbot.waitUntil(lambda: "stopped unexpectedly" in page.live.message.text(), timeout=120000)
+    qtbot.waitUntil(lambda: "stopped unexpectedly" in page.live.message.text())
     assert not page.live.box.isChecked()
     page.remove_preview()
     page.live.box.setChecked(True)
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
 
 
 def test_a_training_ends_the_first_look_and_shows_its_own_uncertainty(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     process = psutil.Process(pid(page))
     page.dock.begin()
     assert not page.live.box.isChecked()
     assert not page.live.box.isEnabled()
-    qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, timeout=30000)
+    qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
     page.dock.panel.stop()
-    qtbot.waitUntil(lambda: not page.dock.panel.runner.running, timeout=120000)
+    qtbot.waitUntil(lambda: not page.dock.panel.runner.running)
     assert page.live.box.isEnabled()
 
 
 def test_closing_the_dock_ends_the_job(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     process = psutil.Process(pid(page))
     viewer.window.remove_dock_widget(page.dock)
-    qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, timeout=30000)
+    qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_the_uncertainty_layer_is_updated_in_place_and_not_forced_upon_anybody(qtbot, viewer):
@@ -190,22 +190,22 @@ def test_the_uncertainty_layer_is_updated_in_place_and_not_forced_upon_anybody(q
     assert UNSURE not in viewer.layers
     layer.want(False)
     layer.want(True)
-    qtbot.waitUntil(lambda: UNSURE in viewer.layers, timeout=5000)
+    qtbot.waitUntil(lambda: UNSURE in viewer.layers)
 
 
 @pytest.mark.usefixtures("generator")
 def test_in_context_one_stroke_is_enough_and_the_job_is_ready_before_it(qtbot, viewer, page, stack):
     assert page.live.generator == page.dock.start.picked() == "vectors"
-    qtbot.waitUntil(lambda: page.live.runner.running, timeout=120000)
+    qtbot.waitUntil(lambda: page.live.runner.running)
     qtbot.wait(300)
     assert PREVIEW not in viewer.layers, "nothing is painted yet"
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     viewer.dims.set_current_step(0, 0)
     page.painting.value.data_setitem(np.nonzero(page.painting.value.data), 0)
-    qtbot.waitUntil(lambda: not shown(viewer).any(), timeout=120000)
+    qtbot.waitUntil(lambda: not shown(viewer).any())
 
 
 @pytest.mark.usefixtures("generator")
@@ -216,7 +216,7 @@ def test_in_context_paint_of_all_images_counts(qtbot, viewer, page, stack):
     assert page.pairs()[1] == (image, painting)
     rows, columns = np.nonzero(stack[1][:60, :60])
     painting.data_setitem((rows, columns), 1)
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     assert not page.painting.value.data.any()
 
 
@@ -225,16 +225,16 @@ def test_in_context_paint_on_planes_that_were_not_in_view_counts(qtbot, viewer, 
     page.painting.value.data[2] = stack[1] & (np.indices(stack[1].shape) < 60).all(0)
     page.live.box.setChecked(False)
     page.live.box.setChecked(True)
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     assert viewer.dims.current_step[0] == 0
 
 
 def test_a_generator_that_comes_into_the_zoo_takes_over(qtbot, viewer, page, stack):
     stroke(page, stack[1])
-    qtbot.waitUntil(lambda: right(viewer, stack[1]), timeout=120000)
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
     assert page.live.generator is None
     add_model(grey_generator())
-    with qtbot.waitSignal(page.live.answered, timeout=120000):
+    with qtbot.waitSignal(page.live.answered):
         page.dock.start.refresh()
         assert page.live.generator == "vectors"
         assert page.live.runner.control.closed, "the filters' job ends"

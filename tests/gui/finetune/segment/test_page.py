@@ -30,7 +30,7 @@ def train(qtbot, widget):
     """Press Start and return what the job was given."""
     trained = widget.trained
     widget.panel.start_button.click()
-    qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=30000)
+    qtbot.waitUntil(lambda: not widget.panel.runner.running)
     assert widget.trained is not trained, widget.panel.message.text
     return json.loads(widget.trained.card.description)
 
@@ -78,7 +78,7 @@ def test_names_and_roles_of_the_table_reach_the_job(qtbot, viewer, dock):
     painting = viewer.add_labels(labels, name="film | painting")
     widget = dock()
     table = widget.page.classes
-    qtbot.waitUntil(lambda: table.rowCount() == 3, timeout=5000)
+    qtbot.waitUntil(lambda: table.rowCount() == 3)
     table.item(0, 1).setText("gold")
     table.cellWidget(1, 2).setCurrentText("background")
     table.cellWidget(2, 2).setCurrentText("ignore")
@@ -104,7 +104,7 @@ def test_several_images_are_learnt_from_together_and_all_paintings_kept(qtbot, v
     assert page.painting.value.name == "film | painting"
     page.add_image_button.click()
     assert page.pairs()[1] == (viewer.layers["other"], second)
-    qtbot.waitUntil(lambda: page.classes.rowCount() == 2, timeout=5000)
+    qtbot.waitUntil(lambda: page.classes.rowCount() == 2)
     page.classes.item(1, 1).setText("void")
     assert given_classes(second)[3].name == given_classes(viewer.layers["film | painting"])[3].name == "void"
     told = train(qtbot, widget)
@@ -143,7 +143,7 @@ def test_rectangles_mark_what_is_fully_annotated(qtbot, viewer, dock):
     page.painting.value.data[1, 8:14, 8:14] = 1
     page.unpainted.setCurrentText("ignored")
     widget.panel.start_button.click()
-    qtbot.waitUntil(lambda: not widget.panel.runner.running, timeout=30000)
+    qtbot.waitUntil(lambda: not widget.panel.runner.running)
     assert "nothing says what is background" in widget.panel.message.text
     page.new_regions_button.click()
     shapes = page.regions.value
@@ -205,7 +205,7 @@ def test_a_closed_dock_does_not_listen_to_the_brush(qtbot, viewer, dock):
     painting = viewer.add_labels(painted(PLANE.shape, ()), name="film | painting")
     widget = dock()
     table = widget.page.classes
-    qtbot.waitUntil(lambda: table.rowCount() == 1, timeout=5000)
+    qtbot.waitUntil(lambda: table.rowCount() == 1)
     listened = len(painting.events.paint.callbacks)
     viewer.window.remove_dock_widget(widget)
     assert len(painting.events.paint.callbacks) < listened

@@ -1,0 +1,22 @@
+"""Messages that terminal and viewer share, in the words of the viewer: fields have titles where flags have names."""
+
+import re
+
+from ...jobs.context_settings import SegmentInContextSettings
+from ...jobs.pretrain_settings import PretrainSettings
+from ...jobs.settings import ApplySettings, FinetuneSettings, MeasureSettings
+from ..widgets.form import field_title
+
+_FLAG = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
+_SHOWN = (PretrainSettings, FinetuneSettings, ApplySettings, SegmentInContextSettings, MeasureSettings)
+
+
+def with_titles(text: str) -> str:
+    """Put the title of a field in the place of its flag; flags without a field stay."""
+    fields = {name for settings in _SHOWN for name in settings.model_fields}
+
+    def title(flag: re.Match[str]) -> str:
+        name = flag[1].replace("-", "_")
+        return f"'{field_title(name)}'" if name in fields else flag[0]
+
+    return _FLAG.sub(title, text)
