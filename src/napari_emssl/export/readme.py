@@ -68,8 +68,8 @@ def _input(card: Card, grid: Grid) -> str:
         )
     if card.network.painted:
         lines.append(
-            f"The network looks at the image enlarged by {card.network.scale:g}; this is built in, so you need not do "
-            "anything."
+            f"The network looks at the image {'smoothed and ' if card.network.scale > 1 else ''}enlarged by "
+            f"{card.network.scale:g}; this is built in, so you need not do anything."
         )
     if card.network.norm == "instance":
         lines.append("It normalises each image by its own statistics: give images whole, since tiles have others.")

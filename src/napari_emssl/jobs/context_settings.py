@@ -16,10 +16,11 @@ class ContextSettings(DeviceSettings, TargetSettings):
         le=10_000,
         description="Painted pixels of each class that the model remembers, drawn at random.",
     )
-    shrink: Literal["auto", "1", "2", "4"] = Field(
+    shrink: Literal["auto", "0.5", "1", "2", "4"] = Field(
         "auto",
         description="Factor by which images are shrunk for the network; auto decides by the size of the painted "
-        "objects, since large ones are drawn better that way.",
+        "objects, since large ones are drawn better that way. 0.5 smooths and enlarges images instead, for tiny "
+        "particles in noise.",
     )
     seed: int = Field(0, ge=0, le=10**19, description="Seed that decides which painted pixels are remembered.")
 

@@ -171,4 +171,6 @@ def _spread(found: list[float]) -> str:
 def _seen_at(scale: float) -> str:
     if scale == 1:
         return "sees images as they are"
-    return f"sees images shrunk {1 / scale:g} times" if scale < 1 else f"sees images enlarged {scale:g} times"
+    if scale < 1:
+        return f"sees images shrunk {1 / scale:g} times"
+    return f"sees images smoothed and enlarged {scale:g} times"

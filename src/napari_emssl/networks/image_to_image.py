@@ -8,6 +8,7 @@ a share of it is put back (for the share see `training.finetuning.noise_start`).
 
 import math
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,15 +45,17 @@ class ImageToImage(nn.Module, ABC):
         return found
 
 
-def smoothed(images: Tensor, sigma_px: float) -> Tensor:
-    """Return images ``(b, 1, h, w)`` smoothed by a Gaussian, float32, mirrored at the border.
+def smoothed(images: Tensor, sigma_px: float, border: Literal["reflect", "replicate"] = "reflect") -> Tensor:
+    """Return images ``(b, 1, h, w)`` smoothed by a Gaussian, float32.
 
     Parameters
     ----------
     images
-        Larger than the Gaussian's reach of three standard deviations.
+        Larger than the Gaussian's reach of three standard deviations where the border is mirrored.
     sigma_px
         Its standard deviation, above 0 to `WIDEST_SMOOTHING_PX`.
+    border
+        How images go on beyond their border.
 
     """
     reach = max(1, math.ceil(_TRUNCATED * sigma_px))
@@ -60,6 +63,6 @@ def smoothed(images: Tensor, sigma_px: float) -> Tensor:
     weights = torch.exp(-0.5 * (distance / sigma_px) ** 2)
     weights = weights / weights.sum()
     with torch.autocast(images.device.type, enabled=False):  # the eight bits of bf16 would show as steps
-        extended = functional.pad(images.float(), (reach, reach, reach, reach), mode="reflect")
+        extended = functional.pad(images.float(), (reach, reach, reach, reach), mode=border)
         down = functional.conv2d(extended, weights[None, None, :, None])
         return functional.conv2d(down, weights[None, None, None, :])

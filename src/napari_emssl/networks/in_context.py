@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .attention import class_logits, log_odds, unit_vectors
+from .image_to_image import smoothed
 from .mask_decoder import MaskDecoder
 
 SHARPNESS, MASK_DECODER = "sharpness", "mask_decoder"
@@ -15,6 +16,11 @@ its own."""
 _PIECE, _PIECE_ON_GPU = 2**11, 2**16
 """Pixels compared at a time. The table of similarities has a row for each painted pixel: of a whole tile it would fill
 the memory, and on a CPU it is twice as quick while it fits the cache."""
+
+
+_SMOOTHING_PX = 1.0
+"""Of an image that is enlarged, which is for tiny objects in noise."""
+_SMOOTHING_REACH_PX = 3
 
 
 class InContextNetwork(nn.Module):
@@ -31,7 +37,8 @@ class InContextNetwork(nn.Module):
     mask_decoder
         Draws the mask of each class from the similarities; None, and they decide by themselves.
     scale
-        By how much images are enlarged before the trunk sees them: a power of two, below 1 to shrink them.
+        By how much images are enlarged before the trunk sees them: a power of two, below 1 to shrink them. Those that
+        are enlarged are smoothed first.
     threshold
         Log-odds from which on a pixel belongs to a class; what the network returns is counted from there.
 
@@ -61,7 +68,9 @@ class InContextNetwork(nn.Module):
         self.scale = scale
         # both are in pixels of the image as it is given
         self.stride = max(1, round(stride / scale))
-        self.receptive_field = round(reach / scale) + (0 if scale == 1 else 2 * max(1, round(1 / scale)) + 1)
+        beside = 0 if scale == 1 else 2 * max(1, round(1 / scale)) + 1
+        smoothing = 2 * _SMOOTHING_REACH_PX if scale > 1 else 0
+        self.receptive_field = round(reach / scale) + beside + smoothing
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(b, 1, h, w)`` to logits: ``(b, 1, h, w)`` of the one class, or ``(b, classes, h, w)`` of several."""
@@ -72,7 +81,7 @@ class InContextNetwork(nn.Module):
         """Return images ``(b, 1, h, w)`` as large as the trunk sees them."""
         if self.scale < 1:
             return functional.avg_pool2d(images, round(1 / self.scale))
-        return _resized(images, self.scale)
+        return images if self.scale == 1 else _resized(smoothed(images, _SMOOTHING_PX, "replicate"), self.scale)
 
     def unscaled(self, logits: Tensor) -> Tensor:
         """Return logits ``(b, c, h, w)`` on the grid of the image."""

@@ -21,6 +21,7 @@ def test_large_objects_are_shrunk_and_specks_do_not_count(diameter: float, scale
     assert painted_diameter([target]) == pytest.approx(diameter, rel=0.12)
     assert scale_for("auto", [np.zeros((40, 40), np.uint8), target]) == scale
     assert scale_for("4", [target]) == 0.25
+    assert scale_for("0.5", [target]) == 2.0
 
 
 def test_nothing_painted_keeps_the_scale() -> None:

@@ -1,7 +1,8 @@
 """The scale at which a network looks at images, from the size of what is painted on them.
 
-Pretraining shows objects of 2 to 180 px, most of them below 60. Larger ones are drawn better from a shrunken image;
-small ones gain nothing by enlarging (docs/evidence-few-labels.md).
+Pretraining shows objects of 2 to 180 px, most of them below 60. Larger ones are drawn better from a shrunken image.
+Tiny ones gain by smoothing and enlarging in the noise of HRTEM, and lose elsewhere, so that is left to the user
+(docs/evidence-few-labels.md).
 """
 
 from collections.abc import Iterable
@@ -14,8 +15,8 @@ _SHRINK_TO_HALF, _SHRINK_TO_QUARTER = 110.0, 260.0
 """Diameters in pixels from which objects are shrunk."""
 
 
-def scale_for(shrink: Literal["auto", "1", "2", "4"], targets: Iterable[NDArray[np.integer]]) -> float:
-    """Return by how much images are enlarged before the network looks at them: 0.25, 0.5 or 1.
+def scale_for(shrink: Literal["auto", "0.5", "1", "2", "4"], targets: Iterable[NDArray[np.integer]]) -> float:
+    """Return by how much images are enlarged before the network looks at them: 0.25, 0.5, 1 or 2.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ def scale_for(shrink: Literal["auto", "1", "2", "4"], targets: Iterable[NDArray[
 
     """
     if shrink != "auto":
-        return 1 / int(shrink)
+        return 1 / float(shrink)
     diameter = painted_diameter(targets)
     if diameter < _SHRINK_TO_HALF:
         return 1.0
