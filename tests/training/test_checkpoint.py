@@ -39,6 +39,10 @@ def test_what_is_no_autosave_is_named(tmp_path: Path) -> None:
     write_autosave(tmp_path / "old", HEAD | {"format": 1})
     with pytest.raises(UserError, match="another version"):
         read_autosave(tmp_path / "old", "count")
+    for field in ("kind", "format"):
+        write_autosave(tmp_path / "odd", HEAD | {field: torch.arange(3)})
+        with pytest.raises(UserError, match="damaged"):
+            read_autosave(tmp_path / "odd", "count")
 
 
 def test_an_autosave_cut_short_is_damaged(tmp_path: Path) -> None:

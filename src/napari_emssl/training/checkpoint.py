@@ -52,6 +52,8 @@ def read_autosave(path: Path, kind: str) -> State:
             raise ValueError(f"checksum of {damaged}")
         saved: State = torch.load(path, map_location="cpu", weights_only=True)
         found, version = saved["kind"], saved["format"]
+        if not isinstance(found, str) or not isinstance(version, int):
+            raise TypeError("kind or format")
     except Exception as error:  # the safe unpickler lets errors of many kinds through when a file is damaged
         raise UserError(f"'{path}' is not an autosave or is damaged ({type(error).__name__}). {_RESTART}") from error
     if found != kind:

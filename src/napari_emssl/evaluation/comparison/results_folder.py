@@ -137,7 +137,10 @@ def _flat(row: ResultRow) -> SummaryRow:
 
 
 def _as_csv(rows: Sequence[SummaryRow], columns: Sequence[str]) -> str:
-    """Lines of a CSV; numbers to seven digits, nothing where there is no number."""
+    """Lines of a CSV, nothing where there is no number.
+
+    Numbers have all their digits: a comparison that is resumed reads them, and its summary is that of one run.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -147,7 +150,7 @@ def _as_csv(rows: Sequence[SummaryRow], columns: Sequence[str]) -> str:
 
 def _cell(value: str | float) -> str | float:
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.7g}"
+        return "" if math.isnan(value) else repr(float(value))
     return value
 
 

@@ -76,3 +76,12 @@ def test_page_damaged_in_the_middle_is_named(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image.plane(2), array[2])
     with pytest.raises(UserError, match=r"Plane 3 of .*a\.tif"):
         image.plane(3)
+
+
+def test_a_small_page_does_not_claim_large_tiles(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((24, 20), np.uint16), tile=(16, 16), compression="zlib", metadata=None)
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tif.pages[0].tags["TileLength"].overwrite(1 << 30, dtype="I")
+    with pytest.raises(UserError, match="claims"):
+        read_image(path)

@@ -1,6 +1,7 @@
 """Pages of a TIFF, decoded one by one, and files noticed that end before their last value."""
 
 import logging
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,7 +116,8 @@ def check_page(page: "TiffPage | TiffFrame", end: int) -> None:
     key = page.keyframe
     if key.compression == _UNCOMPRESSED and not key.is_tiled and stored < key.size * key.bitspersample // 8:
         raise ValueError(f"a page of {key.imagelength} x {key.imagewidth} px holds {stored} bytes only")
-    check_claim(page.nbytes, stored)
+    tile = math.prod(key.tile) * key.dtype.itemsize if key.is_tiled and key.dtype is not None else 0
+    check_claim(max(page.nbytes, tile), stored)  # a tile is decoded whole, however small the page is
 
 
 class TiffPages:
