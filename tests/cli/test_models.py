@@ -19,6 +19,7 @@ from terminal import Tell, refused
 from napari_emssl.data.images.writers import write_image
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, read_card, read_model, save_model
 from napari_emssl.models.weights import to_numpy
+from napari_emssl.models.zoo import own_file
 from napari_emssl.networks.generators import build_generator
 
 pytestmark = pytest.mark.usefixtures("direct_network")
@@ -200,6 +201,10 @@ def test_models_list_is_json(tell: Tell, tiny: Path) -> None:
     assert own["bytes"] == tiny.stat().st_size
     assert "tiny" in tell("models", "list").out
     assert tell("models").out == tell("models", "list").out
+    own_file("tiny").with_name("cut.safetensors").write_bytes(b"cut")
+    listed = tell("models", "list")
+    assert "tiny" in listed.out
+    assert "cut.safetensors' cannot be read" in listed.err
 
 
 def test_models_info(tell: Tell, tiny: Path) -> None:

@@ -39,6 +39,10 @@ def test_what_is_no_autosave_is_named(tmp_path: Path) -> None:
     write_autosave(tmp_path / "old", HEAD | {"format": 1})
     with pytest.raises(UserError, match="another version"):
         read_autosave(tmp_path / "old", "count")
+    for field in WHOLE:
+        write_autosave(tmp_path / "lacks", {name: value for name, value in WHOLE.items() if name != field})
+        with pytest.raises(UserError, match="damaged"):
+            read_autosave(tmp_path / "lacks", "count")
     for field in ("kind", "format"):
         write_autosave(tmp_path / "odd", HEAD | {field: torch.arange(3)})
         with pytest.raises(UserError, match="damaged"):

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from ..errors import UserError
 from ..export.credits import Credits
 from ..export.order import PackageOrder
+from ..formatting import plain
 from ..jobs.settings import DownloadSettings
 from ..models.fetch import Download, check_sha256, check_url, is_url
 from ..models.model_file import Model, NetworkSpec, read_model
@@ -18,6 +19,7 @@ from ..models.registry import read_offer, registry_entry
 from ..models.zoo import (
     add_model,
     checksum,
+    damaged_models,
     export_model,
     find_model,
     list_models,
@@ -39,8 +41,8 @@ def list_(
     offer = read_offer()
     here = {row["name"] for row in rows}
     rows += [remote_row(model) for model in offer.models if model.name not in here]
-    for complaint in offer.complaints:
-        print(f"Warning: {complaint}", file=sys.stderr)
+    for complaint in (*offer.complaints, *(f"{model.reason} It is left out." for model in damaged_models())):
+        print(f"Warning: {plain(complaint)}", file=sys.stderr)
     if json:
         write_json(Path("-"), rows)
     elif rows:
@@ -122,7 +124,7 @@ def _wanted(model: str, sha256: str | None, name: str | None) -> Download:
     offer = read_offer()
     if model not in {item.name for item in offer.models} and model in {entry.name for entry in list_models()}:
         raise UserError(f"'{model}' is already here: 'napari-emssl models info {model}' shows it.")
-    for complaint in offer.complaints:
+    for complaint in (*offer.complaints, *(f"{model.reason} It is left out." for model in damaged_models())):
         print(f"Warning: {complaint}", file=sys.stderr)
     return offer.find(model).download(name)
 

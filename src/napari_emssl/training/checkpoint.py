@@ -82,6 +82,7 @@ def _check_fields(path: Path, saved: State) -> None:
         and (saved["random"].dtype, saved["random"].shape) == _RANDOM_STATE
         and isinstance(saved.get("learner"), dict)
         and _is_count(saved["learner"].get("step", 0))
+        and "best" in saved
         and (best is None or _is_best(best))
     )
     if not sound:
