@@ -44,7 +44,7 @@ def test_a_block_is_used_again_and_given_back_at_the_end() -> None:
     # in a process of its own: what other tests left in this one decides where a block comes from
     folder = str(Path(__file__).parent)
     code = f"import sys; sys.path.insert(0, {folder!r}); import test_allocator as t; t.block_twice_and_after()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
     pages, shrunk = map(int, done.stdout.split())
     assert pages < _PAGES / 10
     assert shrunk > _BYTES / 2

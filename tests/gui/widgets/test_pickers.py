@@ -95,7 +95,7 @@ def test_a_model_imported_in_the_terminal_appears_in_the_open_docks(qtbot, viewe
     ]
     pickers = [docks[0].start, docks[1].model]
     picked = pickers[0].picked()
-    subprocess.run([sys.executable, "-m", "napari_emssl", "models", "import", str(path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "napari_emssl", "models", "import", str(path)], check=True, timeout=600)
     for picker in pickers:
         qtbot.waitUntil(lambda picker=picker: "from the terminal" in names(picker))
     assert pickers[0].picked() == picked
