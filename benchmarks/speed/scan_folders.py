@@ -80,6 +80,7 @@ def main() -> None:
     place = Path(tempfile.mkdtemp(prefix="scan-folders-", dir=given.folder))
     lines = ["| files | what | processor, s | wall, s | memory, MB |", "|---|---|---|---|---|"]
     found = {}
+    print("\n".join(lines))
     try:
         for count in given.counts:
             make_files(place / str(count), count)
@@ -88,9 +89,9 @@ def main() -> None:
             for what, rows in found[count].items():
                 cpu, wall, memory = (min(each) for each in zip(*rows, strict=True))
                 lines.append(f"| {count} | {what} | {cpu:.2f} | {wall:.2f} | {memory:.0f} |")
+                print(lines[-1], flush=True)
     finally:
         shutil.rmtree(place)
-    print("\n".join(lines))
     if given.json:
         machine = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "repeats": given.repeats}
         given.json.write_text(json.dumps({"machine": machine, "runs": found}, indent=1))

@@ -177,20 +177,25 @@ def _prefetched(root: Path, names: list[bytes], numbers: list[int]) -> Generator
     """
     chunks = [numbers[at : at + _CHUNK] for at in range(0, len(numbers), _CHUNK)]
     ahead: deque[Future[None]] = deque()
+    folder = os.fsencode(root) + b"/"
     with ThreadPoolExecutor(_THREADS) as pool:
         for place, chunk in enumerate(chunks):
             while len(ahead) < _THREADS and place + len(ahead) < len(chunks):
-                files = [root / os.fsdecode(names[number]) for number in chunks[place + len(ahead)]]
+                files = [folder + names[number] for number in chunks[place + len(ahead)]]
                 ahead.append(pool.submit(_touch, files))
             ahead.popleft().result()
             yield from chunk
 
 
-def _touch(files: list[Path]) -> None:
+def _touch(files: list[bytes]) -> None:
     """Read the heads of files; what is wrong with a file is found out when its header is parsed."""
     for file in files:
-        with suppress(OSError), file.open("rb", buffering=0) as opened:
-            opened.read(_HEAD_BYTES)
+        with suppress(OSError):
+            opened = os.open(file, os.O_RDONLY)
+            try:
+                os.read(opened, _HEAD_BYTES)
+            finally:
+                os.close(opened)
 
 
 def _in_order(found: dict[bytes, tuple[int, int]], known: FolderIndex | None) -> list[bytes]:

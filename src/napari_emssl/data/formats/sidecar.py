@@ -23,9 +23,10 @@ def pixel_beside(path: Path) -> PixelNm | None:
 
 def _texts(path: Path) -> Iterator[str]:
     """The first 64 KiB of the texts that belong to an image, by their names."""
-    suffix = path.suffix.lstrip(".")
-    names = [f"{path.stem}.txt", f"{path.stem}.TXT", f"{path.stem}-{suffix}.hdr", f"{path.stem}.hdr"]
-    for beside in (path.parent / name for name in names):
+    suffix, whole = path.suffix, str(path)
+    base = whole[: len(whole) - len(suffix)]
+    for ending in (".txt", ".TXT", f"-{suffix.lstrip('.')}.hdr", ".hdr"):
+        beside = Path(base + ending)  # of folders of very many files: to put a path together from parts takes longer
         if beside.is_file():
             with beside.open("rb") as file:
                 content = file.read(1 << 16)

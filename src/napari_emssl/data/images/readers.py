@@ -3,6 +3,7 @@
 A format is imported when a file of it is opened.
 """
 
+from functools import cache
 from pkgutil import resolve_name
 
 from ..formats.contents import HeaderReader, Reader
@@ -42,6 +43,7 @@ def reader_of(suffix: str) -> Reader:
     return reader
 
 
+@cache
 def header_reader_of(suffix: str) -> HeaderReader | None:
     """Import what reads the headers of files with a suffix; None where the file has to be opened."""
     found = HEADER_READERS.get(suffix)
