@@ -70,6 +70,12 @@ def test_threads_that_collapse_cost_one_step_each_time_they_are_tried() -> None:
     assert work.spent[2] <= 6.0
 
 
+def test_threads_that_are_far_slower_cost_two_steps_when_they_are_tried() -> None:
+    work = Work(2)
+    assert work.go_on(5.0, busy) == 1
+    assert work.spent[2] == pytest.approx(2 * busy(2))
+
+
 def test_few_cores_of_many_are_found() -> None:
     work = Work(64)
     assert work.go_on(120.0, lambda count: 0.1 * (1 / min(count, 8) + count / 64)) in (4, 8)

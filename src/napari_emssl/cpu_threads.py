@@ -21,8 +21,8 @@ _CHOSEN_BY_USER = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT")
 
 _ROUNDS = 3
 """Pieces of work that are timed with each number of threads."""
-_HOPELESS = 3.0
-"""Times the best mean, from which on no further piece is timed."""
+_HOPELESS, _WORSE = 3.0, 1.5
+"""Times the best mean, from which on no more pieces are timed: of the first, which prepares, and of the others."""
 _RECENT = 5
 """Pieces of work that tell whether work has become slower or quicker."""
 _SLOWER, _QUICKER = 1.35, 0.75
@@ -179,7 +179,7 @@ class ThreadTuner:
         total = 0.0
         for _ in range(_ROUNDS):
             piece = yield count
-            if piece > _HOPELESS * best:
+            if piece > _WORSE * best:
                 return piece
             total += piece
         return total / _ROUNDS
