@@ -46,6 +46,11 @@ def anchors(page: Path) -> set[str]:
 
 
 @each_page
+def test_no_merge_is_left_undone(page: Path) -> None:
+    assert not re.findall(r"^(?:<{7}|>{7}|[|]{7})(?: .*)?$", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@each_page
 def test_links_lead_somewhere(page: Path) -> None:
     broken = [(path.name, anchor) for path, anchor in links(page) if not path.exists()]
     lost = [
