@@ -85,7 +85,7 @@ def test_few_cores_of_many_are_found() -> None:
 def test_how_threads_wait_is_left_to_who_says_so() -> None:
     environment: dict[str, str] = {}
     wait_passively(environment)
-    assert environment == {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+    assert environment == {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
     own = {"OMP_WAIT_POLICY": "ACTIVE"}
     wait_passively(own)
     assert own == {"OMP_WAIT_POLICY": "ACTIVE"}

@@ -2,7 +2,8 @@
 
 The threads of a parallel loop wait for the slowest of them, by default by spinning. Beside another busy program, with
 as many threads as cores, a thread that spins keeps a core from the one that it waits for, and steps take ten times as
-long. So threads wait passively here, and of runs that a clock ends anyway the number is found by trying.
+long. So threads sleep here after spinning for some microseconds, and of runs that a clock ends anyway the number is
+found by trying.
 
 All other runs take a number that depends on the machine alone: sums come out differently, in their last bits, with
 another number of threads. torch is imported where it is needed, so that the viewer and the terminal may import this.
@@ -15,8 +16,12 @@ from contextlib import contextmanager
 
 AUTO = "auto"
 
-_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
-"""What makes threads wait passively: the first is obeyed by the OpenMP of GNU and LLVM, the second by that of Intel."""
+_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
+"""What makes threads wait passively: the first is obeyed by the OpenMP of LLVM, the last by that of Intel.
+
+The second is for that of GNU, which torch brings: it spins for so many rounds, about ten microseconds. To sleep at once
+cost an idle machine an eighth of the speed; ten thousand rounds cost as much beside a busy program.
+"""
 _CHOSEN_BY_USER = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT")
 
 _ROUNDS = 3

@@ -38,6 +38,7 @@ def test_the_smoke_plan_runs_from_data_to_page(tell: Tell, data: Path, tmp_path:
         (["table2", "--shard", "3/2"], "--shard takes"),
         (["table2", "--shard", "x"], "--shard takes"),
         (["table2", "--data", "nowhere"], "nowhere"),
+        (["nothing", "--data", "nowhere", "--dry-run"], "no plan 'nothing'"),
         (["table2"], "No run of the plan can be done"),
         (["table2", "--processes", "0"], "--processes must be at least 1"),
     ],

@@ -169,7 +169,9 @@ def test_an_estimate_measures_and_does_nothing(data: Path, tmp_path: Path) -> No
     assert "hours one after the other" in found.text()
     assert not (tmp_path / "out").exists()
     away = estimate_plan(request(tmp_path, tmp_path / "out")).result()
-    assert [(cost.name, cost.steps) for cost in away.costs] == [("Au, U-Net_2_44", 6)]
+    assert [(cost.name, cost.steps) for cost in away.costs] == [
+        ("Au, U-Net_2_44", 6), ("pretraining/U-Net_2_44/P4", 2),
+    ], "the images need not be there either"  # fmt: skip
 
 
 def test_data_that_are_missing_and_other_plans_are_refused(data: Path, tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ def reproduce(
         When there is no such plan, data or starts are missing, or the folder holds something else.
     """
     require_writable_folder(output)
-    require_existing([runs.data])
+    if not dry_run:
+        require_existing([runs.data])
     from ...evaluation.reproduction.reproduce import ReproduceRequest
 
     request = ReproduceRequest(

@@ -109,7 +109,7 @@ def estimate_plan(request: ReproduceRequest) -> Job[PlanEstimate]:
     """
 
     def events(control: Control) -> Iterator[Update | Finished[PlanEstimate]]:
-        reproducing = _Reproducing(request)
+        reproducing = _Reproducing(request, on_paper=True)
         found = yield from reproducing.estimated(Meter())
         yield Finished(found, control.stopped)
 
@@ -119,13 +119,13 @@ def estimate_plan(request: ReproduceRequest) -> Job[PlanEstimate]:
 class _Reproducing:
     """A plan under way."""
 
-    def __init__(self, request: ReproduceRequest) -> None:
+    def __init__(self, request: ReproduceRequest, on_paper: bool = False) -> None:
         file = request.read()
         self._request, self._plan, self._cells = request, file.plan, file.cells
         self._sources = request.sources
         self._results = RunsFolder(request.folder, self._plan, request.overwrite)
         self._runner = PlanRunner(self._plan, self._sources, self._results, DeviceSettings(device=request.device))
-        makings = planned_makings(self._plan, self._sources)
+        makings = planned_makings(self._plan, self._sources, on_paper)
         mine_to_make = [] if request.stage == "runs" else request.part.of(makings)
         self._makings = [making for making in mine_to_make if not making.output.exists()]
         mine = [] if request.stage == "starts" else request.part.of(list(self._plan.runs()))

@@ -55,9 +55,20 @@ class PlannedMaking:
         return f"pretraining/{self.network.model}/{self.start.init}"
 
 
-def planned_makings(plan: Plan, sources: Sources) -> list[PlannedMaking]:
-    """Return the starts that can be made, there or not: the plan says how, and the images are there."""
-    if plan.pretraining is None or not (sources.data / plan.pretraining.images).exists():
+def planned_makings(plan: Plan, sources: Sources, on_paper: bool = False) -> list[PlannedMaking]:
+    """Return the starts that can be made, there or not: the plan says how, and the images are there.
+
+    Parameters
+    ----------
+    plan
+        Says how starts are made.
+    sources
+        Where images and starts are.
+    on_paper
+        Whether the images need not be there.
+
+    """
+    if plan.pretraining is None or not (on_paper or (sources.data / plan.pretraining.images).exists()):
         return []
     found = []
     for start in plan.starts:
