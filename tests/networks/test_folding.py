@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from napari_emssl.networks import folding, unet
 from napari_emssl.networks import norm as norms
-from napari_emssl.networks import unet
 from napari_emssl.networks.catalog import UNET_DILATIONS
 from napari_emssl.networks.folding import fold, gains_by_folding, pooled, unfold
 from napari_emssl.networks.norm import use_instance_norm
@@ -50,6 +50,19 @@ def test_folding_changes_no_number(name: str, norm: str, monkeypatch: pytest.Mon
     folded = network(x)
     monkeypatch.setattr(unet, "gains_by_folding", gains_by_folding)
     torch.testing.assert_close(folded, network(x), rtol=1e-9, atol=1e-9)
+
+
+def test_training_learns_after_a_validation_came_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where taps go is made once for each device: nothing is copied there while a step is recorded."""
+    folding._places.cache_clear()
+    monkeypatch.setattr(unet, "gains_by_folding", lambda *_: True)
+    network, x = unet.UNet(UNET_DILATIONS["unet-2-84"], width=3), torch.randn(1, 1, 16, 16)
+    with torch.inference_mode():
+        network(x)
+    made = folding._places.cache_info().misses
+    network(x).sum().backward()
+    assert network.encoder[0].conv1.weight.grad.abs().sum() > 0
+    assert folding._places.cache_info().misses == made
 
 
 def test_what_is_folded_is_unfolded() -> None:

@@ -15,7 +15,7 @@ from ..jobs.settings import DownloadSettings
 from ..models.fetch import Download, check_sha256, check_url, is_url
 from ..models.model_file import Model, NetworkSpec, read_model
 from ..models.package import model_file_in
-from ..models.registry import read_offer, registry_entry
+from ..models.registry import Offer, read_offer, registry_entry
 from ..models.zoo import (
     add_model,
     checksum,
@@ -41,8 +41,7 @@ def list_(
     offer = read_offer()
     here = {row["name"] for row in rows}
     rows += [remote_row(model) for model in offer.models if model.name not in here]
-    for complaint in (*offer.complaints, *(f"{model.reason} It is left out." for model in damaged_models())):
-        print(f"Warning: {plain(complaint)}", file=sys.stderr)
+    _warn_of_what_is_left_out(offer)
     if json:
         write_json(Path("-"), rows)
     elif rows:
@@ -110,6 +109,13 @@ def pull_(
     return ending.status
 
 
+def _warn_of_what_is_left_out(offer: Offer) -> None:
+    """Say which registries and which own models cannot be read."""
+    damaged = (f"{model.reason} It is left out." for model in damaged_models())
+    for complaint in (*offer.complaints, *damaged):
+        print(f"Warning: {plain(complaint)}", file=sys.stderr)
+
+
 def _wanted(model: str, sha256: str | None, name: str | None) -> Download:
     """Return what to download; raises `UserError` when an address comes without its checksum."""
     if is_url(model):
@@ -124,8 +130,7 @@ def _wanted(model: str, sha256: str | None, name: str | None) -> Download:
     offer = read_offer()
     if model not in {item.name for item in offer.models} and model in {entry.name for entry in list_models()}:
         raise UserError(f"'{model}' is already here: 'napari-emssl models info {model}' shows it.")
-    for complaint in (*offer.complaints, *(f"{model.reason} It is left out." for model in damaged_models())):
-        print(f"Warning: {complaint}", file=sys.stderr)
+    _warn_of_what_is_left_out(offer)
     return offer.find(model).download(name)
 
 

@@ -91,7 +91,7 @@ def convolved(convolution: nn.Conv2d, x: Tensor, below: Tensor | None = None) ->
 def _folded(weight: Tensor, dilation: int, own: int) -> Tensor:
     """Return the folded form of a kernel ``(out, in, k, k)`` of which the first `own` inputs are folded."""
     out, edge = weight.shape[0], weight.shape[-1]
-    places = _places(edge, dilation).to(weight)
+    places = _places(edge, dilation, weight.device, weight.dtype)
     taps = weight.flatten(2)
     parts = [torch.einsum("oik,stgk->sotig", taps[:, :own], places).reshape(4 * out, 4 * own, -1)]
     if own < weight.shape[1]:
@@ -100,8 +100,9 @@ def _folded(weight: Tensor, dilation: int, own: int) -> Tensor:
     return whole.contiguous(memory_format=torch.channels_last)
 
 
-@cache
-def _places(edge: int, dilation: int) -> Tensor:
+@cache  # a step that is being recorded may not wait for a copy from main memory
+@torch.inference_mode(False)  # whoever comes first: training learns through it later
+def _places(edge: int, dilation: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return where each tap of a kernel goes, 1 or 0, ``(4 to, 4 from, edge^2 pixels, edge^2 taps)``."""
     middle = edge // 2
     along = torch.zeros(2, 2, edge, edge)
@@ -110,4 +111,4 @@ def _places(edge: int, dilation: int) -> Tensor:
             pixel, origin = divmod(place + dilation * (tap - middle), 2)
             along[place, origin, middle + pixel, tap] = 1
     both = torch.einsum("stgk,uvhl->sutvghkl", along, along)
-    return both.reshape(4, 4, edge * edge, edge * edge)
+    return both.reshape(4, 4, edge * edge, edge * edge).to(device, dtype)

@@ -31,6 +31,22 @@ def adam(
     return torch.optim.Adam(weights, beginning, betas, fused=device.fuses_steps, capturable=replayed)
 
 
+def decayed(rate: float, decay: float, progress: float) -> float:
+    """Return a learning rate that falls evenly to 0 over the last share of a run.
+
+    Parameters
+    ----------
+    rate
+        What it is before.
+    decay
+        The share of the run, in [0, 1]; with 0 the rate is constant.
+    progress
+        The share of the run that is over, in [0, 1).
+
+    """
+    return rate * (min(1.0, (1.0 - progress) / decay) if decay else 1.0)
+
+
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of all weights, in place where a recorded step reads it."""
     for group in optimiser.param_groups:

@@ -84,6 +84,7 @@ class RecordedStep:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._losses = self._take(*self._inputs)
         except RuntimeError:  # the driver cannot, or memory is short
+            self.forget()
             self.replays = False
             return None
         self._graph = graph

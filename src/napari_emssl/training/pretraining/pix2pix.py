@@ -16,7 +16,7 @@ from ...models.weights import to_numpy
 from ...networks.patchgan import PatchGAN
 from ..checkpoint import load_optimiser
 from ..learner import Monitor, State, TrainingSummary
-from ..optimiser import adam, set_rate
+from ..optimiser import adam, decayed, set_rate
 from ..recorded_step import RecordedStep
 from .distributed import ProcessGroup
 from .gan import Judgement, adversarial_gradient, judge, set_discriminator_gradients
@@ -164,8 +164,7 @@ class Pix2Pix:
         return {"adversarial": adversarial, "l1": l1.detach()}
 
     def _set_rates(self, progress: float) -> None:
-        decay = self.settings.learning_rate_decay
-        rate = self.settings.learning_rate * (min(1.0, (1.0 - progress) / decay) if decay else 1.0)
+        rate = decayed(self.settings.learning_rate, self.settings.learning_rate_decay, progress)
         for optimiser in self.optimisers:
             set_rate(optimiser, rate)
 

@@ -20,6 +20,7 @@ from ....models.weights import to_numpy, transfer
 from ....networks.in_context import SHARPNESS
 from ...checkpoint import load_optimiser
 from ...learner import Monitor, State, TrainingSummary
+from ...optimiser import adam, decayed, set_rate
 from ..distributed import ProcessGroup
 from ..heads import keep_norms, network_spec, started_generator
 from ..pretext_training import PretrainingEvents, RunTraining, TrainingParts
@@ -167,18 +168,17 @@ class JointLearner:
 
     def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
         """AdamW for what is handed over; the discriminator learns as in `pix2pix`."""
-        rate, fused = self.settings.learning_rate, self.device.fuses_steps
+        rate, device = self.settings.learning_rate, self.device
         if network is self.learnt:
-            return torch.optim.AdamW(network.parameters(), rate, weight_decay=_WEIGHT_DECAY, fused=fused)
-        return torch.optim.Adam(network.parameters(), rate, (0.5, 0.999), fused=fused)
+            return torch.optim.AdamW(network.parameters(), rate, weight_decay=_WEIGHT_DECAY, fused=device.fuses_steps)
+        return adam(network.parameters(), rate, device, (0.5, 0.999))
 
     def _update_weights(self, progress: float) -> None:
-        decay = self.settings.learning_rate_decay
-        rate = self.settings.learning_rate * (min(1.0, (1.0 - progress) / decay) if decay else 1.0)
+        rate = decayed(self.settings.learning_rate, self.settings.learning_rate_decay, progress)
         rate *= min(1.0, (self.step + 1) / _WARM_UP_STEPS)
         nn.utils.clip_grad_norm_(self.learnt.parameters(), _LARGEST_GRADIENT)
         for optimiser in self.optimisers:
-            optimiser.param_groups[0]["lr"] = rate
+            set_rate(optimiser, rate)
             optimiser.step()
         self.step += 1
         self._update_average()
