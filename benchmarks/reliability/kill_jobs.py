@@ -167,8 +167,7 @@ def try_job(name: str, kills: int, seed: int) -> Tally:
         status = _run(whole, work.words)
         tally = Tally(time.monotonic() - began, 0, 0, [])
         if status:
-            said = whole.with_name("whole.txt").read_text(encoding="utf-8")
-            return replace(tally, wrong=[f"the undisturbed run ended with status {status}: {said}"])
+            return replace(tally, wrong=[f"the undisturbed run ended with status {status}: {_said(whole)}"])
         for number in range(kills):
             folder = Path(place) / f"{number}"
             shutil.copytree(template, folder)
@@ -189,8 +188,8 @@ def _give_models(folder: Path) -> None:
 
 
 def _again(work: Work, folder: Path) -> list[str]:
-    """The command that goes on after a kill."""
-    saved = next(folder.glob("*.autosave"), None)
+    """The command that goes on after a kill; what begins with a dot was still being written."""
+    saved = next(folder.glob("[!.]*.autosave"), None)
     return [*work.words, *(["--resume", saved.name] if work.resumes and saved else [])]
 
 
@@ -217,7 +216,7 @@ def _kill_once(work: Work, folder: Path, whole: Path, moment: float, tally: Tall
     tally.resumed += "--resume" in words
     status = _run(folder, words)
     if status:
-        yield f"the next run ended with status {status}"
+        yield f"the next run ended with status {status}: {_said(folder)}"
     elif _contents(folder, work.results) != wanted:
         yield "the result of the next run is not that of an undisturbed one"
     names = _names(folder), _names(whole)
@@ -236,9 +235,9 @@ def _start(folder: Path, words: Sequence[str]) -> int:
         os.chdir(folder)
         os.environ |= {"NAPARI_EMSSL_HOME": str(folder / "home"), "TMPDIR": str(folder / "temporary")}
         tempfile.tempdir = None
-        said = os.open(folder.with_name(f"{folder.name}.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(said, 1)
-        os.dup2(said, 2)
+        printed = os.open(folder.with_name(f"{folder.name}.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(printed, 1)
+        os.dup2(printed, 2)
         from napari_emssl.cli import main as command_line
 
         status = command_line([str(word) for word in words])
@@ -252,6 +251,11 @@ def _run(folder: Path, words: Sequence[str]) -> int:
     """Run a command to its end; returns its status."""
     _, status = os.waitpid(_start(folder, words), 0)
     return os.waitstatus_to_exitcode(status)
+
+
+def _said(folder: Path) -> str:
+    """What the commands in a folder printed."""
+    return folder.with_name(f"{folder.name}.txt").read_text(encoding="utf-8").strip()
 
 
 def _survivors(session: int) -> bool:
