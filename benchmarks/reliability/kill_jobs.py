@@ -114,11 +114,12 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--job", action="append", choices=list(JOBS))
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy the folders where something is wrong there")
     asked = parser.parse_args()
     wrong = 0
     print(f"{'job':30} {'s':>6} {'kills':>6} {'in time':>8} {'resumed':>8} {'wrong':>6}")
     for name in asked.job or JOBS:
-        tally = try_job(name, asked.kills, asked.seed)
+        tally = try_job(name, asked.kills, asked.seed, asked.keep)
         wrong += len(tally.wrong)
         print(f"{name:30} {tally.seconds:6.1f} {asked.kills:6} {tally.killed:8} {tally.resumed:8} {len(tally.wrong):6}",
               flush=True)  # fmt: skip
@@ -140,7 +141,7 @@ class Tally:
     wrong: list[str]
 
 
-def try_job(name: str, kills: int, seed: int) -> Tally:
+def try_job(name: str, kills: int, seed: int, keep: Path | None = None) -> Tally:
     """Run a job undisturbed, then kill it at random moments.
 
     Parameters
@@ -151,6 +152,8 @@ def try_job(name: str, kills: int, seed: int) -> Tally:
         How often.
     seed
         Of the moments.
+    keep
+        Gets the folders of kills after which something is wrong, and that of the undisturbed run.
     """
     work = JOBS[name]
     rng = np.random.default_rng([seed, *name.encode()])
@@ -158,7 +161,6 @@ def try_job(name: str, kills: int, seed: int) -> Tally:
         template = Path(place) / "before"
         prepare(template)
         _give_models(template)
-        shared = _shared_memory()
         if work.earlier:
             _run(template, work.words)
         whole = Path(place) / "whole"
@@ -171,10 +173,12 @@ def try_job(name: str, kills: int, seed: int) -> Tally:
         for number in range(kills):
             folder = Path(place) / f"{number}"
             shutil.copytree(template, folder)
-            tally.wrong += _kill_once(work, folder, whole, rng.uniform(0, tally.seconds), tally)
+            wrong = list(_kill_once(work, folder, whole, rng.uniform(0, tally.seconds), tally))
+            if wrong and keep:
+                shutil.copytree(folder, keep / f"{name}-{seed}-{number}")
+                shutil.copytree(whole, keep / f"{name}-{seed}-whole", dirs_exist_ok=True)
+            tally.wrong += wrong
             shutil.rmtree(folder)
-        left = _left_in_memory(shared)
-        tally.wrong += [f"left in shared memory: {', '.join(sorted(left))}"] if left else []
     return tally
 
 
@@ -201,12 +205,17 @@ def _kill_once(work: Work, folder: Path, whole: Path, moment: float, tally: Tall
     child = _start(folder, work.words)
     time.sleep(moment)
     ended, _ = os.waitpid(child, os.WNOHANG)
+    shared: set[str] = set()
     if not ended:
+        os.kill(child, signal.SIGSTOP)  # what it holds in shared memory now is what a kill leaves there
+        shared = _shared_memory_of(child)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         tally.killed += 1
     if _survivors(child):
         yield "a process of the killed job lives on"
+    if left := shared & _shared_memory():
+        yield f"left in shared memory: {', '.join(sorted(left))}"
     if _contents(folder, inputs) != inputs:
         yield "something that the job reads was changed"
     for file, content in results.items():
@@ -217,8 +226,10 @@ def _kill_once(work: Work, folder: Path, whole: Path, moment: float, tally: Tall
     status = _run(folder, words)
     if status:
         yield f"the next run ended with status {status}: {_said(folder)}"
-    elif _contents(folder, work.results) != wanted:
-        yield "the result of the next run is not that of an undisturbed one"
+    else:
+        found = _contents(folder, work.results)
+        differ = sorted(file for file in found.keys() | wanted.keys() if found.get(file) != wanted.get(file))
+        yield from (f"{file}, a result of the next run, is not that of an undisturbed one" for file in differ)
     names = _names(folder), _names(whole)
     yield from (f"left: {name}" for name in sorted(names[0] - names[1]))
     yield from (f"lacking: {name}" for name in sorted(names[1] - names[0]))
@@ -320,26 +331,19 @@ def _timeless(content: object) -> object:
     return [_timeless(value) for value in content] if isinstance(content, list) else content
 
 
-def _left_in_memory(before: set[str]) -> set[str]:
-    """Names in shared memory that nobody uses, and that stay: a program that begins or ends meanwhile is no fault."""
-    left = _shared_memory() - before
-    for _ in range(3):
-        left &= _shared_memory() - _held_memory()
-        time.sleep(1)
-    return left
-
-
 def _shared_memory() -> set[str]:
     place = Path("/dev/shm")
     return {path.name for path in place.iterdir()} if place.is_dir() else set()
 
 
-def _held_memory() -> set[str]:
-    """Names in shared memory that living processes use: other programs run beside this one."""
+def _shared_memory_of(session: int) -> set[str]:
+    """Names in shared memory that processes of a session use: other programs on the computer make names, too."""
     held: set[str] = set()
-    for maps in Path("/proc").glob("[0-9]*/maps"):
-        with suppress(OSError):
-            held |= set(re.findall(r"/dev/shm/(\S+)", maps.read_text()))
+    for process in psutil.process_iter():
+        if _is_of(process, session):
+            with suppress(OSError):
+                maps = Path(f"/proc/{process.pid}/maps").read_text()
+                held |= set(re.findall(r"/dev/shm/(\S+)", maps))
     return held
 
 

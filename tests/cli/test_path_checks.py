@@ -1,13 +1,19 @@
 """Files are checked before any work, and nothing that was there is lost."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from terminal import Tell, refused
 
+from napari_emssl.atomic_files import hidden_name
 from napari_emssl.cli import path_checks
+from napari_emssl.evaluation.reproduction.plan import read_plan
+from napari_emssl.evaluation.reproduction.runs_folder import RunsFolder
+from napari_emssl.export.bioimageio import check_empty
 
 
 def test_missing_files_are_named_before_any_work(tell: Tell, tmp_path: Path, images: Path) -> None:
@@ -31,6 +37,28 @@ def test_output_that_is_there_stays(tell: Tell, tmp_path: Path, images: Path, ma
     refused(tell("simulate", "hrtem", "-o", images), "not empty")
     assert taken.read_text() == "mine"
     assert not list(tmp_path.glob("x*"))
+
+
+def left_by_a_killed_program(path: Path) -> Path:
+    """A file as a program that is gone left it while it wrote `path`."""
+    left = hidden_name(path)
+    left = left.with_name(left.name.replace(f"-{os.getpid()}-", "-999999999-"))
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_text("{")
+    return left
+
+
+def test_a_folder_with_what_a_killed_program_left_is_empty(tmp_path: Path) -> None:
+    plan = read_plan("smoke").plan
+    uses: dict[str, Callable[[Path], object]] = {
+        "simulation": lambda folder: path_checks.require_empty_folder(folder, overwrite=False),
+        "reproduction": lambda folder: RunsFolder(folder, plan),
+        "package": check_empty,
+    }
+    for name, use in uses.items():
+        left = left_by_a_killed_program(tmp_path / name / "plan.json")
+        use(left.parent)
+        assert not left.exists(), name
 
 
 def test_a_folder_is_no_output_file(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:

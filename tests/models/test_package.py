@@ -1,11 +1,14 @@
 """Models in packages: found in folders and archives, and what is none is refused in a sentence."""
 
+import os
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
 from random_models import random_model
 
+from napari_emssl.atomic_files import hidden_name
 from napari_emssl.errors import UserError
 from napari_emssl.models.model_file import read_card, save_model
 from napari_emssl.models.package import model_file_in
@@ -32,6 +35,18 @@ def test_a_model_is_found_wherever_a_package_is_given(package: Path) -> None:
         with model_file_in(path) as file:
             assert read_card(file).name == "random"
     assert not file.exists()
+
+
+def test_what_a_killed_program_unpacked_is_removed(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    left = hidden_name(tmp_path / "temporary" / "package")
+    left = left.with_name(left.name.replace(f"-{os.getpid()}-", "-999999999-"))
+    left.mkdir(parents=True)
+    with model_file_in(zipped(package)):
+        assert not left.exists()
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_any_other_file_is_given_as_it_is(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..atomic_files import replacing
+from ..atomic_files import replacing, sweep_once
 from ..errors import UserError
 
 ImageChoice = Annotated[
@@ -68,6 +68,7 @@ def require_writable_folder(folder: Path) -> None:
 def require_empty_folder(folder: Path, overwrite: bool) -> None:
     """Raise `UserError` when `folder` holds files that might be replaced."""
     require_writable_folder(folder)
+    sweep_once(folder)  # a killed run leaves names that are nobody's files
     if folder.is_dir() and not overwrite and any(folder.iterdir()):
         raise UserError(f"Folder '{folder}' is not empty. Choose another, or pass --overwrite to replace its files.")
 

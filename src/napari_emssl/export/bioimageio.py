@@ -1,8 +1,5 @@
 """Export a model as a package of bioimage.io: written and tested in a temporary place, then renamed."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -11,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic_files import move
+from ..atomic_files import hidden_name, move, remove, sweep_once
 from ..errors import UserError
 from ..models.model_file import Model, save_model
 from ..models.package import DESCRIPTIONS
@@ -87,6 +84,7 @@ def check_empty(folder: Path) -> None:
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     if not there.is_dir():
         raise UserError(f"'{there}' is a file, so no package can be put there. Name a folder.")
+    sweep_once(folder)
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"Folder '{folder}' is not empty; nothing was written. Name a new folder.")
 
@@ -94,13 +92,15 @@ def check_empty(folder: Path) -> None:
 @contextmanager
 def _temporary_beside(folder: Path) -> Iterator[Path]:
     """Give a folder on the same disk that is gone in the end, unless it was renamed."""
+    place = hidden_name(folder.absolute())
     try:
-        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.absolute().parent))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        sweep_once(place.parent)
+        place.mkdir()
         try:
             yield place
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            remove(place)
     except OSError as error:
         raise UserError(f"Cannot write '{folder}': {error.strerror or error}. Choose another folder.") from error
 
@@ -169,14 +169,6 @@ def _move(package: Path, folder: Path) -> None:
     if folder.is_dir():
         folder.rmdir()
     move(package, folder)
-    folder.chmod(0o777 & ~_umask())  # that of a temporary folder keeps others out
-
-
-def _umask() -> int:
-    """Return which permissions new files lack; there is no way to ask without setting them."""
-    lacking = os.umask(0o022)
-    os.umask(lacking)
-    return lacking
 
 
 @contextmanager

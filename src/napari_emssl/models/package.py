@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from ..atomic_files import hidden_name, remove, sweep_once
 from ..errors import UserError
 from .model_file import read_card
 
@@ -30,12 +31,24 @@ def model_file_in(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield _in_folder(path)
     elif path.suffix.lower() == ".zip" and path.is_file():
-        with tempfile.TemporaryDirectory() as folder:
-            yield _unpacked(path, Path(folder) / MODEL_FILE)
+        with _temporary_folder() as folder:
+            yield _unpacked(path, folder / MODEL_FILE)
     elif path.name in DESCRIPTIONS:
         yield _in_folder(path.parent)
     else:
         yield path
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Give a private folder; that of a program that was killed is found by its name, and removed."""
+    folder = hidden_name(Path(tempfile.gettempdir()) / "package")
+    sweep_once(folder.parent)
+    try:
+        folder.mkdir(mode=0o700)
+        yield folder
+    finally:
+        remove(folder)
 
 
 def _in_folder(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_emssl import atomic_files
+from napari_emssl.atomic_files import hidden_name
 from napari_emssl.errors import UserError
 from napari_emssl.evaluation.comparison.results import Comparison, ResultRow
 from napari_emssl.evaluation.comparison.results_folder import ResultsFolder, read_results
@@ -136,6 +139,60 @@ def test_an_earlier_comparison_goes_on_with_more_starts_and_seeds(tmp_path: Path
     ledger.add(rows("q", "pretrained", {0: [0, 0, 0]}))
     assert json.loads((tmp_path / "compare.json").read_text())["starts"] == {"p": "1", "q": "2"}
     assert ResultsFolder(tmp_path, RECORD, overwrite=True).rows == []
+
+
+class _Killed(BaseException):
+    pass
+
+
+def _kill_adding(results: ResultsFolder, run: list[ResultRow], renaming: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add a run, and end the program when it has renamed so many files to their places."""
+    real, done = atomic_files.move, []
+
+    def move(source: Path, target: Path) -> None:
+        real(source, target)
+        done.append(target)
+        if len(done) == renaming:
+            raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic_files, "move", move)
+        with pytest.raises(_Killed):
+            results.add(run)
+
+
+@pytest.mark.parametrize("renaming", range(1, 6))
+def test_a_comparison_that_is_killed_while_it_writes_ends_like_any_other(
+    renaming: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = rows("p", "pretrained", PRETRAINED), rows("q", "pretrained", {0: [0.5, 0.6, 0.7]})
+    record = RECORD | {"starts": {"p": "1", "q": "2"}}
+    for name in ("whole", "killed"):
+        ResultsFolder(tmp_path / name, record, overwrite=False).add(first)
+    ResultsFolder(tmp_path / "whole", record, overwrite=False).add(second)
+    _kill_adding(ResultsFolder(tmp_path / "killed", record, overwrite=False), second, renaming, monkeypatch)
+    again = ResultsFolder(tmp_path / "killed", record, overwrite=False)
+    again.summarize() if again.comparison.runs() >= {("q", 0)} else again.add(second)
+    for file in (tmp_path / "whole").iterdir():
+        assert (tmp_path / "killed" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_scores_of_a_comparison_that_is_replaced_are_never_taken_for_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ResultsFolder(tmp_path, RECORD, overwrite=False).add(rows("p", "pretrained", PRETRAINED))
+    other = RECORD | {"settings": {"steps": 200, "seeds": 3}}
+    run = rows("q", "pretrained", {0: [0, 0, 0]})
+    _kill_adding(ResultsFolder(tmp_path, other, overwrite=True), run, 1, monkeypatch)
+    with pytest.raises(UserError, match="--overwrite"):
+        ResultsFolder(tmp_path, other, overwrite=False)
+
+
+def test_what_a_killed_run_left_is_no_other_folder(tmp_path: Path) -> None:
+    left = hidden_name(tmp_path / "compare.json").name.replace(f"-{os.getpid()}-", "-999999999-")
+    (tmp_path / left).write_text("{")
+    assert ResultsFolder(tmp_path, RECORD, overwrite=False).rows == []
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

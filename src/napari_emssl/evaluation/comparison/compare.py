@@ -102,6 +102,8 @@ class PreparedComparison:
         missing = [run for run in runs if (run.candidate.label, run.seed) not in complete]
         device = choose_device(settings)
         yield Started(device.label, device.reason, self._summary(len(runs), len(missing)))
+        if complete:
+            self.results.summarize()
         yield from self._do(missing, device, control)
         yield Finished(self.results.comparison, control.stopped)
 

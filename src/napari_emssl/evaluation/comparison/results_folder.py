@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
-from ...atomic_files import replacing
+from ...atomic_files import replacing, sweep_once
 from ...errors import UserError
 from ...jobs.compare_settings import CompareSettings
 from ...json_text import parse_json
@@ -63,6 +63,9 @@ class ResultsFolder:
         self.folder = folder
         self.record: ComparisonRecord = {"format": _FORMAT, **record}
         self.rows: list[ResultRow] = []
+        self._overwrites = overwrite
+        if folder.is_dir():
+            sweep_once(folder)  # a killed run leaves names that are not a comparison's
         if overwrite or not folder.exists() or not any(folder.iterdir()):
             return
         before = _read_record(folder)
@@ -85,9 +88,25 @@ class ResultsFolder:
 
         """
         self.rows += run
+        self._write(with_rows=True)
+
+    def summarize(self) -> None:
+        """Write summary and curves again: the program may have been killed after it had written the scores.
+
+        Raises
+        ------
+        UserError
+            When the folder cannot be written.
+
+        """
+        self._write(with_rows=False)
+
+    def _write(self, with_rows: bool) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._write()
+            if with_rows:
+                self._write_rows()
+            self._write_summary()
         except (OSError, UserError) as error:
             reason = error.__cause__ if isinstance(error, UserError) else error
             raise UserError(
@@ -95,12 +114,29 @@ class ResultsFolder:
                 "Make room; the same command then resumes the comparison."
             ) from error
 
-    def _write(self) -> None:
-        found = self.comparison
-        _replace(self.folder / RECORD, json.dumps(self.record, indent=2, ensure_ascii=False))
+    def _write_rows(self) -> None:
+        """Write the scores and what was compared.
+
+        A program may be killed between them. Scores are therefore never there before what they are compared by, except
+        where an earlier comparison is replaced: its scores must not be taken for those of the new one.
+        """
+        contents = {RESULTS: self._table(), RECORD: json.dumps(self.record, indent=2, ensure_ascii=False)}
+        last, first = (RECORD, RESULTS) if self._overwrites else (RESULTS, RECORD)
+        with (
+            replacing(self.folder / last, overwrite=True) as later,
+            replacing(self.folder / first, overwrite=True) as earlier,
+        ):
+            later.write_text(contents[last], encoding="utf-8")
+            earlier.write_text(contents[first], encoding="utf-8")
+        self._overwrites = False
+
+    def _table(self) -> str:
         rows = [_flat(row) for row in self.rows]
         epochs = [_EPOCH] if any(row.epoch is not None for row in self.rows) else []
-        _replace(self.folder / RESULTS, _as_csv(rows, [*_COLUMNS, *epochs, *found.scores]))
+        return _as_csv(rows, [*_COLUMNS, *epochs, *self.comparison.scores])
+
+    def _write_summary(self) -> None:
+        found = self.comparison
         summary = found.summary()
         _replace(self.folder / SUMMARY[0], _as_csv(summary, list(summary[0])))
         match = {start: found.steps_to_match(start) for start in found.starts if found.twin(start)}
@@ -110,6 +146,8 @@ class ResultsFolder:
         validated = f"{VALIDATION}{found.main_score}"
         if validated in found.scores:
             write_comparison(self.folder / VALIDATION_CURVES, found, validated)
+        else:
+            (self.folder / VALIDATION_CURVES).unlink(missing_ok=True)  # of a comparison that was replaced
 
 
 def read_results(path: Path) -> list[ResultRow]:

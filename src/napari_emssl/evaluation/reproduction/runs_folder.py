@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...atomic_files import replacing
+from ...atomic_files import replacing, sweep_once
 from ...errors import UserError
 from ...json_text import parse_json
 from .plan import Plan, PlannedRun
@@ -87,6 +87,8 @@ class RunsFolder:
 
     def __init__(self, folder: Path, plan: Plan, overwrite: bool = False) -> None:
         self.folder, self.plan = folder, plan
+        if folder.is_dir():
+            sweep_once(folder)  # a killed run leaves names that are not a plan's
         if not overwrite and folder.is_dir() and any(folder.iterdir()):
             _check_same_plan(folder, plan)
         self._forgets = overwrite
@@ -94,8 +96,9 @@ class RunsFolder:
     def prepare(self, cells: str = "") -> None:
         """Write the plan and the paper's cells; runs of an earlier plan go where they are to be forgotten."""
         if self._forgets and (self.folder / PLAN).is_file():
-            for path in (self.folder / RUNS).rglob("*.json"):
-                path.unlink()
+            for path in (self.folder / RUNS).rglob("*"):
+                if path.suffix in (".json", ".autosave"):
+                    path.unlink()
         self._forgets = False
         _write(self.folder / PLAN, self.plan.model_dump_json(indent=1))
         if cells:
