@@ -194,3 +194,29 @@ def test_planes_that_an_imagej_tiff_claims_but_lacks_are_missed(tmp_path: Path, 
         image = read_image(path)
         np.testing.assert_array_equal(stacked(image), FILM[:held])
         assert "4 of the 6 planes" in image.notes[0]
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_three_planes_that_tifffile_takes_for_colours(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "film.tif"
+    guessed = {"photometric": "rgb", "planarconfig": "separate"}  # where neither is given
+    tifffile.imwrite(path, FILM[:count], **guessed)
+    image = read_image(path)
+    np.testing.assert_array_equal(stacked(image), FILM[:count])
+    assert "read as a stack" in " ".join(image.notes)
+    tifffile.imwrite(path, (FILM[:count] // 20).astype(np.uint8), **guessed)
+    assert "If they are a stack" in " ".join(read_image(path).notes)
+    tifffile.imwrite(path, FILM[:count], metadata=None, **guessed)
+    assert (read_image(path).leading, read_image(path).notes) == ((), ())
+
+
+def test_values_beside_the_grey_ones_and_colours_of_print(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    for kind, said in (("unassalpha", False), ("unspecified", True)):
+        tifffile.imwrite(path, np.stack([RAW, RAW[::-1]], -1), photometric="minisblack", extrasamples=[kind])
+        image = read_image(path)
+        np.testing.assert_array_equal(image.plane(0), RAW)
+        assert bool(image.notes) is said
+    tifffile.imwrite(path, np.stack([RAW] * 4, -1), photometric="separated")
+    with pytest.raises(UserError, match="inks"):
+        read_image(path)

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 _EAGER_BYTES = 64 << 20
 """A single page below this size is read at once: a memory map would only cost a file handle."""
+_UNCOMPRESSED = 1
+_YCBCR = 6
+_OTHER_COLOURS = {5: "inks (CMYK)", _YCBCR: "YCbCr", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
+_OPACITY = {1, 2}
+"""Kinds of further values that say how opaque a pixel is."""
 _FIRST_PRIVATE_TAG = 32768
 _COMMON_TAGS = frozenset((33432, 34665, 34675, 34853, 42112, 42113, 50838, 50839))
 """Tags that every program writes: copyright, Exif, colour profile, GDAL, ImageJ."""
@@ -88,8 +93,7 @@ def _open(tif: "TiffFile", path: Path, contents: TiffContents, number: int) -> R
     samples = _check_samples(stack, path)
     check_whole(tif, stack)
     raw = RawImage(np.empty(0), pixel_of(tif, path, contents, number), colour=samples > 2)
-    if contents.note:
-        raw = raw._replace(notes=(contents.note,))
+    raw = raw._replace(notes=tuple(filter(None, (contents.note, stack.note, _second_value(stack)))))
     if is_mappable(tif, stack):
         return _laid_out(raw, _mapped(tif, path, stack), stack, samples)
     if _has_page_planes(tif, stack):
@@ -112,13 +116,28 @@ def _laid_out(raw: RawImage, array: NDArray[np.generic], stack: Stack, samples: 
 
 
 def _check_samples(stack: Stack, path: Path) -> int:
-    """Values per pixel, 0 for grey; raises `UserError` for more than 4."""
+    """Values per pixel, 0 for grey; raises `UserError` for more than 4, and for colours that are not red, green, blue.
+
+    Those of JPEG are made red, green and blue when they are decoded.
+    """
+    page = stack.keyframe
+    if page.photometric in _OTHER_COLOURS and (page.photometric != _YCBCR or page.compression == _UNCOMPRESSED):
+        raise UserError(
+            f"{path} holds colours as {_OTHER_COLOURS[page.photometric]}. Save it as a grey image, then try again."
+        )
     if stack.samples > 4:
         raise UserError(
             f"{path} holds {stack.samples} values per pixel (a spectrum image?). "
             "Save the channel you want as a grey image, then try again."
         )
     return stack.samples
+
+
+def _second_value(stack: Stack) -> str:
+    """A sentence where the second of two values per pixel is left out and is not said to be opacity."""
+    if stack.samples != 2 or set(stack.keyframe.extrasamples) & _OPACITY:
+        return ""
+    return "It holds two values per pixel, of which the first is read. Save the other one as an image of its own."
 
 
 def is_mappable(tif: "TiffFile", stack: Stack) -> bool:

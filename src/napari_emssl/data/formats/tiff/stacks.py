@@ -1,7 +1,7 @@
 """Which pages of a TIFF belong together, and which of its images is the data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MERGED = ("generic", "shaped", "uniform")
 """Kinds of series that say only that pages look alike, not that they are images of their own."""
+_RGB = 2
 _SMALL = 64
 """An image with so many times fewer pixels than the largest is a thumbnail, whatever its type."""
 _CAPTION = 1.3
@@ -39,6 +40,8 @@ class Stack:
     keyframe: "TiffPage"
     axes: tuple[PlaneAxis, ...] = ()
     """Of the axes before those of a page."""
+    note: str = ""
+    """What is said about how it is read."""
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -90,10 +93,29 @@ def contents_of(tif: "TiffFile", path: Path) -> TiffContents:
         stacks = [_with_axes(stacks[0], ome)]
     if tif.is_imagej and not note and not ome.images:
         note = _imagej_note(path, tif.imagej_metadata or {}, sum(one.planes for one in stacks))
-    stacks = [one for one in stacks if {"Y", "X"} <= set(one.letters)]
+    stacks = [_of_tifffile(one) for one in stacks if {"Y", "X"} <= set(one.letters)]
     if not stacks:
         raise ValueError("it holds no image")
     return TiffContents(tuple(stacks), _data(stacks), note, ome)
+
+
+def _of_tifffile(stack: Stack) -> Stack:
+    """Undo a guess of tifffile: it writes stacks of three and four planes as colours where nobody says what they are.
+
+    Colours of more than 8 bits are no such pictures; those of 8 bits may be, and that they are taken for it is said.
+    """
+    page = stack.keyframe
+    if not (page.is_shaped and page.axes == "SYX" and page.photometric == _RGB and stack.letters.endswith("SYX")):
+        return stack
+    if stack.dtype == np.uint8:
+        note = (
+            f"Its {stack.samples} planes are marked as colours and were made one grey image. If they are a stack, "
+            "write it again with photometric='minisblack'."
+        )
+        return replace(stack, note=note)
+    note = f"Its {stack.samples} planes are marked as colours, which tifffile does to any; they are read as a stack."
+    letters = f"{stack.letters[:-3]}QYX"
+    return replace(stack, letters=letters, axes=(*stack.axes, PlaneAxis()), note=note)
 
 
 def _imagej_note(path: Path, metadata: Mapping[str, object], held: int) -> str:
