@@ -1,5 +1,6 @@
 """HDF5 sets of nanoparticles: every published shape becomes planes, labels become masks, hot pixels go."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -188,3 +189,21 @@ def test_axes_of_length_one_do_not_count(tmp_path: Path, shape: tuple[int, ...])
     image = read_image(tmp_path / "a.h5")
     wanted = (values[..., 1] > 0.5 if shape[-1] == 2 else values).reshape(-1, 4, 5)
     np.testing.assert_array_equal(np.stack([image.plane(i) for i in range(len(image))]), wanted)
+
+
+@pytest.mark.parametrize("named_by", ["ilastik", "HDF5"])
+def test_axes_that_are_named_in_another_order_are_refused(tmp_path: Path, named_by: str) -> None:
+    for order, shape in (("yxc", (8, 9, 2)), ("cyx", (2, 8, 9)), ("tzyxc", (1, 1, 8, 9, 1)), ("xy", (9, 8))):
+        path = tmp_path / f"{order}.h5"
+        with h5py.File(path, "w") as file:
+            data = file.create_dataset("exported_data", data=np.zeros(shape, np.uint8))
+            if named_by == "ilastik":
+                data.attrs["axistags"] = json.dumps({"axes": [{"key": letter} for letter in order]})
+            else:
+                for dim, letter in zip(data.dims, order, strict=True):
+                    dim.label = letter
+        if order in ("cyx", "tzyxc"):
+            assert read_image(path).plane_shape == (8, 9)
+        else:
+            with pytest.raises(UserError, match=rf"order {', '.join(order)}.*y and x as the last"):
+                read_image(path)

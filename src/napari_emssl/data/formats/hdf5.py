@@ -3,12 +3,13 @@
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...json_text import parse_json
 from .claims import check_claim, check_memory
 from .contents import RawImage, Select
 
@@ -42,7 +43,7 @@ class H5Planes:
     Raises
     ------
     UserError
-        If the data set has another shape.
+        If the data set has another shape, or says that height and width are not its last axes.
     """
 
     ndim = 3
@@ -54,6 +55,7 @@ class H5Planes:
         with h5py.File(path, "r") as file:
             data = file[key]
             stored, dtype = tuple(int(n) for n in data.shape), np.dtype(data.dtype)
+            _check_order(data, path)
             if not (data.is_virtual or data.external):
                 check_claim(int(np.prod(stored, dtype=object)) * dtype.itemsize, int(data.id.get_storage_size()))
         self.shape = _planes_shape(stored, path)
@@ -112,6 +114,26 @@ def _planes_shape(stored: tuple[int, ...], path: Path) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
+def _check_order(data: "h5py.Dataset", path: Path) -> None:
+    """Raise `UserError` where a data set names its axes, and rows and columns are not the last ones."""
+    names = [name for name, length in zip(_axis_names(data), data.shape, strict=False) if length != 1]
+    if {"y", "x"} <= set(names) and names[-2:] != ["y", "x"]:
+        raise UserError(
+            f"The axes of '{data.name}' in {path} are in the order {', '.join(names)}, so its rows and columns are not "
+            "the last ones. Export it again with y and x as the last axes, or as TIFF."
+        )
+
+
+def _axis_names(data: "h5py.Dataset") -> list[str]:
+    """Lower-case names of the axes, as ilastik writes them and as HDF5 labels them; none where there are none."""
+    try:
+        tags = cast("dict[str, list[dict[str, object]]]", parse_json(data.attrs.get("axistags", "null")))
+        named = [axis["key"] for axis in tags["axes"]] if tags else [dim.label for dim in data.dims]
+    except (ValueError, TypeError, KeyError, RuntimeError, OSError):  # a label that is damaged says nothing
+        return []
+    return [str(name).lower() for name in named]
+
+
 def read_hdf5(path: Path, select: Select) -> list[RawImage]:
     """Open images, labels or maps of an HDF5 file; raises `UserError` where several could be meant."""
     check_links(path)
@@ -144,7 +166,7 @@ def _datasets(path: Path) -> tuple[list[str], int | None]:
     found: list[str] = []
     with h5py.File(path, "r") as file:
         file.visititems(lambda name, node: found.append(name) if _is_grid(node) else None)
-        linked = [role for role in ROLES if role not in found and isinstance(file.get(role), h5py.Dataset)]
+        linked = [role for role in ROLES if role not in found and _is_grid(file.get(role))]
     names = [*linked, *found]
     known = next((names.index(role) for role in ROLES if role in names), None)
     return names, 0 if known is None and len(names) == 1 else known
@@ -186,7 +208,7 @@ def _check_inside(path: Path, name: str) -> None:
         raise UserError(f"{path} leads to {name}, which is not a file in its folder, and links are not followed there.")
 
 
-def _is_grid(node: "h5py.Group | h5py.Dataset") -> bool:
+def _is_grid(node: "h5py.Group | h5py.Dataset | None") -> bool:
     """Whether an HDF5 node is a data set with at least two axes."""
     return len(getattr(node, "shape", None) or ()) >= 2
 
