@@ -42,9 +42,21 @@ def test_each_is_a_function_that_returns_a_job_and_says_of_what(name: str) -> No
     assert reference_to(function) == LazyFunction(function.__module__, function.__name__)
 
 
-def test_the_references_import_no_torch() -> None:
-    code = "import sys, napari_emssl.worker_jobs; print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"
+IMPORTS = """
+import sys
+from napari_emssl import worker_jobs
+assert "torch" not in sys.modules, "the viewer imports the references"
+for each in list(vars(worker_jobs).values()):
+    if isinstance(each, worker_jobs.LazyFunction):
+        each.load()
+print(*sys.modules)
+"""
+
+
+def test_references_import_no_torch_and_jobs_nothing_slow_that_few_need() -> None:
+    loaded = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True).stdout.split()
+    assert "napari_emssl.training.finetuning.finetune" in loaded
+    assert not {"scipy.signal", "scipy.stats", "h5py", "zarr"} & {*loaded}
 
 
 WRONG = """

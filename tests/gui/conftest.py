@@ -1,5 +1,6 @@
 """GUI tests need napari, pytest-qt and a display; without them they are skipped."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -30,6 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and item.get_closest_marker("gui") and not _DISPLAY:
             item.add_marker(pytest.mark.skip(reason="no display; run under xvfb-run"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_to_search() -> None:
+    """What is there before the tests of a file is not searched for garbage: napari does it when a viewer closes."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

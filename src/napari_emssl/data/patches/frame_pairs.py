@@ -13,7 +13,6 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.signal.windows import tukey
 
 Floats = NDArray[np.float32]
 
@@ -118,6 +117,8 @@ class _Grid:
     """What is the same for all frames of a shape."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
+        from scipy.signal.windows import tukey  # brings scipy.stats: a quarter of what a training has to import
+
         self.shape = shape
         self.k_y = np.fft.fftfreq(shape[0]).astype(np.float32)[:, None]
         self.k_x = np.fft.rfftfreq(shape[1]).astype(np.float32)[None]
