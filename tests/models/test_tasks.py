@@ -1,10 +1,14 @@
 """Tasks: one entry for each name, and what they ask of outputs, targets and results."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 
+import napari_emssl
 from napari_emssl.data.images.intensity_scaling import Levels
 from napari_emssl.jobs.settings import TrainTask
 from napari_emssl.models.tasks import TASKS, TaskName, task_of
@@ -13,6 +17,29 @@ from napari_emssl.models.tasks import TASKS, TaskName, task_of
 def test_every_name_has_its_task_and_all_but_the_pretext_can_be_trained() -> None:
     assert list(TASKS) == [task.name for task in TASKS.values()] == list(get_args(TaskName))
     assert {name for name, task in TASKS.items() if not task.is_pretext} == set(get_args(TrainTask))
+
+
+ONLY_SOME = {"TARGET_KINDS", "TEM_IMAGENET_TARGETS", "_LESSONS", "_RESTORERS"}
+"""Tables of what is simulated, published or shipped for some tasks."""
+
+
+def tables() -> Iterator[tuple[str, set[str]]]:
+    """Whatever in the package lists three tasks or more: where it stands, and the tasks."""
+    for path in Path(napari_emssl.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+                name = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+                words = {part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)}
+                if len(words & {*TASKS}) > 2 and name not in ONLY_SOME:
+                    yield f"{path.relative_to(Path(napari_emssl.__file__).parent).as_posix()}: {name}", words & {*TASKS}
+
+
+def test_every_table_of_tasks_has_all_of_them() -> None:
+    trained = {*get_args(TrainTask)}
+    whole = [{*TASKS}, trained, {name for name in trained if not TASKS[name].gives_labels}]
+    found = dict(tables())
+    assert {"jobs/recipes.py: _BY_TASK", "gui/finetune/restore/request.py: RestoreTask"} < {*found}
+    assert {where: words for where, words in found.items() if words not in whole} == {}
 
 
 @pytest.mark.parametrize(("classes", "channels"), [(2, 1), (3, 3), (17, 17)])
