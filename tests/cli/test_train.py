@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from terminal import EVENTS, PRETRAIN, Tell, job_of, refused
 
+from napari_emssl.cli import train
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Control, Event, Finished, Job, Notice
 from napari_emssl.models.model_file import Card, Model, NetworkSpec, Stage, read_card
@@ -52,6 +54,31 @@ def test_a_run_that_diverged_has_a_status_of_its_own(
     assert sentence in told.err
     assert "--resume" not in told.out
     assert read_card(output).name == "m"
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_model_that_cannot_be_saved_is_saved_elsewhere_or_its_autosave_is_named(
+    room: bool, tell: Tell, tmp_path: Path, images: Path, monkeypatch: Any
+) -> None:
+    card = Card(name="m", task="reconstruct", network=NetworkSpec(name="unet-2-44"))
+    job = job_of(EVENTS[0], Finished(Model(card, {"w": np.zeros(1, np.float32)}), False))
+    monkeypatch.setattr("napari_emssl.training.finetuning.finetune.finetune", lambda *_args, **_words: job)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    output, real = tmp_path / "m.safetensors", train.save_model
+
+    def full(model: Model, path: Path) -> None:
+        if path == output or not room:
+            raise UserError(f"{path} cannot be written.")
+        real(model, path)
+
+    monkeypatch.setattr(train, "save_model", full)
+    output.with_name("m.safetensors.autosave").write_bytes(b"half way")
+    words = "finetune", "--images", images, "--targets", images, "-o", output, "--quiet", "--overwrite"
+    saved = "was saved to" if room else "Continue from the autosave with --resume"
+    refused(tell(*words), f"{output} cannot be written", saved)
+    assert len(list((tmp_path / "temporary").rglob("m.safetensors"))) == room
+    assert room or not list((tmp_path / "temporary").iterdir())
 
 
 def start(*words: object) -> "subprocess.Popen[str]":

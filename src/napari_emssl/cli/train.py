@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ..atomic_files import remove
 from ..errors import UserError
 from ..formatting import duration
 from ..jobs.events import Event, Job
@@ -44,7 +45,7 @@ def train(job: Job[Model], title: str, output: TrainingOutput) -> int:
             if output.autosave.exists():
                 print(f"There is an autosave: continue with --resume '{output.autosave}'.", file=sys.stderr)
             raise
-        save_or_rescue(ending.result, output.output)
+        _save_or_rescue(ending.result, output)
         _report(ending, output)
     return ending.status
 
@@ -59,14 +60,32 @@ def _listeners(output: TrainingOutput) -> list[Callable[[Event], None]]:
     return listeners
 
 
-def save_or_rescue(model: Model, path: Path) -> None:
+def _save_or_rescue(model: Model, output: TrainingOutput) -> None:
     """Save `model`; where that fails save it to a temporary folder, so that the training is not lost."""
     try:
-        save_model(model, path)
+        save_model(model, output.output)
     except UserError as error:
-        rescue = Path(tempfile.mkdtemp(prefix="napari-emssl-")) / path.name
-        save_model(model, rescue)
-        raise UserError(f"{error} The model was saved to '{rescue}' instead.") from error
+        raise UserError(f"{error} {_rescued(model, output)}") from error
+
+
+def _rescued(model: Model, output: TrainingOutput) -> str:
+    """Save a model elsewhere, and say where it is now."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="napari-emssl-"))
+    except OSError:
+        return _lost(output)
+    try:
+        save_model(model, folder / output.output.name)
+    except UserError:
+        remove(folder)
+        return _lost(output)
+    return f"The model was saved to '{folder / output.output.name}' instead."
+
+
+def _lost(output: TrainingOutput) -> str:
+    there = output.autosave.exists()
+    way = f"Continue from the autosave with --resume '{output.autosave}'." if there else "There is no autosave."
+    return f"The model could not be saved to '{tempfile.gettempdir()}' either. {way}"
 
 
 def _report(ending: Ending[Model], output: TrainingOutput) -> None:
