@@ -30,6 +30,9 @@ def string(code: int, value: str) -> tuple[int, int, int, str, bool]:
 FEI = "[Scan]\r\nPixelWidth=2.5e-09\r\nPixelHeight=2.5e-09\r\n"
 FEI_FIELD = "[EBeam]\r\nHFW=1.6e-07\r\nVFW=8e-08\r\n[Image]\r\nResolutionX=64\r\nResolutionY=32\r\n"
 TITAN = '<Root><PixelSize><X unit="m">2.5e-09</X><Y unit="m">2.5e-09</Y></PixelSize></Root>'
+PHENOM = '<FeiImage><pixelHeight unit="um">0.0025</pixelHeight><pixelWidth unit="um">0.0025</pixelWidth></FeiImage>'
+ITEM = "<M><Name>%s</Name><MementoItemUnit>MementoItemUnitMeter</MementoItemUnit><anyType>2.5E-09 </anyType></M>"
+ITEMS = f"<R><M><Name>PixelSize</Name><Section>{ITEM % 'Width'}{ITEM % 'Height'}</Section></M></R>"
 ZEISS = "0\r\n0\r\n0\r\n1\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 2.500 nm\r\n"
 ZEISS_OLD = "0\r\n0\r\n0\r\n1.5625e-10\r\n"  # a 16th of 2.5 nm, as the image has 64 px and not 1024
 TESCAN = b"\x01\x02[MAIN]\x00PixelSizeX=2.5e-09\nPixelSizeY=2.5e-09\n"
@@ -38,6 +41,9 @@ SETS = {
     "FEI": [tag(34680, FEI)],
     "FEI by its field": [tag(34682, FEI_FIELD)],
     "FEI Titan": [string(34683, TITAN)],
+    "FEI Titan as bytes": [tag(34683, TITAN.encode() + bytes(2))],
+    "FEI Phenom": [string(34683, PHENOM)],
+    "FEI Helios": [string(34683, ITEMS)],
     "Zeiss": [string(34118, ZEISS)],
     "Zeiss of older software": [string(34118, ZEISS_OLD)],
     "TESCAN": [tag(50431, TESCAN)],

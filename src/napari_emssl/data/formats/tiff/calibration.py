@@ -119,16 +119,41 @@ def _fei(page: "TiffPage") -> PixelNm | None:
 
 
 def _titan(page: "TiffPage") -> PixelNm | None:
-    """The XML that FEI's cameras write: ``<PixelSize><X unit="m">``."""
-    text = _value(page, _TITAN)
-    if not isinstance(text, str | bytes):
+    """The XML that FEI's cameras and desktop microscopes write.
+
+    ``<PixelSize><X unit="m">``, ``<pixelWidth unit="nm">``, or items that name themselves ``PixelSize``, in metres.
+    """
+    value = _value(page, _TITAN)
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
+    if not text:
         return None
-    nodes = [node for node in ElementTree.fromstring(text).iter() if node.tag.rpartition("}")[2] == "PixelSize"]
-    for node in nodes:
-        named = {child.tag.rpartition("}")[2].upper(): child for child in node}
-        if {"X", "Y"} <= named.keys():
-            return pixel_nm(named["Y"].text, named["X"].text, named["Y"].get("unit"), named["X"].get("unit"))
-    return None
+    root = ElementTree.fromstring(text.strip("\x00 \r\n\t"))
+    for node in root.iter():
+        named = {_tag(child): child for child in node}
+        for height, width in (("Y", "X"), ("pixelHeight", "pixelWidth")):
+            if {height, width} <= named.keys() and (width == "pixelWidth" or _tag(node) == "PixelSize"):
+                y, x = named[height], named[width]
+                return pixel_nm(y.text, x.text, y.get("unit"), x.get("unit"))
+    return next(filter(None, (_of_item(node) for node in root.iter() if _item_name(node) == "PixelSize")), None)
+
+
+def _tag(node: ElementTree.Element) -> str:
+    return node.tag.rpartition("}")[2]
+
+
+def _item_name(node: ElementTree.Element) -> str:
+    return next(((child.text or "").strip() for child in node if _tag(child) == "Name"), "")
+
+
+def _of_item(node: ElementTree.Element) -> PixelNm | None:
+    """Width and height in metres, items within an item."""
+    values = {
+        _item_name(inner): child.text
+        for inner in node.iter()
+        for child in inner
+        if _tag(child) == "anyType" and any((unit.text or "").strip().endswith("UnitMeter") for unit in inner)
+    }
+    return pixel_nm(values.get("Height"), values.get("Width"), "m")
 
 
 def _zeiss(page: "TiffPage") -> PixelNm | None:
