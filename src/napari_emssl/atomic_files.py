@@ -142,7 +142,9 @@ def _node() -> str:
 
 
 def check_free(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where something exists that may not be replaced."""
+    """Raise `UserError` where something exists that may not be replaced; pipes and devices never may."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path} is a pipe or a device, which is not replaced. Name a file.")
     if path.exists() and not overwrite:
         raise UserError(f"{path} exists already. Choose another name, or allow overwriting.")
 

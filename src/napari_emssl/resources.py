@@ -9,6 +9,7 @@ from pathlib import Path
 _UNKNOWN_FREE_BYTES = 2 * 2**30
 _FULL = re.compile(
     r"DefaultCPUAllocator: (can't allocate|not enough) memory|MPS backend out of memory|std::bad_alloc|bad allocation"
+    r"|can't start new thread|failed to map segment from shared object|could not create a (primitive|memory object)"
 )
 """What torch says on a CPU and on a Mac's GPU, where its error is a bare RuntimeError, and what C++ says."""
 
@@ -35,10 +36,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, that of the computer or of a GPU, and nothing else.
 
     torch's own error is known by its name, as torch may not be imported here; on the CPU torch raises a bare
-    RuntimeError with the message of its allocator.
+    RuntimeError with the message of its allocator, or of oneDNN. Threads and libraries need memory, too.
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and bool(_FULL.search(str(error)))
+    return isinstance(error, RuntimeError | ImportError) and bool(_FULL.search(str(error)))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 from terminal import Tell, refused
 
-from napari_emssl.atomic_files import hidden_name
+from napari_emssl.atomic_files import hidden_name, replacing
 from napari_emssl.cli import path_checks
+from napari_emssl.errors import UserError
 from napari_emssl.evaluation.reproduction.plan import read_plan
 from napari_emssl.evaluation.reproduction.runs_folder import RunsFolder
 from napari_emssl.export.bioimageio import check_empty
@@ -68,6 +70,17 @@ def test_a_folder_is_no_output_file(tell: Tell, images: Path, masks: Path, tmp_p
         refused(tell("measure", masks, "-o", output), "is a folder")
         what = "would replace" if output is images else "Name a file"
         refused(tell("finetune", "--images", images, "--targets", masks, "-o", output), what)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_pipes_are_never_replaced(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "a.pipe"
+    os.mkfifo(pipe)
+    for words in (["pretrain", images], ["pack", images], ["measure", masks]):
+        refused(tell(*words, "-o", pipe, "--overwrite"), "is a pipe or a device")
+    with pytest.raises(UserError, match="is a pipe or a device"), replacing(pipe, overwrite=True):
+        pass
+    assert pipe.is_fifo()
 
 
 def test_overwrite_never_replaces_what_is_read(tell: Tell, images: Path, masks: Path, tmp_path: Path) -> None:

@@ -154,6 +154,8 @@ def _guarded(command: Callable[[], int | None]) -> int:
 
 def _describe(error: Exception) -> str | None:
     """Return what to tell the user, or None when `error` is a bug."""
+    if is_out_of_memory(error):  # first: where there is no memory, nothing can be imported either
+        return "Memory is full. Use fewer or smaller images, or a smaller --batch-size, --patch or --tile."
     from pydantic import ValidationError
 
     from .error_messages import describe_settings_error, describe_usage_error
@@ -164,8 +166,6 @@ def _describe(error: Exception) -> str | None:
         return describe_usage_error(error)
     if isinstance(error, ValidationError):
         return describe_settings_error(error)
-    if is_out_of_memory(error):
-        return "Memory is full. Use fewer or smaller images, or a smaller --batch-size, --patch or --tile."
     if isinstance(error, OSError) and error.strerror:
         what = f"'{error.filename}': {error.strerror}" if error.filename else str(error.strerror)
         return f"{what}. Check the disk and the permissions, then try again."

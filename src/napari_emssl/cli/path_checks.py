@@ -45,6 +45,8 @@ def require_no_folder(path: Path) -> None:
 def require_writable_file(path: Path, overwrite: bool = False) -> None:
     """Raise `UserError` unless `path` can be written, replacing nothing without permission; leaves nothing behind."""
     require_no_folder(path)
+    if path.exists() and not path.is_file():
+        raise UserError(f"'{path}' is a pipe or a device. Name a file.")
     if path.exists() and not overwrite:
         raise UserError(f"'{path}' exists. Choose another name, or pass --overwrite to replace it.")
     require_writable_folder(path.parent)
