@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Shapes
 
+from napari_emssl.errors import UserError
 from napari_emssl.gui.finetune.painting.classes import PaintedClass, given_classes, remember
 from napari_emssl.gui.finetune.painting.minute_saver import OpenPainting, _write
 from napari_emssl.gui.finetune.painting.regions import regions_of
@@ -58,3 +59,27 @@ def test_records_that_are_damaged_or_of_another_grid_are_not_offered(painted, ho
     for text in ("", "[" * 100_000, json.dumps({**record, "image_shape": "wide"}), "\0"):
         path.with_suffix(".json").write_text(text)
         assert saved_paintings("film", (4, 32, 40)) == []
+
+
+_FAR = [[1e300, 1e300], [1, 2], [3, 4]]
+_OUTLINE = [[3, 3], [3, 12], [12, 12]]
+
+
+def test_what_cannot_have_been_painted_is_left_out_of_a_record(painted, home):
+    (path,) = _write((painted, []))
+    record = json.loads(path.with_suffix(".json").read_text())
+    outlines = [[], [[1, 2]], [[1, 2], [1, 2], [1, 2]], [["nan", 1], [1, 2], [3, 4]], _FAR]
+    regions = [{"plane": [1], "outline_px": outline} for outline in outlines]
+    regions += [{"plane": plane, "outline_px": _OUTLINE} for plane in ([7], [-1], [0, 1], [1], [2], [])]
+    labels = record["labels"] | {str(10**30): {"name": "far"}, "-1": {"name": "below"}}
+    path.with_suffix(".json").write_text(json.dumps(record | {"fully_annotated": regions, "labels": labels}))
+    (saved,) = saved_paintings("film", (4, 32, 40))
+    assert [region.at for region in saved.regions] == [(1,), (2,)]
+    assert [painted.value for painted in saved.classes] == [1, 2]
+    polygons, options = shapes_of(saved.regions, painted.image)
+    assert len(Shapes(polygons, **options).data) == 2
+    for planes in ([[99], [1]], [[1]], [[1, 2], [1]]):
+        wrong = record | {"file_holds": "the painted planes, in this order", "painted_planes": planes}
+        path.with_suffix(".json").write_text(json.dumps(wrong))
+        with pytest.raises(UserError, match="does not match"):
+            saved_paintings("film", (4, 32, 40))[0].labels()

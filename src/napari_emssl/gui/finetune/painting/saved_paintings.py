@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
 _WHOLE = "the whole grid"
+_LARGEST_LABEL = 2**63 - 1
+_FARTHEST_PX = 1e7
+"""An outline may leave its image, but not so far that it cannot be shown."""
 _MOST_READ = 200
 """Records that are looked into, the newest ones."""
 
@@ -36,6 +39,13 @@ class _Meaning(BaseModel):
 class _Region(BaseModel):
     plane: list[int] = Field(default_factory=list)
     outline_px: list[tuple[float, float]]
+
+    def is_drawn_on(self, shape: list[int]) -> bool:
+        """Whether it is an outline on a plane of an image."""
+        near = all(abs(place) <= _FARTHEST_PX for point in self.outline_px for place in point)  # False for NaN, too
+        leading = shape[:-2][-len(self.plane) :] if self.plane else []
+        inside = len(self.plane) == len(leading) and all(0 <= at < n for at, n in zip(self.plane, leading, strict=True))
+        return near and inside and len(set(self.outline_px)) > 2
 
 
 class _Record(BaseModel):
@@ -59,15 +69,21 @@ class SavedPainting:
 
     @property
     def classes(self) -> tuple[PaintedClass, ...]:
-        """What its labels stand for."""
-        return tuple(PaintedClass(value, said.name, said.role) for value, said in self.record.labels.items())
+        """What its labels stand for; numbers that no label can be are left out."""
+        return tuple(
+            PaintedClass(value, said.name, said.role)
+            for value, said in self.record.labels.items()
+            if 0 <= value <= _LARGEST_LABEL
+        )
 
     @property
     def regions(self) -> tuple[AnnotatedRegion, ...]:
-        """What is fully annotated."""
+        """What is fully annotated; outlines that nobody can have drawn are left out."""
+        drawn = [region for region in self.record.fully_annotated if region.is_drawn_on(self.record.image_shape)]
         return tuple(
             AnnotatedRegion(tuple(region.plane), np.array(region.outline_px, float).reshape(-1, 2))
-            for region in self.record.fully_annotated
+            for region in drawn
+            if len(region.plane) == len(drawn[0].plane)
         )
 
     def labels(self) -> NDArray[np.generic]:
@@ -82,14 +98,18 @@ class SavedPainting:
         saved, shape = np.asarray(read_image(self.path).planes), tuple(self.record.image_shape)
         if self.record.file_holds.startswith(_WHOLE):
             if saved.size != np.prod(shape):
-                raise UserError(
-                    f"'{self.path}' does not match '{self.path.stem}.json'. Press 'New' to start a new painting."
-                )
+                raise self._unlike_its_record()
             return saved.reshape(shape)
         whole = np.zeros(shape, saved.dtype)
-        for index, plane in zip(self.record.painted_planes, saved.reshape(-1, *shape[-2:]), strict=False):
-            whole[tuple(index)] = plane
+        try:
+            for index, plane in zip(self.record.painted_planes, saved.reshape(-1, *shape[-2:]), strict=True):
+                whole[tuple(index)] = plane
+        except (ValueError, IndexError) as error:
+            raise self._unlike_its_record() from error
         return whole
+
+    def _unlike_its_record(self) -> UserError:
+        return UserError(f"'{self.path}' does not match '{self.path.stem}.json'. Press 'New' to start a new painting.")
 
     def describe_in(self, painting: "Labels") -> None:
         """Write what the labels stand for into a layer."""
