@@ -96,6 +96,7 @@ def test_overwrite_never_replaces_what_is_read(tell: Tell, images: Path, masks: 
         [*pretrain, "-o", model, "--log", tmp_path / "m-split.json"],
         [*finetune, "-o", masks / "0.npy"],
         ["pack", images, "-o", image],
+        ["evaluate", model, "--images", images, "--targets", masks, "--json", masks / "0.npy"],
         ["compare", "--starts", "scratch:unet-2-44", "--images", images, "--targets", masks, "-o", masks],
     ):
         refused(tell(*words, "--overwrite"), str(words[-1]), "would replace", "another name")

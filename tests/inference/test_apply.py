@@ -418,3 +418,12 @@ def test_pixels_that_are_not_finite_get_no_label():
     plane[3:9, 5], plane[20, 20] = np.nan, np.inf
     labels = apply(em.Model(SEGMENTER.card, weights), plane, TILES)
     np.testing.assert_array_equal(labels == 0, ~np.isfinite(plane))
+
+
+@pytest.mark.parametrize("task", ["segment", "denoise"])
+def test_weights_so_large_that_nothing_finite_comes_out_are_refused(task):
+    model = random_model(task=task)
+    huge = {name: np.full_like(array, 3e38) if array.dtype.kind == "f" else array
+            for name, array in model.weights.items()}  # fmt: skip
+    with pytest.raises(UserError, match=r"'random' gives values that are not finite.*Use another model"):
+        apply(em.Model(model.card, huge), np.random.default_rng(0).random((40, 40)))

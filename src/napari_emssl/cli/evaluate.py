@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import EvaluateSettings
-from .path_checks import ImageChoice, Overwrite, Quiet, require_existing, require_writable_file, write_json
+from .path_checks import (
+    ImageChoice,
+    Overwrite,
+    Quiet,
+    check_distinct,
+    require_existing,
+    require_writable_file,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from ..metrics import Scores
@@ -39,6 +47,7 @@ def evaluate(
         When a path is missing, the scores cannot be written, or model and targets do not fit together.
     """
     if json is not None and str(json) != "-":
+        check_distinct([json], [images, targets, *([Path(model)] if Path(model).is_file() else [])])
         require_writable_file(json, overwrite)
     require_existing([images, targets])
     from ..models.zoo import load_model

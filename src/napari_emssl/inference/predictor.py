@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..data.images.image import Image
 from ..data.images.intensity_scaling import Levels
+from ..errors import UserError
 from ..jobs.devices import choose_device, place
 from ..jobs.events import Control, Notice
 from ..jobs.settings import ApplySettings
@@ -85,6 +86,7 @@ class Predictor:
         network = place(build_network(model), self.device)
         self._module = network
         self.network: Callable[[Tensor], Tensor] = network
+        self._is_sound = False
         self.size = (height, width)
         self.task = task_of(model.card.task)
         self.labels, self.dtype = self.task.gives_labels, result_dtype(model.card)
@@ -253,9 +255,23 @@ class Predictor:
             whole = self._objective.result_of(self._averaged(inputs))
             yield from (one[part.scaled(self.upscale).slices] for one, part in zip(whole, inner, strict=True))
         else:
-            output = self.network(inputs)
+            output = self._output(inputs)
             for i, part in enumerate(inner):  # cropped first: nothing is decoded of a halo
                 yield self._objective.result(output[(slice(i, i + 1), ..., *part.slices)])[0]
+
+    def _output(self, inputs: Tensor) -> Tensor:
+        """What the network makes of inputs; its first output tells whether it makes numbers at all.
+
+        Weights that are finite may still be so large that none of their sums is.
+        """
+        output = self.network(inputs)
+        if not self._is_sound and not bool(torch.isfinite(output).all()):
+            raise UserError(
+                f"Model '{self.model.name}' gives values that are not finite: its training diverged, or the file is "
+                "damaged. Use another model."
+            )
+        self._is_sound = True
+        return output
 
     def _averaged(self, inputs: Tensor) -> Tensor:
         """Mean of the decoded output over the 8 flips and turns of the input."""
@@ -263,7 +279,7 @@ class Predictor:
         for turns in range(4):
             for mirrored in (False, True):
                 view = torch.rot90(inputs.flip(-1) if mirrored else inputs, turns, (-2, -1))
-                decoded = torch.rot90(self._objective.decode(self.network(view)), -turns, (-2, -1))
+                decoded = torch.rot90(self._objective.decode(self._output(view)), -turns, (-2, -1))
                 decoded = decoded.flip(-1) if mirrored else decoded
                 total = decoded if total is None else total + decoded
         assert total is not None
