@@ -67,7 +67,7 @@ def read_whole_model(path: Path) -> object:
     card = read_card(path)
     card_lines(card, path)
     model = read_model(path)
-    build_network(model)
+    build_network(model.renamed(path.name))  # messages of networks name the model, not its file
     return card.model_dump_json(), {name: array.tolist() for name, array in model.weights.items()}
 
 

@@ -133,3 +133,10 @@ def test_an_array_that_claims_what_its_folder_cannot_hold(tmp_path: Path) -> Non
     file.write_text(json.dumps({**metadata, "shape": [10**9, 800, 900]}))
     with pytest.raises(UserError, match="claims"):  # to look for each of its pieces would take hours
         read_image(tmp_path / "a.zarr")
+
+
+def test_metadata_of_which_the_text_is_damaged(tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "a.zarr", data=np.zeros((4, 4)), zarr_format=2)
+    (tmp_path / "a.zarr" / ".zarray").write_bytes(b"\0\0\0{\xff\xff\xff\xff")
+    with pytest.raises(UserError, match=r"a\.zarr cannot be read \(a text in it is damaged\)"):
+        read_image(tmp_path / "a.zarr")

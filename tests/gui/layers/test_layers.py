@@ -7,7 +7,8 @@ from napari.components import LayerList, ViewerModel
 from napari.layers import Image, Labels
 
 from napari_emssl.errors import UserError
-from napari_emssl.gui.layers import layers
+from napari_emssl.gui.finetune.painting import classes
+from napari_emssl.gui.layers import layers, matching
 from napari_emssl.gui.layers.calibration import pixel_of
 from napari_emssl.gui.layers.layers import (
     new_painting,
@@ -136,3 +137,14 @@ def test_painting_that_would_not_fit_is_refused(monkeypatch):
     monkeypatch.setattr(layers, "_LARGEST_PAINTING", 100)
     with pytest.raises(UserError, match="too large"):
         new_painting(Image(np.zeros((3, 16, 20))))
+
+
+@pytest.mark.parametrize("noted", [None, "text", [1], {"simulated": "text", "classes": None}])
+def test_notes_that_others_have_put_into_a_layer_are_none(noted):
+    layer = Image(np.zeros((16, 16)), name="a", metadata={layers.METADATA_KEY: noted})
+    other = Image(np.zeros((16, 16)), name="b clean")
+    assert layers.own_notes(layer, "simulated") == {}
+    assert not matching.is_result(layer)
+    painting = Labels(np.zeros((16, 16), int), metadata={layers.METADATA_KEY: noted})
+    assert classes.default_class(painting, 1).name == "label 1"
+    assert matching.likely_pair([layer, other], "denoise") is not None

@@ -202,7 +202,8 @@ def _read_raw(path: Path, suffix: str, choice: Choice) -> list[RawImage]:
     except Exception as error:
         if "imagecodecs" in str(error):
             raise UserError(f"{path} is compressed. To read it run: {HINTS['imagecodecs']}") from error
-        raise UserError(f"{path} cannot be read ({error}). {DAMAGED}") from error
+        reason = "a text in it is damaged" if isinstance(error, UnicodeDecodeError) else error
+        raise UserError(f"{path} cannot be read ({reason}). {DAMAGED}") from error
 
 
 def as_image(source: ImageSource | ArrayLike, name: str = "image") -> Image:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...models.model_file import Card
 from ...models.results import result_shape
 from ...models.tasks import task_of
-from ..layers.layers import METADATA_KEY, placement_of_finer
+from ..layers.layers import METADATA_KEY, own_notes, placement_of_finer
 from ..layers.lazy_array import LazyPlanes
 from ..layers.previews import restored_appearance
 from .request import Selection
@@ -88,7 +88,7 @@ def _earlier(
 ) -> Image | Labels | None:
     """Find the layer of an earlier run, whatever it is called now; for one plane it must be one to write to."""
     for layer in viewer.layers:
-        made_by = layer.metadata.get(METADATA_KEY, {})
+        made_by = own_notes(layer)
         same = all(made_by.get(key) == identity[key] for key in ("image", "model", "file"))
         writable = not one_plane or isinstance(layer.data, np.ndarray | LazyPlanes)
         if same and writable and tuple(getattr(layer.data, "shape", ())) == shape:

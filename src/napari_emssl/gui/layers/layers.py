@@ -100,6 +100,22 @@ def snapshot_of(layer: "Layer") -> LayerSnapshot:
     )
 
 
+def own_notes(layer: "Layer", *parts: str) -> dict[str, Any]:
+    """Return what the plugin has noted in a layer, or a part of it; empty where somebody has put anything else there.
+
+    Parameters
+    ----------
+    layer
+        Any layer.
+    parts
+        Names of what is wanted, one within the other.
+    """
+    found: object = layer.metadata.get(METADATA_KEY)
+    for part in parts:
+        found = found.get(part) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def placement(layer: "Layer") -> Placement:
     """Return the keyword arguments that put a new layer on the grid of `layer`, units and axis names included."""
     where = {name: np.array(getattr(layer, name)) for name in _PLACEMENT}

@@ -11,7 +11,7 @@ import numpy as np
 from ...data.datasets.pair_check import factor_of
 from ...errors import UserError
 from ...models.tasks import TaskName, task_of
-from .layers import METADATA_KEY, snapshot_of
+from .layers import own_notes, snapshot_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer, Shapes
@@ -35,7 +35,7 @@ def painting_of(image: "Image | None", paintings: "Iterable[Labels]") -> "Labels
 
 def is_result(layer: "Layer") -> bool:
     """Whether a layer was made by a model: shown, measured and saved, but never picked to learn from by itself."""
-    return "model" in layer.metadata.get(METADATA_KEY, {})
+    return "model" in own_notes(layer)
 
 
 def regions_of_image(image: "Image | None", shapes: "Iterable[Shapes]") -> "Shapes | None":
@@ -126,7 +126,7 @@ def _neighbours(layers: "Iterable[Image]", task: TaskName) -> "Iterator[tuple[Im
     listed = sorted(layers, key=lambda layer: str(layer.name))
     runs: dict[object, list[Image]] = {}
     for layer in listed:
-        run = layer.metadata.get(METADATA_KEY, {}).get("simulated", {}).get("run")
+        run = own_notes(layer, "simulated").get("run")
         if run is not None:
             runs.setdefault(run, []).append(layer)
     clean = [layer for layer in listed if re.search(_WORDS[task], layer.name, re.IGNORECASE)]
@@ -142,11 +142,9 @@ def _neighbours(layers: "Iterable[Image]", task: TaskName) -> "Iterator[tuple[Im
 
 def _looks_clean(layer: "Image") -> bool:
     """Whether a layer's name or origin tells that it is no recording."""
-    made = layer.metadata.get(METADATA_KEY, {})
     words = "|".join(_WORDS.values())
-    return (
-        bool(re.search(words, layer.name, re.IGNORECASE)) or made.get("simulated", {}).get("kind", "image") != "image"
-    )
+    made = own_notes(layer, "simulated")
+    return bool(re.search(words, layer.name, re.IGNORECASE)) or made.get("kind", "image") != "image"
 
 
 def _fits(image: "Image", layer: "Image", task: TaskName) -> bool:
@@ -159,12 +157,11 @@ def _fits(image: "Image", layer: "Image", task: TaskName) -> bool:
 
 def _score(image: "Image", layer: "Image", task: TaskName) -> float:
     """How much speaks for a layer: one simulation, a word in its name, the beginning of the name."""
-    ours, theirs = (one.metadata.get(METADATA_KEY, {}) for one in (image, layer))
-    ours_made, theirs_made = (one.get("simulated", {}) for one in (ours, theirs))
+    ours_made, theirs_made = (own_notes(one, "simulated") for one in (image, layer))
     if ours_made.get("run") is not None and ours_made["run"] == theirs_made.get("run"):
         return 100.0 if theirs_made["kind"] == TARGET_KINDS[task] else 0.0
     words = re.search(_WORDS[task], layer.name, re.IGNORECASE)
     first = words is not None and not re.search(_CLEAN, words[0], re.IGNORECASE)
     alike = takewhile(lambda letters: letters[0] == letters[1], zip(image.name, layer.name, strict=False))
     shared = sum(1 for _ in alike) / max(len(image.name), 1)
-    return 3.0 * (words is not None) + first + shared - 3.0 * ("model" in theirs)
+    return 3.0 * (words is not None) + first + shared - 3.0 * is_result(layer)

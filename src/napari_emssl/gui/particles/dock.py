@@ -13,7 +13,7 @@ from ...models.tasks import TASKS
 from ...particles.table import ParticleTable, concatenate
 from ..job.dock import Column, hbox
 from ..layers.calibration import pixel_of
-from ..layers.layers import METADATA_KEY, LayerSnapshot, placement, plane_in_view, snapshot_of
+from ..layers.layers import LayerSnapshot, own_notes, placement, plane_in_view, snapshot_of
 from ..layers.turns import LayerTurns
 from ..plugin.pixel_size import set_pixel_size
 from ..threads.newest import NewestWins
@@ -205,7 +205,7 @@ class ParticlesDock(Column):
                 "Choose another image for the intensity, or none."
             )
         size = self.form_of_settings.pixel_size_nm(labels.pixel_size_nm)
-        made_by = TASKS.get(layer.metadata.get(METADATA_KEY, {}).get("task", ""))
+        made_by = TASKS.get(own_notes(layer).get("task", ""))
         mask = True if made_by and made_by.gives_labels else None
         return MeasureRequest(labels, image, self._indices(labels), self.form_of_settings.settings(), size, mask)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...particles.table import ParticleTable
-from ..layers.layers import METADATA_KEY, LayerSnapshot, pixel_at, point_of
+from ..layers.layers import METADATA_KEY, LayerSnapshot, own_notes, pixel_at, point_of
 
 if TYPE_CHECKING:
     from napari.components import Camera
@@ -26,7 +26,7 @@ _DTYPE = np.uint16
 
 def is_particle_layer(layer: "Layer") -> bool:
     """Whether a layer was made here, and so is a result, not a source."""
-    return _KEY in layer.metadata.get(METADATA_KEY, {})
+    return _KEY in own_notes(layer)
 
 
 def _name_for(source: LayerSnapshot) -> str:

@@ -1,9 +1,11 @@
 """What becomes of a training in the viewer: its model goes into the zoo, its autosaves stay only where it died."""
 
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...data.images.user_folder import home, safe_stem, unused_path
+from ...errors import UserError
 from ...models.card import Card, objects_of
 from ...models.model_file import Model
 from ...models.zoo import add_model, free_name
@@ -33,8 +35,14 @@ class Trained:
 
 def put_into_zoo(model: Model, options: RunOptions) -> Trained:
     """Add the model to the user's zoo under the wanted name, or the next free one, and delete its autosave."""
-    name = free_name(options.name)
-    path = add_model(model.renamed(name))
+    while True:
+        name = free_name(options.name)
+        try:
+            path = add_model(model.renamed(name))
+            break
+        except UserError:
+            if free_name(options.name) == name:  # else a training of the same name ended just now, in another viewer
+                raise
     if options.autosave is not None:
         options.autosave.unlink(missing_ok=True)
     return Trained(name, model.card.model_copy(update={"name": name}), path)
@@ -46,4 +54,5 @@ def autosave_path(name: str) -> Path:
     newest_first = sorted(folder.glob("*.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
     for old in newest_first[_KEPT_AUTOSAVES:]:
         old.unlink(missing_ok=True)
-    return unused_path(folder, safe_stem(name), ".pt")
+    # trainings that begin one after the other, in two viewers, may have one name, and write nothing for a while
+    return unused_path(folder, f"{safe_stem(name)} {uuid.uuid4().hex[:8]}", ".pt")

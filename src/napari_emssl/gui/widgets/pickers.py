@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QWidget
 
-from ..layers.layers import METADATA_KEY
+from ..layers.layers import own_notes
 from ..layers.matching import is_result
 from .fields import fit_into_dock
 
@@ -121,7 +121,7 @@ def layer_picker(
 
 def is_preview(layer: "Layer") -> bool:
     """Whether a layer is the live preview of a running job."""
-    return bool(layer.metadata.get(METADATA_KEY, {}).get("preview"))
+    return bool(own_notes(layer).get("preview"))
 
 
 class DevicePicker(QComboBox):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ....data.arrays import DuckArray
 from ....errors import UserError
-from ...layers.layers import METADATA_KEY
+from ...layers.layers import METADATA_KEY, own_notes
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -53,7 +53,7 @@ def _all_among(plane: NDArray[np.generic], known: set[int]) -> bool:
 
 def given_classes(layer: "Labels") -> dict[int, PaintedClass]:
     """Return what the user has said about the labels of a layer, by label; entries that make no sense are left out."""
-    notes = layer.metadata.get(METADATA_KEY, {}).get(_KEY, {})
+    notes = own_notes(layer, _KEY)
     return {
         int(value): PaintedClass(int(value), str(note["name"]), note["role"])
         for value, note in notes.items()
@@ -63,14 +63,15 @@ def given_classes(layer: "Labels") -> dict[int, PaintedClass]:
 
 def default_class(layer: "Labels", value: int) -> PaintedClass:
     """Return what a label is before the user has said so; in the result of a model, what the model calls it."""
-    known = layer.metadata.get(METADATA_KEY, {}).get("classes", ())
+    noted = own_notes(layer).get("classes")
+    known = noted if isinstance(noted, list | tuple) else ()
     return PaintedClass(value, str(known[value]) if 0 < value < len(known) else f"label {value}")
 
 
 def remember(layers: "Iterable[Labels]", painted: PaintedClass) -> None:
     """Write down in each layer what a label stands for; saved and opened again with the layer's metadata."""
     for layer in layers:
-        own = dict(layer.metadata.get(METADATA_KEY, {}))
+        own = dict(own_notes(layer))
         own[_KEY] = {**own.get(_KEY, {}), str(painted.value): {"name": painted.name, "role": painted.role}}
         layer.metadata[METADATA_KEY] = own
 

@@ -17,7 +17,7 @@ from ....jobs.worker import client
 from ....models.model_file import Model
 from ....models.tasks import task_of
 from ...job.request import RunOptions
-from ...layers.layers import METADATA_KEY, Index, LayerSnapshot, snapshot_of
+from ...layers.layers import Index, LayerSnapshot, own_notes, snapshot_of
 
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
@@ -201,7 +201,7 @@ def pair_of(task: TrainTask, image: "ImageLayer | None", clean: "ImageLayer | No
     """
     if image is None:
         raise UserError(_NO_IMAGE)
-    source, separate = snapshot_of(image), bool(image.metadata.get(METADATA_KEY, {}).get("simulated"))
+    source, separate = snapshot_of(image), bool(own_notes(image).get("simulated"))
     if alone:
         return Pair(source, None, separate)
     if clean is None or clean == image:
