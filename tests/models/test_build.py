@@ -4,6 +4,11 @@ import subprocess
 import sys
 
 import pytest
+from random_models import random_model
+
+from napari_emssl.errors import UserError
+from napari_emssl.models.build import build_network
+from napari_emssl.models.model_file import Model
 
 CODE = """
 import sys
@@ -24,3 +29,10 @@ def test_building_a_network_loads_no_compiler(name: str, width: int | None) -> N
     code = CODE.format(name=name, width=width)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_network_that_cannot_be_made_names_its_model() -> None:
+    model = random_model()
+    card = model.card.model_copy(update={"network": model.card.network.model_copy(update={"name": "unet-9"})})
+    with pytest.raises(UserError, match=r"model 'random' names a network that cannot be made. There is no generator"):
+        build_network(Model(card, model.weights))

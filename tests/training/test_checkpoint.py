@@ -90,6 +90,7 @@ def test_the_autosave_before_stays_when_writing_breaks_off(
         {"best": {"score": "1", "step": 1, "weights": {}, "metrics": {}}},
         {"best": {"score": 1.0, "step": 1, "weights": {"w": 1}, "metrics": {}}},
         {"beside_steps": "1"},
+        {"settings": {"steps": [torch.zeros(0)]}},
         {"random": torch.zeros(3, dtype=torch.uint8)},
         {"learner": {"step": -1}},
         {"learner": {"w": torch.tensor(torch.nan)}},

@@ -32,8 +32,11 @@ def build_network(model: Model) -> nn.Module:
             f"'{model.name}' is a start from elsewhere that lacks some weights, for instance those of the last layer. "
             "Fine-tune it first."
         )
-    with without_memory():  # a card may ask for a network that has no place in any
-        wanted = network_of(model.card.network).state_dict()
+    try:
+        with without_memory():  # a card may ask for a network that has no place in any
+            wanted = network_of(model.card.network).state_dict()
+    except UserError as error:
+        raise UserError(f"The card of model '{model.name}' names a network that cannot be made. {error}") from error
     for name, tensor in wanted.items():
         if name not in model.weights:
             raise UserError(f"Model '{model.name}' lacks the tensor '{name}': its file is damaged. Fetch it again.")

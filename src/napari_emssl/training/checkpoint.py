@@ -72,6 +72,7 @@ def _check_fields(path: Path, saved: State) -> None:
     best = saved.get("best")
     sound = (
         isinstance(saved.get("settings"), dict)
+        and _is_plain(saved["settings"])
         and isinstance(saved.get("data"), str)
         and _is_count(saved.get("step"))
         and isinstance(saved.get("validated_at"), int)
@@ -89,6 +90,13 @@ def _check_fields(path: Path, saved: State) -> None:
         raise UserError(f"'{path}' is no autosave that this program wrote, or is damaged. {_RESTART}")
     if not all_finite(saved["learner"]) or not all_finite(best):
         raise UserError(f"The weights in '{path}' are not finite: that training had diverged. {_RESTART}")
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is one that settings may have: no tensor, however deep."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    return all(map(_is_plain, value)) if isinstance(value, list | tuple) else not isinstance(value, Tensor)
 
 
 def _is_best(best: object) -> bool:

@@ -333,3 +333,13 @@ def test_an_object_grown_together_with_a_learnt_one_is_not_held_out() -> None:
     parts = hold_out([target], 0.2, 0, known=[known])
     assert parts is not None
     assert parts[0][0][points[0]] == 2
+
+
+@pytest.mark.parametrize("merge_classes", [False, True])
+def test_values_that_no_card_can_hold_are_refused_before_any_work(merge_classes: bool) -> None:
+    mask = np.zeros((8, 8), np.int64)
+    mask[2:5, 2:5] = 2**32
+    with pytest.raises(UserError, match="4294967296 in the targets is too large"):
+        targets_from_masks([mask], merge_classes=merge_classes)
+    mask[mask > 0] -= 1
+    assert targets_from_masks([mask], merge_classes=merge_classes)[1] == (2**32 - 1,)

@@ -1,8 +1,9 @@
 """Scores of what a network segments."""
 
 import numpy as np
+import pytest
 
-from napari_emssl.training.finetuning.scoring import objects_dice
+from napari_emssl.training.finetuning.scoring import objects_dice, scores_by_step
 
 
 def test_each_object_is_scored_with_the_pixels_that_are_its_own_or_nearest_to_it() -> None:
@@ -14,3 +15,10 @@ def test_each_object_is_scored_with_the_pixels_that_are_its_own_or_nearest_to_it
 
 def test_without_any_object_there_is_no_score() -> None:
     assert objects_dice(np.array([0, 1]), np.array([1, 1]), np.array([0, 0])) == []
+
+
+@pytest.mark.parametrize("saved", [0.5, None, [0.5], {"3": [0.5]}, {3: 0.5}, {3: [0.5, "x"]}])
+def test_scores_that_no_autosave_holds_are_refused(saved: object) -> None:
+    assert scores_by_step({3: [0.5, 1.0], 6: []}) == {3: [0.5, 1.0], 6: []}
+    with pytest.raises(TypeError):
+        scores_by_step(saved)

@@ -25,6 +25,8 @@ Unpainted = Literal["near", "ignored", "background"]
 
 MOST_CLASSES = 16
 """Masks with more values than this number their objects, or are no masks at all."""
+_LARGEST_CLASS = 2**32 - 1
+"""What the card of a model can hold."""
 _GAP_PX = 1
 """Painted borders are imprecise: the 8 neighbours of painted pixels stay unpainted."""
 _MARGIN_PX = (4.0, 48.0)
@@ -279,6 +281,10 @@ def targets_from_masks(
     if class_values is None or merge_classes:
         _check_painted(labels, found, name)
         classes = class_values or _class_values(found, merge_classes, name)
+        if classes[-1] > _LARGEST_CLASS:
+            raise UserError(
+                f"The value {classes[-1]} in {name} is too large. Number the classes, or the objects, from 1 on."
+            )
     else:
         classes = class_values
         _check_known(found, classes, name)

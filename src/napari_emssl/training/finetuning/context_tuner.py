@@ -18,6 +18,7 @@ from ..learner import State, TrainingSummary
 from .base_learner import FinetuneContext
 from .context_start import ContextStart, Fold
 from .learners import Segmenter
+from .scoring import scores_by_step
 
 _CONSISTENCY = 20.0
 """Weight of the unpainted pixels: there the divergence is small on most (docs/evidence-few-labels.md)."""
@@ -163,7 +164,8 @@ class ContextTuner(MaskTuner):
         """Restore what `state` returned."""
         for fold, saved in zip(self.folds, state["folds"], strict=True):
             fold.load_state(saved)
-        self._first, self.step, self.objects_dice = state["first"], state["step"], state["objects_dice"]
+        self._first, self.step = state["first"], state["step"]
+        self.objects_dice = scores_by_step(state["objects_dice"])
 
     def _why_not(self, summary: TrainingSummary) -> str:
         if not self.is_judged:

@@ -21,7 +21,7 @@ from ...models.weights import spread_head
 from ..learner import Monitor, State, TrainingSummary
 from .base_learner import FinetuneContext, FineTuner
 from .noise_start import best_smoothing, hidden_twice_where_few, parts_of, share_of_the_image, silence
-from .scoring import labels_of, objects_dice, overlap_on
+from .scoring import labels_of, objects_dice, overlap_on, scores_by_step
 
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
@@ -87,7 +87,7 @@ class Segmenter(FineTuner):
     def load_state(self, state: State) -> None:
         """Restore what `state` returned."""
         super().load_state(state)
-        self.objects_dice = state["objects_dice"]
+        self.objects_dice = scores_by_step(state["objects_dice"])
 
     def _painted(self, plane: LabelledPlane) -> tuple[Tensor, Tensor]:
         """Logits ``(1, c, 1, n)`` and target ``(1, 1, n)`` of the painted pixels; tiles without any are left out."""

@@ -110,3 +110,12 @@ def _labels(predictor: LabelPredictor, images: Tensor) -> NDArray[np.uint8]:
         found = predictor.labels(images[(..., *outer.slices)])
         labels[(..., *region.slices)] = found[(..., *region.within(outer).slices)]
     return labels
+
+
+def scores_by_step(saved: object) -> dict[int, list[float]]:
+    """Return what `objects_dice` gave at each validation, from an autosave; raises `TypeError` for anything else."""
+    entries = saved.items() if isinstance(saved, dict) else [(None, None)]
+    found = {step: scores for step, scores in entries if isinstance(step, int) and isinstance(scores, list)}
+    if len(found) < len(entries) or not all(isinstance(one, float) for scores in found.values() for one in scores):
+        raise TypeError("scores of objects")
+    return found
