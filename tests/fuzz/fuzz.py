@@ -189,7 +189,7 @@ def main() -> int:
     end = time.monotonic() + asked.hours * 3600
     cases = _all_cases(kinds, asked.seed, end, counts)
     if asked.case is not None:
-        cases = iter([Case(kind, asked.seed, asked.case) for kind in kinds])
+        cases, counts = iter([Case(kind, asked.seed, asked.case) for kind in kinds]), dict.fromkeys(kinds, 1)
     wrong = 0
     with Hunter() as hunter:
         for case in cases:
