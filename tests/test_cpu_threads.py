@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from napari_emssl import cpu_threads  # noqa: E402
-from napari_emssl.cpu_threads import ThreadTuner, wait_passively  # noqa: E402
+from napari_emssl.cpu_threads import ThreadTuner, side_by_side, wait_passively  # noqa: E402
 
 
 @pytest.fixture
@@ -139,3 +139,28 @@ def test_one_thread_that_prepares_leaves_the_number_of_others(two_threads: None)
     thread.join()
     assert seen == [1]
     assert torch.get_num_threads() == 2
+
+
+def test_pieces_side_by_side_come_in_order_and_share_the_threads(two_threads: None) -> None:
+    together = threading.Barrier(2, timeout=30.0)  # broken unless two pieces are at work at the same time
+
+    def work(number: int) -> tuple[int, int]:
+        together.wait()
+        return number, torch.get_num_threads()
+
+    assert list(side_by_side(work, range(6), 2)) == [(number, 1) for number in range(6)]
+    assert torch.get_num_threads() == 2
+
+
+def test_what_a_piece_raises_ends_the_others(two_threads: None) -> None:
+    begun = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 1:
+            raise ZeroDivisionError
+        return number
+
+    with pytest.raises(ZeroDivisionError):
+        list(side_by_side(work, range(100), 2))
+    assert len(begun) < 10

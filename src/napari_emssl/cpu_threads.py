@@ -11,8 +11,16 @@ another number of threads. torch is imported where it is needed, so that the vie
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, MutableMapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 AUTO = "auto"
 
@@ -74,10 +82,54 @@ def use(threads: str = AUTO) -> None:
 
 def use_one() -> None:
     """Compute with one thread in the thread that calls this, which prepares what others compute with."""
+    use_here(1)
+
+
+def use_here(count: int) -> None:
+    """Compute with so many threads in the thread that calls this alone."""
     import torch
 
-    if torch.get_num_threads() != 1:
-        torch.set_num_threads(1)
+    if torch.get_num_threads() != count:  # asked first: the question sets the number in a thread that is new to torch
+        torch.set_num_threads(count)
+
+
+def side_by_side(work: Callable[[K], T], items: Iterable[K], at_once: int) -> Generator[T, None, None]:
+    """Do independent pieces of work at the same time, which share the threads of the caller evenly.
+
+    No thread waits for another one before its piece is done, so a busy program beside costs its share and no more. A
+    piece comes out the same whatever else is done at the same time.
+
+    Parameters
+    ----------
+    work
+        Does one piece.
+    items
+        What the pieces are done with; taken as they are needed.
+    at_once
+        Pieces at the same time; with 1 the caller's own thread does them.
+
+    Yields
+    ------
+    T
+        What the pieces return, in order; what one raises is raised here. When the iterator is closed, those that have
+        begun are waited for.
+
+    """
+    if at_once == 1:
+        yield from map(work, items)
+        return
+    import torch
+
+    share, left = max(torch.get_num_threads() // at_once, 1), iter(items)
+    pool = ThreadPoolExecutor(at_once, "computing", initializer=partial(use_here, share))
+    try:
+        begun = deque(pool.submit(work, item) for item in islice(left, at_once + 1))
+        while begun:
+            done = begun.popleft().result()
+            begun.extend(pool.submit(work, item) for item in islice(left, 1))
+            yield done
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _set(count: int) -> None:

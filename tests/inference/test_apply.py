@@ -149,6 +149,38 @@ def test_batches_share_a_pass(monkeypatch):
     assert [shape[0] for shape in seen] == [4, 1]
 
 
+@pytest.fixture
+def usual_threads():
+    """The number of threads that the other tests compute with is as it was afterwards."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("shape", "tile"), [((5, 64, 70), None), ((130, 70), 32), ((2, 90, 70), 32)])
+def test_passes_side_by_side_give_every_bit_of_one_after_the_other(usual_threads, shape, tile, precision):
+    stack = noise(*shape)
+    one, two = (
+        apply(MODEL, stack, ApplySettings(tile=tile, device="cpu", precision=precision, threads=threads))
+        for threads in ("1", "2")
+    )
+    np.testing.assert_array_equal(two, one)
+
+
+def test_a_plane_that_is_alone_is_cut_for_all_threads(usual_threads, monkeypatch):
+    seen, run = [], predictor.Predictor._pass
+    monkeypatch.setattr(
+        predictor.Predictor, "_pass", lambda self, stack, batch: seen.append(1) or run(self, stack, batch)
+    )
+    for height, pieces in ((512, 2), (40, 1)):  # with halos on 40 px there would be no gain
+        seen.clear()
+        plane = noise(height, 47)
+        result = apply(MODEL, plane, ApplySettings(threads="2", **FP32))
+        assert len(seen) == pieces
+        np.testing.assert_allclose(result, expected(MODEL, plane), rtol=1e-4, atol=1e-2)
+
+
 def test_augmentation_makes_the_result_turn_with_the_image():
     averaged = ApplySettings(test_time_augmentation=True, **FP32)
     plane = noise(64, 96)

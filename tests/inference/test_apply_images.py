@@ -253,7 +253,7 @@ def test_a_finer_grid(tmp_path):
 def test_stop_leaves_a_pass_through_the_network_in_the_middle(monkeypatch):
     job = apply_images(MODEL, [ApplyTask(noise(2, 64, 64))], PLAIN)
     layers = []
-    gate = predictor._StopHook.__call__
+    gate = predictor.StopHook.__call__
 
     def counting(self, *inputs):
         layers.append(1)
@@ -261,6 +261,6 @@ def test_stop_leaves_a_pass_through_the_network_in_the_middle(monkeypatch):
             job.stop()
         gate(self, *inputs)
 
-    monkeypatch.setattr(predictor._StopHook, "__call__", counting)
+    monkeypatch.setattr(predictor.StopHook, "__call__", counting)
     assert job.result()[0].done == 0
     assert len(layers) == 3

@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +41,27 @@ def block_twice_and_after() -> None:
     sys.stdout.write(f"{again} {held - resident()}\n")
 
 
-def test_a_block_is_used_again_and_given_back_at_the_end() -> None:
-    # in a process of its own: what other tests left in this one decides where a block comes from
+def printed_by(function: str) -> str:
+    """Run one of these functions in a process of its own: what other tests left decides where a block comes from."""
     folder = str(Path(__file__).parent)
-    code = f"import sys; sys.path.insert(0, {folder!r}); import test_allocator as t; t.block_twice_and_after()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
-    pages, shrunk = map(int, done.stdout.split())
+    code = f"import sys; sys.path.insert(0, {folder!r}); import test_allocator as t; t.{function}()"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600).stdout
+
+
+def test_a_block_is_used_again_and_given_back_at_the_end() -> None:
+    pages, shrunk = map(int, printed_by("block_twice_and_after").split())
     assert pages < _PAGES / 10
     assert shrunk > _BYTES / 2
+
+
+def block_twice_in_a_thread() -> None:
+    """Print how many pages a second block cost in a thread that began while memory was kept."""
+    with kept_memory(), ThreadPoolExecutor(1) as pool:
+        sys.stdout.write(f"{min(pool.submit(pages_cleared).result() for _ in range(2))}\n")
+
+
+def test_threads_use_blocks_again_too() -> None:
+    assert int(printed_by("block_twice_in_a_thread")) < _PAGES / 10
 
 
 def test_every_job_keeps_memory_while_it_runs() -> None:

@@ -1,4 +1,4 @@
-"""How much memory a network needs per pixel, how much there is, and which errors mean that it ran out."""
+"""How much memory a network needs per pixel, how much there is, and how a pass that is not needed is left."""
 
 import weakref
 from typing import Protocol, cast
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..jobs.allocator import keeps_memory
 from ..jobs.devices import Device
+from ..jobs.events import Control
 from ..networks.norm import sees_whole_image
 from ..resources import free_main_memory
 from .tiles import MemoryNeeds
@@ -81,6 +82,13 @@ def needs_of(network: nn.Module, device: Device) -> MemoryNeeds:
     return MemoryNeeds(grid.stride, grid.receptive_field, cost, on_cpu, sees_whole_image(network))
 
 
+def passes_at_once(network: nn.Module, device: Device) -> int:
+    """Return how many passes run at the same time: on a CPU one a thread, unless a pass is to see all of a plane."""
+    if device.torch_device.type != "cpu" or sees_whole_image(network):
+        return 1
+    return torch.get_num_threads()
+
+
 def leaves(network: nn.Module) -> list[nn.Module]:
     """Return the modules that have no modules inside of them."""
     return [module for module in network.modules() if not any(module.children())]
@@ -108,3 +116,19 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+class PassAbandonedError(Exception):
+    """Leaves a pass through the network that is no longer needed."""
+
+
+class StopHook:
+    """Called before each layer: a pass over a large tile takes seconds, and a stop should not wait for them."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def __call__(self, *_: object) -> None:
+        """Raise where the job has been asked to stop."""
+        if self._control.stopped:
+            raise PassAbandonedError

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..cpu_threads import side_by_side
 from ..data.images.image import Image
 from ..data.images.intensity_scaling import Levels
 from ..errors import UserError
@@ -22,9 +24,9 @@ from ..models.results import result_dtype, result_shape
 from ..models.tasks import task_of
 from ..networks.norm import sees_whole_image
 from ..resources import is_out_of_memory
-from .memory import leaves, needs_of, release, usable_bytes
-from .reading import scaled_planes, stack_levels
-from .tiles import TilePlan, TileRegion, first_plan, split
+from .memory import PassAbandonedError, StopHook, leaves, needs_of, passes_at_once, release, usable_bytes
+from .reading import planes_in_block, scaled_planes, stack_levels
+from .tiles import TilePlan, TileRegion, first_plan, split, strips
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,13 @@ class TilesDone:
 
 @dataclass(frozen=True)
 class _TileResult:
-    """One tile is done; `left` are still to do in the block of planes at hand."""
+    """One tile is done; `left` are still to do in the block at hand, whose first `complete` planes are done."""
 
     plane: int
     region: TileRegion
     values: NDArray[np.generic]
     left: int
+    complete: int
 
 
 _TILED_INSTANCE_NORM = (
@@ -92,7 +95,8 @@ class Predictor:
         self.labels, self.dtype = self.task.gives_labels, result_dtype(model.card)
         self._objective = objective_of(model.card)
         self.upscale = model.card.upscale
-        usable = usable_bytes(self.device.torch_device)
+        self._passes = passes_at_once(network, self.device)
+        usable = usable_bytes(self.device.torch_device) // self._passes
         self.plan = first_plan(needs_of(network, self.device), settings, height, width, usable)
 
     @property
@@ -145,10 +149,10 @@ class Predictor:
         """
         if self.tiles > 1 and sees_whole_image(self._module):
             yield Notice(_TILED_INSTANCE_NORM)
-        hooks = [leaf.register_forward_pre_hook(_StopHook(control)) for leaf in leaves(self._module)]
+        hooks = [leaf.register_forward_pre_hook(StopHook(control)) for leaf in leaves(self._module)]
         try:
             yield from self._planes(image, control, begin, levels)
-        except _PassAbandonedError:
+        except PassAbandonedError:
             return
         finally:
             for hook in hooks:
@@ -160,29 +164,36 @@ class Predictor:
         tiles_done, scaling = 0, self.model.card.scaling
         if scaling.per == "stack":
             shared = shared or stack_levels(image, scaling)
-        count = self.plan.batch if self.tiles == 1 else 1
-        with closing(
-            scaled_planes(image, scaling, range(begin, len(image), count), self.plan.stride, shared)
-        ) as blocks:
+        regions = self._regions(len(image))
+        count = planes_in_block(len(image), self.plan, self._passes)
+        firsts = range(begin, len(image), count)
+        with closing(scaled_planes(image, scaling, firsts, self.plan.stride, shared)) as blocks:
             for block in blocks:
                 results = [np.zeros(self.result_size, self.dtype) for _ in block.planes]
-                for tile in self._run(torch.from_numpy(block.units)):
+                given_out = 0
+                for tile in self._run(torch.from_numpy(block.units), regions, len(image)):
                     if isinstance(tile, Notice):
                         yield tile
                         continue
                     place = tile.region.scaled(self.upscale).slices
                     results[tile.plane][place] = self._in_units(tile.values, block.levels[tile.plane])
                     tiles_done += 1
-                    left = tile.left + (len(image) - block.first - len(block.planes)) * self.tiles
+                    left = tile.left + (len(image) - block.first - len(block.planes)) * len(regions)
                     yield TilesDone(tiles_done, left, tiles_done * (len(image) - begin) / (tiles_done + left))
+                    for i in range(given_out, tile.complete):
+                        self._clear_unknown(block.planes[i], results[i])
+                        yield Predicted(block.first + i, block.planes[i], results[i])
+                    given_out = tile.complete
                     control.wait_while_paused()
                     if control.stopped and tile.left:
                         return
-                for i, (plane, result) in enumerate(zip(block.planes, results, strict=True)):
-                    self._clear_unknown(plane, result)
-                    yield Predicted(block.first + i, plane, result)
                 if control.stopped:
                     return
+
+    def _regions(self, planes: int) -> list[TileRegion]:
+        """The tiles of each of so many planes; a plane that is alone is cut so that all threads have work."""
+        alone = planes == 1 and self.tiles == 1 and self._passes > 1
+        return strips(self.plan, self._passes) if alone else self.plan.regions
 
     def _clear_unknown(self, plane: NDArray[np.generic], labels: NDArray[np.generic]) -> None:
         """Take labels away where there is no value: pixels that are not finite are no part of any particle."""
@@ -193,21 +204,32 @@ class Predictor:
         """Turn scaled intensities into the units of the image; labels stay as they are."""
         return values if self.labels else self.task.output_levels(levels).from_unit(values)
 
-    def _run(self, stack: Tensor) -> Iterator[_TileResult | Notice]:
-        """Run all tiles of planes ``(b, 1, h, w)`` in scaled units; out of memory, cut those that are left smaller."""
-        waiting = self._in_order([(i, region) for region in self.plan.regions for i in range(len(stack))])
+    def _run(self, stack: Tensor, regions: list[TileRegion], planes: int) -> Iterator[_TileResult | Notice]:
+        """Run tiles of planes ``(b, 1, h, w)`` in scaled units; out of memory, cut those that are left smaller."""
+        waiting = self._in_order([(i, region) for i in range(len(stack)) for region in regions])
+        # by what the whole image has, so that a plane that is left over comes out like all others
+        at_once = min(self._passes, -(-planes * len(regions) // self.plan.batch))
         while waiting:
-            batch = self._next_batch(waiting)
-            values = self._try(stack, batch)
-            if values is None:
+            passes = side_by_side(partial(self._try, stack), self._batches(waiting), at_once)
+            with closing(passes):
+                for batch, values in passes:
+                    if values is None:
+                        break
+                    waiting = waiting[len(batch) :]
+                    yield from self._results_of(batch, values, waiting, len(stack))
+            if waiting:
                 waiting = self._shrink(waiting)
                 yield Notice(_shrunk_sentence(self.plan))
-                continue
-            waiting = waiting[len(batch) :]
-            for k, ((i, region), array) in enumerate(zip(batch, values, strict=True)):
-                kept = region.clipped(*self.size)
-                height, width = kept.scaled(self.upscale).shape
-                yield _TileResult(i, kept, array[:height, :width], len(waiting) + len(batch) - k - 1)
+
+    def _results_of(
+        self, batch: list[_Tile], values: list[NDArray[np.generic]], waiting: list[_Tile], planes: int
+    ) -> Iterator[_TileResult]:
+        for k, ((i, region), array) in enumerate(zip(batch, values, strict=True)):
+            kept = region.clipped(*self.size)
+            height, width = kept.scaled(self.upscale).shape
+            after = batch[k + 1 :] + waiting
+            complete = min((plane for plane, _ in after), default=planes)
+            yield _TileResult(i, kept, array[:height, :width], len(after), complete)
 
     def _grown(self, region: TileRegion) -> TileRegion:
         return region.grown(self.plan.halo, self.plan.height, self.plan.width)
@@ -218,10 +240,13 @@ class Predictor:
             return work
         return sorted(work, key=lambda item: self._grown(item[1]).shape)
 
-    def _next_batch(self, waiting: list[_Tile]) -> list[_Tile]:
-        shape = self._grown(waiting[0][1]).shape
-        batch = waiting[: self.plan.batch]
-        return [item for item in batch if self._grown(item[1]).shape == shape]
+    def _batches(self, waiting: list[_Tile]) -> Iterator[list[_Tile]]:
+        """Divide tiles into passes."""
+        while waiting:
+            shape = self._grown(waiting[0][1]).shape
+            batch = [item for item in waiting[: self.plan.batch] if self._grown(item[1]).shape == shape]
+            yield batch
+            waiting = waiting[len(batch) :]
 
     def _shrink(self, waiting: list[_Tile]) -> list[_Tile]:
         # The allocator keeps what the failed pass had: without this the smaller pass would not find room either.
@@ -231,14 +256,14 @@ class Predictor:
         self.plan = self.plan.smaller()
         return self._in_order([(i, part) for i, region in waiting for part in split(region, self.plan.tile)])
 
-    def _try(self, stack: Tensor, batch: list[_Tile]) -> list[NDArray[np.generic]] | None:
-        """Return the values ``(h, w)`` of each tile, halo cropped, or None when the device ran out of memory."""
+    def _try(self, stack: Tensor, batch: list[_Tile]) -> tuple[list[_Tile], list[NDArray[np.generic]] | None]:
+        """Return a batch with the values ``(h, w)`` of its tiles, halo cropped, or None when memory ran out."""
         try:
-            return self._pass(stack, batch)
+            return batch, self._pass(stack, batch)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-        return None
+        return batch, None
 
     def _pass(self, stack: Tensor, batch: list[_Tile]) -> list[NDArray[np.generic]]:
         outer = [self._grown(region) for _, region in batch]
@@ -290,18 +315,3 @@ def _shrunk_sentence(plan: TilePlan) -> str:
     if plan.batch > 1:
         return f"The device ran out of memory; continuing with {plan.batch} tiles in one pass."
     return f"The device ran out of memory; continuing with one tile of {plan.tile} px at a time."
-
-
-class _PassAbandonedError(Exception):
-    """Leaves a pass through the network that is no longer needed."""
-
-
-class _StopHook:
-    """Called before each layer: a pass over a large tile takes seconds, and a stop should not wait for them."""
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
-
-    def __call__(self, *_: object) -> None:
-        if self._control.stopped:
-            raise _PassAbandonedError

@@ -11,7 +11,7 @@ from ..jobs.events import Control, Finished, Job, Started, Update
 from ..jobs.settings import DeviceSettings
 from ..models.build import network_of
 from ..models.model_file import NetworkSpec
-from .memory import needs_of, usable_bytes
+from .memory import needs_of, passes_at_once, usable_bytes
 from .tiles import NetworkProfile
 
 _TIMED_PX = 256
@@ -39,7 +39,8 @@ def _events(
 
 def _measured(network: nn.Module, device: Device) -> NetworkProfile:
     needs = needs_of(network, device)
-    return NetworkProfile(needs, usable_bytes(device.torch_device), _seconds_per_pixel(network, device), device.label)
+    usable = usable_bytes(device.torch_device) // passes_at_once(network, device)
+    return NetworkProfile(needs, usable, _seconds_per_pixel(network, device), device.label)
 
 
 def _seconds_per_pixel(network: nn.Module, device: Device) -> float:

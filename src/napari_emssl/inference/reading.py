@@ -15,10 +15,12 @@ from ..data.images.intensity_scaling import IntensityScaling, Levels
 from ..data.images.opening import as_image
 from ..data.read_ahead import made_ahead
 from ..errors import UserError
-from .tiles import padded
+from .tiles import TilePlan, padded
 
 _MOST_PX_AHEAD = 2**25
 """Larger planes are not read ahead: two more of them would be in memory."""
+_MOST_PX_IN_BLOCK = 2**24
+"""Of planes that are read together for several threads, unless that is less than one for each."""
 
 
 class UnreadableError(UserError):
@@ -62,6 +64,26 @@ class PlaneBlock:
     levels: list[Levels]
     units: NDArray[np.float32]
     """In scaled units, padded, ``(b, 1, h, w)``."""
+
+
+def planes_in_block(planes: int, plan: TilePlan, at_once: int) -> int:
+    """Return how many planes are read together, because they share a pass, or because passes run at the same time.
+
+    Parameters
+    ----------
+    planes
+        Of the image.
+    plan
+        How each is cut.
+    at_once
+        Passes at the same time.
+
+    """
+    if len(plan.regions) > 1:
+        return 1
+    if at_once == 1 or planes == 1:
+        return plan.batch
+    return plan.batch * min(4 * at_once, max(at_once, _MOST_PX_IN_BLOCK // (plan.height * plan.width)))
 
 
 def scaled_planes(

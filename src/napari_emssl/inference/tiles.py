@@ -88,6 +88,15 @@ def split(region: TileRegion, edge: int) -> list[TileRegion]:
     ]
 
 
+def strips(plan: "TilePlan", count: int) -> list[TileRegion]:
+    """Cut a plane into `count` strips, one a thread; not at all where their halos are more than a quarter of it."""
+    rows = round_up(-(-plan.height // count), SMALLEST_TILE)
+    tops = range(0, plan.height, rows)
+    cut = [TileRegion(top, min(top + rows, plan.height), 0, plan.width) for top in tops]
+    halos = sum(strip.grown(plan.halo, plan.height, plan.width).shape[0] for strip in cut) - plan.height
+    return cut if 4 * halos <= plan.height else plan.regions
+
+
 def round_up(size: int, multiple: int) -> int:
     """Return the next multiple that is not below `size`."""
     return -(-size // multiple) * multiple

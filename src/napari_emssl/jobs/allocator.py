@@ -4,8 +4,9 @@ The C library of Linux gives every block above 32 MB back as soon as it is freed
 next one anew. A network frees and asks for such blocks in every layer: in passes over planes of 2048 px this took more
 than half of the time. Elsewhere, and with other C libraries, nothing is done. Imports no torch.
 
-The library also gives threads arenas of their own, whose ends it never gives back while freed memory is kept. A process
-that lives on, and waits, has one arena for all of its threads.
+The library also gives threads arenas of their own, which keep no block above 64 MB, and whose ends it never gives back
+while freed memory is kept. So threads that begin after the first job share one arena; in a process that lives on, and
+waits, all of them do.
 """
 
 import ctypes
@@ -16,7 +17,7 @@ from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
 from functools import cache
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _KEPT = 2**31 - 1
 _USUAL = 32 * 2**20
 """The largest threshold that the library reaches by itself; the one for trimming is twice that."""
@@ -62,6 +63,7 @@ def _hold(change: int) -> None:
         if bool(before) == bool(_holders) or not keeps_memory():
             return
         library = ctypes.CDLL(None)
+        library.mallopt(_ARENA_MAX, 1)
         library.mallopt(_MMAP_THRESHOLD, _KEPT if _holders else _USUAL)
         library.mallopt(_TRIM_THRESHOLD, _KEPT if _holders else 2 * _USUAL)
     if not _holders:
