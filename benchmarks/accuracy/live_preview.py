@@ -28,9 +28,9 @@ from napari_emssl.inference.tiles import padded
 from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.models.build import build_network
 from napari_emssl.models.zoo import load_model
+from napari_emssl.training.context.pixel_classifier import fit, pixel_features
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.live_preview.filters import FilterPredictor
-from napari_emssl.training.live_preview.pixel_classifier import fit, pixel_features
 from napari_emssl.training.live_preview.query import PreviewQuery
 
 LEAST, MOST_PX = 10, 4000

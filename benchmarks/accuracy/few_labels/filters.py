@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from skimage.feature import multiscale_basic_features
 
 from napari_emssl.data.images import intensity_scaling
-from napari_emssl.training.live_preview import filters, pixel_classifier
+from napari_emssl.training.context import pixel_classifier
+from napari_emssl.training.live_preview import filters
 
 from .answers import Answer, AnswerCache, Probabilities, coarse
 from .micrographs import Trial

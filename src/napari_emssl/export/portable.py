@@ -76,7 +76,8 @@ class _Remembering(nn.Module):
         scaled = self.inner.scaled(images)
         vectors = self.inner.vectors(scaled)
         logits = [self._logit(vectors, getattr(self, f"painted_{number}")) for number in range(self.classes)]
-        return self.inner.unscaled(self.inner.drawn(scaled, vectors, torch.cat(logits, 1)))
+        drawn = self.inner.drawn(scaled, vectors, torch.cat(logits, 1))
+        return self.inner.with_filters(images, self.inner.unscaled(drawn))
 
     def _logit(self, vectors: Tensor, painted: Tensor) -> Tensor:
         """Return the logit ``(b, 1, h, w)`` of a class with painted pixels ``(c, m)``; see `attention.class_logits`."""

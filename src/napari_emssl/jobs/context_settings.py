@@ -22,6 +22,14 @@ class ContextSettings(DeviceSettings, TargetSettings):
         "objects, since large ones are drawn better that way. 0.5 smooths and enlarges images instead, for tiny "
         "particles in noise.",
     )
+    filter_share: float = Field(
+        0.33,
+        ge=0,
+        le=1,
+        description="Share of a classifier by filters in the answer, unless the network finds each of several painted "
+        "objects from the others. Below 0.5 it decides only where the network is in doubt, which helps with objects "
+        "of a few pixels; with 0 the network answers alone.",
+    )
     seed: int = Field(0, ge=0, le=10**19, description="Seed that decides which painted pixels are remembered.")
 
 

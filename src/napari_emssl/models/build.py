@@ -11,6 +11,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ..errors import UserError
+from ..networks.filter_classifier import FilterClassifier
 from ..networks.generators import PAPER_UNET_WIDTH
 from ..networks.in_context import MASK_DECODER, InContextNetwork
 from ..networks.mask_decoder import MaskDecoder
@@ -74,8 +75,9 @@ def network_of(spec: NetworkSpec) -> nn.Module:
     generator = generator_of(spec)
     if not spec.painted:
         return generator
+    filters = FilterClassifier(len(spec.painted), spec.filter_share) if spec.filter_share else None
     return InContextNetwork(
-        generator, spec.vector_channels, spec.painted, mask_decoder_of(spec), spec.scale, spec.threshold
+        generator, spec.vector_channels, spec.painted, mask_decoder_of(spec), spec.scale, spec.threshold, filters
     )
 
 

@@ -62,6 +62,8 @@ class NetworkSpec(Record):
     """By how much a network that remembers painted pixels enlarges images before it looks; a power of two."""
     threshold: float = Field(0.0, ge=-8, le=8)
     """Log-odds from which on a network that remembers painted pixels gives a pixel a class."""
+    filter_share: float = Field(0.0, ge=0, le=1)
+    """Share of a classifier by filters in what a network that remembers painted pixels answers; 0 where it has none."""
     heads: tuple[Text, ...] = Field(("restore",), max_length=_CHANNELS)
     """Of a generator: what the channels after the vector are, one each: the restored image, or the logit of objects."""
     norm: Literal["batch", "instance"] = "batch"

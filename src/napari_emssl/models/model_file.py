@@ -27,8 +27,8 @@ _KEY = "napari_emssl"
 """Where the card stands in the file's metadata."""
 _USUAL = {"storage": "float32", "upscale": 1, "partial": False}
 """Fields that are written only where they differ from this."""
-_LATER_OF_NETWORK = ("vector_channels", "mask_decoder", "painted", "scale", "threshold", "heads", "norm",
-                     "smoothing_px", "image_share")  # fmt: skip
+_LATER_OF_NETWORK = ("vector_channels", "mask_decoder", "painted", "scale", "threshold", "filter_share", "heads",
+                     "norm", "smoothing_px", "image_share")  # fmt: skip
 """Fields of the network that are written only where they differ from their defaults."""
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """How the names of a batch norm's statistics end, which are no trained parameters."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .attention import class_logits, log_odds, unit_vectors
+from .filter_classifier import GRID_PX, RECEPTIVE_FIELD_PX, FilterClassifier
 from .image_to_image import smoothed
 from .mask_decoder import MaskDecoder
 
@@ -41,6 +42,8 @@ class InContextNetwork(nn.Module):
         are enlarged are smoothed first.
     threshold
         Log-odds from which on a pixel belongs to a class; what the network returns is counted from there.
+    filters
+        Have a share in the answer; None, and the network answers alone.
 
     """
 
@@ -52,9 +55,11 @@ class InContextNetwork(nn.Module):
         mask_decoder: MaskDecoder | None = None,
         scale: float = 1.0,
         threshold: float = 0.0,
+        filters: FilterClassifier | None = None,
     ) -> None:
         super().__init__()
         self.trunk, self.dimensions, self.mask_decoder = trunk, dimensions, mask_decoder
+        self.filters = filters
         self.threshold = threshold
         self.look_at(scale)
         self.context = nn.ParameterList(nn.Parameter(torch.zeros(dimensions, count)) for count in painted)
@@ -67,15 +72,17 @@ class InContextNetwork(nn.Module):
             stride, reach = max(stride, self.mask_decoder.stride), reach + self.mask_decoder.receptive_field - 1
         self.scale = scale
         # both are in pixels of the image as it is given
-        self.stride = max(1, round(stride / scale))
+        self.stride = max(1 if self.filters is None else GRID_PX, round(stride / scale))
         beside = 0 if scale == 1 else 2 * max(1, round(1 / scale)) + 1
         smoothing = 2 * _SMOOTHING_REACH_PX if scale > 1 else 0
         self.receptive_field = round(reach / scale) + beside + smoothing
+        if self.filters is not None:
+            self.receptive_field = max(self.receptive_field, RECEPTIVE_FIELD_PX)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(b, 1, h, w)`` to logits: ``(b, 1, h, w)`` of the one class, or ``(b, classes, h, w)`` of several."""
         scaled = self.scaled(images)
-        return self.unscaled(self.logits(scaled, self.vectors(scaled)))
+        return self.with_filters(images, self.unscaled(self.logits(scaled, self.vectors(scaled))))
 
     def scaled(self, images: Tensor) -> Tensor:
         """Return images ``(b, 1, h, w)`` as large as the trunk sees them."""
@@ -88,6 +95,13 @@ class InContextNetwork(nn.Module):
         if self.scale > 1:
             return functional.avg_pool2d(logits, round(self.scale))
         return _resized(logits, 1 / self.scale)
+
+    def with_filters(self, images: Tensor, logits: Tensor) -> Tensor:
+        """Give the filters, where there are any, their share in the logits ``(b, c, h, w)`` of ``(b, 1, h, w)``."""
+        if self.filters is None:
+            return logits
+        found: Tensor = self.filters(images, logits)
+        return found
 
     def vectors(self, scaled: Tensor) -> Tensor:
         """Map scaled images ``(b, 1, h, w)`` to unit vectors of their pixels ``(b, c, h, w)``, float32."""

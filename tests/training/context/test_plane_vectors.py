@@ -10,7 +10,7 @@ from napari_emssl.jobs.devices import choose_device
 from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import NetworkSpec
 from napari_emssl.networks.in_context import InContextNetwork
-from napari_emssl.training.context import plane_vectors
+from napari_emssl.training.context import tiled_planes
 from napari_emssl.training.context.network import remember
 from napari_emssl.training.context.plane_vectors import PlaneVectors
 
@@ -35,8 +35,8 @@ def network(scale: float = 1.0, decoder: str = "unet-2-44", classes: int = 2) ->
 @pytest.mark.parametrize("scale", [1.0, 2.0, 0.5])
 @pytest.mark.parametrize("decoder", ["", "unet-2-44"])
 def test_tiles_are_the_whole(monkeypatch: pytest.MonkeyPatch, scale: float, decoder: str, classes: int) -> None:
-    monkeypatch.setattr(plane_vectors, "_TILE_PX", 128)
-    monkeypatch.setattr(plane_vectors, "_WHOLE_PX", 128)
+    monkeypatch.setattr(tiled_planes, "_TILE_PX", 128)
+    monkeypatch.setattr(tiled_planes, "_WHOLE_PX", 128)
     image = np.random.default_rng(0).random((250, 300), np.float32)
     made = network(scale, decoder, classes)
     vectors = PlaneVectors(made, DEVICE)

@@ -11,9 +11,9 @@ from napari_emssl.errors import UserError
 from napari_emssl.jobs.allocator import keeps_memory
 from napari_emssl.jobs.events import Finished, Notice, Preview, Started
 from napari_emssl.jobs.worker import client
+from napari_emssl.training.context.pixel_classifier import fit, pixel_features
 from napari_emssl.training.live_preview.answers import uncertainty
 from napari_emssl.training.live_preview.filters import MOST_PLANES, FilterPredictor, live_preview
-from napari_emssl.training.live_preview.pixel_classifier import fit, pixel_features
 from napari_emssl.training.live_preview.query import PreviewQuery
 
 

@@ -11,7 +11,7 @@ from napari_emssl.jobs.context_settings import ContextSettings
 from napari_emssl.jobs.events import Control, Finished, Notice, Preview, Started
 from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.models.zoo import add_model
-from napari_emssl.training.context import plane_vectors
+from napari_emssl.training.context import tiled_planes
 from napari_emssl.training.in_context.jobs import make_in_context
 from napari_emssl.training.live_preview import in_context
 from napari_emssl.training.live_preview.in_context import (
@@ -82,8 +82,8 @@ def test_what_is_seen_is_what_is_kept(predictor: ContextPredictor) -> None:
 
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane_vectors, "_TILE_PX", 32)
-    monkeypatch.setattr(plane_vectors, "_WHOLE_PX", 32)
+    monkeypatch.setattr(tiled_planes, "_TILE_PX", 32)
+    monkeypatch.setattr(tiled_planes, "_WHOLE_PX", 32)
     monkeypatch.setattr(in_context, "_NEAR_PX", 16)
 
 

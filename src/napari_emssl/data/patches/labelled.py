@@ -29,6 +29,11 @@ class LabelledPlane:
     origin: str = ""
     """What it was cut from, see `data.splits.origins`; planes of one origin stay together, too."""
 
+    @property
+    def by_hand(self) -> NDArray[Any]:
+        """The target without the background that nobody has painted."""
+        return self.target if self.assumed is None else np.where(self.assumed, 0, self.target).astype(self.target.dtype)
+
     def turned(self, code: int) -> "LabelledPlane":
         """Return one of its 8 flips and quarter turns, see `corruption.turn`."""
         image, target = (turn_plane(plane, code) for plane in (self.image, self.target))

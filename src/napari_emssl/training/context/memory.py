@@ -60,9 +60,9 @@ def draw_context(
 
     """
     rng = np.random.default_rng(seed)
-    drawn = [_drawn([_painted(plane, value) for plane in planes], most, rng) for value in range(1, classes + 1)]
-    drawn.append(_drawn([_ring(plane) for plane in planes], _RING_FACTOR * most, rng))
-    ground, *painted, ring = _vectors_of(drawn, vectors_at)
+    drawn = [draw_places([_painted(plane, value) for plane in planes], most, rng) for value in range(1, classes + 1)]
+    drawn.append(draw_places([_ring(plane) for plane in planes], _RING_FACTOR * most, rng))
+    ground, *painted, ring = values_of(drawn, vectors_at)
     if not ring.shape[1]:
         return Context([ground, *painted])
     close = torch.from_numpy(_close_to_paint(planes, drawn[-1]))
@@ -72,8 +72,8 @@ def draw_context(
 
 def _painted(plane: LabelledPlane, value: int) -> NDArray[np.bool_]:
     """Return what was painted with a value of the core target."""
-    mask: NDArray[np.bool_] = plane.target == value
-    return mask if plane.assumed is None else mask & ~plane.assumed
+    mask: NDArray[np.bool_] = plane.by_hand == value
+    return mask
 
 
 def _ring(plane: LabelledPlane) -> NDArray[np.bool_]:
@@ -93,8 +93,24 @@ def _close_to_paint(planes: Sequence[LabelledPlane], places: NDArray[np.int64]) 
     return found
 
 
-def _drawn(masks: Sequence[NDArray[np.bool_]], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Places (plane, row, column) of at most `most` pixels of the masks of all planes, in the order of the planes."""
+def draw_places(masks: Sequence[NDArray[np.bool_]], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw pixels of planes at random.
+
+    Parameters
+    ----------
+    masks
+        For each plane, which of its pixels may be drawn.
+    most
+        Pixels drawn from all planes together.
+    rng
+        Draws them.
+
+    Returns
+    -------
+    numpy.ndarray
+        Their places (plane, row, column), in the order of the planes.
+
+    """
     ends = np.cumsum([mask.size for mask in masks])
     begins, widths = ends - [mask.size for mask in masks], np.array([mask.shape[1] for mask in masks])
     every = np.concatenate([np.flatnonzero(mask) + begin for mask, begin in zip(masks, begins, strict=True)])
@@ -104,8 +120,8 @@ def _drawn(masks: Sequence[NDArray[np.bool_]], most: int, rng: np.random.Generat
     return np.column_stack([numbers, rows, columns]).astype(np.int64)
 
 
-def _vectors_of(drawn: Sequence[NDArray[np.int64]], vectors_at: VectorsAt) -> list[Tensor]:
-    """Return the vectors of places, for each group ``(c, n)``; each plane is asked once."""
+def values_of(drawn: Sequence[NDArray[np.int64]], vectors_at: VectorsAt) -> list[Tensor]:
+    """Return the vectors of places (plane, row, column), for each group ``(c, n)``; each plane is asked once."""
     every = np.concatenate(drawn)
     found: Tensor | None = None
     for number in np.unique(every[:, 0]):

@@ -13,7 +13,7 @@ from ...models.weights import transfer
 from ...networks.in_context import SHARPNESS, InContextNetwork
 
 
-def context_network(base: Model, classes: int, device: Device) -> InContextNetwork:
+def context_network(base: Model, classes: int, device: Device, filter_share: float = 0.0) -> InContextNetwork:
     """Return a generator's network, in evaluation mode and on the device, that remembers nothing yet.
 
     Parameters
@@ -24,9 +24,11 @@ def context_network(base: Model, classes: int, device: Device) -> InContextNetwo
         Number of classes, background included.
     device
         Where it will run.
+    filter_share
+        Of filters in what it answers, which have to be fitted first; 0: it answers alone.
 
     """
-    bare = base.card.network.model_copy(update={"painted": (1,) * classes})
+    bare = base.card.network.model_copy(update={"painted": (1,) * classes, "filter_share": filter_share})
     network = cast(InContextNetwork, network_of(bare))
     network.trunk.load_state_dict(build_network(base).state_dict())
     if SHARPNESS in base.weights:

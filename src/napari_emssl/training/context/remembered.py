@@ -9,12 +9,15 @@ from ...jobs.context_settings import ContextSettings
 from ...jobs.devices import Device
 from ...models.model_file import Card, ClassInfo, Model, Stage
 from ...models.weights import to_numpy
+from ...networks.filter_classifier import FilterClassifier
 from ..provenance import versions
+from .fitted_filters import fitted_filters
 from .memory import Context, draw_context
 from .network import context_network
 from .object_size import scale_for
-from .plane_vectors import PlaneVectors, VectorPlane
-from .threshold import fitted_threshold
+from .plane_vectors import PlaneVectors
+from .threshold import fitted_edges
+from .tiled_planes import TiledPlane
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,23 @@ class RememberedPainting:
 
     base: Model
     settings: ContextSettings
-    planes: Sequence[VectorPlane]
+    planes: Sequence[TiledPlane]
     vectors: PlaneVectors
     """Of the planes, by a network that remembers the painting."""
     context: Context
 
     def of_part(self, painted: Sequence[LabelledPlane], classes: int) -> Context:
         """Return what would be remembered if less were painted on the planes, which are given in the same order."""
-        sharpness = self.vectors.network.sharpness.item()
-        return draw_context(
-            painted, classes, self.settings.most_painted, self.settings.seed, sharpness,
-            lambda number, pixels: self.vectors.at(self.planes[number], pixels),
-        )  # fmt: skip
+        return _context(self.vectors, self.planes, painted, classes, self.settings)
+
+    def filters_of_part(self, painted: Sequence[LabelledPlane], classes: int) -> FilterClassifier | None:
+        """Return the filters that would be fitted then; None where the network answers alone."""
+        return _filters(self.vectors, self.planes, painted, classes, self._filter_share, self.settings.seed)
+
+    @property
+    def _filter_share(self) -> float:
+        filters = self.vectors.network.filters
+        return 0.0 if filters is None else filters.share
 
     def model(
         self,
@@ -66,6 +74,7 @@ class RememberedPainting:
             "painted": tuple(part.shape[1] for part in self.context.vectors),
             "scale": network.scale,
             "threshold": network.threshold,
+            "filter_share": self._filter_share,
         }
         card = Card(
             name=name,
@@ -95,12 +104,14 @@ class RememberedPainting:
 
 def remember_painting(
     vectors: PlaneVectors,
-    planes: Sequence[VectorPlane],
+    planes: Sequence[TiledPlane],
     painted: Sequence[LabelledPlane],
     classes: int,
     settings: ContextSettings,
 ) -> Context:
-    """Draw painted pixels, let the network remember them, and fit its threshold to what is painted.
+    """Draw painted pixels, let the network remember them, and fit threshold and filters to what is painted.
+
+    Filters have a share in the answer only where the network is not known to find objects like the painted ones.
 
     Parameters
     ----------
@@ -114,13 +125,12 @@ def remember_painting(
         How many pixels are remembered.
 
     """
-    sharpness = vectors.network.sharpness.item()
-    context = draw_context(
-        painted, classes, settings.most_painted, settings.seed, sharpness,
-        lambda number, pixels: vectors.at(planes[number], pixels),
-    )  # fmt: skip
+    context = _context(vectors, planes, painted, classes, settings)
     vectors.remember(context.vectors)
-    vectors.network.threshold = fitted_threshold(vectors, planes, painted, classes, settings)
+    edges = fitted_edges(vectors, planes, painted, classes, settings)
+    vectors.network.threshold = edges.threshold
+    share = 0.0 if edges.found else settings.filter_share
+    vectors.network.filters = _filters(vectors, planes, painted, classes, share, settings.seed)
     return context
 
 
@@ -143,8 +153,33 @@ def remembered(
         Where the network runs.
 
     """
-    vectors = PlaneVectors(context_network(base, classes, device), device)
+    vectors = PlaneVectors(context_network(base, classes, device, settings.filter_share), device)
     vectors.look_at(scale_for(settings.shrink, [plane.target for plane in painted]))
     planes = [vectors.plane(plane.image, str(number).encode()) for number, plane in enumerate(painted)]
     context = remember_painting(vectors, planes, painted, classes, settings)
     return RememberedPainting(base, settings, planes, vectors, context)
+
+
+def _context(
+    vectors: PlaneVectors,
+    planes: Sequence[TiledPlane],
+    painted: Sequence[LabelledPlane],
+    classes: int,
+    settings: ContextSettings,
+) -> Context:
+    sharpness = vectors.network.sharpness.item()
+    return draw_context(
+        painted, classes, settings.most_painted, settings.seed, sharpness,
+        lambda number, pixels: vectors.at(planes[number], pixels),
+    )  # fmt: skip
+
+
+def _filters(
+    vectors: PlaneVectors,
+    planes: Sequence[TiledPlane],
+    painted: Sequence[LabelledPlane],
+    classes: int,
+    share: float,
+    seed: int,
+) -> FilterClassifier | None:
+    return fitted_filters(vectors, planes, painted, classes, share, seed) if share else None

@@ -19,12 +19,13 @@ from ...data.patches.labelled import LabelledPlane
 from ...inference.tiles import TileRegion
 from ...jobs.context_settings import ContextSettings
 from .memory import draw_context
-from .plane_vectors import PlaneVectors, VectorPlane
+from .plane_vectors import PlaneVectors
+from .tiled_planes import TiledPlane
 
 _CHOICES = np.array([0.0, *(sign * step / 4 for step in range(1, 5) for sign in (-1, 1))])
 """Log-odds, the usual one first: it stays where others are no better. Farther ones gave more on most images and much
 less on some (docs/evidence-few-labels.md)."""
-_LEAST_DICE = 0.9
+FOUND_DICE = 0.9
 """Of the objects left out, before anything is fitted: below it more than the edge is wrong."""
 _MOST_OBJECTS = 3
 _MARGIN_PX = 32
@@ -49,16 +50,31 @@ class _LeftOut:
     """Where the network looks for it: around the object, and around the background elsewhere."""
 
 
-def fitted_threshold(
+@dataclass(frozen=True)
+class Edges:
+    """What painted objects that were left out in turn say of the edges that a network draws."""
+
+    threshold: float = 0.0
+    """Log-odds, -1 to 1, from which on pixels of the one class are drawn best; 0 where that cannot be told."""
+    dice: float | None = None
+    """Of the objects left out, without the threshold; None where none could be left out."""
+
+    @property
+    def found(self) -> bool:
+        """Whether the network is known to find objects like the painted ones."""
+        return self.dice is not None and self.dice >= FOUND_DICE
+
+
+def fitted_edges(
     vectors: PlaneVectors,
-    planes: Sequence[VectorPlane],
+    planes: Sequence[TiledPlane],
     painted: Sequence[LabelledPlane],
     classes: int,
     settings: ContextSettings,
-) -> float:
-    """Return the log-odds, -1 to 1, from which on pixels of the one class are drawn best.
+) -> Edges:
+    """Leave painted objects out in turn, and see how well they are drawn from the rest of the painting.
 
-    It is 0 where that cannot be told: fewer than two objects, several classes, or objects that are not found.
+    Nothing can be told of fewer than two objects, or of several classes.
 
     Parameters
     ----------
@@ -73,20 +89,35 @@ def fitted_threshold(
 
     """
     if classes != 2:
-        return 0.0
-    targets = [_by_hand(plane) for plane in painted]
+        return Edges()
+    if judged := _left_out_in_turn(vectors, planes, painted, [plane.by_hand for plane in painted], settings):
+        return _best(*judged)
+    # rings that nobody has painted say whether objects are found, but not where they end
+    if judged := _left_out_in_turn(vectors, planes, painted, [plane.target for plane in painted], settings):
+        return replace(_best(*judged), threshold=0.0)
+    return Edges()
+
+
+def _left_out_in_turn(
+    vectors: PlaneVectors,
+    planes: Sequence[TiledPlane],
+    painted: Sequence[LabelledPlane],
+    targets: Sequence[NDArray[np.uint8]],
+    settings: ContextSettings,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
+    """Return the log-odds and the truth of pixels that judge; None where fewer than two objects can be left out."""
     objects = _objects(vectors, planes, targets, settings.seed)
     odds, truth, drawn = [], [], 0
     for left_out in objects:
         rest = [
-            replace(plane, target=np.where(left_out.hidden, 0, plane.target)) if number == left_out.plane else plane
+            _without(plane, left_out.hidden) if number == left_out.plane else plane
             for number, plane in enumerate(painted)
         ]
-        if not _shows_all(rest, classes):
+        if not _shows_both(rest):
             continue
         drawn += 1
         context = draw_context(
-            rest, classes, settings.most_painted, settings.seed, vectors.network.sharpness.item(),
+            rest, 2, settings.most_painted, settings.seed, vectors.network.sharpness.item(),
             lambda number, pixels: vectors.at(planes[number], pixels),
         ).vectors  # fmt: skip
         for region in left_out.regions:
@@ -94,22 +125,23 @@ def fitted_threshold(
             judged = left_out.hidden[region.slices]
             odds.append(found[0][judged])
             truth.append(targets[left_out.plane][region.slices][judged] > 1)
-    return _best(np.concatenate(odds), np.concatenate(truth)) if drawn > 1 else 0.0
+    return (np.concatenate(odds), np.concatenate(truth)) if drawn > 1 else None
 
 
-def _best(odds: NDArray[np.float32], truth: NDArray[np.bool_]) -> float:
+def _without(plane: LabelledPlane, hidden: NDArray[np.bool_]) -> LabelledPlane:
+    assumed = None if plane.assumed is None else plane.assumed & ~hidden
+    return replace(plane, target=np.where(hidden, 0, plane.target).astype(np.uint8), assumed=assumed)
+
+
+def _best(odds: NDArray[np.float32], truth: NDArray[np.bool_]) -> Edges:
     """Return the threshold with the highest Dice, of equals the first; 0 where objects are not found without it."""
     scores = [2 * (drawn & truth).sum() / max(1, drawn.sum() + truth.sum()) for drawn in odds > _CHOICES[:, None]]
-    return float(_CHOICES[int(np.argmax(scores))]) if scores[0] >= _LEAST_DICE else 0.0
-
-
-def _by_hand(plane: LabelledPlane) -> NDArray[np.uint8]:
-    """Return the target without the background that nobody has painted."""
-    return plane.target if plane.assumed is None else np.where(plane.assumed, 0, plane.target).astype(np.uint8)
+    unfitted = Edges(0.0, float(scores[0]))
+    return replace(unfitted, threshold=float(_CHOICES[int(np.argmax(scores))])) if unfitted.found else unfitted
 
 
 def _objects(
-    vectors: PlaneVectors, planes: Sequence[VectorPlane], targets: Sequence[NDArray[np.uint8]], seed: int
+    vectors: PlaneVectors, planes: Sequence[TiledPlane], targets: Sequence[NDArray[np.uint8]], seed: int
 ) -> list[_LeftOut]:
     """Return objects that can be left out, a few drawn at random where there are many."""
     rng = np.random.default_rng(seed)
@@ -142,7 +174,7 @@ def _beside(painted: PaintedObject, target: NDArray[np.uint8]) -> tuple[tuple[sl
 
 def _left_out(
     vectors: PlaneVectors,
-    plane: VectorPlane,
+    plane: TiledPlane,
     target: NDArray[np.uint8],
     number: int,
     box: tuple[slice, slice],
@@ -162,5 +194,5 @@ def _left_out(
     return _LeftOut(number, hidden, tuple(regions))
 
 
-def _shows_all(planes: Sequence[LabelledPlane], classes: int) -> bool:
-    return all(any((plane.target == value).any() for plane in planes) for value in range(1, classes + 1))
+def _shows_both(planes: Sequence[LabelledPlane]) -> bool:
+    return all(any((plane.target == value).any() for plane in planes) for value in (1, 2))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -12,8 +13,11 @@ from ...data.patches.labelled import LabelledPlane
 from ...jobs.context_settings import ContextSettings
 from ...jobs.devices import Device
 from ...jobs.settings import FinetuneSettings
+from ...models.build import build_network
 from ...models.model_file import ClassInfo, Model
 from ...models.tasks import task_of
+from ...networks.filter_classifier import FilterClassifier
+from ...networks.in_context import InContextNetwork
 from ..context.remembered import RememberedPainting, remembered
 from .labelled_data import TrainingData, around_painted
 
@@ -32,6 +36,8 @@ class Fold:
     """Cut down to what is painted; empty where nothing judges."""
     context: Sequence[Tensor]
     """For each class, background first, the vectors of pixels painted in the first part ``(c, n)``."""
+    filters: FilterClassifier | None = None
+    """Fitted to the first part; None where they have no share in the answer."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +107,15 @@ def context_start(
     painted, parts = data.painted, _parts(data, settings)
     if start.card.network.painted:
         own = [torch.from_numpy(start.weights[f"context.{row}"]) for row in range(data.classes)]
-        return ContextStart(start, [_fold(painted, painted, part, own) for part in parts], "")
+        filters = cast(InContextNetwork, build_network(start)).filters
+        return ContextStart(start, [_fold(painted, painted, part, own, filters) for part in parts], "")
     asked = ContextSettings(zero=settings.zero, merge_classes=settings.merge_classes)
     painting = remembered(start, painted, data.classes, asked, device)
     model = painting.model(f"in-context-{start.name}", classes, data.summary, data.pixel_size_nm)
     cleared = [_without_like_paint(painting, number, plane) for number, plane in enumerate(painted)]
     folds = [
-        _fold(painted, cleared, part, painting.of_part(_part_of(painted, part), data.classes).vectors) for part in parts
+        _fold(painted, cleared, part, *_remembered_of(painting, _part_of(painted, part), data.classes))
+        for part in parts
     ]
     return ContextStart(model, folds, painting.context.notice)
 
@@ -130,7 +138,11 @@ def _part_of(painted: Sequence[LabelledPlane], targets: Sequence[Target]) -> lis
 
 
 def _fold(
-    painted: Sequence[LabelledPlane], cleared: Sequence[LabelledPlane], part: Sequence[Target], context: list[Tensor]
+    painted: Sequence[LabelledPlane],
+    cleared: Sequence[LabelledPlane],
+    part: Sequence[Target],
+    context: list[Tensor],
+    filters: FilterClassifier | None,
 ) -> Fold:
     """Divide what counts as painted into the part that is learnt from and the rest."""
     kept = [plane.target > 0 for plane in cleared]
@@ -140,9 +152,14 @@ def _fold(
         for where, target, plane in zip(kept, part, painted, strict=True)
     ]
     training = [plane for plane in _part_of(painted, learnt) if plane.target.any()]
-    return Fold(
-        training, [around_painted(plane) for plane in _part_of(painted, judging) if plane.target.any()], context
-    )
+    validation = [around_painted(plane) for plane in _part_of(painted, judging) if plane.target.any()]
+    return Fold(training, validation, context, filters)
+
+
+def _remembered_of(
+    painting: RememberedPainting, part: Sequence[LabelledPlane], classes: int
+) -> tuple[list[Tensor], FilterClassifier | None]:
+    return painting.of_part(part, classes).vectors, painting.filters_of_part(part, classes)
 
 
 def _without_like_paint(painting: RememberedPainting, number: int, plane: LabelledPlane) -> LabelledPlane:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...data.patches.labelled import LabelledBatch, LabelledPatches
 from ...models.model_file import Model
 from ...models.weights import to_numpy
+from ...networks.filter_classifier import FILTERS
 from ...networks.in_context import InContextNetwork
 from ..learner import State, TrainingSummary
 from .base_learner import FinetuneContext
@@ -256,8 +257,12 @@ class FoldPatches:
 def _fold_context(context: FinetuneContext, fold: Fold) -> FinetuneContext:
     """Return what a fold's learner is built from: its part of the painting, learnt and remembered."""
     start = cast(Model, context.start)
-    network = context.network.model_copy(update={"painted": tuple(part.shape[1] for part in fold.context)})
-    remembered = to_numpy({f"context.{row}": vectors for row, vectors in enumerate(fold.context)})
-    model = Model(start.card.model_copy(update={"network": network}), {**start.weights, **remembered})
+    share = fold.filters.share if fold.filters is not None else 0.0
+    kept = {"painted": tuple(part.shape[1] for part in fold.context), "filter_share": share}
+    network = context.network.model_copy(update=kept)
+    remembered = {f"context.{row}": vectors for row, vectors in enumerate(fold.context)}
+    if fold.filters is not None:
+        remembered |= {f"{FILTERS}.{name}": array for name, array in fold.filters.state_dict().items()}
+    model = Model(start.card.model_copy(update={"network": network}), {**start.weights, **to_numpy(remembered)})
     data = replace(context.data, training=fold.training, validation=fold.validation)
     return replace(context, data=data, network=network, start=model)

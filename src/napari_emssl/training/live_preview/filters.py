@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.labels.objects import Target
 from ...jobs.events import Control, Finished, Job, Preview, Started, Update
+from ..context.pixel_classifier import Floats, PixelClassifier, fit, pixel_features
 from .answers import answer_of, answer_queries
 from .painting import query_targets
-from .pixel_classifier import Floats, PixelClassifier, fit, pixel_features
 from .query import PreviewQuery
 
 T = TypeVar("T", bound=np.generic)

@@ -20,8 +20,9 @@ from ...jobs.events import Control, Finished, Job, Preview, Started, Update
 from ...models.model_file import Model
 from ..context.network import context_network
 from ..context.object_size import scale_for
-from ..context.plane_vectors import PlaneVectors, VectorPlane
+from ..context.plane_vectors import PlaneVectors
 from ..context.remembered import remember_painting
+from ..context.tiled_planes import TiledPlane
 from ..in_context.paint_sizes import size_notice
 from ..in_context.segment import context_generator
 from .answers import answer_of, answer_queries
@@ -85,8 +86,8 @@ class ContextPredictor:
     def __init__(self, base: Model, settings: ContextSettings) -> None:
         self.device = choose_device(settings)
         self._base, self._settings = base, settings
-        self._vectors = PlaneVectors(context_network(base, 2, self.device), self.device)
-        self._known: dict[bytes, VectorPlane] = {}
+        self._vectors = PlaneVectors(context_network(base, 2, self.device, settings.filter_share), self.device)
+        self._known: dict[bytes, TiledPlane] = {}
         self._shown = _Shown(b"", 0, {})
         self._last_painting: tuple[bytes, NDArray[np.generic]] = (b"", np.zeros((0, 0), np.uint8))
 
@@ -110,7 +111,7 @@ class ContextPredictor:
             sizes = size_notice(painted.targets[query.view], np.asarray(images["prediction"], np.uint8))
             yield Preview(images, query.number, " ".join(filter(None, [context.notice, sizes])))
 
-    def _plane(self, plane: NDArray[np.generic]) -> VectorPlane:
+    def _plane(self, plane: NDArray[np.generic]) -> TiledPlane:
         """Return a plane scaled as the generator wants it, now or from before."""
         key = blake2b(np.ascontiguousarray(plane).data, digest_size=16, salt=str(plane.shape)[:16].encode()).digest()
         found = self._known.pop(key, None)
@@ -121,7 +122,7 @@ class ContextPredictor:
             self._known.pop(next(iter(self._known)))
         return found
 
-    def _newest_stroke(self, view: VectorPlane, painting: NDArray[np.generic]) -> Middle | None:
+    def _newest_stroke(self, view: TiledPlane, painting: NDArray[np.generic]) -> Middle | None:
         """Return the middle of what was painted or erased in the plane in view since the last answer, if anything."""
         key, before = self._last_painting
         self._last_painting = view.key, painting
@@ -129,7 +130,7 @@ class ContextPredictor:
         return _middle_of(changed)
 
     def _parts(
-        self, view: VectorPlane, query: PreviewQuery, classes: int, stroke: Middle | None, control: Control
+        self, view: TiledPlane, query: PreviewQuery, classes: int, stroke: Middle | None, control: Control
     ) -> Iterator[dict[str, NDArray[np.generic]]]:
         """Classify the plane in view, around the stroke first; yields it all now and then, and at the end."""
         if (self._shown.key, self._shown.classes) != (view.key, classes):
@@ -153,18 +154,20 @@ class ContextPredictor:
                 pause *= 2
                 due = time.monotonic() + pause
 
-    def _show(self, view: VectorPlane, region: TileRegion, probabilities: NDArray[np.float32]) -> None:
+    def _show(self, view: TiledPlane, region: TileRegion, probabilities: NDArray[np.float32]) -> None:
         self._shown.put(view.shown(region).slices, answer_of(probabilities))
 
-    def _look_at(self, view: VectorPlane, query: PreviewQuery, control: Control) -> None:
+    def _look_at(self, view: TiledPlane, query: PreviewQuery, control: Control) -> None:
         """Let the network run over what is in view, as long as nothing else is asked."""
         for tile in in_order(view, query):
             if control.asked or control.stopped:
                 return
             self._vectors.compute(view, tile)
+            if self._settings.filter_share:
+                self._vectors.filters.compute(view, tile)
 
 
-def in_order(view: VectorPlane, query: PreviewQuery, stroke: Middle | None = None) -> list[TileRegion]:
+def in_order(view: TiledPlane, query: PreviewQuery, stroke: Middle | None = None) -> list[TileRegion]:
     """Return the tiles of the plane in view: first those on screen, nearest to the stroke first of all.
 
     Parameters
@@ -210,7 +213,7 @@ class _Shown:
     images: dict[str, NDArray[np.generic]]
 
     @classmethod
-    def nothing(cls, view: VectorPlane, classes: int) -> "_Shown":
+    def nothing(cls, view: TiledPlane, classes: int) -> "_Shown":
         shape = view.shape
         return cls(view.key, classes, {"prediction": np.zeros(shape, np.uint8),
                                        "uncertainty": np.zeros(shape, np.float32)})  # fmt: skip

@@ -62,32 +62,59 @@ def fit(features: Floats, classes: NDArray[np.integer], count: int, seed: int = 
         Of first weights, batches and noise.
 
     """
+    fitted = fit_standardised(features, classes, count, seed=seed, members=_MEMBERS, hidden=_HIDDEN)
+    hidden, bias, output, output_bias = fitted.weights
+    hidden = hidden / fitted.spread[:, None]
+    return PixelClassifier((hidden, bias - fitted.mean @ hidden[:, None], output, output_bias))
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Small networks for features from which `mean` is taken, and which are then divided by `spread`."""
+
+    weights: tuple[Floats, Floats, Floats, Floats]
+    """As those of `PixelClassifier`."""
+    mean: Floats
+    spread: Floats
+    """``(f,)``, as is the mean."""
+
+
+def fit_standardised(
+    features: Floats, classes: NDArray[np.integer], count: int, *, seed: int, members: int, hidden: int
+) -> Fitted:
+    """Learn as `fit` does.
+
+    Parameters
+    ----------
+    features, classes, count, seed
+        As for `fit`.
+    members, hidden
+        Number of networks, and width of their hidden layers.
+
+    """
     rng = np.random.default_rng(seed)
-    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-4
+    mean, spread = features.mean(axis=0), features.std(axis=0) + np.float32(1e-4)
     scaled = ((features - mean) / spread).astype(np.float32)
     groups = [np.flatnonzero(classes == value) for value in range(count) if (classes == value).any()]
-    weights = _first_weights(scaled.shape[1], count, rng)
+    weights = _first_weights((members, scaled.shape[1], hidden), count, rng)
     optimiser = _Adam(weights)
     for step in range(_STEPS):
-        chosen = np.concatenate([rng.choice(group, (_MEMBERS, _BATCH // len(groups))) for group in groups], axis=1)
+        chosen = np.concatenate([rng.choice(group, (members, _BATCH // len(groups))) for group in groups], axis=1)
         inputs = scaled[chosen]
         inputs = inputs + _BLUR * rng.standard_normal(inputs.shape, dtype=np.float32)
         share = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / _STEPS))
         optimiser.train_step(_gradients(inputs, classes[chosen], weights), _RATE * share)
-    return _unstandardised(weights, mean, spread)
+    return Fitted(weights, mean, spread)
 
 
-def _first_weights(inputs: int, count: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
-    hidden = rng.standard_normal((_MEMBERS, inputs, _HIDDEN), np.float32) * np.float32(np.sqrt(2 / inputs))
-    output = rng.standard_normal((_MEMBERS, _HIDDEN, count), np.float32) * np.float32(np.sqrt(1 / _HIDDEN))
-    return hidden, np.zeros((_MEMBERS, 1, _HIDDEN), np.float32), output, np.zeros((_MEMBERS, 1, count), np.float32)
-
-
-def _unstandardised(weights: tuple[Floats, ...], mean: Floats, spread: Floats) -> PixelClassifier:
-    """Return the networks for features as they are."""
-    hidden, bias, output, output_bias = weights
-    hidden = hidden / spread[:, None]
-    return PixelClassifier((hidden, bias - mean @ hidden[:, None], output, output_bias))
+def _first_weights(
+    shape: tuple[int, int, int], count: int, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return weights of networks with the shape (members, inputs, hidden)."""
+    members, inputs, hidden = shape
+    first = rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / inputs))
+    second = rng.standard_normal((members, hidden, count), np.float32) * np.float32(np.sqrt(1 / hidden))
+    return first, np.zeros((members, 1, hidden), np.float32), second, np.zeros((members, 1, count), np.float32)
 
 
 def _logits(columns: Floats, hidden: Floats, bias: Floats, output: Floats, output_bias: Floats) -> Floats:
