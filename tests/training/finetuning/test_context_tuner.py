@@ -11,7 +11,7 @@ from napari_emssl.inference.apply import apply
 from napari_emssl.jobs.events import Finished, Notice, Preview, Progress
 from napari_emssl.jobs.settings import ApplySettings, FinetuneSettings
 from napari_emssl.models.card import objects_of
-from napari_emssl.training.finetuning import finetune as finetuning
+from napari_emssl.training.context import remembered
 from napari_emssl.training.finetuning.context_tuner import divergence
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.in_context.segment import in_context
@@ -96,7 +96,7 @@ def striped() -> tuple[list[np.ndarray], list[np.ndarray]]:
 def test_where_much_is_labelled_and_the_answer_is_poor_all_weights_learn(
     steps: int, learns: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finetuning, "POOR_DICE", 0.9)  # filters see stripes, so the answer is not that poor
+    monkeypatch.setattr(remembered, "_filters", lambda *_: None)  # they would see the stripes
     given = settings(steps=steps, batch_size=4, validation_interval=20, learning_rate=5e-3, augment=False)
     events = list(finetune(*striped(), given, grey_generator()))
     model = events[-1].result
