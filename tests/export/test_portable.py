@@ -24,6 +24,8 @@ MODELS = {
     "hrnet": random_model("hrnet-w18-small", width=4, task="segment", refine=True),
     "in context": random_in_context(),
     "in context, shrunk, three classes": random_in_context((130, 5, 3, 64), scale=0.5),
+    "in context, with filters": random_in_context(filter_share=0.33),
+    "in context, with filters, three classes": random_in_context((7, 5, 6), filter_share=0.5),
     "in context, enlarged, no decoder": random_in_context((3, 2, 1), scale=2.0, decoder=""),
 }
 

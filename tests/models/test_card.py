@@ -20,6 +20,10 @@ def test_a_model_says_what_it_remembers() -> None:
     assert context_of(painted) == f"{text}, painted on 3 planes; sees images as they are"
 
 
+def test_filters_are_said_with_their_share() -> None:
+    assert context_of(random_in_context(filter_share=0.33).card).endswith("; filters have a share of 33%")
+
+
 def test_a_trained_model_has_no_context() -> None:
     assert context_of(random_model().card) == ""
 

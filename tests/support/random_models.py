@@ -57,11 +57,11 @@ def reflected(size, stride):
     return np.where(index < size, index, period - index)
 
 
-def random_in_context(painted=(70, 5), scale=1.0, decoder="unet-2-44"):
+def random_in_context(painted=(70, 5), scale=1.0, decoder="unet-2-44", filter_share=0.0):
     """A model in context with random weights and random painted pixels."""
     spec = NetworkSpec(
         name="unet-2-44", width=2, out_channels=5, vector_channels=4, mask_decoder=decoder, painted=painted,
-        scale=scale, heads=("objects",),
+        scale=scale, filter_share=filter_share, heads=("objects",),
     )  # fmt: skip
     torch.manual_seed(0)
     network = network_of(spec)
