@@ -144,7 +144,8 @@ def context_of(card: Card) -> str:
     pixels = ", ".join(f"{counted(count, 'pixel')} of {item.name}" for count, item in each)
     planes = next((stage.data["planes"] for stage in reversed(card.history) if "planes" in stage.data), None)
     where = f", painted on {counted(planes, 'plane')}" if isinstance(planes, int) else ""
-    return f"{pixels}{where}; {_seen_at(spec.scale)}"
+    filters = f"; filters have a share of {spec.filter_share:.0%}" if spec.filter_share else ""
+    return f"{pixels}{where}; {_seen_at(spec.scale)}{filters}"
 
 
 def objects_of(stage: Stage) -> str:
