@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +34,13 @@ def request(data: Path, folder: Path, plan: Path | None = None, **more: object) 
 def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
     folder = tmp_path_factory.mktemp("whole")
     return reproduce(request(data, folder / "out")).result()
+
+
+@pytest.fixture(scope="module")
+def restored(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
+    """Of the plan ``plan.toml`` beside its folder."""
+    folder = tmp_path_factory.mktemp("restored")
+    return reproduce(request(data, folder / "out", write_plan(folder / "plan.toml", RESTORE))).result()
 
 
 def rows(folder: Path, name: str = "small.csv") -> list[dict[str, str]]:
@@ -80,13 +88,11 @@ def test_the_table_is_the_dice_of_the_stored_predictions(done: Reproduction) -> 
     assert record["settings"]["recipe"] == "paper"
 
 
-def test_restorations_have_the_l1_of_their_stored_predictions(data: Path, tmp_path: Path) -> None:
-    plan = write_plan(tmp_path / "plan.toml", RESTORE)
-    made = reproduce(request(data, tmp_path / "out", plan)).result()
-    lines = rows(made.folder, "small7.csv")
+def test_restorations_have_the_l1_of_their_stored_predictions(restored: Reproduction) -> None:
+    lines = rows(restored.folder, "small7.csv")
     assert list(lines[0])[:7] == ["dataset", "task", "model", "init", "epoch", "l1", "flag"]
     assert [(line["task"], line["epoch"]) for line in lines] == [("DN", "1"), ("DN", "2"), ("SR", "1"), ("SR", "2")]
-    results = RunsFolder(tmp_path / "out", read_plan(plan).plan)
+    results = RunsFolder(restored.folder, read_plan(restored.folder.with_name("plan.toml")).plan)
     for run in results.plan.runs():
         (panel,) = results.panels(run)
         assert panel.prediction.shape == panel.target.shape == (64, 64)
@@ -174,15 +180,14 @@ def test_an_estimate_measures_and_does_nothing(data: Path, tmp_path: Path) -> No
     ], "the images need not be there either"  # fmt: skip
 
 
-def test_data_that_are_missing_and_other_plans_are_refused(data: Path, tmp_path: Path) -> None:
+def test_data_that_are_missing_and_other_plans_are_refused(restored: Reproduction, data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--data, --starts"):
         reproduce(request(tmp_path / "nowhere", tmp_path / "out")).result()
     assert not (tmp_path / "out").exists()
-    plan = write_plan(tmp_path / "plan.toml", RESTORE)
-    made = reproduce(request(data, tmp_path / "out", plan)).result()
-    plan.write_text(plan.read_text().replace("epochs = 2,", "epochs = 3,"))
+    made = Path(shutil.copytree(restored.folder, tmp_path / "copy"))
+    plan = write_plan(tmp_path / "plan.toml", RESTORE.replace("epochs = 2,", "epochs = 3,"))
     with pytest.raises(UserError, match="another plan, with other settings"):
-        reproduce(request(data, made.folder, plan)).result()
-    (made.folder / "plan.json").unlink()
+        reproduce(request(data, made, plan)).result()
+    (made / "plan.json").unlink()
     with pytest.raises(UserError, match="holds no reproduction"):
-        reproduce(request(data, made.folder, plan)).result()
+        reproduce(request(data, made, plan)).result()
