@@ -103,6 +103,13 @@ def training_states():
     viewer.close()
 
 
+def first_look(viewer):
+    """Wait until the painting is answered; a picture without the answer would be of nothing."""
+    wait(300, lambda: any(layer.name.endswith("| preview") for layer in viewer.layers))
+    assert any(layer.name.endswith("| preview") for layer in viewer.layers), "no first look after five minutes"
+    wait(3)
+
+
 def one_particle():
     """The first look, with one particle painted and nothing pressed."""
     viewer = napari.Viewer()
@@ -115,7 +122,7 @@ def one_particle():
     painting.events.data()
     wait(1)
     viewer.reset_view()
-    wait(20)
+    first_look(viewer)
     take(viewer, "dock-one-particle")
     viewer.close()
 
@@ -127,6 +134,7 @@ def main():
     widget = open_demo(viewer)
     wait(1)
     viewer.reset_view()
+    first_look(viewer)
     take(viewer, "dock-ready")
     widget.basic.rows["max_seconds"].set(float(sys.argv[1]) if len(sys.argv) > 1 else 45.0)
     widget.begin()

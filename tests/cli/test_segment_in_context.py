@@ -42,7 +42,10 @@ def test_all_images_are_segmented_and_the_model_is_kept(tell: Tell, files: Path)
         assert ((labels > 0) == scene(number)[1]).mean() > 0.95
     assert load_model("squares").card.history[-1].start == "vectors"
     info = tell("models", "info", "squares").out
-    remembered = "128 pixels of background, 128 pixels of class 1, painted on 1 plane; sees images as they are"
+    remembered = (
+        "128 pixels of background, 128 pixels of class 1, painted on 1 plane; sees images as they are; filters have a "
+        "share of 33%"
+    )
     assert f"remembers {remembered}" in info
     assert {"context": remembered}.items() <= json.loads(tell("models", "list", "--json").out)[-1].items()
     assert "segment, in context" in tell("models", "list").out
