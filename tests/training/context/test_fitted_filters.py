@@ -68,6 +68,16 @@ def test_rings_alone_are_not_enough_to_learn_from() -> None:
     assert model.card.network.filter_share == 0
 
 
+def test_they_have_no_share_where_each_object_is_a_class() -> None:
+    target = np.zeros((64, 64), np.uint8)
+    target[:, 40:] = 1
+    target[:40, :1] = np.arange(2, 42)[:, None]
+    chosen = SETTINGS.model_copy(update={"filter_share": 0.5})
+    image = np.random.default_rng(0).random((64, 64), np.float32)
+    painting = remembered(grey_generator(), [LabelledPlane(image, target)], 41, chosen, choose_device(chosen))
+    assert painting.vectors.network.filters is None
+
+
 def test_they_have_none_if_that_is_asked_for() -> None:
     plane, _ = discs(1)
     model = asked(plane, filter_share=0.0).model("discs", (), "")

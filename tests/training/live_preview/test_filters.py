@@ -151,6 +151,12 @@ def test_the_classifier_learns_what_no_plane_could_part() -> None:
     assert (classifier.probabilities(points).argmax(axis=0) == inside).mean() > 0.92
 
 
+def test_more_classes_than_a_batch_has_pixels_are_learnt() -> None:
+    classes = np.arange(300)
+    found = fit(np.random.default_rng(0).random((300, 3)).astype(np.float32), classes, 300)
+    assert np.isfinite(found.probabilities(np.random.default_rng(1).random((20, 3)))).all()
+
+
 def test_uncertainty_is_none_where_sure_and_full_where_undecided() -> None:
     three = np.array([[1.0, 1 / 3, 0.5], [0.0, 1 / 3, 0.5], [0.0, 1 / 3, 0.0]], np.float32)
     np.testing.assert_allclose(uncertainty(three), [0, 1, np.log(2) / np.log(3)], atol=1e-4)

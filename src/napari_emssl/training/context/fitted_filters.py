@@ -15,6 +15,8 @@ from .tiled_planes import TiledPlane
 
 _LEARNT_PX = 4000
 """Painted pixels learnt from; more change little."""
+_MOST_CLASSES = 32
+"""With more, as where each object has a number of its own, probabilities of all classes would fill the memory."""
 
 
 def fitted_filters(
@@ -25,7 +27,7 @@ def fitted_filters(
     share: float,
     seed: int,
 ) -> FilterClassifier | None:
-    """Fit a classifier to the responses of filters at painted pixels; None where a class or background is not painted.
+    """Fit a classifier to the responses of filters at painted pixels.
 
     What nobody has painted but lies around painted objects is learnt as background, too, where it is unlike the paint.
     It is not enough alone: filters would take all of an image for objects that differs from the edge of one.
@@ -43,7 +45,14 @@ def fitted_filters(
     seed
         Decides which painted pixels are learnt from, and how the learning begins.
 
+    Returns
+    -------
+    FilterClassifier or None
+        None where a class or the background is not painted, or where there are too many classes.
+
     """
+    if classes > _MOST_CLASSES:
+        return None
     if not all(any((plane.by_hand == value).any() for plane in painted) for value in range(1, classes + 1)):
         return None
     rng = np.random.default_rng(seed)

@@ -97,9 +97,9 @@ def fit_standardised(
     scaled = ((features - mean) / spread).astype(np.float32)
     groups = [np.flatnonzero(classes == value) for value in range(count) if (classes == value).any()]
     weights = _first_weights((members, scaled.shape[1], hidden), count, rng)
-    optimiser = _Adam(weights)
+    optimiser, each = _Adam(weights), max(_BATCH // len(groups), 1)
     for step in range(_STEPS):
-        chosen = np.concatenate([rng.choice(group, (members, _BATCH // len(groups))) for group in groups], axis=1)
+        chosen = np.concatenate([rng.choice(group, (members, each)) for group in groups], axis=1)
         inputs = scaled[chosen]
         inputs = inputs + _BLUR * rng.standard_normal(inputs.shape, dtype=np.float32)
         share = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / _STEPS))

@@ -172,7 +172,7 @@ def _learn(planes: list[tuple[_PlaneFeatures, NDArray[np.uint8]]], count: int) -
     for core in range(1, count + 1):
         found = [one.features[target == core] for one, target in planes]
         every = np.concatenate(found)
-        chosen = rng.permutation(len(every))[: _LEARNT_PX // count]
+        chosen = rng.permutation(len(every))[: max(_LEARNT_PX // count, 1)]
         features.append(every[chosen].astype(np.float32))
         classes.append(np.full(len(chosen), core - 1))
     return fit(np.concatenate(features), np.concatenate(classes), count)
