@@ -96,7 +96,7 @@ def striped() -> tuple[list[np.ndarray], list[np.ndarray]]:
 def test_where_much_is_labelled_and_the_answer_is_poor_all_weights_learn(
     steps: int, learns: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembered, "_filters", lambda *_: None)  # they would see the stripes
+    monkeypatch.setattr(remembered, "fitted_filters", lambda *_: None)  # they would see the stripes
     given = settings(steps=steps, batch_size=4, validation_interval=20, learning_rate=5e-3, augment=False)
     events = list(finetune(*striped(), given, grey_generator()))
     model = events[-1].result

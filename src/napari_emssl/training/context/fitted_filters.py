@@ -41,17 +41,17 @@ def fitted_filters(
     classes
         Number of classes, background included; of each at least one pixel is painted.
     share
-        Of the filters in what they and the network answer together.
+        Of the filters in what they and the network answer together, 0 to 1.
     seed
         Decides which painted pixels are learnt from, and how the learning begins.
 
     Returns
     -------
     FilterClassifier or None
-        None where a class or the background is not painted, or where there are too many classes.
+        None without a share, where a class or the background is not painted, or where there are too many classes.
 
     """
-    if classes > _MOST_CLASSES:
+    if not share or classes > _MOST_CLASSES:
         return None
     if not all(any((plane.by_hand == value).any() for plane in painted) for value in range(1, classes + 1)):
         return None

@@ -37,7 +37,7 @@ class RememberedPainting:
 
     def filters_of_part(self, painted: Sequence[LabelledPlane], classes: int) -> FilterClassifier | None:
         """Return the filters that would be fitted then; None where the network answers alone."""
-        return _filters(self.vectors, self.planes, painted, classes, self._filter_share, self.settings.seed)
+        return fitted_filters(self.vectors, self.planes, painted, classes, self._filter_share, self.settings.seed)
 
     @property
     def _filter_share(self) -> float:
@@ -130,7 +130,7 @@ def remember_painting(
     edges = fitted_edges(vectors, planes, painted, classes, settings)
     vectors.network.threshold = edges.threshold
     share = 0.0 if edges.found else settings.filter_share
-    vectors.network.filters = _filters(vectors, planes, painted, classes, share, settings.seed)
+    vectors.network.filters = fitted_filters(vectors, planes, painted, classes, share, settings.seed)
     return context
 
 
@@ -172,14 +172,3 @@ def _context(
         painted, classes, settings.most_painted, settings.seed, sharpness,
         lambda number, pixels: vectors.at(planes[number], pixels),
     )  # fmt: skip
-
-
-def _filters(
-    vectors: PlaneVectors,
-    planes: Sequence[TiledPlane],
-    painted: Sequence[LabelledPlane],
-    classes: int,
-    share: float,
-    seed: int,
-) -> FilterClassifier | None:
-    return fitted_filters(vectors, planes, painted, classes, share, seed) if share else None
