@@ -44,7 +44,7 @@ class PixelFilters(nn.Module):
 
 
 class FilterClassifier(nn.Module):
-    """Small networks that tell classes from responses of filters; made by `training.context.plane_filters`.
+    """Small networks that tell classes from responses of filters; made by `training.context.fitted_filters`.
 
     Parameters
     ----------

@@ -53,7 +53,8 @@ def fitted_filters(
     """
     if not share or classes > _MOST_CLASSES:
         return None
-    if not all(any((plane.by_hand == value).any() for plane in painted) for value in range(1, classes + 1)):
+    by_hand = [plane.by_hand for plane in painted]
+    if not all(any((target == value).any() for target in by_hand) for value in range(1, classes + 1)):
         return None
     rng = np.random.default_rng(seed)
     masks = ([plane.target == value for plane in painted] for value in range(1, classes + 1))

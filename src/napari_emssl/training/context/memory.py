@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.patches.labelled import LabelledPlane
+from ...jobs.context_settings import ContextSettings
+from .plane_vectors import PlaneVectors
 from .ring import unlike_paint
+from .tiled_planes import TiledPlane
 
 VectorsAt = Callable[[int, NDArray[np.int64]], Tensor]
 """Returns unit vectors ``(c, n)`` of pixels ``(n, 2)``, rows and columns, of the plane with a number."""
@@ -36,6 +39,33 @@ class Context:
             f"{self.left_out:.0%} of the rings around painted objects looks like the paint and does not count as "
             "background."
         )
+
+
+def context_of(
+    vectors: PlaneVectors,
+    planes: Sequence[TiledPlane],
+    painted: Sequence[LabelledPlane],
+    classes: int,
+    settings: ContextSettings,
+) -> Context:
+    """Draw painted pixels of planes and return their vectors by a network, see `draw_context`.
+
+    Parameters
+    ----------
+    vectors
+        Of the planes.
+    planes, painted
+        The painted planes, and what is painted on them.
+    classes
+        Number of classes, background included; of each at least one pixel is painted.
+    settings
+        How many pixels are remembered.
+
+    """
+    return draw_context(
+        painted, classes, settings.most_painted, settings.seed, vectors.network.sharpness.item(),
+        lambda number, pixels: vectors.at(planes[number], pixels),
+    )  # fmt: skip
 
 
 def draw_context(
@@ -121,7 +151,7 @@ def draw_places(masks: Sequence[NDArray[np.bool_]], most: int, rng: np.random.Ge
 
 
 def values_of(drawn: Sequence[NDArray[np.int64]], vectors_at: VectorsAt) -> list[Tensor]:
-    """Return the vectors of places (plane, row, column), for each group ``(c, n)``; each plane is asked once."""
+    """Return the values at places (plane, row, column), for each group ``(c, n)``; each plane is asked once."""
     every = np.concatenate(drawn)
     found: Tensor | None = None
     for number in np.unique(every[:, 0]):

@@ -12,7 +12,7 @@ from ...models.weights import to_numpy
 from ...networks.filter_classifier import FilterClassifier
 from ..provenance import versions
 from .fitted_filters import fitted_filters
-from .memory import Context, draw_context
+from .memory import Context, context_of
 from .network import context_network
 from .object_size import scale_for
 from .plane_vectors import PlaneVectors
@@ -33,7 +33,7 @@ class RememberedPainting:
 
     def of_part(self, painted: Sequence[LabelledPlane], classes: int) -> Context:
         """Return what would be remembered if less were painted on the planes, which are given in the same order."""
-        return _context(self.vectors, self.planes, painted, classes, self.settings)
+        return context_of(self.vectors, self.planes, painted, classes, self.settings)
 
     def filters_of_part(self, painted: Sequence[LabelledPlane], classes: int) -> FilterClassifier | None:
         """Return the filters that would be fitted then; None where the network answers alone."""
@@ -125,7 +125,7 @@ def remember_painting(
         How many pixels are remembered.
 
     """
-    context = _context(vectors, planes, painted, classes, settings)
+    context = context_of(vectors, planes, painted, classes, settings)
     vectors.remember(context.vectors)
     edges = fitted_edges(vectors, planes, painted, classes, settings)
     vectors.network.threshold = edges.threshold
@@ -158,17 +158,3 @@ def remembered(
     planes = [vectors.plane(plane.image, str(number).encode()) for number, plane in enumerate(painted)]
     context = remember_painting(vectors, planes, painted, classes, settings)
     return RememberedPainting(base, settings, planes, vectors, context)
-
-
-def _context(
-    vectors: PlaneVectors,
-    planes: Sequence[TiledPlane],
-    painted: Sequence[LabelledPlane],
-    classes: int,
-    settings: ContextSettings,
-) -> Context:
-    sharpness = vectors.network.sharpness.item()
-    return draw_context(
-        painted, classes, settings.most_painted, settings.seed, sharpness,
-        lambda number, pixels: vectors.at(planes[number], pixels),
-    )  # fmt: skip

@@ -18,14 +18,14 @@ from ...data.labels.objects import EIGHT, PaintedObject, painted_objects
 from ...data.patches.labelled import LabelledPlane
 from ...inference.tiles import TileRegion
 from ...jobs.context_settings import ContextSettings
-from .memory import draw_context
+from .memory import context_of
 from .plane_vectors import PlaneVectors
 from .tiled_planes import TiledPlane
 
 _CHOICES = np.array([0.0, *(sign * step / 4 for step in range(1, 5) for sign in (-1, 1))])
 """Log-odds, the usual one first: it stays where others are no better. Farther ones gave more on most images and much
 less on some (docs/evidence-few-labels.md)."""
-FOUND_DICE = 0.9
+_FOUND_DICE = 0.9
 """Of the objects left out, before anything is fitted: below it more than the edge is wrong."""
 _MOST_OBJECTS = 3
 _MARGIN_PX = 32
@@ -62,7 +62,7 @@ class Edges:
     @property
     def found(self) -> bool:
         """Whether the network is known to find objects like the painted ones."""
-        return self.dice is not None and self.dice >= FOUND_DICE
+        return self.dice is not None and self.dice >= _FOUND_DICE
 
 
 def fitted_edges(
@@ -116,10 +116,7 @@ def _left_out_in_turn(
         if not _shows_both(rest):
             continue
         drawn += 1
-        context = draw_context(
-            rest, 2, settings.most_painted, settings.seed, vectors.network.sharpness.item(),
-            lambda number, pixels: vectors.at(planes[number], pixels),
-        ).vectors  # fmt: skip
+        context = context_of(vectors, planes, rest, 2, settings).vectors
         for region in left_out.regions:
             found = vectors.logits(planes[left_out.plane], region, context)
             judged = left_out.hidden[region.slices]
