@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from particle_masks import EVERYTHING, table_of
+from particle_masks import EVERYTHING, image_of, table_of
 
 import napari_emssl as em
 from napari_emssl.errors import UserError
@@ -38,6 +38,13 @@ def test_csv_holds_the_table(three, tmp_path):
     assert [row["touches_border"] for row in rows] == ["1", "0", "0"]
     with pytest.raises(UserError, match="exists"):
         table.write_csv(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "-10V", "+5kV", "@SUM(A1)"])
+def test_no_name_of_a_file_is_a_formula_in_a_spreadsheet(three, tmp_path, name):
+    table = em.measure_particles(image_of(three, 1.0, name))
+    rows = read(table.write_csv(tmp_path / "a.csv"))
+    assert [row["file"] for row in rows] == [f"'{name}"] * len(rows)
 
 
 def test_nothing_found_is_a_table_too(tmp_path):

@@ -14,6 +14,7 @@ from ..formatting import counted
 from .properties import POWERS, Columns
 from .statistics import Summary, summary_of
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FIRST = ("file", "plane", "label", "class", "x", "y")
 _LAST = ("circularity", "eccentricity", "touches_border", "mean_intensity", "pixel_size_nm")
 
@@ -87,6 +88,8 @@ class ParticleTable:
     def write_csv(self, path: Path | str, overwrite: bool = False) -> Path:
         """Write the table as CSV (UTF-8, comma, point); what is unknown is left empty.
 
+        Names that a spreadsheet would take for formulas (``=1+1``, ``-10V``) get an apostrophe in front.
+
         Raises
         ------
         UserError
@@ -124,4 +127,7 @@ def _texts(values: NDArray[np.generic]) -> list[str]:
     """Format a column: whole numbers whole, others with six digits, NaN as nothing."""
     if values.dtype.kind == "f":
         return ["" if np.isnan(value) else f"{value:.6g}" for value in values.tolist()]
-    return [str(int(value)) if values.dtype.kind == "b" else str(value) for value in values.tolist()]
+    if values.dtype.kind in "biu":
+        return [str(int(value)) for value in values.tolist()]
+    # a spreadsheet would take such a name for a formula and run it, or show "#NAME?" instead
+    return [f"'{text}" if text.startswith(_FORMULA) else text for text in map(str, values.tolist())]

@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -14,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from napari_emssl.data.datasets.pairing import check_pairs, find_pairs
 from napari_emssl.data.formats.hdf5 import find_dataset, role_of
 from napari_emssl.data.images.hot_pixels import repair
-from napari_emssl.data.images.opening import read_image
+from napari_emssl.data.images.opening import as_image, read_image
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.settings import FinetuneSettings
 from napari_emssl.training.finetuning.finetune import finetune
@@ -181,13 +182,13 @@ def test_repair_leaves_nothing_negative_and_alone_what_is_not_hot(plane: np.ndar
     assert clean.max() <= zeroed.max()
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1, 4, 5), (3, 1, 4, 5, 1), (1, 3, 4, 5), (1, 4, 1, 5), (1, 4, 5, 2)])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 4, 5), (3, 1, 4, 5, 1), (1, 3, 4, 5), (1, 4, 1, 5)])
 def test_axes_of_length_one_do_not_count(tmp_path: Path, shape: tuple[int, ...]) -> None:
     values = np.random.default_rng(0).random(shape, np.float32)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["data"] = values
     image = read_image(tmp_path / "a.h5")
-    wanted = (values[..., 1] > 0.5 if shape[-1] == 2 else values).reshape(-1, 4, 5)
+    wanted = values.reshape(-1, 4, 5)
     np.testing.assert_array_equal(np.stack([image.plane(i) for i in range(len(image))]), wanted)
 
 
@@ -207,3 +208,55 @@ def test_axes_that_are_named_in_another_order_are_refused(tmp_path: Path, named_
         else:
             with pytest.raises(UserError, match=rf"order {', '.join(order)}.*y and x as the last"):
                 read_image(path)
+
+
+def test_maps_under_any_name_are_masks_and_other_pairs_of_values_are_refused(tmp_path: Path) -> None:
+    maps = np.stack([1 - LABELS, LABELS], axis=-1)
+    for name, values in {"a": maps, "b": maps[:1].astype(np.float32)}.items():
+        image = read_image(store(tmp_path / f"{name}.h5", anything=values))
+        np.testing.assert_array_equal(image.plane(0), LABELS[0])
+    for name in ("images", "anything"):
+        path = store(tmp_path / f"{name}.h5", **{name: np.stack([IMAGES, IMAGES[:, ::-1]], axis=-1)})
+        with pytest.raises(UserError, match=rf"'{name}'.*two values per pixel"):
+            read_image(path)
+
+
+@pytest.mark.parametrize("shape", [(40, 48, 3), (40, 48, 4), (2, 40, 48, 3), (1, 40, 48, 1, 3)])
+def test_colours_become_grey(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (*shape[:-1], 1), np.uint8)
+    image = read_image(store(tmp_path / "a.h5", images=np.broadcast_to(grey, shape)))
+    planes = np.stack([image.plane(i) for i in range(len(image))])
+    np.testing.assert_array_equal(planes, grey.reshape(-1, 40, 48))
+
+
+@pytest.mark.parametrize("kind", ["h5", "npy", "zarr", "array"])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_a_last_axis_of_channels_is_never_taken_for_columns(tmp_path: Path, kind: str, channels: int) -> None:
+    values = np.zeros((40, 48, channels), np.uint16)
+    path = tmp_path / f"a.{kind}"
+    if kind == "h5":
+        store(path, images=values)
+    elif kind == "npy":
+        np.save(path, values)
+    elif kind == "zarr":
+        zarr.save_array(path, values)
+    with pytest.raises(UserError, match=rf"{channels} values per pixel"):
+        as_image(values if kind == "array" else path)
+
+
+def test_pixel_sizes_that_programs_share(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "imagej.h5", "w") as file:
+        file["data"] = IMAGES
+        file["data"].attrs["element_size_um"] = [0.05, 0.002, 0.002]
+    with h5py.File(tmp_path / "nexus.h5", "w") as file:
+        group = file.create_group("entry/data")
+        group.attrs["axes"] = ["frame", "y", "x"]
+        group["signal"] = IMAGES
+        for name, length in (("y", 40), ("x", 48)):
+            group[name] = np.arange(length) * 0.002
+            group[name].attrs["units"] = "um"
+    with h5py.File(tmp_path / "damaged.h5", "w") as file:
+        file["data"] = IMAGES
+        file["data"].attrs["element_size_um"] = "?"
+    sizes = [read_image(tmp_path / f"{name}.h5").pixel_size_nm for name in ("imagej", "nexus", "damaged")]
+    assert sizes == [pytest.approx(2), pytest.approx(2), None]

@@ -6,6 +6,7 @@ import mrcfile
 import numpy as np
 import pytest
 from image_arrays import random_array, stacked
+from mrcfile.dtypes import get_ext_header_dtype
 
 from napari_emssl.data.images.opening import read_image
 from napari_emssl.errors import UserError
@@ -85,3 +86,61 @@ def test_an_extended_header_that_is_not_there_takes_no_memory(tmp_path: Path, le
         file.write(length.to_bytes(4, "little", signed=True))
     with pytest.raises(UserError, match="claims more"):
         read_image(tmp_path / "a.mrc")
+
+
+def big_endian(path: Path, values: np.ndarray, extended: int = 0, words: dict[int, int] | None = None) -> Path:
+    """A file of a computer of another byte order, as old microscopes wrote them."""
+    header = np.zeros(256, ">i4")
+    header[:4] = values.shape[1], values.shape[0], 1, {1: 0, 2: 1}[values.itemsize]
+    header[7:10] = values.shape[1], values.shape[0], 1
+    header.view(">f4")[10:13] = values.shape[1] * 4, values.shape[0] * 4, 4
+    header[23] = extended
+    for number, word in (words or {}).items():
+        header[number] = word
+    header[52], header[53] = 0x4D415020, 0x11110000
+    content = values.astype(values.dtype.newbyteorder(">")).tobytes()
+    path.write_bytes(header.tobytes() + bytes(extended) + content)
+    return path
+
+
+@pytest.mark.parametrize("extended", [0, 1024])
+@pytest.mark.parametrize("dtype", ["i1", "i2"])
+def test_the_byte_order_is_told_from_the_sizes_also_where_the_mode_is_0(
+    tmp_path: Path, dtype: str, extended: int
+) -> None:
+    values = np.arange(20, dtype=dtype).reshape(4, 5)
+    image = read_image(big_endian(tmp_path / "a.mrc", values, extended))
+    np.testing.assert_array_equal(image.plane(0), values)
+    assert image.pixel_size_nm == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_bytes_of_imod_are_unsigned_in_either_byte_order(tmp_path: Path, signed: int) -> None:
+    stored = (BYTES.astype(int) - 128 * signed).astype(np.uint8).view(np.int8)
+    image = read_image(big_endian(tmp_path / "a.mrc", stored, words={38: 1146047817, 39: signed}))
+    np.testing.assert_array_equal(image.plane(0), BYTES)
+
+
+@pytest.mark.parametrize("kind", ["FEI1", "FEI2", "old"])
+def test_the_pixel_size_in_the_extended_header_of_fei(tmp_path: Path, kind: str) -> None:
+    if kind == "old":
+        header = np.zeros((1024, 32), "f4")
+        header[:2, 11] = 3e-10
+    else:
+        header = np.zeros(2, get_ext_header_dtype(kind.encode(), "<"))
+        header["Metadata size"] = header.itemsize
+        header["Pixel size X"] = header["Pixel size Y"] = 3e-10
+    with mrcfile.new(tmp_path / "a.mrc", data=random_array((2, 6, 7), "f4")) as mrc:
+        mrc.set_extended_header(header.view("V1") if kind == "old" else header)
+        mrc.header.exttyp = b"" if kind == "old" else kind.encode()
+        mrc.header.label[0] = b"Fei Company (C)Copyright 2003"
+    assert read_image(tmp_path / "a.mrc").pixel_size_nm == pytest.approx(0.3)
+
+
+def test_pixels_are_those_of_the_axes_that_the_header_names(tmp_path: Path) -> None:
+    with mrcfile.new(tmp_path / "a.mrc", data=random_array((3, 6, 7), "f4")) as mrc:
+        mrc.voxel_size = (2.0, 2.0, 5.0)
+        mrc.header.mapc, mrc.header.mapr, mrc.header.maps = 3, 2, 1
+    image = read_image(tmp_path / "a.mrc")
+    assert (image.pixel_size_nm, image.stretched) == (None, pytest.approx((0.2, 0.5)))
+    assert image.axes[0].step == pytest.approx(0.2)

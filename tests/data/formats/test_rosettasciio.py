@@ -146,9 +146,12 @@ def test_rosettasciio_is_asked_about_a_tiff_of_which_nothing_is_known(tmp_path: 
 
 @pytest.mark.parametrize("first", [("z", "[n_m]", "z"), ("time", "s", "t"), None])
 @pytest.mark.parametrize("swapped", [False, True])
-def test_axes_in_the_emd_of_berkeley_go_by_their_names(tmp_path: Path, first: tuple | None, swapped: bool) -> None:
+@pytest.mark.parametrize("plane", [("y", "x"), ("Height", "Width"), ("R_y", "R_x"), ("y axis", "x axis")])
+def test_axes_in_the_emd_of_berkeley_go_by_their_names(
+    tmp_path: Path, first: tuple | None, swapped: bool, plane: tuple[str, str]
+) -> None:
     data = np.random.default_rng(0).integers(0, 99, (3, 8, 9) if first else (8, 9), np.uint16)
-    axes = ([first[:2]] if first else []) + [("y", "[n_m]"), ("x", "[n_m]")]
+    axes = ([first[:2]] if first else []) + [(name, "[n_m]") for name in plane]
     with h5py.File(tmp_path / "a.emd", "w") as file:
         file.attrs["version_major"], file.attrs["version_minor"] = 0, 2
         group = file.create_group("data/scan")

@@ -99,6 +99,16 @@ def test_arrows_walk_1_2_5_10(qtbot):
     assert walked == [20, 50, 100, 50, 20]
 
 
+@pytest.mark.parametrize(("typed", "number"), [("0,5", 0.5), ("1,5e-3", 1.5e-3), ("2.5", 2.5)])
+def test_a_comma_is_a_decimal_sign(qtbot, typed, number):
+    box = NumberBox(0.0, 100.0, "no limit")
+    qtbot.addWidget(box)
+    box.lineEdit().clear()
+    qtbot.keyClicks(box.lineEdit(), typed)  # a sign that is refused would be left out: 0,5 would become 05
+    box.interpretText()
+    assert box.number() == number
+
+
 def test_empty_box_is_none_and_wrong_text_is_refused(qtbot):
     box = NumberBox(0.0, 100.0, "no limit")
     qtbot.addWidget(box)

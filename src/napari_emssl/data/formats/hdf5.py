@@ -12,6 +12,7 @@ from ...errors import UserError
 from ...json_text import parse_json
 from .claims import check_claim, check_memory
 from .contents import RawImage, Select
+from .units import PixelNm, pixel_nm
 
 if TYPE_CHECKING:
     import h5py
@@ -38,15 +39,14 @@ class H5Planes:
     path
         The HDF5 file.
     key
-        Name of a data set ``(h, w)``, ``(n, h, w)`` or ``(n, h, w, 2)``; axes of length one do not count.
+        Name of a data set ``(h, w)``, ``(n, h, w)`` or ``(n, h, w, 2)``, or in uint8 of one of colours,
+        ``(h, w, 3 | 4)`` or ``(n, h, w, 3 | 4)``, which come as they are; axes of length one do not count.
 
     Raises
     ------
     UserError
         If the data set has another shape, or says that height and width are not its last axes.
     """
-
-    ndim = 3
 
     def __init__(self, path: Path, key: str) -> None:
         import h5py
@@ -58,9 +58,17 @@ class H5Planes:
             _check_order(data, path)
             if not (data.is_virtual or data.external):
                 check_claim(int(np.prod(stored, dtype=object)) * dtype.itemsize, int(data.id.get_storage_size()))
-        self.shape = _planes_shape(stored, path)
-        check_memory(path, self.shape[1] * self.shape[2] * dtype.itemsize)
-        self._channel = _PARTICLE if len(stored) == 4 and stored[-1] == 2 else None
+            self.shape = _planes_shape(stored, dtype, path)
+            check_memory(path, int(np.prod(self.shape[1:], dtype=object)) * dtype.itemsize)
+            maps = len(stored) == 4 and stored[-1] == 2
+            if maps and key not in ("labels", "maps") and not _is_map(data[0]):
+                raise UserError(
+                    f"'{key}' in {path} holds two values per pixel that are not the maps of particles and ground. "
+                    "Save the one you want as planes (n, h, w)."
+                )
+            self.pixel = _pixel(data)
+        self.ndim, self.colour = len(self.shape), len(self.shape) == 4
+        self._channel = _PARTICLE if maps else None
         self._labels = key in ("labels", "maps") and dtype.kind == "f" and self._channel is None
         self.dtype = np.dtype(np.uint8) if self._channel is not None else np.dtype(np.int32) if self._labels else dtype
         self._file: h5py.File | None = None
@@ -99,11 +107,18 @@ def _whole_numbers(plane: NDArray[np.generic]) -> NDArray[np.int32]:
     return np.asarray(rounded, np.int32)
 
 
-def _planes_shape(stored: tuple[int, ...], path: Path) -> tuple[int, int, int]:
-    """``(n, h, w)`` of a data set."""
+def _is_map(plane: NDArray[np.generic]) -> bool:
+    """Whether two values per pixel are a map of particles and its complement."""
+    return bool(np.allclose(np.asarray(plane, np.float64).sum(-1), 1, atol=1e-3))
+
+
+def _planes_shape(stored: tuple[int, ...], dtype: np.dtype[np.generic], path: Path) -> tuple[int, ...]:
+    """``(n, h, w)`` of a data set, or ``(n, h, w, 3 | 4)`` where it holds colours."""
     shape = stored[:-1] if len(stored) == 4 and stored[-1] == 2 else stored
     whole = tuple(n for n in shape if n != 1)
     shape = whole if len(whole) > 1 else shape
+    colour = shape[-1:] if dtype == np.uint8 and len(shape) > 2 and shape[-1] in (3, 4) else ()
+    shape = shape[:-1] if colour else shape
     if len(shape) == 2:
         shape = (1, *shape)
     if len(shape) != 3 or 0 in shape:
@@ -111,7 +126,23 @@ def _planes_shape(stored: tuple[int, ...], path: Path) -> tuple[int, int, int]:
             f"{path} holds an array of shape {stored}. Planes (h, w) or (n, h, w) and maps (n, h, w, 2) can be read: "
             "save it as one of them, or as TIFF."
         )
-    return shape[0], shape[1], shape[2]
+    return (*shape, *colour)
+
+
+def _pixel(data: "h5py.Dataset") -> PixelNm | None:
+    """The pixel size of a data set, where it or the group around it says one in a way that several programs share."""
+    try:
+        if "element_size_um" in data.attrs:  # ImageJ's plugin for HDF5, ilastik: depth, height, width
+            height, width = (float(size) for size in data.attrs["element_size_um"][-2:])
+            return pixel_nm(height, width, "um")
+        names = data.parent.attrs.get("axes")  # NeXus: coordinates of each axis
+        if names is None or len(names) != len(data.shape):
+            return None
+        down, across = (data.parent[text if isinstance(text, str) else text.decode()] for text in names[-2:])
+        height, width = (float(values[1]) - float(values[0]) for values in (down, across))
+        return pixel_nm(height, width, str(down.attrs.get("units")), str(across.attrs.get("units")))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, OSError):
+        return None  # what is damaged says nothing, and is no reason to refuse the image
 
 
 def _check_order(data: "h5py.Dataset", path: Path) -> None:
@@ -141,7 +172,12 @@ def read_hdf5(path: Path, select: Select) -> list[RawImage]:
     if not names:
         raise UserError(f"{path} holds no data set with two axes or more, so there is no image in it.")
     chosen = select(names, default)
-    return [RawImage(H5Planes(path, names[number]), name=names[number]) for number in chosen]
+    return [_raw(H5Planes(path, names[number]), names[number]) for number in chosen]
+
+
+def _raw(planes: H5Planes, name: str) -> RawImage:
+    leading = planes.shape[:1] if planes.colour else None
+    return RawImage(planes, planes.pixel, planes.colour, leading, name=name)
 
 
 def find_dataset(path: Path) -> str | None:

@@ -21,6 +21,7 @@ from .contents import RawImage, Select, is_haadf, numbered
 from .hdf5 import check_links
 from .units import PixelNm, pixel_nm, seconds_per
 
+_PLANE_AXIS = re.compile(r"(?:[qkr][_ ]?)?([yx])(?:[_ -](?:axis|dim|position))?")
 _UNNAMED = "Unrecognized"
 
 
@@ -100,8 +101,8 @@ def _by_names(signal: Signal) -> Signal:
     rosettasciio takes the axes of the EMD of Berkeley for those of HyperSpy, x before y, whatever the file calls them.
     """
     axes, data = signal["axes"], signal["data"]
-    names = [str(axis.get("name") or "") for axis in axes]
-    if not {"y", "x"} <= {name.strip().lower() for name in names} or len(axes) != len(data.shape):
+    names = [_of_plane(str(axis.get("name") or "")) for axis in axes]
+    if not {"y", "x"} <= set(names) or len(axes) != len(data.shape):
         return signal
     kinds = [_plane_axis(axis).kind for axis in axes]
     order = axis_order(names, data.shape, [kind not in ("t", "c") for kind in kinds])
@@ -109,6 +110,13 @@ def _by_names(signal: Signal) -> Signal:
     before = [number for number in range(len(axes)) if number not in plane]
     moved = [SignalAxis(**{**axes[number], "navigate": number not in plane}) for number in (*before, *plane)]
     return Signal(**{**signal, "axes": moved, "data": np.transpose(cast(NDArray[np.generic], data), (*before, *plane))})
+
+
+def _of_plane(name: str) -> str:
+    """The letter of an axis of height or width, whether of space, of a scan or of diffraction; else the name."""
+    word = name.strip().lower()
+    found = _PLANE_AXIS.fullmatch(word)
+    return found[1] if found else {"height": "y", "width": "x"}.get(word, word)
 
 
 def _images_of_velox(path: Path, lazy: bool) -> list[Signal]:

@@ -24,6 +24,8 @@ from .image import DAMAGED, GreyPlanes, Image, ImageIn, ImageSource
 from .readers import HINTS, READERS, reader_of
 
 FORMATS = "TIFF, PNG, JPEG, BMP, NPY, MRC, HDF5, OME-Zarr, dm3, dm4, emd, ser"
+_CHANNELS, _ROWS = 4, 16
+"""A last axis of at most so many values, behind two of more than so many, is one of channels."""
 _JUNK = re.compile(r"^(\.|~\$|__MACOSX$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 
 
@@ -239,6 +241,8 @@ def _to_image(raw: RawImage, name: str, path: Path | None) -> Image:
     """Check an array and lay its planes out as ``(n, h, w)``."""
     array, where = raw.array, str(path or name)
     _check_array(array, where, raw.colour)
+    if raw.leading is None and not (raw.colour or raw.axes):
+        _check_columns(tuple(array.shape), where)
     shape = tuple(int(n) for n in array.shape)
     # planes that are counted already: their own edges may have the length one
     dropped = _of_length_one(shape, raw.colour) if raw.leading is None else [0] * (shape[0] == 1)
@@ -296,3 +300,13 @@ def _check_array(array: DuckArray, where: str, colour: bool) -> None:
         raise UserError(f"{where} is not an image: it has the shape {shape} (a spectrum?). An image has two axes.")
     if 0 in shape:
         raise UserError(f"{where} holds no pixel: its shape is {shape}. Give an image of at least one pixel.")
+
+
+def _check_columns(shape: tuple[int, ...], where: str) -> None:
+    """Raise `UserError` where the last of at least three axes holds channels: no plane of many rows is so narrow."""
+    long = [n for n in shape if n > 1]
+    if len(long) > 2 and long[-1] <= _CHANNELS and min(long[-3:-1]) > _ROWS:
+        raise UserError(
+            f"{where} has the shape {shape}: its last axis holds {long[-1]} values per pixel (channels, colours?), not "
+            "the columns of an image. Save the one you want, or all of them as planes (n, h, w)."
+        )

@@ -201,9 +201,9 @@ class NumberBox(QDoubleSpinBox):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
     def valueFromText(self, text: str) -> float:
-        """Read a number in plain or scientific notation."""
+        """Read a number in plain or scientific notation, whose decimal sign may be a comma."""
         try:
-            return float(text)
+            return float(_with_point(text))
         except ValueError:
             return float(self.minimum())
 
@@ -213,9 +213,9 @@ class NumberBox(QDoubleSpinBox):
             state = QValidator.State.Acceptable if text == self._empty else QValidator.State.Intermediate
             return state, text, position
         try:
-            fits = self.minimum() <= float(text) <= self.maximum()
+            fits = self.minimum() <= float(_with_point(text)) <= self.maximum()
         except ValueError:
-            begun = set(text) <= set("0123456789.eE+-")
+            begun = set(text) <= set("0123456789.,eE+-")
             return (QValidator.State.Intermediate if begun else QValidator.State.Invalid), text, position
         return (QValidator.State.Acceptable if fits else QValidator.State.Intermediate), text, position
 
@@ -235,6 +235,11 @@ class NumberBox(QDoubleSpinBox):
         hint = super().minimumSizeHint()
         hint.setWidth(self.fontMetrics().horizontalAdvance("0" * 8) + 40)
         return hint
+
+
+def _with_point(text: str) -> str:
+    """A number as Python reads it: keyboards of half the world have a comma for its decimal sign."""
+    return text.replace(",", ".", 1)
 
 
 def _neighbour(value: float, up: bool) -> float:
