@@ -93,8 +93,8 @@ class Sides:
             return
         reply, found = ask(seconds=missing)
         results = [
-            Result(part, case, name, one["seconds"], seed, score(found[f"found-{one['seconds']:g}"]), one["used"],
-                   one["steps"])
+            Result(part, case, name, one["seconds"], seed, float(score(found[f"found-{one['seconds']:g}"])),
+                   one["used"], one["steps"])
             for one in reply
         ]  # fmt: skip
         self.keep(*results)
