@@ -1,8 +1,11 @@
 """Times, counts and sizes as people write them: one wording for the terminal, the viewer and the messages of jobs."""
 
 import re
+from math import floor, isfinite, log10
 
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SMALLEST = 1e-4
+"""What is smaller is written as a power of ten."""
 
 
 def duration(seconds: float) -> str:
@@ -37,6 +40,26 @@ def bytes_in_words(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{max(round(count / 1e6), 1)} MB"
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """Return a number to so many significant digits, as people write it: ``0.9755``, ``14.00``, ``12346``.
+
+    Numbers are aligned by their digits, not shortened, and what is large is not written as a power of ten.
+
+    Parameters
+    ----------
+    value
+        Any number.
+    digits
+        How many digits count; whole digits are never dropped.
+
+    """
+    size = abs(value)
+    if not isfinite(value) or 0 < size < _SMALLEST:
+        return f"{value:.{digits}g}"
+    before = floor(log10(size)) + 1 if size else 1
+    return f"{value:.{max(digits - before, 0)}f}"
 
 
 def plain(text: str) -> str:

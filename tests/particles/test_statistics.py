@@ -43,3 +43,9 @@ def test_few_particles_have_honest_statistics():
     assert np.isnan(one.std)
     assert not one.fitted
     assert "1 particle;" in one.describe()
+
+
+def test_quartiles_that_differ_by_rounding_ask_for_few_bins():
+    diameters = np.array([1.0, *[0.1] * 20, *[np.nextafter(0.1, 1)] * 8])
+    counts, _ = histogram_of(diameters)
+    assert (len(counts), counts.sum()) == (8, 29)

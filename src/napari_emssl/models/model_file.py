@@ -192,7 +192,8 @@ def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[
                 "networks here: napari-emssl models import FILE --network NAME --mapping official."
             ) from error
         raise UserError(
-            f"'{path}' cannot be read as a model file ({error}). It is damaged or cut short: fetch or copy it again."
+            f"'{path}' cannot be read as a model file ({error}). "
+            "It is no model file, or a damaged one: choose another file, or copy it again."
         ) from error
 
 

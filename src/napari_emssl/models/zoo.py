@@ -316,5 +316,5 @@ def free_name(wanted: str) -> str:
     Shipped models keep their names to themselves: theirs get ``(own)`` behind.
     """
     shipped = {entry.name for entry in list_models() if entry.origin == "shipped"}
-    name = unused_path(own_folder(), wanted, ".safetensors").stem if wanted not in shipped else f"{wanted} (own)"
+    name = unused_path(own_folder(), f"{wanted}{_OWN}" if wanted in shipped else wanted, SUFFIX).stem
     return name if name not in shipped else free_name(f"{name} (own)")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..atomic_files import replacing
+from ..formatting import significant
 from .statistics import Summary, histogram_of
 from .table import ParticleTable
 
@@ -60,12 +61,13 @@ def _draw(axes: "Axes", table: ParticleTable, summary: Summary) -> None:
         return
     counts, edges = histogram_of(table.diameters(summary.unit))
     axes.stairs(counts, edges, fill=True, color=_BARS, alpha=0.7)
-    axes.axvline(summary.mean, color=_INK, label=f"mean {summary.mean:.3g} {summary.unit}")
-    axes.axvline(summary.median, color=_INK, linestyle="--", label=f"median {summary.median:.3g} {summary.unit}")
+    mean, median = significant(summary.mean, 3), significant(summary.median, 3)
+    axes.axvline(summary.mean, color=_INK, label=f"mean {mean} {summary.unit}")
+    axes.axvline(summary.median, color=_INK, linestyle="--", label=f"median {median} {summary.unit}")
     if summary.fitted:
         x = np.linspace(edges[0], edges[-1], 300)
         y = summary.density(x) * summary.count * (edges[1] - edges[0])
         axes.plot(x, y, color=_FIT, label=f"log-normal, sigma {summary.lognormal_sigma:.3g}")
     if summary.count > 1:
-        axes.plot([], [], " ", label=f"standard deviation {summary.std:.3g} {summary.unit}")
+        axes.plot([], [], " ", label=f"standard deviation {significant(summary.std, 3)} {summary.unit}")
     axes.legend(frameon=False, fontsize=9, labelcolor=_INK)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formatting import significant
+
 _LEAST_BINS, _MOST_BINS = 8, 60
 
 
@@ -30,10 +32,11 @@ class Summary:
         if not self.count:
             return "No particles."
         if self.count == 1:
-            return f"1 particle; equivalent diameter {self.mean:.4g} {self.unit}."
+            return f"1 particle; equivalent diameter {significant(self.mean)} {self.unit}."
+        mean, median = significant(self.mean), significant(self.median)
         return (
-            f"{self.count} particles; equivalent diameter: mean {self.mean:.4g} {self.unit}, "
-            f"median {self.median:.4g} {self.unit}, standard deviation {self.std:.3g} {self.unit}; "
+            f"{self.count} particles; equivalent diameter: mean {mean} {self.unit}, median {median} {self.unit}, "
+            f"standard deviation {significant(self.std, 3)} {self.unit}; "
             f"log-normal mu {self.lognormal_mu:.4g}, sigma {self.lognormal_sigma:.3g}."
         )
 
@@ -70,7 +73,9 @@ def histogram_of(diameters: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     low, high = float(diameters.min()), float(diameters.max())
     if high - low < 1e-9 * high:
         low, high = 0.95 * low, 1.05 * high
-    edges = np.histogram_bin_edges(diameters, "fd", (low, high))
-    bins = int(np.clip(len(edges) - 1, _LEAST_BINS, _MOST_BINS))
+    lower, upper = np.percentile(diameters, (25, 75))
+    width = max(2 * float(upper - lower) / np.cbrt(len(diameters)), 0.0)
+    # quartiles that differ by rounding alone would ask for more bins than there is memory
+    bins = int(np.clip(np.ceil((high - low) / width) if width > 1e-9 * high else 0, _LEAST_BINS, _MOST_BINS))
     counts, edges = np.histogram(diameters, np.linspace(low, high, bins + 1))
     return counts.astype(np.float64), edges

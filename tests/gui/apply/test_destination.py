@@ -47,7 +47,7 @@ def request(*shape, card=CARD, **more):
 @pytest.mark.parametrize(
     ("shape", "card", "place", "why"),
     [
-        ((64, 2048, 2048), CARD, "memory", "small"),
+        ((64, 2048, 2048), CARD, "memory", ""),
         ((500, 2048, 2048), CARD, "disk", "more than 2 GB"),
         ((200, 2048, 2048), CLEAN, "disk", "more than 2 GB"),
         ((64, 2048, 2048), FINER, "disk", "more than 2 GB"),
@@ -72,11 +72,11 @@ def test_the_sentence_of_a_run(monkeypatch):
     wanted = wanted.going_to(choose_destination(None, wanted))
     text = describe_run(wanted, SURVEY)
     assert text == (
-        "64 planes of 2048 x 2048 px in tiles of 384 px: about 19 MB while it runs, roughly 5 min 35 s. "
-        "The result (268 MB, small) stays in memory."
+        "64 planes of 2048 x 2048 px in tiles of 384 px: about 19 MB of memory, roughly 5 min 35 s. "
+        "The result (268 MB) stays in memory."
     )
     text = describe_run(wanted, None)
-    assert text == "64 planes of 2048 x 2048 px. The result (268 MB, small) stays in memory."
+    assert text == "64 planes of 2048 x 2048 px. The result (268 MB) stays in memory."
 
 
 def test_the_sentence_of_several_layers_and_of_one_plane(tmp_path):

@@ -129,10 +129,19 @@ def test_the_layers_selected_in_the_viewer_are_ticked_first(widget, viewer, stac
     assert widget.layers.picked() == [films[0], films[2]]
 
 
+def test_where_no_image_is_selected_the_one_picked_before_is_ticked(widget, viewer, stack):
+    for name in "ab":
+        viewer.add_image(stack[0], name=name)
+    widget.image.value = viewer.layers["a"]
+    viewer.layers.selection.clear()
+    widget.scope.setCurrentIndex(widget.scope.findData("several"))
+    assert widget.layers.picked() == [viewer.layers["a"]]
+
+
 def test_what_a_run_takes_is_said_before_it(qtbot, widget, viewer, stack):
     viewer.add_image(stack[0], name="film")
-    qtbot.waitUntil(lambda: "in one piece: about 1 MB while it runs" in said(widget))
-    assert widget.plan.text.endswith("The result (1 MB, small) stays in memory.")
+    qtbot.waitUntil(lambda: "in one piece: about 1 MB of memory" in said(widget))
+    assert widget.plan.text.endswith("The result (1 MB) stays in memory.")
     widget.scope.setCurrentIndex(widget.scope.findData("plane"))
     assert said(widget).startswith("1 plane of 24 x 32 px")
     widget.augment.rows["test_time_augmentation"].set(True)
@@ -341,3 +350,5 @@ def test_settings_on_screen_are_the_settings_of_the_job(widget):
 def test_free_names(home):
     add_model(small_jobs.model("a"))
     assert (free_name("a"), free_name("b")) == ("a-2", "b")
+    add_model(small_jobs.model(free_name("stem-denoise")))
+    assert free_name("stem-denoise") == "stem-denoise (own)-2"

@@ -78,6 +78,31 @@ def test_nothing_to_start_with_is_said(viewer, no_torch):
     assert not widget.panel.runner.running
 
 
+def test_the_dock_says_what_to_do_first_and_takes_back_what_no_longer_holds(qtbot, viewer, stack, no_torch):
+    _, dock = viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Fine-tune")
+    said = dock.panel.message
+    assert said.text == f"Drop an image into the viewer. {dock.page.hint}"
+    dock.begin()
+    assert "no image layer" in said.text
+    viewer.add_image(stack[0], name="film")
+    qtbot.waitUntil(lambda: said.text == dock.page.hint)
+    dock.page.add_painting()
+    qtbot.waitUntil(lambda: "Paint" in said.text)
+    dock.show_page("Restore")
+    assert "Paint" in said.text, "what a page has said is not advice"
+
+
+def test_curves_are_shown_on_the_page_that_they_are_of(qtbot, ready):
+    ready.begin()
+    qtbot.waitUntil(lambda: bool(ready.panel.plot and ready.panel.plot.curves))
+    ready.panel.stop()
+    wait_for_end(qtbot, ready)
+    for title, shown in (("Restore", False), ("Segment", True)):
+        ready.show_page(title)
+        parts = ready.panel.plot, ready.panel.bar, ready.panel.notes
+        assert [part.isVisibleTo(ready) for part in parts] == [shown] * 3
+
+
 def test_wrong_grid_and_empty_painting_are_said(ready, viewer):
     ready.page.painting.value.data[:] = 0
     ready.begin()

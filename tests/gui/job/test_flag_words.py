@@ -12,7 +12,9 @@ pytestmark = pytest.mark.gui
     [
         ("Choose a larger --patch, or a --batch-size of 2.", "Choose a larger 'Patch (px)', or a 'Batch size' of 2."),
         ("Choose --device auto.", "Choose 'Device' auto."),
-        ("Give it with --pixel-size, or leave out --resume.", "Give it with 'Pixel size', or leave out --resume."),
+        ("Give it with --pixel-size, or leave out --resume.", "Give it with 'Pixel size'."),
+        ("Choose another name, or replace it with --overwrite.", "Choose another name."),
+        ("Pass --overwrite. Or give --steps.", "Pass --overwrite. Or give 'Steps'."),
         ("a--b --no-such-flag", "a--b --no-such-flag"),
     ],
 )

@@ -6,8 +6,8 @@ import pytest
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 
+from napari_emssl.gui.layers.camera import camera_of
 from napari_emssl.gui.layers.layers import METADATA_KEY, pixel_at, point_of, snapshot_of
-from napari_emssl.gui.particles.layer import camera_of
 from napari_emssl.gui.particles.table import ParticleModel, cell_text, column_title
 from napari_emssl.gui.plugin.pixel_size import set_pixel_size
 from napari_emssl.gui.widgets.theme import theme_colours
@@ -250,6 +250,15 @@ def test_layers_on_one_grid_stay_on_top_of_each_other(viewer, mask):
     assert tuple(one.translate - two.translate) == (2.5, 4)
 
 
+def test_what_is_in_view_stays_in_view(viewer, mask):
+    layer = viewer.add_labels(mask)
+    camera = camera_of(viewer)
+    camera.center, camera.zoom = (0, 30, 40), 5
+    set_pixel_size(viewer, layer, 0.02)
+    assert camera.zoom == pytest.approx(250, rel=0.02)
+    assert layer.world_to_data(camera.center[-2:]) == pytest.approx((30, 40), abs=0.6)
+
+
 def test_multiclass_results_of_a_model_are_masks(qtbot, widget, viewer, mask):
     classes = mask.copy()
     classes[50:] *= 2
@@ -348,7 +357,21 @@ def test_the_histogram_takes_the_theme(qtbot, widget, viewer, mask):
     viewer.theme = "light"
     assert widget.histogram.plot.backgroundBrush().color().name() == theme_colours(viewer)[0]
     names = [label.text for _, label in widget.histogram._legend.items]
-    assert [name.split()[0].rstrip(",") for name in names] == ["mean", "median", "log-normal"]
+    assert names == ["mean", "median", "log-normal fit"]
+
+
+def test_counts_are_whole_and_the_legend_is_above_the_bars(qtbot, widget, viewer, mask):
+    viewer.add_labels(mask, name="mask")
+    measure(qtbot, widget)
+    item = widget.histogram.plot.getPlotItem()
+    (low, high), bars = (
+        item.viewRange()[1],
+        max(curve.yData.max() for curve in item.curves if curve.opts["fillLevel"] == 0),
+    )
+    assert low == 0
+    assert high >= 1.2 * bars
+    for steps in ((0, 1.2), (0, 4), (0, 700)):
+        assert all(step == int(step) for step, _ in item.getAxis("left").tickSpacing(*steps, 120))
 
 
 def test_points_and_pixels_are_inverse(viewer, mask):
@@ -360,6 +383,7 @@ def test_points_and_pixels_are_inverse(viewer, mask):
 def test_cells_are_short_and_titles_carry_units():
     assert column_title("equivalent_diameter_nm") == "diameter\nnm"
     assert column_title("area_px2") == "area\npx²"
-    assert [cell_text(value) for value in (True, False, 3, 2.34567, float("nan"))] == ["yes", "", "3", "2.346", ""]
+    assert [cell_text(value) for value in (True, 3, 2.34567, 14.0, 43210.0)] == ["yes", "3", "2.346", "14.00", "43210"]
+    assert cell_text(False) == cell_text(float("nan")) == ""
     model = ParticleModel()
     assert (model.rowCount(), model.columnCount()) == (0, 0)

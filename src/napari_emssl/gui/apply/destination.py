@@ -37,7 +37,7 @@ def choose_destination(
         return Destination(wanted, "", folder, overwrite)
     free = free_main_memory()
     if request.bytes <= min(_SMALL_BYTES, free // 4):
-        return Destination("memory", "small", folder, overwrite)
+        return Destination("memory", "", folder, overwrite)
     limit = f"more than {bytes_in_words(min(_SMALL_BYTES, free // 4))}"
     fits_zarr = all(len(selection.shape) <= MOST_AXES for selection in request.selections)
     return Destination("disk" if fits_zarr else "lazy", limit, folder, overwrite)
@@ -67,13 +67,13 @@ def _planes(selections: Sequence[Selection]) -> str:
 
 def _passes(passes: Sequence[RunEstimate], request: ApplyRequest) -> str:
     largest = max(passes, key=lambda each: each.pass_bytes)
-    tiles = "in one piece" if largest.tiles == 1 else f"in tiles of {largest.tile} px"
+    tiles = "each in one piece" if largest.tiles == 1 else f"in tiles of {largest.tile} px"
     if request.destination.place == "lazy":
         time = f"roughly {duration(max(each.plane_seconds for each in passes))} a plane"
     else:
         pairs = zip(passes, request.selections, strict=True)
         time = f"roughly {duration(max(sum(each.plane_seconds * planes.planes for each, planes in pairs), 1))}"
-    return f" {tiles}: about {bytes_in_words(largest.pass_bytes)} while it runs, {time}"
+    return f" {tiles}: about {bytes_in_words(largest.pass_bytes)} of memory, {time}"
 
 
 def _where(request: ApplyRequest) -> str:

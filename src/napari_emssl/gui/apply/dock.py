@@ -105,6 +105,7 @@ class ApplyDock(Dock):
             signal.connect(self._on_input)
 
     def _on_input(self, *_: object) -> None:
+        self.panel.on_inputs()
         self._calm.start()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -122,6 +123,8 @@ class ApplyDock(Dock):
         several = self.scope.currentData() == "several"
         if several and not self.layers.picked():
             self.layers.pick(list(self.viewer.layers.selection))
+        if several and not self.layers.picked():
+            self.layers.pick([self.image.value])
         self.form.setRowVisible(self.image.native, not several)
         self.form.setRowVisible(self.layers, several)
         self._calm.start()

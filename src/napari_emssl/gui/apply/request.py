@@ -70,7 +70,7 @@ class Destination:
 
     place: DestinationKind = "memory"
     why: str = ""
-    """What of the size decided, where the user has left the place open: ``small``, ``more than 2 GB``."""
+    """What of the size decided, where the user has left the place open: ``more than 2 GB``."""
     folder: Path | None = None
     """Holds the OME-Zarr results."""
     overwrite: bool = False

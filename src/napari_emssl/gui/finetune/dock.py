@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _Page = TrainingPage[TrainingRequest]
 PAGES: "tuple[Callable[[Viewer], _Page], ...]" = (SegmentPage, RestorePage)
 """The ways of training, in the order of their tabs; called with the viewer."""
-_SECONDS = 45.0
 
 
 class FinetuneDock(Dock):
@@ -78,7 +77,6 @@ class FinetuneDock(Dock):
             page.reported.connect(lambda text, trouble: self.panel.say(text, trouble))
             page.made.connect(partial(self._on_made, page))
         self.column.insertWidget(0, self.tabs)
-        self.tabs.setVisible(len(self.pages) > 1)
         self.tabs.currentChanged.connect(self._choose_page)
 
     def _make_settings(self) -> None:
@@ -91,7 +89,7 @@ class FinetuneDock(Dock):
         self.start.described.connect(lambda _: self._on_start())
         self.device.currentTextChanged.connect(lambda _: self._on_start())
         self.start.pick(self.start.recommended)
-        self.basic = SettingsForm(FinetuneSettings(task="segment", max_seconds=_SECONDS), ["max_seconds"])
+        self.basic = SettingsForm(FinetuneSettings(task="segment", max_seconds=45.0), ["max_seconds"])
         self.name = QLineEdit()
         self.name.setToolTip("The model is saved in the zoo under this name.")
         self.name.textEdited.connect(lambda text: self.name.setModified(bool(text)))
@@ -118,7 +116,7 @@ class FinetuneDock(Dock):
         self.resume_button.hide()
         self.panel.runner.failed.connect(self._on_failure)
         self.more_button = QPushButton("Train more")
-        self.more_button.setToolTip("Train the new model further, with everything painted or paired so far.")
+        self.more_button.setToolTip("Train the new model further, with all that is painted or paired by now.")
         self.more_button.clicked.connect(self.train_more)
         self.panel.extra.addWidget(self.resume_button)
         self.measure_button = QPushButton("Measure particles")
@@ -127,8 +125,8 @@ class FinetuneDock(Dock):
         self.offers = QWidget()
         offers = QGridLayout(self.offers)
         offers.setContentsMargins(0, 0, 0, 0)
-        for place, button in enumerate((self.more_button, self.apply_button)):
-            offers.addWidget(button, 0, place)
+        offers.addWidget(self.more_button, 0, 0)
+        offers.addWidget(self.apply_button, 0, 1)
         offers.addWidget(self.measure_button, 1, 0, 1, 2)
         self.offers.hide()
         self.panel.extra.addWidget(self.offers)
@@ -161,6 +159,11 @@ class FinetuneDock(Dock):
         self.page.reset_choices()
         self._suggest_name()
 
+    @property
+    def advice(self) -> str:
+        """What to do first on the page in view; none once there was a training."""
+        return self.page.advice if self._latest is None else ""
+
     def forget_layers(self) -> None:
         """Follow no layer that is gone."""
         if not self.panel.runner.running and self._latest and self._latest[0].layer not in self.viewer.layers:
@@ -175,6 +178,7 @@ class FinetuneDock(Dock):
             page.on_image()
 
     def _on_inputs(self) -> None:
+        self.panel.on_inputs(self.advice)
         image = self.page.image.value
         self.start.recommend_for(self.page.learns)
         self.start.describe_for(pixel_size_nm(image) if image is not None else None)
@@ -298,6 +302,7 @@ class FinetuneDock(Dock):
         if self.trained is not None:
             self.measure_button.setVisible(task_of(self.trained.card.task).gives_labels)
         self.panel.start_button.setText("Start again" if offered else "Start")
+        self.panel.show_run(not idle or self._latest is None or self._running is self.page)
 
     def measure(self) -> None:
         """Apply the new model to the layer it was trained on, and measure what it finds."""

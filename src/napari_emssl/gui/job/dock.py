@@ -145,6 +145,17 @@ class Dock(Column):
         super().__init__(viewer)
         start_thread(client.warm_up, *self.needs)
 
+    @property
+    def advice(self) -> str:
+        """What to do first; shown while nothing else is said."""
+        return ""
+
+    def _read_layers(self) -> None:
+        stale = self._stale
+        super()._read_layers()
+        if stale:
+            self.panel.on_inputs(self.advice)
+
     def on_close(self) -> None:
         """End the job."""
         self.panel.runner.close()

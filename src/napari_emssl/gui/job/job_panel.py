@@ -79,6 +79,8 @@ class JobPanel(QWidget):
         super().__init__(parent)
         self._viewer, self._pausable = viewer, pausable
         self._notes: tuple[str, ...] = ()
+        self._about_inputs = False
+        """Whether the message says what a job lacks to begin with."""
         self._show: Callable[[Any, bool], None] = _nothing
         self.training = False
         self.log = JobLog()
@@ -204,8 +206,22 @@ class JobPanel(QWidget):
 
     def say(self, text: str, trouble: bool = False) -> None:
         """Show a sentence, for trouble with a button for a report; warnings of the run stay below it."""
+        self._about_inputs = False
         self.message.show_text(with_titles(text), trouble)
         self.diagnostics_button.setVisible(trouble)
+
+    def on_inputs(self, advice: str = "") -> None:
+        """Take back why a job could not begin, as its inputs have changed; where nothing else is said, give advice."""
+        if self._about_inputs or not (self.runner.running or self.message.text):
+            self.say(advice)
+            self._about_inputs = True
+
+    def show_run(self, visible: bool) -> None:
+        """Show the progress, notes and curves of the last job, or hide them where they would be taken for another's."""
+        self.bar.setVisible(visible)
+        self.notes.setVisible(visible and bool(self.notes.text))
+        if self.plot is not None:
+            self.plot.setVisible(visible)
 
     def note(self, *lines: str) -> None:
         """Show lines that stay for the whole run, such as the device; none clears them."""
@@ -220,6 +236,7 @@ class JobPanel(QWidget):
         known = isinstance(error, UserError)
         text = str(error) if known else f"Something went wrong: {type(error).__name__}: {error}"
         self.say(text, trouble=True)
+        self._about_inputs = not self.runner.running
         self.message.setToolTip(str(getattr(error, "details", "")))
         show_error(with_titles(text))
 

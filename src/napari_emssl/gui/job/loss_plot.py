@@ -266,6 +266,7 @@ class LossPlot(QWidget):
                 plot.getAxis(side).setPen(text)
                 plot.getAxis(side).setTextPen(text)
             plot.showGrid(x=True, y=True, alpha=0.15)
+            plot.legend.setBrush(pg.mkBrush(background))  # over the curves, which would cross its text
             plot.legend.setLabelTextColor(text)
             for _, label in plot.legend.items:
                 label.setText(label.text)  # which draws it again

@@ -20,6 +20,7 @@ _TASKS = {
 }
 _TOLD_APART = ("summary", "objects_dice")
 """Facts on data that have a line of their own."""
+_NONE = "<p>No model is chosen. Clear the search, or choose all tasks, to see every model.</p>"
 _NOT_KEPT = ("start", "generator", "width", "refine", "norm", "task", "device")
 """Settings that the card says elsewhere, or that made no difference."""
 
@@ -49,7 +50,7 @@ class CardView(QWidget):
 
     def show_row(self, row: ZooRow | None) -> None:
         """Show the card of a model, or that there is none; one that is shown already stays where it was scrolled to."""
-        page = "" if row is None else page_of(row)
+        page = _NONE if row is None else page_of(row)
         if page != self._shown:
             self._shown = page
             self.page.setHtml(page)

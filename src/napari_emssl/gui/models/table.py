@@ -14,7 +14,7 @@ _EMPTY = QModelIndex()
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _ROWS_SEEN = 7
-_LEAST_PX, _MOST_PX = 36, 132
+_LEAST_PX, _MOST_PX = 36, 168
 Key = tuple[str, str]
 Cell = str | int
 

@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from ...errors import UserError
+from ...formatting import counted
 from ...models.tasks import TASKS
 from ...particles.table import ParticleTable, concatenate
 from ..job.dock import Column, hbox
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
-_EDITS = ("data", "paint", "labels_update")
-_PLACES = ("scale", "units")
+_EDITS, _PLACES = ("data", "paint", "labels_update"), ("scale", "units")
 _CALM_MS, _REDRAW_MS = 60, 150
 _HINT = (
     "Press Measure. After that the table follows every change, and a click on a row or a particle selects the other."
@@ -307,7 +307,8 @@ class ParticlesDock(Column):
         except UserError as error:
             self.message.show_text(str(error), trouble=True)
             return
-        self.message.show_text(f"Wrote {len(self.table)} particles to {path.name}.")
+        written = f"Wrote {counted(len(self.table), 'particle')} to '{path.name}'."
+        self.message.show_text(f"{self.table.describe()}\n{written}")
 
     def _follow_theme(self, _event: "Event | None" = None) -> None:
         self.histogram.set_colours(*theme_colours(self.viewer))

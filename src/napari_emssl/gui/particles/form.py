@@ -11,7 +11,7 @@ from ..widgets.form_layout import RowForm
 
 _LARGEST_PX_NM = 1e5
 _LIMITS = ("min_diameter", "max_diameter")
-_OTHERS = {"exclude_border": "Exclude at border", "min_pixels": "Least pixels", "labels": "Labels are"}
+_OTHERS = {"exclude_border": "Exclude at border", "min_pixels": "Minimum area (px)", "labels": "Labels are"}
 
 
 class ParticleForm(QObject):
@@ -79,7 +79,7 @@ class ParticleForm(QObject):
         """Return the pixel size to measure with: the one typed, or else that of the layer."""
         return self.pixel_size.number() or of_layer
 
-    def show_unit(self, of_layer: float | None, known: str = "has no pixel size") -> None:
+    def show_unit(self, of_layer: float | None, known: str = "") -> None:
         """Say what the layer knows of its pixel size, and in which unit the limits are.
 
         Parameters
@@ -87,11 +87,12 @@ class ParticleForm(QObject):
         of_layer
             The pixel size in nm; None where there is none, or pixels are not square.
         known
-            A remark on the layer.
+            A remark on the layer; empty where there is no layer.
         """
-        known = f"The layer {known}." + (" Give a pixel size for sizes in nm." if "not square" in known else "")
         typed = self.pixel_size.number()
-        self.calibration.setText(f"{known} {typed:.4g} nm is used." if typed else known)
+        used = f"{typed:.4g} nm is used." if typed else "" if of_layer else "Enter one above to get sizes in nm."
+        self.calibration.setText(f"The layer {known}. {used}".rstrip() if known else "")
+        self.calibration.setVisible(bool(known))
         self._limits.setText(f"Diameter ({'nm' if self.pixel_size_nm(of_layer) else 'px'})")
 
     def _on_pixel_size(self) -> None:

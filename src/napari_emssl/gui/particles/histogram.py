@@ -10,9 +10,29 @@ from ...particles.statistics import Summary, histogram_of
 from ..widgets.plotting import fill
 
 _HEIGHT = 170
+_LEGEND_SHARE = 1.25
+"""Height of the plot over the highest bar, so that the legend stands above all bars."""
 _POINTS = 200
 _BARS = {False: "#56B4E9", True: "#2F7DA8"}
 _FIT = {False: "#D55E00", True: "#E69F00"}
+
+
+class _CountAxis(pg.AxisItem):
+    """An axis for numbers of particles, which are whole."""
+
+    def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+        """Return the distances of the ticks; there are no half particles.
+
+        Parameters
+        ----------
+        low, high
+            Ends of the axis.
+        size
+            Its length in pixels of the screen.
+
+        """
+        levels = super().tickSpacing(low, high, size)
+        return list(dict.fromkeys((max(round(step), 1), offset) for step, offset in levels))
 
 
 class SizeHistogram(QWidget):
@@ -20,17 +40,17 @@ class SizeHistogram(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.plot = pg.PlotWidget()
+        self.plot = pg.PlotWidget(axisItems={"left": _CountAxis("left")})
         self._item = self.plot.getPlotItem()
         self._item.setMouseEnabled(x=False, y=False)
         self._item.setMenuEnabled(False)
         self._item.hideButtons()
         self._item.setLabel("left", "particles")
         self._item.getAxis("left").setWidth(44)
-        self._item.getAxis("bottom").setHeight(38)
+        self._item.getAxis("bottom").setHeight(44)
         for side in ("left", "bottom"):
             self._item.getAxis(side).enableAutoSIPrefix(False)
-        self._legend = self._item.addLegend(offset=(-4, 4), labelTextSize="8pt", verSpacing=-6)
+        self._legend = self._item.addLegend(offset=(-2, 2), labelTextSize="8pt", colCount=3, horSpacing=12)
         self._shown: tuple[NDArray[np.float64], Summary] | None = None
         self.set_colours("#262930", "#f0f1f2")
         fill(self, self.plot)
@@ -48,6 +68,7 @@ class SizeHistogram(QWidget):
         for side in ("left", "bottom"):
             self._item.getAxis(side).setPen(text)
             self._item.getAxis(side).setTextPen(text)
+        self._legend.setBrush(pg.mkBrush(background))  # the lines of mean and median would cross its text
         self._legend.setLabelTextColor(text)
         self._draw()
 
@@ -64,14 +85,14 @@ class SizeHistogram(QWidget):
         if summary.fitted:
             self._fit(summary, edges)
         self._item.enableAutoRange()
+        self._item.setYRange(0, _LEGEND_SHARE * counts.max(), padding=0)
 
     def _line(self, name: str, value: float, style: Qt.PenStyle) -> None:
         pen = pg.mkPen(self._text, width=1.5, style=style)
         self._item.addItem(pg.InfiniteLine(value, pen=pen))
-        self._item.plot([], [], pen=pen, name=f"{name} {value:.3g}")
+        self._item.plot([], [], pen=pen, name=name)
 
     def _fit(self, summary: Summary, edges: NDArray[np.float64]) -> None:
         x = np.linspace(edges[0], edges[-1], _POINTS)
         y = summary.density(x) * summary.count * (edges[1] - edges[0])
-        name = f"log-normal, sigma {summary.lognormal_sigma:.3g}"
-        self._item.plot(x, y, pen=pg.mkPen(_FIT[self._dark], width=2), name=name, antialias=True)
+        self._item.plot(x, y, pen=pg.mkPen(_FIT[self._dark], width=2), name="log-normal fit", antialias=True)

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...particles.table import ParticleTable
+from ..layers.camera import camera_of
 from ..layers.layers import METADATA_KEY, LayerSnapshot, own_notes, pixel_at, point_of
 
 if TYPE_CHECKING:
-    from napari.components import Camera
     from napari.layers import Layer
     from napari.utils.events import Event
     from napari.viewer import Viewer
@@ -31,11 +31,6 @@ def is_particle_layer(layer: "Layer") -> bool:
 
 def _name_for(source: LayerSnapshot) -> str:
     return f"{source.name} | particles"
-
-
-def camera_of(viewer: "Viewer") -> "Camera":
-    """Return the camera of a viewer; since napari 0.9 it belongs to the scene."""
-    return getattr(viewer, "scene", viewer).camera
 
 
 class ParticleLayer:

@@ -6,6 +6,7 @@ import numpy as np
 from qtpy.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
+from ...formatting import significant
 from ...particles.properties import Columns
 from ...particles.table import ParticleTable
 from ..widgets.sorted_table import SortedTable, TitledColumns
@@ -115,7 +116,7 @@ def cell_text(value: Cell) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.4g}"
+        return "" if np.isnan(value) else significant(value)
     return str(value)
 
 

@@ -9,6 +9,7 @@ from ...data.formats.axes import PlaneAxis
 from ...data.images.image import Image
 from ...data.images.opening import read_images
 from ...errors import UserError
+from ..layers.camera import keep_in_view
 from ..layers.layers import snapshot_of
 
 if TYPE_CHECKING:
@@ -43,13 +44,17 @@ def set_pixel_size(viewer: "Viewer", layer: "Layer", pixel_size_nm: float) -> li
     """
     if not hasattr(layer, "units"):
         raise UserError("This version of napari keeps no units with its layers. Update it to 0.7 or later.")
-    grid = _grid_of(layer)
+    grid, before = _grid_of(layer), viewer.layers.extent.world
     changed = [other for other in viewer.layers if _grid_of(other) == grid]
     for other in changed:
         factor = pixel_size_nm / np.asarray(other.scale[-2:], float)
         other.translate = [*other.translate[:-2], *(other.translate[-2:] * factor)]
         other.scale = [*other.scale[:-2], pixel_size_nm, pixel_size_nm]
         other.units = (*other.units[:-2], "nm", "nm")
+    if len(changed) == len(viewer.layers):
+        keep_in_view(viewer, before)
+    else:
+        viewer.reset_view()
     return [other.name for other in changed]
 
 

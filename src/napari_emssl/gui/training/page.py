@@ -164,6 +164,11 @@ class TrainingPage(QWidget, Generic[R]):
         """The task that is learnt; the recommended start depends on it."""
         return "segment"
 
+    @property
+    def advice(self) -> str:
+        """What to do first."""
+        return self.hint if self.image.value is not None else f"Drop an image into the viewer. {self.hint}"
+
     def settings(self) -> FinetuneSettings:
         """Return the page's settings as they stand on screen; the dock sets time and device."""
         settings: FinetuneSettings = self.advanced.settings()

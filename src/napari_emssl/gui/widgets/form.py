@@ -21,6 +21,8 @@ from .form_layout import RowForm
 _TITLES = {
     "max_seconds": "Time budget (s)",
     "patch": "Patch (px)",
+    "tile": "Tile (px)",
+    "halo": "Halo (px)",
     "autosave_seconds": "Autosave every (s)",
     "a_nm": "Lattice a (nm)",
     "c_nm": "Lattice c (nm)",

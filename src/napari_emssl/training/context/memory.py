@@ -36,8 +36,8 @@ class Context:
         if self.left_out < 0.02:
             return ""
         return (
-            f"{self.left_out:.0%} of the rings around painted objects looks like the paint and does not count as "
-            "background."
+            f"{self.left_out:.0%} of what lies close around painted objects looks like the paint, so it does not count "
+            "as background."
         )
 
 

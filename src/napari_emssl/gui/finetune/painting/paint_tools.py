@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
+_PAINT_FEW = "Paint a few particles, whole and to the edge, then press Start."
+_PAINT_ONE = "Paint one particle, whole and to the edge: everything like it is marked at once."
+_CORRECT = (
+    "Look at the outlines. Paint a particle that was missed with Particle, and what was found by mistake with Not "
+    "particle. Then keep the result, or press Start to improve on it."
+)
+
+
 class PaintTools(QWidget):
     """Brushes, with the offer above them; the painting is saved every minute.
 
@@ -44,6 +52,8 @@ class PaintTools(QWidget):
         super().__init__()
         self._viewer = viewer
         self._painting: Labels | None = None
+        self._guiding = False
+        """Whether the user has a new painting, and was not told yet what comes after the first stroke."""
         self.earlier, self.brushes = ContinueRow(viewer), BrushRow()
         self.saver = MinuteSaver(picked, self)
         self.earlier.opened.connect(self.opened)
@@ -61,6 +71,17 @@ class PaintTools(QWidget):
         self._painting = painting
         self.brushes.watch(painting)
         self.saver.watch(painting)
+
+    def guide(self, in_context: bool) -> None:
+        """Say how a new painting is begun; in context one particle is enough."""
+        self._guiding = in_context
+        self.reported.emit(_PAINT_ONE if in_context else _PAINT_FEW, False)
+
+    def on_answer(self) -> None:
+        """Say what comes next, once, when the first answer to a new painting is there."""
+        if self._guiding:
+            self._guiding = False
+            self.reported.emit(_CORRECT, False)
 
     def on_close(self) -> None:
         """Listen to no layer any more, and write nothing."""

@@ -51,7 +51,7 @@ class RestorePage(TrainingPage[RestoreRequest]):
     """
 
     title = "Restore"
-    hint = "Pair noisy images with clean ones; the model cleans all the others."
+    hint = "Pick a noisy image and a clean one of the same field, or learn from noisy images alone; then press Start."
     apply_hint = "Restore every plane of the image with the new model."
 
     def __init__(self, viewer: "Viewer") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from .... import worker_jobs
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _CALM_MS = 300
 """How long after a stroke the question is put."""
+_PATIENCE_MS = 700
+"""How long an answer may take before the user is told that it is on its way."""
 
 
 class _Sent(NamedTuple):
@@ -86,6 +88,8 @@ class LivePreview(QWidget):
         self.runner.event.connect(self._on_event)
         self.runner.failed.connect(self._on_failure)
         viewer.dims.events.current_step.connect(self._on_dims)
+        self._waiting = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
+        self._waiting.timeout.connect(lambda: self._say("Looking for everything like the paint …"))
         self._make_widgets()
 
     def _make_widgets(self) -> None:
@@ -165,6 +169,7 @@ class LivePreview(QWidget):
     def close_job(self) -> None:
         """End the job without a message."""
         self._sender.drop()
+        self._waiting.stop()
         self._asked = None
         self.runner.close()
 
@@ -226,6 +231,7 @@ class LivePreview(QWidget):
 
     def _forget(self) -> None:
         """Nothing is painted any more: what was answered does not hold."""
+        self._waiting.stop()
         if self._asked is not None:
             self._asked = None
             self.moved.emit()
@@ -233,6 +239,7 @@ class LivePreview(QWidget):
     def _on_sent(self, sent: _Sent) -> None:
         if sent.painted:
             self._values = {sent.number: sent.values, **dict(list(self._values.items())[:7])}
+            self._waiting.start()
         elif self._values:
             self._values = {}
             self.moved.emit()
@@ -266,6 +273,7 @@ class LivePreview(QWidget):
         self._say(f"{error} Tick the box to try again.")
 
     def _say(self, text: str) -> None:
+        self._waiting.stop()
         self.message.setText(text)
         self.message.setVisible(bool(text))
 

@@ -41,8 +41,6 @@ _UNPAINTED = {
     "ignored": "ignored",
     "background everywhere": "background",
 }
-_PAINT_FEW = "Paint a few particles, whole and to the edge, then press Start."
-_PAINT_ONE = "Paint one particle, whole and to the edge: everything like it is marked at once."
 _ADVANCED = (
     "steps", "epochs", "batch_size", "patch", "learning_rate", "warm_rate", "seed", "validation", "validation_interval",
     "patience", "augment", "precision", "generator", "width", "norm", "autosave_seconds",
@@ -60,7 +58,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     """
 
     title = "Segment"
-    hint = "Paint a few particles; the model finds all the others."
+    hint = "Press Particle and paint one particle: the others are found at once."
     apply_hint = "Segment every plane of the image with the new model."
 
     def __init__(self, viewer: "Viewer") -> None:
@@ -233,7 +231,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.reset_choices()
         self.painting.value = layer
         self.tools.brushes.take("particle")
-        self.reported.emit(_PAINT_ONE if self.live.generator else _PAINT_FEW, False)
+        self.tools.guide(self.live.generator is not None)
 
     def add_image(self) -> None:
         """Add the next image of the viewer that has a painting, or the next one at all."""
@@ -279,6 +277,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def _show_answer(self, images: Mapping[str, NDArray[np.generic]], values: tuple[int, ...]) -> None:
         self._values = values
         self.show_preview(images)
+        self.tools.on_answer()
         self.answer = images["prediction"]
         self.keep.offer(self.live.generator)
 
