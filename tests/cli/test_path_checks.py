@@ -115,3 +115,9 @@ def test_folder_that_cannot_be_written(tell: Tell, images: Path, monkeypatch: py
 def test_json_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     path_checks.write_json(Path("-"), {"a": [1.0, float("inf")], 3: "é"})
     assert json.loads(capsys.readouterr().out) == {"a": [1.0, None], "3": "é"}
+
+
+def test_names_of_files_that_are_no_text_come_back_from_json(tmp_path: Path) -> None:
+    name = os.fsdecode(b"micro\xe9.tif")
+    path_checks.write_json(tmp_path / "a.json", {"images": [{"image": name}]})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["images"][0]["image"] == name

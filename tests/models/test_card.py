@@ -1,10 +1,15 @@
 """What is said of the context of a model, and of the objects that judged it."""
 
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from random_models import random_in_context, random_model
 
 from napari_emssl.models.card import IN_TURN, context_of, objects_of
-from napari_emssl.models.model_file import Stage
+from napari_emssl.models.model_file import Stage, read_card, save_model
 
 
 def test_a_model_says_what_it_remembers() -> None:
@@ -53,3 +58,21 @@ def test_objects_held_out_are_counted() -> None:
 @pytest.mark.parametrize("data", [{}, {"objects_dice": []}, {"objects_dice": "many"}, {"objects_dice": ["a"]}])
 def test_where_no_object_was_judged_nothing_is_said(data: dict[str, object]) -> None:
     assert objects_of(Stage(job="finetune", settings={}, data=data)) == ""
+
+
+@pytest.mark.parametrize("field", ["command", "start", "data", "settings"])
+def test_names_of_files_that_are_no_text_do_not_keep_a_model_from_being_written(tmp_path: Path, field: str) -> None:
+    name = os.fsdecode(b"micro\xe9.tif")
+    content = {"split": {name: [name]}} if field in ("data", "settings") else name
+    stage = Stage(**{"job": "finetune", "settings": {}, field: content})
+    model = random_model()
+    card = model.card.model_copy(update={"history": (stage,)})
+    path = save_model(replace(model, card=card), tmp_path / "a.safetensors")
+    assert r"micro\udce9.tif" in json.dumps(getattr(read_card(path).history[-1], field)).replace(2 * "\\", "\\")
+
+
+def test_a_command_that_names_thousands_of_files_is_cut() -> None:
+    command = "napari-emssl pretrain " + " ".join(f"/data/of/a/long/name/frame_{number}.tif" for number in range(9999))
+    kept = Stage(job="pretrain", settings={}, command=command).command
+    assert command.startswith(kept[:-1])
+    assert 10_000 < len(kept) < len(command)

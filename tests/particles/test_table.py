@@ -1,6 +1,7 @@
 """The table of particles: units, columns, CSV."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -45,6 +46,11 @@ def test_no_name_of_a_file_is_a_formula_in_a_spreadsheet(three, tmp_path, name):
     table = em.measure_particles(image_of(three, 1.0, name))
     rows = read(table.write_csv(tmp_path / "a.csv"))
     assert [row["file"] for row in rows] == [f"'{name}"] * len(rows)
+
+
+def test_a_name_that_is_no_text_keeps_no_table_from_being_written(three, tmp_path):
+    table = em.measure_particles(image_of(three, 1.0, os.fsdecode(b"micro\xe9")))
+    assert read(table.write_csv(tmp_path / "a.csv"))[0]["file"] == r"micro\udce9"
 
 
 def test_nothing_found_is_a_table_too(tmp_path):

@@ -113,7 +113,7 @@ def write_json(path: Path, content: object) -> None:
         sys.stdout.write(text)
         return
     with replacing(path, overwrite=True) as temporary:  # whether it may be replaced was asked before the work
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def finite(content: object) -> object:

@@ -1,6 +1,7 @@
 """The names of result files: one for each image among files and folders, checked before anything is computed."""
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,8 +93,8 @@ def _names(path: Path) -> list[str]:
 
 
 def _key(path: Path) -> str:
-    """Same for names that are one file on a file system that ignores case."""
-    return str(path).casefold()
+    """Same for names that are one file on a file system that ignores case, or how accents are put together."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def _free(folder: Path, stem: str, suffix: str, taken: set[str]) -> Path:

@@ -1,6 +1,7 @@
 """The card of a model: what its file says about itself, each field within bounds, since files come from anywhere."""
 
 import math
+from collections.abc import Mapping
 from statistics import median
 from typing import Annotated, Literal
 
@@ -21,8 +22,28 @@ _FOUND_DICE = 2 / 3
 _MISSED = " If particles like a missed one are missed elsewhere, paint one of them, too."
 
 Storage = Literal["float32", "float16"]
-Text = Annotated[str, Field(max_length=_LINES), AfterValidator(plain)]
+
+
+def _readable(content: object) -> object:
+    """Texts, within lists and tables too, without what no text can hold: bytes in names of files that are no letters.
+
+    Such names come from disks of other systems. They must not keep a model from being written after its training.
+    """
+    if isinstance(content, str):
+        return content.encode("utf-8", "backslashreplace").decode()
+    if isinstance(content, Mapping):
+        return {_readable(key): _readable(value) for key, value in content.items()}
+    return [_readable(each) for each in content] if isinstance(content, list | tuple) else content
+
+
+def _cut(text: object) -> object:
+    """The beginning of a command that names thousands of files."""
+    return f"{text[: _LINES - 1]}…" if isinstance(text, str) and len(text) > _LINES else text
+
+
+Text = Annotated[str, Field(max_length=_LINES), AfterValidator(plain), BeforeValidator(_readable)]
 """Shown in terminals and in the viewer, so without escape sequences."""
+Values = Annotated[dict[str, object], BeforeValidator(_readable)]
 Length = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 
@@ -96,15 +117,15 @@ class Stage(Record):
     """One stage in the history of a model: what was done, with what, and with which result."""
 
     job: Text
-    settings: dict[str, object]
-    data: dict[str, object] = Field(default_factory=dict)
+    settings: Values
+    data: Values = Field(default_factory=dict)
     start: Text | None = None
     steps: Count = 0
     seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
     metrics: Annotated[dict[Text, float], BeforeValidator(_known)] = Field(default_factory=dict)
     versions: dict[Text, Text] = Field(default_factory=dict)
     date: Text = ""
-    command: Text = ""
+    command: Annotated[Text, BeforeValidator(_cut)] = ""
 
 
 class Card(Record):

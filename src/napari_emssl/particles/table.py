@@ -88,7 +88,8 @@ class ParticleTable:
     def write_csv(self, path: Path | str, overwrite: bool = False) -> Path:
         """Write the table as CSV (UTF-8, comma, point); what is unknown is left empty.
 
-        Names that a spreadsheet would take for formulas (``=1+1``, ``-10V``) get an apostrophe in front.
+        Names that a spreadsheet would take for formulas (``=1+1``, ``-10V``) get an apostrophe in front; bytes in names
+        that are no letters are written as escapes.
 
         Raises
         ------
@@ -97,7 +98,10 @@ class ParticleTable:
 
         """
         columns = self.outside()
-        with replacing(path, overwrite) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(path, overwrite) as temporary,
+            temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(columns)
             writer.writerows(zip(*(_texts(values) for values in columns.values()), strict=True))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -213,3 +215,47 @@ def test_one_plane_does_not_go_into_a_file(viewer):
     layer = show(viewer, image, np.ones((8, 9), np.uint8), index=(1,))
     assert layer is not whole
     assert not np.any(stored[:])
+
+
+def test_a_second_run_lies_where_the_image_lies_now(viewer):
+    image = viewer.layers["film"]
+    selection = select(image)
+    layer = show_result(viewer, CARD, "au", selection, np.ones((3, 8, 9), np.uint8))
+    image.scale, image.translate = (1, 0.1, 0.1), (0, 5, 6)
+    finer = CARD.model_copy(update={"upscale": 2, "name": "finer"})
+    for card, array, index in ((CARD, np.ones((3, 8, 9), np.uint8), None), (CARD, np.ones((8, 9), np.uint8), (1,)),
+                               (finer, np.ones((3, 16, 18), np.uint8), None)):  # fmt: skip
+        # the job may have begun before the image was moved
+        again = show_result(viewer, card, card.name, replace(selection, index=index), array)
+        assert (again is layer) == (card is CARD)
+        corner = (1, -0.5, -0.5)
+        np.testing.assert_allclose(again.data_to_world(corner), image.data_to_world(corner))
+
+
+def test_the_result_of_another_image_of_the_same_name_stays(viewer):
+    first = show(viewer, viewer.layers["film"], np.ones((3, 8, 9), np.uint8))
+    viewer.layers["film"].name = "renamed"
+    assert show(viewer, viewer.layers["renamed"], np.full((3, 8, 9), 2, np.uint8)) is first
+    other = viewer.add_image(np.zeros((3, 8, 9)), name="film", scale=(1, 0.5, 0.5), units=("s", "nm", "nm"))
+    second = show(viewer, other, np.full((3, 8, 9), 3, np.uint8))
+    assert second is not first
+    assert (first.data.max(), second.data.max()) == (2, 3)
+
+
+@pytest.mark.parametrize("by", ["brush", "indices", "fill"])
+def test_labels_that_were_corrected_by_hand_are_not_replaced(viewer, by):
+    image = viewer.layers["film"]
+    layer = show(viewer, image, np.ones((3, 8, 9), np.uint8))
+    viewer.dims.set_point(0, 1)
+    if by == "brush":
+        layer.paint((1, 4, 4), 5)
+    elif by == "fill":
+        layer.fill((1, 4, 4), 5)
+    else:
+        layer.data_setitem((np.array([1]), np.array([4]), np.array([4])), 5)
+    assert show(viewer, image, np.full((8, 9), 2, np.uint8), index=(2,)) is layer
+    assert show(viewer, image, np.full((8, 9), 2, np.uint8), index=(1,)) is not layer
+    whole = show(viewer, image, np.full((3, 8, 9), 3, np.uint8))
+    assert whole is not layer
+    assert (layer.data[1, 4, 4], layer.data[2].min()) == (5, 2)
+    assert show(viewer, image, np.full((3, 8, 9), 4, np.uint8)) is whole

@@ -126,8 +126,8 @@ class ResultsFolder:
             replacing(self.folder / last, overwrite=True) as later,
             replacing(self.folder / first, overwrite=True) as earlier,
         ):
-            later.write_text(contents[last], encoding="utf-8")
-            earlier.write_text(contents[first], encoding="utf-8")
+            later.write_text(contents[last], encoding="utf-8", errors="backslashreplace")
+            earlier.write_text(contents[first], encoding="utf-8", errors="backslashreplace")
         self._overwrites = False
 
     def _table(self) -> str:
@@ -199,7 +199,7 @@ def _finite(row: SummaryRow) -> dict[str, str | float | None]:
 def _replace(path: Path, text: str) -> None:
     """Replace a file; it is never half there."""
     with replacing(path, overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _read_record(folder: Path) -> ComparisonRecord:

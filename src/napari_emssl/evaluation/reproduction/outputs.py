@@ -41,7 +41,7 @@ def write_tables(results: RunsFolder) -> ReproducedTable:
         (f"{plan.table}-wins.csv", table.wins_as_csv()),
     ):
         with replacing(results.folder / name, overwrite=True) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     return table
 
 

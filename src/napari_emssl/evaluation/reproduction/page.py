@@ -60,7 +60,7 @@ def write_page(
         f"<h3>Plan</h3><pre>{escape(plan)}</pre>",
     ]
     with replacing(path, overwrite=True) as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8")
+        temporary.write_text("\n".join(parts), encoding="utf-8", errors="backslashreplace")
 
 
 def _table_of(table: ReproducedTable, data: PlannedData) -> str:

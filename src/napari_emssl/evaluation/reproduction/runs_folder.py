@@ -204,4 +204,4 @@ def _plain(plan: Plan) -> dict[str, object]:
 
 def _write(path: Path, text: str) -> None:
     with replacing(path, overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -55,6 +55,8 @@ class LayerSnapshot:
     pixel_size_nm: float | None = None
     axes: tuple[PlaneAxis, ...] = ()
     """What each of the leading axes counts."""
+    identity: str = ""
+    """Stays the same as long as the layer lives, whatever it is called."""
     copies: Mapping[Index, NDArray[np.number]] = field(default_factory=dict, repr=False)
     """Planes as they were when they were copied, whatever is done to the layer."""
 
@@ -95,9 +97,8 @@ def snapshot_of(layer: "Layer") -> LayerSnapshot:
     if len(shape) < 2 or 0 in shape:
         raise UserError(f"'{layer.name}' holds no image (its shape is {shape}). Choose another layer.")
     where = placement(layer)
-    return LayerSnapshot(
-        layer.name, data, rgb, shape, where, pixel_of(where).edge, axes=plane_axes(where, len(shape) - 2)
-    )
+    axes = plane_axes(where, len(shape) - 2)
+    return LayerSnapshot(layer.name, data, rgb, shape, where, pixel_of(where).edge, axes, str(layer.unique_id))
 
 
 def own_notes(layer: "Layer", *parts: str) -> dict[str, Any]:
@@ -123,6 +124,12 @@ def placement(layer: "Layer") -> Placement:
     names = {name: tuple(getattr(layer, name)) for name in ("units", "axis_labels") if hasattr(layer, name)}
     placed: Placement = {**where, **names}  # type: ignore[typeddict-item]
     return placed
+
+
+def place(layer: "Layer", where: Placement) -> None:
+    """Put a layer on another grid of as many axes."""
+    for name, value in where.items():
+        setattr(layer, name, value)
 
 
 def placement_of_plane(where: Placement) -> Placement:
