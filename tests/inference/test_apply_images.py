@@ -145,7 +145,7 @@ def test_a_run_that_was_stopped_is_resumed(tmp_path):
     read = []
     image = Image("image", Watched(stack, read.append), (5,))
     events = list(apply_images(MODEL, [ApplyTask(image, out)], PLAIN))
-    assert read == [2, 3, 4]
+    assert read == [0, 4, 2, 3, 4], "the first and the last plane say whether it is the same image"
     assert next(event for event in events if isinstance(event, Progress)).fraction > 2 / 5
     np.testing.assert_array_equal(zarr.open_array(out / "0", mode="r")[:], apply(MODEL, stack, PLAIN))
     assert read_progress(out).complete
@@ -222,8 +222,24 @@ def test_what_is_complete_among_several_is_left_as_it_is(tmp_path):
     events = list(apply_images(MODEL, orders, PLAIN))
     assert [outcome.done for outcome in events[-1].result] == [2, 2]
     assert not events[-1].stopped
-    assert read == [0, 1]
+    assert read == [0, 1, 0, 1, 0, 1], "the first and the last plane say whether it is the same image"
     assert (zarr.open_array(tmp_path / "b.zarr" / "0", mode="r")[:] == apply(MODEL, stack, PLAIN)).all()
+
+
+@pytest.mark.parametrize("differs", [0, 3])
+@pytest.mark.parametrize("done", [1, 4])
+def test_another_image_of_the_same_name_is_not_taken_for_it(tmp_path, differs, done):
+    stack, out = noise(4, 40, 30), tmp_path / "film.zarr"
+    apply_images(MODEL, [ApplyTask(Image("film", stack, (4,)), out)], PLAIN).result()
+    group = zarr.open_group(out, mode="r+")
+    group.attrs["napari_emssl"] = {**group.attrs["napari_emssl"], "done": done}
+    other = stack.copy()
+    other[differs] += 1
+    tasks = [ApplyTask(Image("film", other, (4,)), out), ApplyTask(noise(32, 32))]
+    with pytest.raises(UserError, match="another image that is called 'film'"):
+        apply_images(MODEL, tasks, PLAIN).result()
+    apply_images(MODEL, [ApplyTask(Image("film", other, (4,)), out, overwrite=True)], PLAIN).result()
+    np.testing.assert_array_equal(zarr.open_array(out / "0", mode="r")[:], apply(MODEL, other, PLAIN))
 
 
 def test_a_begun_result_of_another_model_is_not_resumed(tmp_path):

@@ -1,6 +1,8 @@
 """Apply a model to several open images, one after the other, in one job: what the viewer asks for."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ..data.images.image import Image
@@ -15,7 +17,7 @@ from .engine import Engine, ImageDone, plane_name
 from .reading import open_image
 from .resumable_zarr import ResumableZarr
 from .sinks import Memory
-from .zarr_progress import check_not_done, check_place, progress_of
+from .zarr_progress import check_not_done, check_place, checksum_of, progress_of
 
 _DEFAULTS = ApplySettings()
 
@@ -77,6 +79,8 @@ def _sink(task: ApplyTask, image: Image, card: Card, settings: ApplySettings) ->
         return Memory()
     shape = (*image.leading, *image.plane_shape)
     progress = progress_of(card, image.name, shape, settings.test_time_augmentation)
+    with suppress(UserError):  # a plane that cannot be read is told when its turn comes
+        progress = replace(progress, pixels=checksum_of(image))
     return ResumableZarr(task.out, progress, task.grid, task.overwrite)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from ..data.formats.ome_zarr import MOST_AXES
+from ..data.images.image import Image
 from ..errors import UserError
 from ..json_text import parse_json
 from ..models.model_file import Card
@@ -35,6 +36,8 @@ class ZarrProgress:
     augmented: bool
     done: int = 0
     """Planes that are written, from the first on; the others are 0."""
+    pixels: str = ""
+    """Checksum of the first and the last plane of the image; empty where they were not looked at."""
 
     @property
     def planes(self) -> int:
@@ -48,7 +51,10 @@ class ZarrProgress:
 
     def continues(self, other: "ZarrProgress") -> bool:
         """Whether `other` is the same work, however far it has come."""
-        return replace(self, done=0) == replace(other, done=0)
+        known = bool(self.pixels and other.pixels)  # images of different folders often have one name
+        return replace(self, done=0, pixels="") == replace(other, done=0, pixels="") and not (
+            known and self.pixels != other.pixels
+        )
 
 
 def progress_of(card: Card, image: str, shape: tuple[int, ...], augmented: bool) -> ZarrProgress:
@@ -69,6 +75,21 @@ def progress_of(card: Card, image: str, shape: tuple[int, ...], augmented: bool)
     named = card.model_copy(update={"name": ""}).model_dump_json()
     checksum = hashlib.sha256(named.encode()).hexdigest()
     return ZarrProgress(card.name, checksum, image, result_shape(shape, card), augmented)
+
+
+def checksum_of(image: Image) -> str:
+    """Return by what an image is known whatever it is called: a checksum of its first and its last plane.
+
+    Raises
+    ------
+    UserError
+        When one of them cannot be read.
+
+    """
+    found = hashlib.sha256()
+    for index in dict.fromkeys((0, len(image) - 1)):
+        found.update(np.ascontiguousarray(image.plane(index)).data)
+    return found.hexdigest()
 
 
 def read_progress(path: Path) -> ZarrProgress | None:
@@ -115,7 +136,9 @@ def check_place(path: Path, wanted: ZarrProgress, overwrite: bool) -> None:
     if overwrite and there is None:
         raise UserError(f"'{path}' was not made by this program, so it is not replaced. Choose another folder.")
     if not overwrite and (there is None or not there.continues(wanted)):
-        raise UserError(f"'{path}' exists already. Choose another folder, or allow it to be replaced.")
+        other = there is not None and there.continues(replace(wanted, pixels=""))
+        why = f", made from another image that is called '{wanted.image}', too" if other else ""
+        raise UserError(f"'{path}' exists already{why}. Choose another folder, or allow it to be replaced.")
 
 
 def check_not_done(results: Sequence[tuple[Path, ZarrProgress, bool]]) -> None:
