@@ -1,7 +1,7 @@
 """The program beside CAREamics and AtomAI, at equal processor seconds of one core.
 
     OMP_NUM_THREADS=1 python benchmarks/accuracy/beside_peers.py FOLDER [denoise] [segment] [predict] \
-        [--film DATA] [--seconds 30 60 120] [--seeds 3]
+        [--film DATA] [--seconds 30 60 120] [--seeds 3] [--only ROW ...]
 
 FOLDER gets the environments of both (venv and pip, about 3 GB), the results, and their tables. Give it again, and only
 what is missing is measured. Seconds are processor seconds of the side's own process, so a busy machine gives the same
@@ -48,8 +48,8 @@ DENOISERS = {
     "structN2V, default": STRUCTURED, "structN2V, small": NETWORKS["small"] | STRUCTURED,
 }  # fmt: skip
 SEGMENTORS = {
-    "as documented": {"patch": 256, "patches": 64, "batch": 32, "augmentation": {}},
-    "small batches": {"patch": 128, "patches": 256, "batch": 8, "augmentation": {"rotation": True, "zoom": 2}},
+    "as documented": {"patch": 256, "patches": 64, "batch": 32, "turned": False},
+    "small batches": {"patch": 128, "patches": 256, "batch": 8, "turned": True},
 }
 PLANE_PX = 2048
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
@@ -60,8 +60,8 @@ SAME_COST = {"default": ("unet-3-96", 24), "small": ("unet-2-44", 8)}
 class Sides:
     """Runs pieces of work, each in a process of its own, and keeps what comes out."""
 
-    def __init__(self, folder: Path, index: str | None, budgets: list[float], seeds: int) -> None:
-        self.folder, self.index, self.budgets, self.seeds = folder, index, budgets, seeds
+    def __init__(self, folder: Path, budgets: list[float], only: list[str] | None = None, index: str | None = None):
+        self.folder, self.budgets, self.only, self.index = folder, budgets, only, index
         self.file = ResultFile(folder / "results.json")
 
     def python(self, side: str) -> Path:
@@ -86,9 +86,14 @@ class Sides:
             reply = json.loads((place / "reply.json").read_text(encoding="utf-8"))
             return reply, {path.stem: np.load(path) for path in place.glob("found-*.npy")}
 
+    def missing(self, part: str, case: str, name: str, seed: int, budgets: list[float]) -> list[float]:
+        """Return the budgets that a row lacks, none where other rows were asked for."""
+        asked = self.only is None or name in self.only
+        return self.file.missing(part, case, name, seed, budgets) if asked else []
+
     def measure(self, part: str, case: str, name: str, seed: int, ask: partial, score: partial) -> None:
         """Let a side work within every budget that is missing, and keep its scores."""
-        missing = self.file.missing(part, case, name, seed, self.budgets if seed == 0 else self.budgets[:1])
+        missing = self.missing(part, case, name, seed, self.budgets if seed == 0 else self.budgets[:1])
         if not missing:
             return
         reply, found = ask(seconds=missing)
@@ -109,13 +114,13 @@ class Sides:
         (self.folder / "tables.md").write_text(text, encoding="utf-8")
 
 
-def denoise(sides: Sides, _: argparse.Namespace) -> None:
+def denoise(sides: Sides, options: argparse.Namespace) -> None:
     """Measure both ways of denoising, and Gaussians."""
-    for seed in range(sides.seeds):
+    for seed in range(options.seeds):
         for dose in DOSES:
             noisy, truth = stem(dose, seed)
             case, score = f"{dose:.0e} electrons/nm²", partial(psnr_of, truth=truth)
-            if sides.file.missing("denoise", case, "noisy", seed, [0]):
+            if sides.missing("denoise", case, "noisy", seed, [0]):
                 rows = {
                     "noisy": score(noisy),
                     "Gaussian, best in hindsight": max(score(gaussian(noisy, sigma)) for sigma in SMOOTHINGS_PX),
@@ -140,7 +145,7 @@ def segment(sides: Sides, options: argparse.Namespace) -> None:
     """Measure both ways of segmenting."""
     if options.film is None:
         sys.exit("To measure segmentation, name a data set with --film.")
-    for seed in range(sides.seeds):
+    for seed in range(options.seeds):
         data = film(options.film, options.learnt, options.judged, seed)
         arrays = {"images": data.images, "masks": data.masks, "tests": data.tests}
         score, work = partial(mean_dice, truth=data.truth), {"work": "segment", "seed": seed}
@@ -165,7 +170,7 @@ def predict(sides: Sides, options: argparse.Namespace) -> None:
             (f"ours for {name}, float32, tiles of 256 px", "ours", ours | {"precision": "fp32", "tile": 256}),
         ]
         for row, side, request in requests:
-            if sides.file.missing("predict", "speed", row, 0, [0]):
+            if sides.missing("predict", "speed", row, 0, [0]):
                 request |= {"work": "predict", "repeats": options.repeats}
                 reply, _ = sides.ask(side, request, {"plane": plane})
                 speed, cost = plane.size / 1e6 / reply["used"], reply["multiply_adds"]
@@ -186,11 +191,12 @@ def main() -> None:
     parser.add_argument("--learnt", default="1_")
     parser.add_argument("--judged", default="2_")
     parser.add_argument("--repeats", type=int, default=3, help="of predictions, of which the median counts")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="such as 'ours, unet-4-200'")
     parser.add_argument("--torch-index")
     options = parser.parse_args()
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    sides = Sides(folder, options.torch_index, sorted(options.seconds), options.seeds)
+    sides = Sides(folder, sorted(options.seconds), options.only, options.torch_index)
     for part in options.parts or PARTS:
         {"denoise": denoise, "segment": segment, "predict": predict}[part](sides, options)
 

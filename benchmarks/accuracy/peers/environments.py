@@ -51,7 +51,7 @@ ATOMAI = Peer(
     ("atomai==0.8.1",),
     (
         "gpytorch", "matplotlib", "mendeleev<=0.6.1", "networkx", "numpy<=2.4.6", "opencv-python-headless", "pandas",
-        "progressbar2", "scikit-image", "scikit-learn", "scipy",
+        "progressbar2", "scikit-image", "scikit-learn", "scipy", "six",
     ),
 )  # fmt: skip
 

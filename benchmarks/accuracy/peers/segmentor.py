@@ -1,8 +1,9 @@
 """What AtomAI does, in its environment: its Segmentor with its U-Net, trained on patches of the images.
 
 As its documentation has it: patches by its own `extract_patches`, Adam, cross-entropy, batches at random, stochastic
-weight averaging; also with the turns and the zoom that it offers. Only the number of cycles is replaced by the time:
-a few cycles are timed first, which counts for nothing.
+weight averaging where there are cycles enough. What it offers to augment batches with leaves out every patch that lacks
+a class, and fails where none is left, so patches are turned and flipped beforehand. Only the number of cycles is
+replaced by the time: a few cycles are timed first, which counts for nothing.
 """
 
 from collections.abc import Mapping
@@ -12,9 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .stopwatch import Stopwatch
+from .stopwatch import Stopwatch, cycles_within
+from .turns import turned
 
 TIMED_CYCLES = 6
+AVERAGED_CYCLES = 30
+"""Of the last so many cycles weights are averaged; with fewer cycles AtomAI fails."""
 torch.set_num_threads(1)
 
 
@@ -31,8 +35,8 @@ def trained(data: tuple[NDArray, ...], request: Mapping, cycles: int) -> tuple[o
     model = atomai.models.Segmentor(nb_classes=int(masks.max()) + 1, seed=request["seed"] + 1)
     model.fit(
         images, masks, spare_images, spare_masks,
-        training_cycles=cycles, batch_size=options["batch"], swa=True, compute_accuracy=False,
-        plot_training_history=False, print_loss=10**6, **options["augmentation"],
+        training_cycles=cycles, batch_size=options["batch"], swa=cycles >= AVERAGED_CYCLES, compute_accuracy=False,
+        plot_training_history=False, print_loss=10**6,
     )  # fmt: skip
     return model, watch
 
@@ -43,17 +47,17 @@ def patches(request: Mapping) -> tuple[NDArray, ...]:
     options, parts = request["options"], []
     for count, seed in ((options["patches"], request["seed"]), (options["batch"], request["seed"] + 10**6)):
         cut = atomai.utils.extract_patches(images, masks, options["patch"], count, random_state=seed)
-        parts += [cut[0][:, None], cut[1]]
-    return tuple(parts)
+        parts += turned(*cut, seed) if options["turned"] else cut
+    return parts[0][:, None], parts[1], parts[2][:, None], parts[3]
 
 
 def segment(request: Mapping) -> list[dict[str, float]]:
     """Learn from ``images.npy`` and ``masks.npy``; writes the labels of ``tests.npy`` for each budget."""
     data, tests, reached = patches(request), np.load("tests.npy"), []
-    fixed = trained(data, request, 1)[1].seconds
-    cycle = (trained(data, request, 1 + TIMED_CYCLES)[1].seconds - fixed) / TIMED_CYCLES
+    trained(data, request, 1)  # in the first one everything is loaded
+    short, long = (trained(data, request, cycles)[1].seconds for cycles in (1, 1 + TIMED_CYCLES))
     for seconds in request["seconds"]:
-        cycles = max(1, round((seconds - fixed) / cycle))
+        cycles = cycles_within(seconds, short, (long - short) / TIMED_CYCLES)
         model, watch = trained(data, request, cycles)
         reached.append({"seconds": seconds, "used": watch.seconds, "steps": cycles})
         found = [model.predict(unit(test), compute_coords=False)[0].argmax(-1) for test in tests]

@@ -24,3 +24,17 @@ class Stopwatch:
             yield
         finally:
             self._start += time.process_time() - mark
+
+
+def cycles_within(seconds: float, one_cycle: float, each_more: float) -> int:
+    """Return how many cycles fit, at least one.
+
+    Parameters
+    ----------
+    seconds
+        That may be used.
+    one_cycle, each_more
+        What a training of one cycle takes, and what each further cycle adds; seconds.
+
+    """
+    return 1 + max(0, int((seconds - one_cycle) / max(each_more, 1e-3)))

@@ -11,7 +11,8 @@ from beside_peers import Sides
 from numpy.typing import NDArray
 from peers.data import DENSE, few_of, film
 from peers.ours import processor_clock
-from peers.stopwatch import Stopwatch
+from peers.stopwatch import Stopwatch, cycles_within
+from peers.turns import turned
 
 
 def work(seconds: float) -> None:
@@ -38,8 +39,22 @@ def test_the_clock_of_the_program_stands_while_others_work() -> None:
     assert time.monotonic is before
 
 
+@pytest.mark.parametrize(("seconds", "cycles"), [(30, 15), (31.9, 15), (2, 1), (1, 1)])
+def test_cycles_fill_the_time(seconds: float, cycles: int) -> None:
+    assert cycles_within(seconds, 2, 2) == cycles
+
+
+def test_patches_turn_with_their_masks() -> None:
+    images = np.random.default_rng(0).permutation(64 * 25).reshape(64, 5, 5)
+    turned_images, turned_masks = turned(images, images * 3, 0)
+    assert np.array_equal(turned_masks, turned_images * 3)
+    kept = [np.array_equal(*pair) for pair in zip(images, turned_images, strict=True)]
+    assert 0 < sum(kept) < 32  # one way in eight leaves a patch as it is
+    assert np.array_equal(np.sort(turned_images.ravel()), np.sort(images.ravel()))
+
+
 def test_first_seed_gets_every_budget_and_none_twice(tmp_path: Path) -> None:
-    sides = Sides(tmp_path, None, [30, 60], 2)
+    sides = Sides(tmp_path, [30, 60], ["ours"])
     asked: list[list[float]] = []
 
     def ask(seconds: list[float]) -> tuple[list[dict[str, float]], dict[str, NDArray[np.float32]]]:
@@ -49,6 +64,7 @@ def test_first_seed_gets_every_budget_and_none_twice(tmp_path: Path) -> None:
 
     for seed in (0, 1, 0):
         sides.measure("denoise", "dose", "ours", seed, partial(ask), partial(np.mean))
+    sides.measure("denoise", "dose", "another row", 0, partial(ask), partial(np.mean))
     assert asked == [[30, 60], [30]]
     assert [(one.seed, one.seconds, one.score, one.used) for one in sides.file.results] == [
         (0, 30, 30, 30.5),
