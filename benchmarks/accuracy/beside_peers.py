@@ -47,9 +47,11 @@ DENOISERS = {
     "N2V, default": {}, "N2V, small": NETWORKS["small"],
     "structN2V, default": STRUCTURED, "structN2V, small": NETWORKS["small"] | STRUCTURED,
 }  # fmt: skip
+FEW = {"patch": 128, "patches": 256, "batch": 8, "turned": True}
 SEGMENTORS = {
-    "as documented": {"patch": 256, "patches": 64, "batch": 32, "turned": False},
-    "small batches": {"patch": 128, "patches": 256, "batch": 8, "turned": True},
+    "as documented": {"patch": 256, "patches": 64, "batch": 32, "turned": False, "averaged": True},
+    "small batches": FEW | {"averaged": True},
+    "small batches, no averaging": FEW | {"averaged": False},
 }
 PLANE_PX = 2048
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}

@@ -35,8 +35,8 @@ def trained(data: tuple[NDArray, ...], request: Mapping, cycles: int) -> tuple[o
     model = atomai.models.Segmentor(nb_classes=int(masks.max()) + 1, seed=request["seed"] + 1)
     model.fit(
         images, masks, spare_images, spare_masks,
-        training_cycles=cycles, batch_size=options["batch"], swa=cycles >= AVERAGED_CYCLES, compute_accuracy=False,
-        plot_training_history=False, print_loss=10**6,
+        training_cycles=cycles, batch_size=options["batch"], swa=options["averaged"] and cycles >= AVERAGED_CYCLES,
+        compute_accuracy=False, plot_training_history=False, print_loss=10**6,
     )  # fmt: skip
     return model, watch
 
