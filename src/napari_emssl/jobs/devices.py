@@ -9,6 +9,7 @@ from torch import nn
 from .. import cpu_threads
 from ..errors import UserError
 from ..formatting import counted
+from ..thread_team import is_shared
 from .settings import DeviceSettings
 
 
@@ -38,7 +39,9 @@ class Device:
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the context in which networks run: bf16 autocast, or nothing for float32."""
         if self.precision == "bf16":
-            return torch.autocast(self.torch_device.type, torch.bfloat16)
+            # rounded weights are remembered for all threads together and forgotten when one of them is done, so sums
+            # of gradients would be rounded in one way or another, as it happens
+            return torch.autocast(self.torch_device.type, torch.bfloat16, cache_enabled=not is_shared())
         return contextlib.nullcontext()
 
 

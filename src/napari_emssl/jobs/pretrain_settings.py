@@ -47,9 +47,9 @@ class PretrainSettings(TrainingSettings, PackSettings):
         "paint. Use 2 or more if collages are made more slowly than they are learnt from.",
     )
     mask_decoder: str = Field(
-        "none",
+        "auto",
         description="U-Net, as wide as the generator, that learns from episodes to draw masks from similarities; none: "
-        "similarity decides.",
+        "similarity decides. auto: as in the start, otherwise none.",
     )
 
     generator: Generator[str] = "unet-2-44"

@@ -1,4 +1,4 @@
-"""Batch norm, fast where channels are few, and over all processes of a run where there are several; instance norm.
+"""Batch norm, fast where channels are few, and over all shares of a batch where it is divided; instance norm.
 
 Batch norm has the same weights, statistics and results as `torch.nn.BatchNorm2d`. On a CPU with the channels last,
 torch's own kernel works through one pixel after another; with 4 channels, as at the first level of the paper's U-Nets,
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from ..errors import UserError
+from ..thread_team import is_shared, leads, over_all_shares
 
 if TYPE_CHECKING:
     from torch.autograd.function import FunctionCtx
@@ -42,17 +43,19 @@ class BatchNorm(nn.BatchNorm2d):
 
         Raises `UserError` where a batch has one value a channel: it has no variance.
         """
-        if self.training and not self.synchronised and x[:, 0].numel() < 2:
+        divided = self.synchronised or is_shared()
+        if self.training and not divided and x[:, 0].numel() < 2:
             raise UserError(
                 "At its coarsest level the network sees a single pixel of such a small patch, which has no variance "
                 "to learn from. Choose a larger --patch, or a --batch-size of 2 or more."
             )
-        if not self.training or not (self.synchronised or _gains_by_folding(x)):
+        if not self.training or not (divided or _gains_by_folding(x)):
             return super().forward(x)
         output, mean, variance = _Folded.apply(  # type: ignore[no-untyped-call]
             x, self.weight, self.bias, self.eps, self.synchronised
         )
-        self._remember(mean, variance)
+        if leads():
+            self._remember(mean, variance)
         return output  # type: ignore[no-any-return]
 
     @torch.no_grad()
@@ -124,7 +127,7 @@ class _Folded(torch.autograd.Function):
         eps
             Added to the variance before its root is taken.
         synchronised
-            Whether the statistics are those of the batches of all processes.
+            Whether the statistics span the batches of all processes; they span the shares of all threads anyway.
 
         Returns
         -------
@@ -135,6 +138,7 @@ class _Folded(torch.autograd.Function):
         moments = _moments(rows, fold)
         if synchronised:
             distributed.all_reduce(moments)
+        moments = over_all_shares(moments)
         count = moments[2]
         # sums rather than means are added up over processes, so their batches may differ in size; all in float64, since
         # a variance as a difference of squares cancels
@@ -149,7 +153,7 @@ class _Folded(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: "_Context", *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
-        """Gradients of x, weight and bias; those of weight and bias are this process's own share."""
+        """Gradients of x, weight and bias; those of weight and bias are this share's own part."""
         x, mean, variance, weight, count = ctx.saved_tensors
         (rows, fold), (grad, _) = _fold(x), _fold(grads[0])
         spread = [part.repeat(fold) for part in (weight, mean, variance)]
@@ -160,6 +164,7 @@ class _Folded(torch.autograd.Function):
         of_weight, of_bias = own.clone()
         if ctx.synchronised:
             distributed.all_reduce(own)
+        own = over_all_shares(own)
         through = -weight * (variance + ctx.eps).rsqrt() * own / count
         result += _normalise(rows, mean, variance, through[0], through[1], ctx.eps)
         return _unfold(result, x), of_weight, of_bias, None, None

@@ -5,6 +5,7 @@ x the corrupted and y the clean patch (LSGAN, Mao et al. 2017). Both learn from 
 discriminator before its step, as in the first code of pix2pix: one pass of the discriminator of eight is saved.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -40,20 +41,35 @@ def judge(discriminator: nn.Module, corrupted: Tensor, clean: Tensor, restored: 
     return Judgement(discriminator(corrupted, clean), discriminator(corrupted, seen), seen)
 
 
-def set_discriminator_gradients(discriminator: nn.Module, judged: Judgement) -> Tensor:
-    """Set the discriminator's gradients, those of its input are not computed; return its loss."""
-    loss = 0.5 * ((judged.real.float() - 1).square().mean() + judged.fake.float().square().mean())
-    weights = list(discriminator.parameters())
+def discriminator_gradients(
+    discriminator: nn.Module, judged: Judgement, weight: float = 1.0
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the discriminator's loss and the gradients of its weights; those of its input are not computed.
+
+    Parameters
+    ----------
+    discriminator
+        What has judged.
+    judged
+        Its judgement.
+    weight
+        Of the loss: the share of a batch that was judged.
+
+    """
+    loss = weight * 0.5 * ((judged.real.float() - 1).square().mean() + judged.fake.float().square().mean())
     # the graph is kept, since the generator's loss is differentiated through it next, before any weight changes
-    gradients = torch.autograd.grad(loss, weights, retain_graph=True)
-    for weight, gradient in zip(weights, gradients, strict=True):
+    return loss.detach(), torch.autograd.grad(loss, list(discriminator.parameters()), retain_graph=True)
+
+
+def set_gradients(network: nn.Module, gradients: Iterable[Tensor | None]) -> None:
+    """Give each weight of a network its gradient, in order."""
+    for weight, gradient in zip(network.parameters(), gradients, strict=True):
         weight.grad = gradient
-    return loss.detach()
 
 
-def adversarial_gradient(judged: Judgement) -> tuple[Tensor, Tensor]:
-    """Return the generator's adversarial loss and its gradient with respect to the restored image."""
-    adversarial = (judged.fake.float() - 1).square().mean()
+def adversarial_gradient(judged: Judgement, weight: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Return the generator's adversarial loss, with a weight, and its gradient with respect to the restored image."""
+    adversarial = weight * (judged.fake.float() - 1).square().mean()
     # with respect to the image alone: the discriminator keeps the gradients of its own loss
     (image_gradient,) = torch.autograd.grad(adversarial, judged.seen)
     return adversarial.detach(), image_gradient

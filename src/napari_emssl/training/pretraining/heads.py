@@ -25,7 +25,7 @@ def network_spec(settings: PretrainSettings) -> NetworkSpec:
         out_channels=vectors + len(heads),
         refine=settings.refine,
         vector_channels=vectors,
-        mask_decoder=settings.mask_decoder if vectors and settings.mask_decoder != "none" else "",
+        mask_decoder=settings.mask_decoder if vectors and settings.mask_decoder not in ("auto", "none") else "",
         heads=heads,
         norm="batch" if settings.norm == "auto" else settings.norm,
     )

@@ -1,6 +1,7 @@
 """How a generator learns to restore: one step of the GAN, its validation and its preview (pix2pix)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,15 +15,30 @@ from ...jobs.pretrain_settings import PretrainSettings
 from ...models.model_file import Card, Model
 from ...models.weights import to_numpy
 from ...networks.patchgan import PatchGAN
+from ...thread_team import ThreadTeam
 from ..checkpoint import load_optimiser
 from ..learner import Monitor, State, TrainingSummary
 from ..optimiser import adam, decayed, set_rate
 from ..recorded_step import RecordedStep
 from .distributed import ProcessGroup
-from .gan import Judgement, adversarial_gradient, judge, set_discriminator_gradients
+from .gan import adversarial_gradient, discriminator_gradients, judge, set_gradients
 from .gan import corrupted as corrupted_at
 from .heads import keep_norms, started_generator
 from .pretext_training import PretrainingEvents, RunTraining, TrainingParts
+
+
+class _Share(NamedTuple):
+    """What the patches of one thread contribute."""
+
+    losses: dict[str, Tensor]
+    of_generator: Sequence[Tensor | None]
+    of_discriminator: Sequence[Tensor | None]
+
+
+def _added_up(shares: Iterable[Sequence[Tensor | None]]) -> list[Tensor | None]:
+    """Return the sum of each weight's gradients; None where a loss does not depend on it."""
+    of_weights = zip(*shares, strict=True)
+    return [None if any(one is None for one in ones) else sum(ones[1:], ones[0]) for ones in of_weights]
 
 
 class Pix2Pix:
@@ -71,6 +87,8 @@ class Pix2Pix:
         ]
         self.group.sync_weights((self.generator, self.discriminator))
         self._to_train_mode()
+        alone_on_cpu = device.torch_device.type == "cpu" and self.group.size == 1
+        self.team = ThreadTeam.for_batches_of(settings.batch_size, torch.get_num_threads() if alone_on_cpu else 1)
         self.recorded = RecordedStep(self._learn_from, device.replays_steps and self.group.size == 1)
         self.step = 0
         self.validation = validation
@@ -145,23 +163,32 @@ class Pix2Pix:
 
     def _learn_from(self, clean: Tensor, corrupted: Tensor) -> Mapping[str, Tensor]:
         """Take the step of both networks on clean and corrupted patches."""
-        with self.device.autocast():
-            restored = self.generator(corrupted)
-            judged = judge(self.discriminator, corrupted, clean, restored)
-        losses = {"discriminator": set_discriminator_gradients(self.discriminator, judged)}
-        losses |= self._set_generator_gradients(restored, clean, judged)
+        shares = self.team.run(lambda part: self._share(clean, corrupted, part), len(clean))
+        set_gradients(self.generator, _added_up(share.of_generator for share in shares))
+        set_gradients(self.discriminator, _added_up(share.of_discriminator for share in shares))
+        losses = {name: torch.stack([share.losses[name] for share in shares]).sum(0) for name in shares[0].losses}
         averaged = self.group.average((self.generator, self.discriminator), losses)
         for optimiser in self.optimisers:
             optimiser.step()
         return averaged
 
-    def _set_generator_gradients(self, restored: Tensor, clean: Tensor, judged: Judgement) -> dict[str, Tensor]:
-        """Set the generator's gradients from its output and what the discriminator makes of it."""
-        adversarial, image_gradient = adversarial_gradient(judged)
-        l1 = functional.l1_loss(restored.float(), clean)
-        self.optimisers[0].zero_grad(set_to_none=True)
-        torch.autograd.backward((restored, self.settings.l1_weight * l1), (image_gradient, None))
-        return {"adversarial": adversarial, "l1": l1.detach()}
+    def _share(self, clean: Tensor, corrupted: Tensor, part: slice) -> "_Share":
+        """Return what some patches contribute to losses and gradients, which are means over all patches."""
+        weight, clean, corrupted = (part.stop - part.start) / len(clean), clean[part], corrupted[part]
+        with self.device.autocast():
+            restored = self.generator(corrupted)
+            judged = judge(self.discriminator, corrupted, clean, restored)
+        discriminator, of_discriminator = discriminator_gradients(self.discriminator, judged, weight)
+        adversarial, image_gradient = adversarial_gradient(judged, weight)
+        l1 = weight * functional.l1_loss(restored.float(), clean)
+        of_generator = torch.autograd.grad(
+            (restored, self.settings.l1_weight * l1),
+            list(self.generator.parameters()),
+            (image_gradient, None),
+            allow_unused=True,
+        )
+        losses = {"discriminator": discriminator, "adversarial": adversarial, "l1": l1.detach()}
+        return _Share(losses, of_generator, of_discriminator)
 
     def _set_rates(self, progress: float) -> None:
         rate = decayed(self.settings.learning_rate, self.settings.learning_rate_decay, progress)

@@ -12,7 +12,7 @@ from ...errors import UserError
 from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Started, Update
 from ...jobs.pretrain_settings import PretrainSettings
-from ...models.model_file import Card, Model
+from ...models.model_file import Card, Model, NetworkSpec
 from ...models.tasks import task_of
 from ...models.zoo import resolve_model
 from ..learner import BatchT, Learner, TrainingSchedule, TrainingSummary
@@ -124,7 +124,20 @@ def with_network_of(start: Model | None, settings: PretrainSettings) -> Pretrain
                 f"Leave out --{name}, or start from random weights."
             )
     # settings stay as they were given, so that a run can be resumed with the same flags
-    return settings.model_copy(update=brought | {"norm": settings.norm if spec.norm == "batch" else spec.norm})
+    brought |= {"norm": settings.norm if spec.norm == "batch" else spec.norm}
+    return settings.model_copy(update=brought | _episodes_of(spec, settings))
+
+
+def _episodes_of(spec: NetworkSpec, settings: PretrainSettings) -> dict[str, object]:
+    """Return what a start answers episodes with, where the settings leave it open."""
+    if not spec.vector_channels:
+        return {}
+    default = PretrainSettings.model_fields["vector_channels"].default
+    vectors = spec.vector_channels if settings.vector_channels == default else settings.vector_channels
+    return {
+        "vector_channels": vectors,
+        "mask_decoder": (spec.mask_decoder or "none") if settings.mask_decoder == "auto" else settings.mask_decoder,
+    }
 
 
 def _shown(value: object) -> str:

@@ -97,6 +97,17 @@ def test_every_task_has_its_head_losses_scores_and_pictures(tmp_path: Path) -> N
     assert apply(model, image, PLAIN).shape == image.shape
 
 
+def test_a_start_brings_its_vectors_and_its_mask_decoder_unless_told_otherwise() -> None:
+    base = result(list(pretrain(blobs(), tiny("episodes"))))
+    open_settings = {"vector_channels": 16, "mask_decoder": "auto", "generator": "unet-2-44", "width": None}
+    more = result(list(pretrain(blobs(), tiny("collage+episodes", **open_settings), start=base)))
+    assert (more.card.network.vector_channels, more.card.network.mask_decoder) == (4, "unet-2-44")
+    without = result(list(pretrain(blobs(), tiny("episodes", **open_settings | {"mask_decoder": "none"}), start=base)))
+    assert without.card.network.mask_decoder == ""
+    fresh = result(list(pretrain(blobs(), tiny("episodes", mask_decoder="auto"))))
+    assert fresh.card.network.mask_decoder == ""
+
+
 @pytest.mark.parametrize(
     ("pretext", "decides"),
     [("restore+collage", "l1"), ("restore+collage+episodes", "episode_dice"), ("collage", "objects_dice")],

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ....jobs.devices import place
 from ....networks.patchgan import PatchGAN
-from ..gan import adversarial_gradient, corrupted, judge, set_discriminator_gradients
+from ..gan import adversarial_gradient, corrupted, discriminator_gradients, judge, set_gradients
 from .task import Answer, PretextBatch, PretextTask, TaskParts, Verdict
 
 
@@ -42,7 +42,9 @@ class Restoring(PretextTask):
         clean, restored, weight = self._clean_of(batch), self._restored(output), self._settings.restore_weight
         with self._device.autocast():
             judged = judge(self.discriminator, images, clean, restored)
-        losses = {"discriminator": set_discriminator_gradients(self.discriminator, judged)}
+        losses: dict[str, Tensor] = {}
+        losses["discriminator"], gradients = discriminator_gradients(self.discriminator, judged)
+        set_gradients(self.discriminator, gradients)
         losses["adversarial"], gradient = adversarial_gradient(judged)
         l1 = functional.l1_loss(restored.float(), clean)
         losses["l1"] = l1.detach()
