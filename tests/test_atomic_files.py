@@ -1,5 +1,7 @@
 """Renaming where Windows says no for a while: its errors are put in the place of those of this system."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_emssl import atomic_files
-from napari_emssl.atomic_files import move, replacing
+from napari_emssl.atomic_files import hidden_name, move, replacing, sweep
 from napari_emssl.errors import UserError
 
 Refuse = Callable[[int], list[Path]]
@@ -87,3 +89,35 @@ def test_a_folder_that_cannot_come_in_leaves_the_old_one(
     with pytest.raises(UserError, match="Close the programs"), replacing(place, overwrite=True) as temporary:
         temporary.mkdir()
     assert [path.name for path in tmp_path.rglob("*")] == ["a.zarr", "old"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes, at most 255")
+@pytest.mark.parametrize("name", ["日" * 80 + ".tif", "é" * 120 + ".tif", "x" * 255, os.fsdecode(b"\xff" * 250)])
+def test_every_name_that_the_file_system_takes_can_be_written(tmp_path: Path, name: str) -> None:
+    for text in ("one", "two"):
+        with replacing(tmp_path / name, overwrite=True) as temporary:
+            temporary.write_text(text)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "two"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are shorter")
+def test_what_stepped_aside_never_comes_back_under_a_shorter_name(tmp_path: Path) -> None:
+    left = [str(hidden_name(tmp_path / name, "old")) for name in ("short", "x" * 255)]
+    for path in left:
+        Path(path.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-")).write_text("precious")  # no process has that number
+    sweep(tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names[1] == "short"
+    assert names[0].startswith(".emssl-")
+
+
+def test_a_clock_that_is_put_forward_takes_no_file_from_a_program_that_writes_it(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as writer:
+        begun = Path(str(hidden_name(tmp_path / "film.zarr")).replace(f"-{os.getpid()}-", f"-{writer.pid}-"))
+        begun.write_text("half")
+        os.utime(begun, (1e9, 1e9))
+        sweep(tmp_path)
+        assert begun.exists()
+    sweep(tmp_path)
+    assert not begun.exists()

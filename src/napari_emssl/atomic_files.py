@@ -22,7 +22,10 @@ from .errors import UserError
 _NAME = re.compile(
     r"\.emssl-(?P<node>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}-(?P<kind>new|old)\.(?P<name>.*)", re.DOTALL
 )
-_LONGEST_NAME = 200
+_LONGEST_BYTES = 200
+"""Of the name of what is written; file systems take 255 bytes, and letters have up to four."""
+_PROGRAMS = ("python", "napari", Path(sys.executable).name.lower())
+"""Beginnings of the names of processes that may be this program."""
 _FORGOTTEN_SECONDS = 7 * 86_400.0
 """After this time, what another computer began is taken to be abandoned."""
 _BUSY_SECONDS, _LOOK_SECONDS = 2.0, 0.05
@@ -93,7 +96,10 @@ def hidden_name(path: Path, kind: Literal["new", "old"] = "new") -> Path:
 
     It is beside the target, so that renaming moves no bytes, and hidden, so that searches of the folder pass it over.
     """
-    return path.with_name(f".emssl-{_node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}-{kind}.{path.name[-_LONGEST_NAME:]}")
+    name = path.name
+    while len(os.fsencode(name)) > _LONGEST_BYTES:
+        name = name[1:]
+    return path.with_name(f".emssl-{_node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}-{kind}.{name}")
 
 
 def sweep_once(folder: Path) -> None:
@@ -115,8 +121,9 @@ def sweep(folder: Path) -> None:
                 continue
             target = folder / found["name"]
             if found["kind"] == "old" and not os.path.lexists(target):
-                with suppress(OSError):
-                    Path(entry.path).rename(target)
+                if len(os.fsencode(found["name"])) < _LONGEST_BYTES - 3:  # else it may have been cut: nobody knows it
+                    with suppress(OSError):
+                        Path(entry.path).rename(target)
             else:
                 remove(Path(entry.path))
 
@@ -129,8 +136,12 @@ def _is_left(node: str, process: int, entry: "os.DirEntry[str]") -> bool:
         written = entry.stat(follow_symlinks=False).st_mtime
         if node != _node():
             return time.time() - written > _FORGOTTEN_SECONDS
-        # another process may have got the number meanwhile
-        return process != os.getpid() and psutil.Process(process).create_time() > written + 1
+        if process == os.getpid():
+            return False
+        # another process may have got the number meanwhile; but where the clock was put forward, it seems so too, and
+        # what is written by a program like this one stays
+        other = psutil.Process(process)
+        return other.create_time() > written + 1 and not other.name().lower().startswith(_PROGRAMS)
     except psutil.NoSuchProcess:
         return True
     except (OSError, psutil.Error, OverflowError):

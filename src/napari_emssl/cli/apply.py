@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..formatting import counted
 from ..jobs.context_settings import SegmentInContextSettings
 from ..jobs.settings import ApplySettings
 from ..training.file_lock import claimed_folder
@@ -183,7 +184,11 @@ def _apply_by_parts(
 
     missing = missing_results(paths, output.folder, output.file_format, image, machines.part(), output.overwrite)
     if missing.there and not output.quiet:
-        print(f"{missing.there} results are there already.", file=sys.stderr)
+        print(
+            f"Already there: {counted(missing.there, 'result')}, kept whatever model made them; --overwrite makes them "
+            "again.",
+            file=sys.stderr,
+        )
     if not missing.targets:
         return 0
     job = missing.job(model, settings, machines.executor)

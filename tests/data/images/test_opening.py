@@ -1,14 +1,17 @@
 """Images are found, opened and taken as they are."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from image_arrays import random_array, stacked
+from PIL import Image as Picture
 
 from napari_emssl.data.datasets.folder_index import scan
 from napari_emssl.data.datasets.sources import open_sources
@@ -25,6 +28,16 @@ def test_find_images_sorts_naturally_and_ignores_junk(tmp_path: Path) -> None:
     names = [path.relative_to(tmp_path).as_posix() for path in find_images([tmp_path])]
     assert names == ["img2.tif", "img10.tif", "s.zarr", "sub/B.PNG"]
     assert find_images([tmp_path / "img2.tif", tmp_path, tmp_path / "sub"]) == find_images(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are shorter")
+@pytest.mark.parametrize("kind", ["tif", "png", "bmp"])
+def test_names_that_leave_no_room_for_what_may_lie_beside_are_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"{'x' * (254 - len(kind))}.{kind}"
+    values = random_array((8, 9), "u1")
+    with path.open("wb") as file:
+        tifffile.imwrite(file, values) if kind == "tif" else Picture.fromarray(values).save(file, kind.upper())
+    np.testing.assert_array_equal(read_image(path).plane(0), values)
 
 
 def test_find_images_survives_links_in_a_circle(tmp_path: Path) -> None:

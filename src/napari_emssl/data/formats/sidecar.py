@@ -26,12 +26,21 @@ def _texts(path: Path) -> Iterator[str]:
     suffix, whole = path.suffix, str(path)
     base = whole[: len(whole) - len(suffix)]
     for ending in (".txt", ".TXT", f"-{suffix.lstrip('.')}.hdr", ".hdr"):
-        beside = Path(base + ending)  # of folders of very many files: to put a path together from parts takes longer
-        if beside.is_file():
-            with beside.open("rb") as file:
-                content = file.read(1 << 16)
+        # of folders of very many files: to put a path together from parts takes longer
+        if content := _beginning(Path(base + ending)):
             wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
             yield content.decode("utf-16" if wide else "utf-8", "replace").replace("\r", "\n")
+
+
+def _beginning(path: Path) -> bytes:
+    """The first 64 KiB of a file; nothing where there is none, it may not be read, or its name is too long to exist."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(1 << 16)
+    except (OSError, ValueError):
+        return b""
 
 
 def pixel_size_lines(text: str, unit: str) -> PixelNm | None:

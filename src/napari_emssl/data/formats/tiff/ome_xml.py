@@ -120,7 +120,10 @@ def describe_incomplete(path: Path, held: int, ome: OmeSet) -> str:
 
 def _beside(path: Path, name: str) -> bool:
     """Whether a file of this name lies in the same folder; a name that leads elsewhere is not followed."""
-    return Path(name).name == name and (path.parent / name).is_file()
+    try:
+        return Path(name).name == name and (path.parent / name).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a zero in it
+        return False
 
 
 def _listed(names: list[str]) -> str:
