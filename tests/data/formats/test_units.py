@@ -38,6 +38,16 @@ def test_printing_resolution_and_stretched_pixels_are_no_pixel_size(tmp_path: Pa
     assert read_image(tmp_path / "xy.tif").pixel_size_nm is None
 
 
+def test_an_ome_text_with_commas_keeps_pixel_and_depth(tmp_path: Path) -> None:
+    sizes = {"PhysicalSizeX": 2.5, "PhysicalSizeY": 2.5, "PhysicalSizeZ": 12.5}
+    units = {f"{name}Unit": "nm" for name in sizes}
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, random_array((3, 8, 9)), metadata={"axes": "ZYX", **sizes, **units})
+    path.write_bytes(path.read_bytes().replace(b'2.5"', b'2,5"'))
+    image = read_image(path)
+    assert (image.pixel_size_nm, image.axes[0].step) == (2.5, 12.5)
+
+
 def test_ome_tiff_pixel_size(tmp_path: Path) -> None:
     sizes = {"PhysicalSizeX": 0.003, "PhysicalSizeY": 0.003}
     tifffile.imwrite(

@@ -6,11 +6,11 @@ from typing import NamedTuple, SupportsFloat
 
 _METRES = {
     **{"": 1e9, "f": 1e-6, "p": 1e-3, "n": 1.0, "u": 1e3, "m": 1e6},
-    **{"femto": 1e-6, "pico": 1e-3, "nano": 1.0, "micro": 1e3, "milli": 1e6},
+    **{"femto": 1e-6, "pico": 1e-3, "nano": 1.0, "micro": 1e3, "mikro": 1e3, "milli": 1e6},
 }
 _NM = {
     **{f"{prefix}{word}": nm for prefix, nm in _METRES.items() for word in ("m", "meter", "metre")},
-    **dict.fromkeys(("a", "å", "ang", "angstrom", "ångström", "angström", "ångstrom"), 0.1),
+    **dict.fromkeys(("a", "å", "ang", "angstrom", "ångström", "angström", "ångstrom", "angstroem"), 0.1),
     "micron": 1e3,
 }
 _SECONDS = {
@@ -112,7 +112,9 @@ def pixel_nm(y: Size, x: Size, unit: str | None, x_unit: str | None = None) -> P
     sizes = []
     for value, factor in zip((y, x), factors, strict=True):
         try:
-            size = abs(float(value)) * factor if value is not None and factor is not None else 0.0
+            # XML wants a point, but some programs write the decimal sign of their country
+            number = float(value.replace(",", ".") if isinstance(value, str) else value or 0.0)
+            size = abs(number) * factor if factor is not None else 0.0
         except (TypeError, ValueError, OverflowError):
             return None
         if not _PLAUSIBLE_NM[0] <= size <= _PLAUSIBLE_NM[1]:

@@ -40,11 +40,16 @@ DM = [string(65003, "nm"), string(65004, "nm"), floats(65009, 2.5), floats(65010
 SETS = {
     "FEI": [tag(34680, FEI)],
     "FEI by its field": [tag(34682, FEI_FIELD)],
+    "FEI with commas": [tag(34682, FEI.replace("2.5", "2,5"))],
+    "FEI by its field, the scan without values": [
+        tag(34682, FEI_FIELD + "[Scan]\r\nPixelWidth=\r\nPixelHeight=\r\n")
+    ],
     "FEI Titan": [string(34683, TITAN)],
     "FEI Titan as bytes": [tag(34683, TITAN.encode() + bytes(2))],
     "FEI Phenom": [string(34683, PHENOM)],
     "FEI Helios": [string(34683, ITEMS)],
     "Zeiss": [string(34118, ZEISS)],
+    "Zeiss with a comma": [string(34118, ZEISS.replace("2.500", "2,500"))],
     "Zeiss of older software": [string(34118, ZEISS_OLD)],
     "TESCAN": [tag(50431, TESCAN)],
     "DigitalMicrograph": DM,

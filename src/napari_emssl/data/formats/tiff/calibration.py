@@ -105,8 +105,8 @@ def _fei(page: "TiffPage") -> PixelNm | None:
     """FEI and Thermo Fisher: metres, from the scan or from the width of the field."""
     metadata = cast(Mapping[str, Found], _dict(page, *_FEI))
     scan = metadata.get("Scan") or metadata.get("EScan") or {}
-    if "PixelWidth" in scan:
-        return pixel_nm(_number(scan.get("PixelHeight")), _number(scan["PixelWidth"]), "m")
+    if found := pixel_nm(_number(scan.get("PixelHeight")), _number(scan.get("PixelWidth")), "m"):
+        return found
     beams = (metadata.get(name, {}) for name in ("EBeam", "IBeam", "IRBeam", "Beam"))
     beam = next((found for found in beams if "HFW" in found), {})
     image = metadata.get("Image", {})
@@ -173,7 +173,9 @@ def _zeiss(page: "TiffPage") -> PixelNm | None:
     for value, unit, factor in candidates:
         number = _number(value)
         edge = None if number is None else number * factor
-        if found := pixel_nm(edge, edge, str(unit)):
+        # tifffile does not part a number with a comma from its unit
+        word = str(value).strip().rpartition(" ")[2] if unit is None else str(unit)
+        if found := pixel_nm(edge, edge, word):
             return found
     return None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..axes import PlaneAxis, plane_axis
-from ..units import PixelNm, pixel_nm
+from ..units import PixelNm, number_in, pixel_nm
 
 _MICROMETRE = "\u00b5m"
 """The unit of lengths that name none."""
@@ -87,7 +87,7 @@ def _image(node: ElementTree.Element, pixels: ElementTree.Element) -> OmeImage:
 def _axis(letter: str, pixels: ElementTree.Element) -> PlaneAxis:
     step, default = {"Z": ("PhysicalSizeZ", _MICROMETRE), "T": ("TimeIncrement", "s")}.get(letter, ("", ""))
     value = pixels.get(step) if step else None
-    return plane_axis(letter, None if value is None else float(value), pixels.get(f"{step}Unit", default))
+    return plane_axis(letter, None if value is None else number_in(value), pixels.get(f"{step}Unit", default))
 
 
 def _pixel(pixels: ElementTree.Element) -> PixelNm | None:
