@@ -150,7 +150,8 @@ def check_not_done(results: Sequence[tuple[Path, ZarrProgress, bool]]) -> None:
     if done and all(done):
         more = f" and {len(results) - 1} more are" if len(results) > 1 else " is"
         raise AlreadyDoneError(
-            f"'{results[0][0].name}'{more} complete already. Allow it to be replaced to compute it again."
+            f"'{results[0][0].name}'{more} complete already. To compute it again, tick 'Replace existing "
+            "results' (in the terminal: --overwrite)."
         )
 
 

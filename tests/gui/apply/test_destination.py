@@ -96,6 +96,9 @@ def test_what_is_begun_or_complete_is_said(tmp_path):
     wanted = request(4, 64, 64).going_to(Destination("disk", folder=tmp_path))
     path, record = wanted.path_of(wanted.selections[0]), wanted.progress_of(wanted.selections[0])
     layout = ResultLayout((4, 64, 64), np.dtype(np.uint8))
+    with ResumableZarr(path, record).open(layout):
+        pass
+    assert "already there" not in describe_run(wanted, None)
     with ResumableZarr(path, record).open(layout) as writer:
         writer.put(0, np.ones((64, 64)))
     check_fits(wanted)

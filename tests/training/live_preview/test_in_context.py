@@ -95,7 +95,8 @@ def test_a_large_plane_is_answered_in_parts_what_is_in_view_first(
     query = PreviewQuery((image,), (one_square(truth),), window=(33, 60, 40, 96))
     view = predictor._plane(image)
     assert {(tile.top, tile.left) for tile in in_order(view, query)[:2]} == {(32, 32), (32, 64)}
-    _, first, last = answers(predictor, query)
+    near, first, last = answers(predictor, query)
+    assert ["the rest of the image" in part.caption for part in (near, first, last)] == [True, True, False]
     assert right(last.images["prediction"], truth)
     assert np.array_equal(first.images["prediction"][32:64, 32:], last.images["prediction"][32:64, 32:])
     assert not first.images["prediction"][64:].any()

@@ -67,7 +67,7 @@ def _planes(selections: Sequence[Selection]) -> str:
 
 def _passes(passes: Sequence[RunEstimate], request: ApplyRequest) -> str:
     largest = max(passes, key=lambda each: each.pass_bytes)
-    tiles = "each in one piece" if largest.tiles == 1 else f"in tiles of {largest.tile} px"
+    tiles = "in one piece" if largest.tiles == 1 else f"in tiles of {largest.tile} px"
     if request.destination.place == "lazy":
         time = f"roughly {duration(max(each.plane_seconds for each in passes))} a plane"
     else:
@@ -97,6 +97,6 @@ def _begun(request: ApplyRequest, selection: Selection) -> str:
     """Say what of a result is there already."""
     path = request.path_of(selection)
     there = read_progress(path) if path is not None and not request.destination.overwrite else None
-    if there is None or there.complete or not there.continues(request.progress_of(selection)):
+    if there is None or not there.done or there.complete or not there.continues(request.progress_of(selection)):
         return ""
     return f" {there.done} of its {there.planes} planes are already there; the run continues after them."

@@ -36,6 +36,7 @@ _MOST_PX = 2**26
 """Of scaled planes that are kept, those used last."""
 _NEAR_PX = 192
 """Edge of the square around a stroke that is answered first of all where a plane has several tiles."""
+_REST = "Looking at the rest of the image …"
 _FIRST_SECONDS = 0.4
 """When the next part of a long answer is shown; each later part takes twice as long as the one before."""
 
@@ -107,9 +108,10 @@ class ContextPredictor:
         ]
         context = remember_painting(self._vectors, planes, labelled, painted.classes, self._settings)
         stroke = self._newest_stroke(view, query.painting[query.view])
-        for images in self._parts(view, query, painted.classes, stroke, control):
-            sizes = size_notice(painted.targets[query.view], np.asarray(images["prediction"], np.uint8))
-            yield Preview(images, query.number, " ".join(filter(None, [context.notice, sizes])))
+        for images, whole in self._parts(view, query, painted.classes, stroke, control):
+            found = np.asarray(images["prediction"], np.uint8)
+            last = size_notice(painted.targets[query.view], found) if whole else _REST  # sizes of parts mean nothing
+            yield Preview(images, query.number, " ".join(filter(None, [context.notice, last])))
 
     def _plane(self, plane: NDArray[np.generic]) -> TiledPlane:
         """Return a plane scaled as the generator wants it, now or from before."""
@@ -131,8 +133,8 @@ class ContextPredictor:
 
     def _parts(
         self, view: TiledPlane, query: PreviewQuery, classes: int, stroke: Middle | None, control: Control
-    ) -> Iterator[dict[str, NDArray[np.generic]]]:
-        """Classify the plane in view, around the stroke first; yields it all now and then, and at the end."""
+    ) -> Iterator[tuple[dict[str, NDArray[np.generic]], bool]]:
+        """Classify the plane in view, around the stroke first; yields it all now and then, and whether it is all."""
         if (self._shown.key, self._shown.classes) != (view.key, classes):
             self._shown = _Shown.nothing(view, classes)
         tiles, answered = in_order(view, query, stroke), False
@@ -140,7 +142,7 @@ class ContextPredictor:
             near = self._vectors.region(view, [round(at) for at in stroke], _NEAR_PX)
             if _overlap(near, query.window):
                 self._show(view, near, self._vectors.probabilities_near(view, near))
-                yield self._shown.copies()
+                yield self._shown.copies(), False
                 answered = True
         seen = sum(_overlap(tile, query.window) for tile in tiles)
         due, pause = time.monotonic() + _FIRST_SECONDS, _FIRST_SECONDS
@@ -150,7 +152,7 @@ class ContextPredictor:
             answered = True
             self._show(view, tile, self._vectors.probabilities(view, tile))
             if number in (seen, len(tiles)) or time.monotonic() >= due:
-                yield self._shown.copies()
+                yield self._shown.copies(), number == len(tiles)
                 pause *= 2
                 due = time.monotonic() + pause
 
