@@ -41,6 +41,7 @@ MISSED = " If particles like a missed one are missed elsewhere, paint one of the
     [
         ([0.93, 0.0, 0.9], f"2 of 3 painted objects are found from the others (Dice 0.90 to 0.93).{MISSED}"),
         ([0.93, 0.8, 0.9], "3 of 3 painted objects are found from the others (Dice 0.80 to 0.93, median 0.90)."),
+        ([0.971, 0.969], "2 of 2 painted objects are found from the others (Dice 0.97)."),
         ([0.5, 0.95], f"1 of 2 painted objects are found from the others (Dice 0.95).{MISSED}"),
         ([0.5, 0.1], f"0 of 2 painted objects are found from the others.{MISSED}"),
     ],

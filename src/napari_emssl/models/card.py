@@ -186,8 +186,10 @@ def objects_of(stage: Stage) -> str:
 
 def _spread(found: list[float]) -> str:
     """Say between what the Dice of those found lies."""
-    if len(found) < 2:
-        return f" (Dice {found[0]:.2f})" if found else ""
+    if not found:
+        return ""
+    if f"{found[0]:.2f}" == f"{found[-1]:.2f}":
+        return f" (Dice {found[0]:.2f})"
     middle = f", median {median(found):.2f}" if len(found) > 2 else ""
     return f" (Dice {found[0]:.2f} to {found[-1]:.2f}{middle})"
 

@@ -39,7 +39,9 @@ def test_training_in_vain_hands_over_the_answer_in_context_and_says_so() -> None
     model = events[-1].result
     answer = in_context([image], [painting], generator=grey_generator())
     assert np.array_equal(apply(model, image, PLAIN), apply(answer, image, PLAIN))
-    assert any(isinstance(event, Notice) and "the model is the answer in context" in event.text for event in events)
+    assert any(
+        "the model stays as it was before training" in event.text for event in events if isinstance(event, Notice)
+    )
     assert [stage.job for stage in model.card.history] == ["in_context", "finetune"]
     assert model.card.history[-1].steps == 0
     assert model.card.history[-1].data["validation"] == "each painted object left out in turn"

@@ -47,7 +47,8 @@ class SizeHistogram(QWidget):
         self._item.hideButtons()
         self._item.setLabel("left", "particles")
         self._item.getAxis("left").setWidth(44)
-        self._item.getAxis("bottom").setHeight(44)
+        self._item.getAxis("bottom").setHeight(40)
+        self._item.layout.setContentsMargins(1, 1, 1, 6)  # pyqtgraph hangs 5 px of the label out of its axis
         for side in ("left", "bottom"):
             self._item.getAxis(side).enableAutoSIPrefix(False)
         self._legend = self._item.addLegend(offset=(-2, 2), labelTextSize="8pt", colCount=3, horSpacing=12)
