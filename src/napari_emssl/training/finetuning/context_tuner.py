@@ -171,7 +171,7 @@ class ContextTuner(MaskTuner):
     def _why_not(self, summary: TrainingSummary) -> str:
         if not self.is_judged:
             return (
-                "Too little is painted to tell whether training would help, so the model stays as it was before training. "
+                "Too little is painted to tell whether training helps, so the model stays as it was before training. "
                 "Paint at least two objects, with background next to each."
             )
         found = f"{self._first.get('dice', 0.0):.3f} before training, at best {summary.metrics.get('dice', 0.0):.3f}"
