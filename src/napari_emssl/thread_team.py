@@ -8,8 +8,8 @@ end.
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cached_property, partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from .cpu_threads import use_here
@@ -73,10 +73,6 @@ class ThreadTeam:
         """Return the team for batches of so many patches, on so many threads of the processor."""
         return cls(max(min(patches, threads, MOST), 1), threads)
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.size, "computing shares", partial(use_here, max(self._threads // self.size, 1)))
-
     def run(self, work: Callable[[slice], T], patches: int) -> list[T]:
         """Do a piece of work with each share of a batch at the same time.
 
@@ -102,8 +98,10 @@ class ThreadTeam:
             return [work(slice(0, patches))]
         batch, bounds = _Batch(self.size), [patches * number // self.size for number in range(self.size + 1)]
         parts = [slice(*bounds[number : number + 2]) for number in range(self.size)]
-        begun = [self._pool.submit(_take, work, part, batch, number) for number, part in enumerate(parts)]
-        wait(begun)
+        prepare = partial(use_here, max(self._threads // self.size, 1))
+        # for this batch alone: threads cost little beside a step, and however a training ends, none is left
+        with ThreadPoolExecutor(self.size, "computing shares", prepare) as pool:
+            begun = [pool.submit(_take, work, part, batch, number) for number, part in enumerate(parts)]
         raised = [error for share in begun if (error := share.exception()) is not None]
         if raised:
             raise next((error for error in raised if not isinstance(error, threading.BrokenBarrierError)), raised[0])
