@@ -13,7 +13,7 @@ from PIL import Image
 from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 
-from napari_emssl.gui.plugin.demo import open_demo
+from napari_emssl.gui.plugin.demo import PLUGIN, open_demo
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 SIZE = 1280, 800
@@ -127,6 +127,24 @@ def one_particle():
     viewer.close()
 
 
+def particles():
+    """The particles of the sample stack, measured, with one row chosen."""
+    viewer = napari.Viewer()
+    viewer.window.resize(*SIZE)
+    image, truth = viewer.open_sample(PLUGIN, "nanoparticles")
+    viewer.dims.set_current_step(0, 0)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "EM SSL Particles")
+    wait(1)
+    viewer.reset_view()
+    widget.image.value = image
+    widget.scope.setCurrentIndex(1)
+    widget.measure_layer(truth)
+    wait(60, lambda: widget.table is not None and widget.message.text == widget.table.describe())
+    widget.view.choose(5)
+    take(viewer, "dock-particles")
+    viewer.close()
+
+
 def main():
     """Walk through the demo and take a picture of each state."""
     viewer = napari.Viewer()
@@ -152,6 +170,7 @@ def main():
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as home, mock.patch.dict("os.environ", NAPARI_EMSSL_HOME=home):
+        particles()
         one_particle()
         main()
         training_states()

@@ -10,8 +10,8 @@ from ...particles.statistics import Summary, histogram_of
 from ..widgets.plotting import fill
 
 _HEIGHT = 170
-_LEGEND_SHARE = 1.25
-"""Height of the plot over the highest bar, so that the legend stands above all bars."""
+_LEGEND_SHARE = 1.6
+"""Height of the plot over what is highest in it, so that the legend stands above."""
 _POINTS = 200
 _BARS = {False: "#56B4E9", True: "#2F7DA8"}
 _FIT = {False: "#D55E00", True: "#E69F00"}
@@ -51,7 +51,9 @@ class SizeHistogram(QWidget):
         self._item.layout.setContentsMargins(1, 1, 1, 6)  # pyqtgraph hangs 5 px of the label out of its axis
         for side in ("left", "bottom"):
             self._item.getAxis(side).enableAutoSIPrefix(False)
-        self._legend = self._item.addLegend(offset=(-2, 2), labelTextSize="8pt", colCount=3, horSpacing=12)
+        self._legend = self._item.addLegend(
+            offset=(-2, 2), labelTextSize="8pt", colCount=3, horSpacing=12, verSpacing=-8
+        )
         self._shown: tuple[NDArray[np.float64], Summary] | None = None
         self.set_colours("#262930", "#f0f1f2")
         fill(self, self.plot)
@@ -83,17 +85,18 @@ class SizeHistogram(QWidget):
         self._item.plot(edges, counts, stepMode="center", fillLevel=0, brush=_BARS[self._dark], pen=None)
         self._line("mean", summary.mean, Qt.PenStyle.SolidLine)
         self._line("median", summary.median, Qt.PenStyle.DashLine)
-        if summary.fitted:
-            self._fit(summary, edges)
+        highest = max(float(counts.max()), self._fit(summary, edges) if summary.fitted else 0.0)
         self._item.enableAutoRange()
-        self._item.setYRange(0, _LEGEND_SHARE * counts.max(), padding=0)
+        self._item.setYRange(0, _LEGEND_SHARE * highest, padding=0)
 
     def _line(self, name: str, value: float, style: Qt.PenStyle) -> None:
         pen = pg.mkPen(self._text, width=1.5, style=style)
         self._item.addItem(pg.InfiniteLine(value, pen=pen))
         self._item.plot([], [], pen=pen, name=name)
 
-    def _fit(self, summary: Summary, edges: NDArray[np.float64]) -> None:
+    def _fit(self, summary: Summary, edges: NDArray[np.float64]) -> float:
+        """Draw the log-normal fit over the bars; returns its greatest height."""
         x = np.linspace(edges[0], edges[-1], _POINTS)
         y = summary.density(x) * summary.count * (edges[1] - edges[0])
         self._item.plot(x, y, pen=pg.mkPen(_FIT[self._dark], width=2), name="log-normal fit", antialias=True)
+        return float(y.max())
