@@ -339,6 +339,22 @@ def test_what_is_corrected_by_hand_is_never_overwritten(qtbot, widget, viewer, m
     assert column(widget, "area") == [(corrected == number).sum() for number in np.unique(corrected[corrected > 0])]
 
 
+def test_particles_follow_their_source_and_stay_when_another_has_its_name(qtbot, widget, viewer, mask):
+    source = viewer.add_labels(mask, name="mask", **NM)
+    measure(qtbot, widget)
+    first = viewer.layers["mask | particles"]
+    source.scale, source.translate = (0.25, 0.25), (5, 6)
+    settle(qtbot, widget)
+    assert (tuple(first.scale), tuple(first.translate)) == ((0.25, 0.25), (5, 6))
+    viewer.layers.remove(source)
+    other = viewer.add_labels(mask[::-1], name="mask", **NM)
+    widget.reset_choices()
+    widget.labels.value = other
+    measure(qtbot, widget)
+    assert widget.output.layer is not first
+    np.testing.assert_array_equal(first.data > 0, mask > 0)
+
+
 def test_export(qtbot, widget, viewer, mask, tmp_path):
     viewer.add_labels(mask, name="mask", **NM)
     measure(qtbot, widget)

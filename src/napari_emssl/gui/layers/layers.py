@@ -127,9 +127,11 @@ def placement(layer: "Layer") -> Placement:
 
 
 def place(layer: "Layer", where: Placement) -> None:
-    """Put a layer on another grid of as many axes."""
+    """Put a layer on another grid of as many axes; nothing is drawn again where it lies there already."""
+    now = placement(layer)
     for name, value in where.items():
-        setattr(layer, name, value)
+        if not np.array_equal(now.get(name), value):  # type: ignore[arg-type]
+            setattr(layer, name, value)
 
 
 def placement_of_plane(where: Placement) -> Placement:

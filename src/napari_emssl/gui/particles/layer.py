@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...particles.table import ParticleTable
 from ..layers.camera import camera_of
-from ..layers.layers import METADATA_KEY, LayerSnapshot, own_notes, pixel_at, point_of
+from ..layers.layers import METADATA_KEY, LayerSnapshot, own_notes, pixel_at, place, point_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -51,6 +51,8 @@ class ParticleLayer:
             self.layer, self._source = None, source_layer
         if self.layer is None or self.layer not in self._viewer.layers or self.layer.data.shape != source.shape:
             self.layer, self._filled = self._earlier(source), set()
+        if self.layer is not None:
+            place(self.layer, source.placement)
 
     def put(self, source: LayerSnapshot, index: tuple[int, ...], instances: NDArray[np.int32], first: bool) -> None:
         """Show the particles of a plane.
@@ -134,7 +136,7 @@ class ParticleLayer:
     def _earlier(self, source: LayerSnapshot) -> Labels | None:
         """Find the layer that another dock, or this one before, made of this source."""
         for layer in self._viewer.layers:
-            same = is_particle_layer(layer) and layer.metadata[METADATA_KEY][_KEY] == source.name
+            same = is_particle_layer(layer) and layer.metadata[METADATA_KEY][_KEY] == source.identity
             if same and layer.name == _name_for(source) and getattr(layer.data, "shape", ()) == source.shape:
                 layer.data[...] = 0
                 layer.events.paint.connect(self._hand_over)
@@ -151,7 +153,7 @@ class ParticleLayer:
         layers, active = self._viewer.layers, self._viewer.layers.selection.active
         layer = Labels(
             np.zeros(source.shape, _DTYPE), name=_name_for(source), opacity=_OPACITY,
-            metadata={METADATA_KEY: {_KEY: source.name}}, **source.placement,
+            metadata={METADATA_KEY: {_KEY: source.identity}}, **source.placement,
         )  # fmt: skip
         source_layer = self._source
         if source_layer is not None and source_layer in layers:
