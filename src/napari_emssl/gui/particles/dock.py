@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
-_EDITS = ("data", "paint", "labels_update")
-_PLACES = ("scale", "units", "translate", "rotate", "shear", "affine")
+_EDITS, _PLACES = ("data", "paint", "labels_update"), ("scale", "units", "translate", "rotate", "shear", "affine")
 _CALM_MS, _REDRAW_MS = 60, 150
 _HINT = (
     "Press Measure. After that the table follows every change, and a click on a row or a particle selects the other."
