@@ -193,7 +193,7 @@ def _open(path: Path, with_weights: bool = False) -> tuple[dict[str, str], dict[
             ) from error
         raise UserError(
             f"'{path}' cannot be read as a model file ({error}). "
-            "It is no model file, or a damaged one: choose another file, or copy it again."
+            "It is not a model file, or it is damaged or cut short: choose another file, or copy it again."
         ) from error
 
 

@@ -104,7 +104,7 @@ def test_where_much_is_labelled_and_the_answer_is_poor_all_weights_learn(
     model = events[-1].result
     told = " ".join(event.text for event in events if isinstance(event, Notice))
     assert "all weights of the network are trained" in told
-    assert ("the model is the answer in context" in told) != learns
+    assert ("stays as it was before training" in told) != learns
     assert bool(model.card.network.painted) != learns
     assert [stage.job for stage in model.card.history] == (["finetune"] if learns else ["in_context", "finetune"])
     assert apply(model, striped()[0][0], PLAIN).any()
