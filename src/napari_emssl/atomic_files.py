@@ -62,6 +62,28 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
         remove(temporary)
 
 
+def write_text(path: Path, text: str, overwrite: bool = False) -> None:
+    """Write a text file in UTF-8; what no text can hold, bytes in names of files, is written as escapes.
+
+    Parameters
+    ----------
+    path
+        The file to write; it is never half there.
+    text
+        What it holds.
+    overwrite
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    UserError
+        If it is there and `overwrite` is false, or cannot be written.
+
+    """
+    with replacing(path, overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 def _way_out(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "Close the programs that have it open, or choose another folder."

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..atomic_files import replacing, sweep_once
+from ..atomic_files import sweep_once, write_text
 from ..errors import UserError
 
 ImageChoice = Annotated[
@@ -112,8 +112,7 @@ def write_json(path: Path, content: object) -> None:
     if on_screen:
         sys.stdout.write(text)
         return
-    with replacing(path, overwrite=True) as temporary:  # whether it may be replaced was asked before the work
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_text(path, text, overwrite=True)  # whether it may be replaced was asked before the work
 
 
 def finite(content: object) -> object:

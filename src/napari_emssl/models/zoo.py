@@ -317,4 +317,4 @@ def free_name(wanted: str) -> str:
     """
     shipped = {entry.name for entry in list_models() if entry.origin == "shipped"}
     name = unused_path(own_folder(), f"{wanted}{_OWN}" if wanted in shipped else wanted, SUFFIX).stem
-    return name if name not in shipped else free_name(f"{name} (own)")
+    return name if name not in shipped else free_name(f"{name}{_OWN}")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ...atomic_files import hidden_name, move, remove, replacing, sweep_once
+from ...atomic_files import hidden_name, move, remove, sweep_once, write_text
 from ...errors import UserError
 
 _RECORD = "settings.json"
@@ -86,25 +86,3 @@ def _take_place(beside: Path, folder: Path, earlier: Sequence[Path]) -> None:
         move(beside / _RECORD, folder / _RECORD)
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror or error}). Choose another folder.") from error
-
-
-def write_text(path: Path, text: str, overwrite: bool) -> None:
-    """Write a text file in UTF-8.
-
-    Parameters
-    ----------
-    path
-        The file to write.
-    text
-        What it holds.
-    overwrite
-        Whether a file that is there may be replaced.
-
-    Raises
-    ------
-    UserError
-        If it is there and `overwrite` is false, or cannot be written.
-
-    """
-    with replacing(path, overwrite) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
-from ...atomic_files import replacing, sweep_once
+from ...atomic_files import replacing, sweep_once, write_text
 from ...errors import UserError
 from ...jobs.compare_settings import CompareSettings
 from ...json_text import parse_json
@@ -138,10 +138,10 @@ class ResultsFolder:
     def _write_summary(self) -> None:
         found = self.comparison
         summary = found.summary()
-        _replace(self.folder / SUMMARY[0], _as_csv(summary, list(summary[0])))
+        write_text(self.folder / SUMMARY[0], _as_csv(summary, list(summary[0])), overwrite=True)
         match = {start: found.steps_to_match(start) for start in found.starts if found.twin(start)}
         content = {"compared": self.record, "steps_to_match_random": match, "rows": [_finite(row) for row in summary]}
-        _replace(self.folder / SUMMARY[1], json.dumps(content, indent=2, ensure_ascii=False))
+        write_text(self.folder / SUMMARY[1], json.dumps(content, indent=2, ensure_ascii=False), overwrite=True)
         write_comparison(self.folder / CURVES, found)
         validated = f"{VALIDATION}{found.main_score}"
         if validated in found.scores:
@@ -194,12 +194,6 @@ def _cell(value: str | float) -> str | float:
 
 def _finite(row: SummaryRow) -> dict[str, str | float | None]:
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace a file; it is never half there."""
-    with replacing(path, overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _read_record(folder: Path) -> ComparisonRecord:

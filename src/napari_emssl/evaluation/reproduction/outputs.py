@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...atomic_files import replacing
+from ...atomic_files import replacing, write_text
 from ...formatting import counted, duration
 from ...jobs.events import Progress
 from ...training.history import read_table
@@ -40,8 +40,7 @@ def write_tables(results: RunsFolder) -> ReproducedTable:
         (f"{plan.table}.md", table.as_markdown()),
         (f"{plan.table}-wins.csv", table.wins_as_csv()),
     ):
-        with replacing(results.folder / name, overwrite=True) as temporary:
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_text(results.folder / name, text, overwrite=True)
     return table
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from ...atomic_files import replacing
+from ...atomic_files import write_text
 from .plan import PlannedData
 from .runs_folder import RunRecord
 from .tables import Place, ReproducedTable
@@ -59,8 +59,7 @@ def write_page(
         _runs(records),
         f"<h3>Plan</h3><pre>{escape(plan)}</pre>",
     ]
-    with replacing(path, overwrite=True) as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8", errors="backslashreplace")
+    write_text(path, "\n".join(parts), overwrite=True)
 
 
 def _table_of(table: ReproducedTable, data: PlannedData) -> str:

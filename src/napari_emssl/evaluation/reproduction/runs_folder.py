@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...atomic_files import replacing, sweep_once
+from ...atomic_files import replacing, sweep_once, write_text
 from ...errors import UserError
 from ...json_text import parse_json
 from .plan import Plan, PlannedRun
@@ -100,9 +100,9 @@ class RunsFolder:
                 if path.suffix in (".json", ".autosave"):
                     path.unlink()
         self._forgets = False
-        _write(self.folder / PLAN, self.plan.model_dump_json(indent=1))
+        write_text(self.folder / PLAN, self.plan.model_dump_json(indent=1), overwrite=True)
         if cells:
-            _write(self.folder / CELLS, cells)
+            write_text(self.folder / CELLS, cells, overwrite=True)
 
     @property
     def cells(self) -> str:
@@ -145,7 +145,7 @@ class RunsFolder:
         np.savez_compressed(packed, **arrays)
         with replacing(self._path(run, ".npz"), overwrite=True) as temporary:
             temporary.write_bytes(packed.getvalue())
-        _write(self._path(run, ".json"), record.model_dump_json(indent=1))
+        write_text(self._path(run, ".json"), record.model_dump_json(indent=1), overwrite=True)
         self.autosave(run).unlink(missing_ok=True)
 
     def records(self) -> dict[str, RunRecord]:
@@ -200,8 +200,3 @@ def _check_same_plan(folder: Path, plan: Plan) -> None:
 def _plain(plan: Plan) -> dict[str, object]:
     found: dict[str, object] = json.loads(plan.model_dump_json())
     return found
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path, overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -13,7 +13,8 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.datasets.simulated_folder import SimulationRecord, simulated_folder, write_text
+from ...atomic_files import write_text
+from ...data.datasets.simulated_folder import SimulationRecord, simulated_folder
 from ...data.images.writers import write_image
 from .settings import STEMSettings
 from .simulate import STEMImage, simulate_stem
