@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from napari_emssl.demo import run_demo
-from napari_emssl.jobs.events import Finished, Notice
+from napari_emssl.jobs.events import Finished, Started
 from napari_emssl.jobs.settings import FinetuneSettings
 
 
 def test_the_demo_answers_in_context_and_says_what_training_adds(tmp_path: Path) -> None:
     events = list(run_demo(tmp_path / "demo", FinetuneSettings(steps=1)))
-    first = next(event.text for event in events if isinstance(event, Notice) and "Without training" in event.text)
+    first = next(event.summary for event in events if isinstance(event, Started))
     ending = events[-1]
     assert isinstance(ending, Finished)
     alone, others = (float(part.split()[0]) for part in first.split("Dice ")[1].split(", "))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from .data.images.writers import write_image
 from .data.labels.targets import targets_from_painting
 from .inference.apply import apply
-from .jobs.events import Control, Finished, Job, Notice, Progress, Update
+from .jobs.events import Control, Finished, Job, Progress, Started, Update
 from .jobs.settings import FinetuneSettings
 from .metrics import dice
 from .models.card import objects_of
@@ -69,7 +70,6 @@ def run_demo(folder: Path, settings: FinetuneSettings | None = None, start: str 
         )  # fmt: skip
         save_model(begun, folder / "in-context.safetensors")
         first = _Judged(_segment(begun, sample, folder, "in-context"), time.monotonic() - clock)
-        yield Notice(f"Without training, after {first.seconds:.0f} s: Dice {first.describe()}. Training begins there.")
         training = finetune(
             [sample.images[0]], targets, chosen, start, name="demo", class_names=["particle"], licence=_LICENCE,
             command=command,
@@ -103,7 +103,10 @@ def _train_and_report(
     for event in training:
         if isinstance(event, Progress):
             progress.append(event)
-        if isinstance(event, Finished):
+        if isinstance(event, Started):
+            so_far = f"Without training, after {first.seconds:.0f} s: Dice {first.describe()}. Training begins there."
+            yield replace(event, summary=f"{so_far}\n{event.summary}")
+        elif isinstance(event, Finished):
             save_model(event.result, folder / "model.safetensors")
             write_curves(folder / "curves.png", folder / "curves.csv", progress)
             trained = _Judged(_segment(event.result, sample, folder, "fine-tuned"), time.monotonic() - clock)

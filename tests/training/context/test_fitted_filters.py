@@ -38,7 +38,7 @@ def asked(plane: LabelledPlane, **settings: object) -> RememberedPainting:
 def test_rough_objects_as_bright_as_the_ground_are_told_from_it() -> None:
     plane, truth = discs(1, rough=True)
     painting = asked(plane)
-    filters = fitted_filters(painting.vectors, painting.planes, [plane], 2, 0.3, 0)
+    filters = fitted_filters(painting.seen, 0.3, 0)
     with torch.inference_mode():
         found = filters.classified(filters.responses(torch.from_numpy(plane.image)[None, None]))[0].argmax(0).numpy()
     assert (found == truth)[plane.target == 0].mean() > 0.9
@@ -49,7 +49,7 @@ def test_rings_do_not_teach_that_the_paint_is_ground() -> None:
     ring = truth & (plane.target == 0)
     mistaken = LabelledPlane(plane.image, np.where(ring, 1, plane.target).astype(np.uint8), assumed=ring)
     painting = asked(mistaken)
-    filters = fitted_filters(painting.vectors, painting.planes, [mistaken], 2, 0.3, 0)
+    filters = fitted_filters(painting.seen, 0.3, 0)
     with torch.inference_mode():
         found = filters.classified(filters.responses(torch.from_numpy(plane.image)[None, None]))[0].argmax(0).numpy()
     assert (found[truth] == 1).mean() > 0.95
@@ -75,7 +75,7 @@ def test_they_have_no_share_where_each_object_is_a_class() -> None:
     chosen = SETTINGS.model_copy(update={"filter_share": 0.5})
     image = np.random.default_rng(0).random((64, 64), np.float32)
     painting = remembered(grey_generator(), [LabelledPlane(image, target)], 41, chosen, choose_device(chosen))
-    assert painting.vectors.network.filters is None
+    assert painting.seen.vectors.network.filters is None
 
 
 def test_they_have_none_if_that_is_asked_for() -> None:
@@ -91,7 +91,7 @@ def test_a_part_of_the_painting_has_filters_of_its_own() -> None:
     half = plane.target.copy()
     half[:, 30:] = 0
     part = painting.filters_of_part([replace(plane, target=half)], 2)
-    whole = painting.vectors.network.filters
+    whole = painting.seen.vectors.network.filters
     assert part is not None
     assert whole is not None
     assert not torch.equal(part.hidden.weight, whole.hidden.weight)

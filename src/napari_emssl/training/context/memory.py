@@ -41,31 +41,24 @@ class Context:
         )
 
 
-def context_of(
-    vectors: PlaneVectors,
-    planes: Sequence[TiledPlane],
-    painted: Sequence[LabelledPlane],
-    classes: int,
-    settings: ContextSettings,
-) -> Context:
-    """Draw painted pixels of planes and return their vectors by a network, see `draw_context`.
+@dataclass(frozen=True)
+class SeenPainting:
+    """Painted planes as a network sees them."""
 
-    Parameters
-    ----------
-    vectors
-        Of the planes.
-    planes, painted
-        The painted planes, and what is painted on them.
-    classes
-        Number of classes, background included; of each at least one pixel is painted.
-    settings
-        How many pixels are remembered.
+    vectors: PlaneVectors
+    """Of the planes, by the network."""
+    planes: Sequence[TiledPlane]
+    painted: Sequence[LabelledPlane]
+    """What is painted on each of the planes."""
+    classes: int
+    """Number of classes, background included."""
 
-    """
-    return draw_context(
-        painted, classes, settings.most_painted, settings.seed, vectors.network.sharpness.item(),
-        lambda number, pixels: vectors.at(planes[number], pixels),
-    )  # fmt: skip
+    def context(self, settings: ContextSettings) -> Context:
+        """Draw painted pixels and return their vectors, see `draw_context`; of each class one must be painted."""
+        return draw_context(
+            self.painted, self.classes, settings.most_painted, settings.seed, self.vectors.network.sharpness.item(),
+            lambda number, pixels: self.vectors.at(self.planes[number], pixels),
+        )  # fmt: skip
 
 
 def draw_context(

@@ -1,7 +1,7 @@
 """A painting remembered by a generator's network, and the model in context that makes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ...data.patches.labelled import LabelledPlane
@@ -12,12 +12,11 @@ from ...models.weights import to_numpy
 from ...networks.filter_classifier import FilterClassifier
 from ..provenance import versions
 from .fitted_filters import fitted_filters
-from .memory import Context, context_of
+from .memory import Context, SeenPainting
 from .network import context_network
 from .object_size import scale_for
 from .plane_vectors import PlaneVectors
 from .threshold import fitted_edges
-from .tiled_planes import TiledPlane
 
 
 @dataclass(frozen=True)
@@ -26,22 +25,22 @@ class RememberedPainting:
 
     base: Model
     settings: ContextSettings
-    planes: Sequence[TiledPlane]
-    vectors: PlaneVectors
-    """Of the planes, by a network that remembers the painting."""
+    seen: SeenPainting
+    """The painting, by a network that remembers it."""
     context: Context
 
     def of_part(self, painted: Sequence[LabelledPlane], classes: int) -> Context:
         """Return what would be remembered if less were painted on the planes, which are given in the same order."""
-        return context_of(self.vectors, self.planes, painted, classes, self.settings)
+        return replace(self.seen, painted=painted, classes=classes).context(self.settings)
 
     def filters_of_part(self, painted: Sequence[LabelledPlane], classes: int) -> FilterClassifier | None:
         """Return the filters that would be fitted then; None where the network answers alone."""
-        return fitted_filters(self.vectors, self.planes, painted, classes, self._filter_share, self.settings.seed)
+        part = replace(self.seen, painted=painted, classes=classes)
+        return fitted_filters(part, self._filter_share, self.settings.seed)
 
     @property
     def _filter_share(self) -> float:
-        filters = self.vectors.network.filters
+        filters = self.seen.vectors.network.filters
         return 0.0 if filters is None else filters.share
 
     def model(
@@ -69,7 +68,7 @@ class RememberedPainting:
             The command line that asked for it.
 
         """
-        base, network = self.base, self.vectors.network
+        base, network = self.base, self.seen.vectors.network
         kept = {
             "painted": tuple(part.shape[1] for part in self.context.vectors),
             "scale": network.scale,
@@ -94,7 +93,7 @@ class RememberedPainting:
         return Stage(
             job="in_context",
             settings=self.settings.model_dump(mode="json"),
-            data={"summary": summary, "planes": len(self.planes), **rings},
+            data={"summary": summary, "planes": len(self.seen.planes), **rings},
             start=self.base.name,
             versions=versions(),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -102,35 +101,19 @@ class RememberedPainting:
         )
 
 
-def remember_painting(
-    vectors: PlaneVectors,
-    planes: Sequence[TiledPlane],
-    painted: Sequence[LabelledPlane],
-    classes: int,
-    settings: ContextSettings,
-) -> Context:
+def remember_painting(painting: SeenPainting, settings: ContextSettings) -> Context:
     """Draw painted pixels, let the network remember them, and fit threshold and filters to what is painted.
 
     Filters have a share in the answer only where the network is not known to find objects like the painted ones.
 
-    Parameters
-    ----------
-    vectors
-        Of the planes, by the network that is to remember.
-    planes, painted
-        The painted planes, and what is painted on them.
-    classes
-        Number of classes, background included; of each at least one pixel is painted.
-    settings
-        How many pixels are remembered.
-
+    Of each class at least one pixel must be painted.
     """
-    context = context_of(vectors, planes, painted, classes, settings)
-    vectors.remember(context.vectors)
-    edges = fitted_edges(vectors, planes, painted, classes, settings)
-    vectors.network.threshold = edges.threshold
+    context = painting.context(settings)
+    painting.vectors.remember(context.vectors)
+    edges = fitted_edges(painting, settings)
+    painting.vectors.network.threshold = edges.threshold
     share = 0.0 if edges.found else settings.filter_share
-    vectors.network.filters = fitted_filters(vectors, planes, painted, classes, share, settings.seed)
+    painting.vectors.network.filters = fitted_filters(painting, share, settings.seed)
     return context
 
 
@@ -156,5 +139,5 @@ def remembered(
     vectors = PlaneVectors(context_network(base, classes, device, settings.filter_share), device)
     vectors.look_at(scale_for(settings.shrink, [plane.target for plane in painted]))
     planes = [vectors.plane(plane.image, str(number).encode()) for number, plane in enumerate(painted)]
-    context = remember_painting(vectors, planes, painted, classes, settings)
-    return RememberedPainting(base, settings, planes, vectors, context)
+    painting = SeenPainting(vectors, planes, painted, classes)
+    return RememberedPainting(base, settings, painting, remember_painting(painting, settings))

@@ -18,7 +18,7 @@ from ...data.labels.objects import EIGHT, PaintedObject, painted_objects
 from ...data.patches.labelled import LabelledPlane
 from ...inference.tiles import TileRegion
 from ...jobs.context_settings import ContextSettings
-from .memory import context_of
+from .memory import SeenPainting
 from .plane_vectors import PlaneVectors
 from .tiled_planes import TiledPlane
 
@@ -65,58 +65,37 @@ class Edges:
         return self.dice is not None and self.dice >= _FOUND_DICE
 
 
-def fitted_edges(
-    vectors: PlaneVectors,
-    planes: Sequence[TiledPlane],
-    painted: Sequence[LabelledPlane],
-    classes: int,
-    settings: ContextSettings,
-) -> Edges:
+def fitted_edges(painting: SeenPainting, settings: ContextSettings) -> Edges:
     """Leave painted objects out in turn, and see how well they are drawn from the rest of the painting.
 
     Nothing can be told of fewer than two objects, or of several classes.
-
-    Parameters
-    ----------
-    vectors
-        Of the planes.
-    planes, painted
-        The painted planes, and what is painted on them.
-    classes
-        Number of classes, background included.
-    settings
-        How many painted pixels are remembered.
-
     """
-    if classes != 2:
+    if painting.classes != 2:
         return Edges()
-    if judged := _left_out_in_turn(vectors, planes, painted, [plane.by_hand for plane in painted], settings):
+    if judged := _left_out_in_turn(painting, [plane.by_hand for plane in painting.painted], settings):
         return _best(*judged)
     # rings that nobody has painted say whether objects are found, but not where they end
-    if judged := _left_out_in_turn(vectors, planes, painted, [plane.target for plane in painted], settings):
+    if judged := _left_out_in_turn(painting, [plane.target for plane in painting.painted], settings):
         return replace(_best(*judged), threshold=0.0)
     return Edges()
 
 
 def _left_out_in_turn(
-    vectors: PlaneVectors,
-    planes: Sequence[TiledPlane],
-    painted: Sequence[LabelledPlane],
-    targets: Sequence[NDArray[np.uint8]],
-    settings: ContextSettings,
+    painting: SeenPainting, targets: Sequence[NDArray[np.uint8]], settings: ContextSettings
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
     """Return the log-odds and the truth of pixels that judge; None where fewer than two objects can be left out."""
+    vectors, planes = painting.vectors, painting.planes
     objects = _objects(vectors, planes, targets, settings.seed)
     odds, truth, drawn = [], [], 0
     for left_out in objects:
         rest = [
             _without(plane, left_out.hidden) if number == left_out.plane else plane
-            for number, plane in enumerate(painted)
+            for number, plane in enumerate(painting.painted)
         ]
         if not _shows_both(rest):
             continue
         drawn += 1
-        context = context_of(vectors, planes, rest, 2, settings).vectors
+        context = replace(painting, painted=rest).context(settings).vectors
         for region in left_out.regions:
             found = vectors.logits(planes[left_out.plane], region, context)
             judged = left_out.hidden[region.slices]

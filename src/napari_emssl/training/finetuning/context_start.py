@@ -167,7 +167,7 @@ def _without_like_paint(painting: RememberedPainting, number: int, plane: Labell
     if plane.assumed is None or not plane.assumed.any():
         return plane
     target, pixels = np.array(plane.target), np.argwhere(plane.assumed)
-    like = painting.vectors.classes_at(painting.planes[number], pixels)
+    like = painting.seen.vectors.classes_at(painting.seen.planes[number], pixels)
     target[tuple(pixels[like > 0].T)] = 0
     return replace(plane, target=target)
 

@@ -18,6 +18,7 @@ from ...jobs.context_settings import ContextSettings
 from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Preview, Started, Update
 from ...models.model_file import Model
+from ..context.memory import SeenPainting
 from ..context.network import context_network
 from ..context.object_size import scale_for
 from ..context.plane_vectors import PlaneVectors
@@ -106,7 +107,7 @@ class ContextPredictor:
             LabelledPlane(plane.image, target, assumed=assumed)
             for plane, target, assumed in zip(planes, painted.targets, painted.assumed, strict=True)
         ]
-        context = remember_painting(self._vectors, planes, labelled, painted.classes, self._settings)
+        context = remember_painting(SeenPainting(self._vectors, planes, labelled, painted.classes), self._settings)
         stroke = self._newest_stroke(view, query.painting[query.view])
         for images, whole in self._parts(view, query, painted.classes, stroke, control):
             found = np.asarray(images["prediction"], np.uint8)
