@@ -130,3 +130,13 @@ def test_every_setting_says_what_it_is():
     for field in MeasureSettings.model_fields.values():
         assert field.description
         assert field.description.endswith(".")
+
+
+def test_files_of_one_name_are_told_apart_and_files_are_paired_together(folder, tell):
+    write_image("masks/more/a.tif", np.pad(np.ones((5, 5), np.uint8), 9), 0.5)
+    assert tell("measure", "masks", "-o", "p.csv", WHOLE)[0] == 0
+    assert {row["file"] for row in rows_of(folder / "p.csv")} == {"a.tif", "b.tif", "more/a.tif"}
+    (folder / "images" / "b.tif").unlink()
+    status, _, err = tell("measure", "masks/a.tif", "masks/b.tif", "-o", "q.csv", "--images", "images")
+    assert status == 2
+    assert "b.tif has no image of the same name" in err

@@ -10,12 +10,15 @@ from random_models import random_model
 import napari_emssl as em
 from napari_emssl.data.images.writers import write_image
 from napari_emssl.errors import UserError
+from napari_emssl.evaluation.comparison.gather import gather_comparison_data
 from napari_emssl.evaluation.evaluate import evaluate, evaluate_job
 from napari_emssl.inference.apply import apply
+from napari_emssl.jobs.compare_settings import CompareSettings
 from napari_emssl.jobs.events import Finished, Notice, Preview, Progress, Started
-from napari_emssl.jobs.settings import ApplySettings, EvaluateSettings
+from napari_emssl.jobs.settings import ApplySettings, EvaluateSettings, FinetuneSettings
 from napari_emssl.metrics import dice, restoration_scores
 from napari_emssl.models.model_file import ClassInfo, Model, Stage
+from napari_emssl.training.finetuning.labelled_data import gather
 
 APPLY = ApplySettings(device="cpu", precision="fp32")
 PLAIN = EvaluateSettings(device="cpu", precision="fp32")
@@ -209,3 +212,18 @@ def test_images_of_different_sizes():
 
 def test_public_name():
     assert em.evaluate is evaluate
+
+
+def test_files_without_a_partner_are_told_and_names_are_told_apart(tmp_path):
+    for place in ("images/a/1", "images/b/1", "images/2", "targets/a/1", "targets/b/1"):
+        write_image(
+            tmp_path / f"{place}.tif",
+            (IMAGES[0] > IMAGES[0].mean()).astype(np.uint8) if "targets" in place else IMAGES[0],
+        )
+    folders = tmp_path / "images", tmp_path / "targets"
+    events = list(evaluate_job(BINARY, *folders, PLAIN))
+    assert any(isinstance(one, Notice) and "1 image without target (2.tif)" in one.text for one in events)
+    assert [image["name"] for image in events[-1].result.images] == ["a/1", "b/1"]
+    compared = gather_comparison_data(*folders, CompareSettings(steps=1, zero="background", test=0.5))
+    assert "1 image without target (2.tif)" in compared.notes[0]
+    assert gather(*folders, FinetuneSettings(), BINARY.card.scaling).notes == list(compared.notes)

@@ -88,3 +88,20 @@ def test_measuring_needs_no_torch(three):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_labels_without_a_pixel_size_have_that_of_their_image(three):
+    table = em.measure_particles(image_of(three, None), image_of(three, 0.5))
+    assert set(table.columns["pixel_size_nm"]) == {0.5}
+    events = list(measure_job([image_of(three, 2.0, "a")], [image_of(three, 0.5)]))
+    assert any(
+        isinstance(event, em.Warning) and "a has 2 nm per pixel, its image 0.5" in event.text for event in events
+    )
+    assert set(events[-1].result.columns["pixel_size_nm"]) == {2.0}
+
+
+def test_a_mask_of_classes_is_measured_as_one_and_said_to_be(three):
+    several = np.concatenate([three, 2 * three])
+    events = list(measure_job([image_of(several, 1.0)], settings=em.MeasureSettings(**EVERYTHING)))
+    assert any(isinstance(event, em.Warning) and "--labels numbered" in event.text for event in events)
+    assert events[-1].result.columns["class"].tolist() == [1, 1, 1, 2, 2, 2]

@@ -1,5 +1,6 @@
 """``napari-emssl measure``."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,16 +120,24 @@ def _opened(files: list[tuple[Path, Path | None]], image: str | None) -> tuple[l
 
 def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path, Path]:
     """Return the image of each label file; raises `UserError` when one has none."""
-    from ..data.datasets.pairing import find_pairs
+    from ..data.datasets.pairing import find_pairs, pair_files
+    from ..data.images.opening import find_images
 
-    pairs = [pair for root in labels for pair in find_pairs(images, root).pairs]
-    partner = {labels_file: image for image, labels_file in pairs}
-    unpaired = [path for path in files if path not in partner]
+    named = [root for root in labels if root.is_file()]
+    pairs = [pair for root in labels if root not in named for pair in find_pairs(images, root).pairs]
+    if len(named) == len(labels) == 1:
+        pairs += find_pairs(images, named[0]).pairs
+    elif named:  # together, so that an image is not taken for one of them because it is the only one
+        folder = Path(os.path.commonpath([path.absolute().parent for path in named]))
+        both = [[path.absolute() for path in find_images(side)] for side in (images, named)]
+        pairs += pair_files(both, (images.absolute(), folder)).pairs
+    partner = {labels_file.absolute(): image for image, labels_file in pairs}
+    unpaired = [path for path in files if path.absolute() not in partner]
     if unpaired:
         raise UserError(
             f"{unpaired[0]} has no image of the same name in {images}. Add it, or measure without --images."
         )
-    return partner
+    return {path: partner[path.absolute()] for path in files}
 
 
 def _require_suffix(histogram: Path | None) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.datasets.image_pairs import ImageSources, open_pairs, pair_notes
-from ..data.images.image import Image
+from ..data.images.image import Image, distinct_names
 from ..formatting import counted
-from ..inference.engine import SECONDS_BETWEEN_PREVIEWS, Engine
+from ..inference.engine import SECONDS_BETWEEN_PREVIEWS, Engine, scale_notice
 from ..inference.predictor import Predicted
 from ..jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
 from ..jobs.meter import Interval, Meter
@@ -118,11 +118,13 @@ def _predicted(
 ) -> Iterator[Started | Notice | _NamedPlane]:
     """Run the model over all planes of all images."""
     before = 0
-    for image in images:
+    names = distinct_names([image.name for image in images], [image.path for image in images])
+    for image, unique in zip(images, names, strict=True):
         yield from engine.announce(image.plane_shape, lambda _: summary)
+        yield from scale_notice(image, engine.model)
         for event in engine.planes(image):
             if isinstance(event, Predicted):
-                name = f"{image.name} [{event.index}]" if len(image) > 1 else image.name
+                name = f"{unique} [{event.index}]" if len(image) > 1 else unique
                 yield _NamedPlane(before + event.index, name, event)
             elif isinstance(event, Notice):
                 yield event

@@ -112,7 +112,7 @@ class SegmentScorer(Scorer):
         zero = resolve_zero(settings.zero, targets[0])
         merged = settings.merge_classes or trained_on_merged(card)
         known = None if merged else known_values(card, zero)
-        masks = [target.plane(index) for target in targets for index in range(len(target))]
+        masks = [target.label_plane(index) for target in targets for index in range(len(target))]
         cores, found = targets_from_masks(masks, zero, merged, class_values=known)
         if not any(core.any() for core in cores):
             raise UserError(

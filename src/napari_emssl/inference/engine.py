@@ -183,7 +183,7 @@ class Engine:
         return None
 
     def _write(self, image: Image, writer: PlaneWriter, count: "_Count") -> Iterator[Update]:
-        yield from _scale_notice(image, self.model)
+        yield from scale_notice(image, self.model)
         shown = Interval(SECONDS_BETWEEN_PREVIEWS)
         count.open_image(image, writer.done)
         with closing(self.planes(image, writer.done)) as events:
@@ -246,7 +246,7 @@ def _summary(image: Image, predictor: Predictor) -> str:
     return f"{image.name}: {count} of {height} x {width} px {predictor.summary}."
 
 
-def _scale_notice(image: Image, model: Model) -> Iterator[Notice]:
+def scale_notice(image: Image, model: Model) -> Iterator[Notice]:
     """Say so when pixels are more than twice as large or small as any the model was trained on."""
     known, here = model.card.pixel_size_nm, image.pixel_size_nm
     if known and here and not known[0] / 2 <= here <= known[1] * 2:

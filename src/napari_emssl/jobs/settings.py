@@ -261,7 +261,7 @@ class MeasureSettings(Settings):
     labels: Literal["auto", "mask", "numbered"] = Field(
         "auto",
         description="What the values mean: one class each (mask) or one particle each (numbered). "
-        "auto: a mask if there is only one value besides 0.",
+        "auto: a mask if there is only one value besides 0, or a few that stand for many separate pieces.",
     )
     split: float = Field(
         0.9,

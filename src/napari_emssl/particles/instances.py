@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,12 @@ from .properties import Columns, properties_of
 from .split_touching import Fragments, cut_at_necks, join_fragments
 from .table import LeftOut, ParticleTable
 
+_MOST_CLASSES = 16
+"""As many as a model may have: more values number the particles."""
+_PIECE_PX = 9
+"""Smaller pieces do not count as such: numbered particles have stray pixels, too."""
+_PIECES_OF_A_CLASS = 2
+"""Separate pieces of a value, on average, from which on values are classes."""
 _SAME_NEIGHBOUR = 0.3
 """Least share of labelled pixels whose neighbour has the same label; particles of 2 px have about 0.5."""
 
@@ -46,21 +53,95 @@ def plain_labels(plane: NDArray[np.generic], name: str) -> NDArray[np.int64]:
         raise UserError(f"{name} holds grey values, not labels. Give a mask or numbered particles (whole numbers).")
     if plane.size and plane.min() < 0:
         raise UserError(f"{name} holds negative values. Labels are 0 on the background and positive on particles.")
+    if plane.size and plane.max() > _largest_label(plane.dtype):
+        raise UserError(
+            f"{name} holds {plane.max():.0f}: numbers that large cannot be told apart safely ({plane.dtype}). Number "
+            "the particles from 1 on, in an integer type."
+        )
     return plane.astype(np.int64)
 
 
-def is_mask(planes: Iterable[NDArray[np.generic]], settings: MeasureSettings) -> bool:
-    """Whether the values of these planes are classes; no plane is read beyond the second value other than 0."""
+def _largest_label(dtype: np.dtype[np.generic]) -> int:
+    """Up to where all whole numbers have a value of their own, in the type and in int64."""
+    bits = {2: 11, 4: 24}.get(dtype.itemsize, 53) if dtype.kind == "f" else 63
+    return (1 << bits) - 1
+
+
+class Meaning(NamedTuple):
+    """What the values of labels stand for."""
+
+    mask: bool
+    """Classes; otherwise each value numbers a particle."""
+    doubt: str = ""
+    """What speaks against it, or was not to be expected, as a sentence; empty where nothing does."""
+
+
+def meaning_of(planes: Iterable[NDArray[np.generic]], settings: MeasureSettings, name: str) -> Meaning:
+    """Find out what values mean; no plane is read beyond the second value other than 0.
+
+    Parameters
+    ----------
+    planes
+        Labels ``(h, w)``.
+    settings
+        Say it, or leave it open (``auto``): then a single value is a mask, and so are a few values of which most
+        stand for several separate pieces.
+    name
+        What messages call the labels.
+
+    Raises
+    ------
+    UserError
+        Where values are classes and no pixel is 0, so that nothing says which of them is background.
+    """
     if settings.labels != "auto":
-        return settings.labels == "mask"
+        return Meaning(settings.labels == "mask")
     low, high = np.inf, -np.inf
     for plane in planes:
         found = plane[plane != 0]
         if found.size:
             low, high = min(low, found.min()), max(high, found.max())
         if low < high:
-            return False
-    return True
+            return _meaning_of_several(plane, name)
+    return Meaning(True)
+
+
+def _meaning_of_several(plane: NDArray[np.generic], name: str) -> Meaning:
+    """Whether several values are classes: then they stand for more pieces than there are values."""
+    from skimage.measure import label  # late: it takes a moment, and a mask does not need it
+
+    # by rank: numbers of any type, grey values too, which are refused later
+    ranks = plane if plane.dtype.kind in "iu" and plane.dtype.itemsize < 8 else _ranks(plane)
+    regions = label(ranks, background=0, connectivity=2)
+    first = np.unique(regions, return_index=True)[1]
+    of_region = plane.ravel()[first]
+    sizes = np.bincount(regions.ravel())[regions.ravel()[first]]
+    values, pieces = np.unique(of_region[(of_region != 0) & (sizes >= _PIECE_PX)], return_counts=True)
+    scattered = int((pieces > 1).sum())
+    if not scattered:
+        return Meaning(False)
+    if len(values) > _MOST_CLASSES or pieces.sum() < _PIECES_OF_A_CLASS * len(values):
+        return Meaning(
+            False,
+            f"{scattered} of {len(values)} numbers of {name} stand for several separate pieces, and these are measured "
+            "as one particle. If the values are classes, pass --labels mask.",
+        )
+    if plane.all():
+        raise UserError(
+            f"No pixel of {name} is 0, the background. Subtract the value of the background ({plane.min():.0f}?) from "
+            "all pixels, then try again; if the values number particles, pass --labels numbered."
+        )
+    return Meaning(
+        True,
+        f"The {len(values)} values of {name} stand for {pieces.sum()} separate pieces, so they are taken for classes. "
+        "If they number particles, pass --labels numbered.",
+    )
+
+
+def _ranks(plane: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Values numbered in their order, 0 as it is."""
+    values, ranks = np.unique(plane, return_inverse=True)
+    return np.where(plane == 0, 0, ranks.reshape(plane.shape) + (1 if values.size else 0))
 
 
 def looks_grey(plane: NDArray[np.generic]) -> bool:

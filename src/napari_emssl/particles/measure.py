@@ -7,13 +7,17 @@ from typing import cast
 
 import numpy as np
 
-from ..data.images.image import Image, ImageIn, ImageSource, notes_of
+from ..data.images.image import Image, ImageIn, ImageSource, distinct_names, notes_of
 from ..data.images.opening import as_image, open_images
 from ..errors import UserError
+from ..formatting import counted
 from ..jobs.events import Control, Finished, Job, Notice, Progress, Started, Update
 from ..jobs.settings import MeasureSettings
-from .instances import Particles, is_mask, looks_grey, measure_plane, plain_labels
+from .instances import Meaning, Particles, looks_grey, meaning_of, measure_plane, plain_labels
 from .table import ParticleTable, concatenate
+
+_SAME_SIZE = 0.01
+"""Pixel sizes that differ by a smaller share are the same, rounded in different ways."""
 
 
 def measure_particles(
@@ -49,8 +53,16 @@ def measure_particles(
     return measure_job(_images(labels), shown, settings).result()
 
 
+def table_names(labels: Sequence[Image]) -> list[str]:
+    """Return what the table calls each of the labels: the name of its file, with the folder where others have it."""
+    return distinct_names([_name(image) for image in labels], [image.path for image in labels])
+
+
 def measure_job(
-    labels: Sequence[Image], images: Sequence[Image | None] | None = None, settings: MeasureSettings | None = None
+    labels: Sequence[Image],
+    images: Sequence[Image | None] | None = None,
+    settings: MeasureSettings | None = None,
+    names: Sequence[str] | None = None,
 ) -> Job[ParticleTable]:
     """Return the job behind `measure_particles`.
 
@@ -62,6 +74,8 @@ def measure_job(
         For each of them an image of the same shape for the mean intensity, or None; by default none.
     settings
         How particles are separated, which count, the pixel size.
+    names
+        What the table calls the labels; by default `table_names`.
 
     Returns
     -------
@@ -80,49 +94,61 @@ def measure_job(
         raise UserError(f"There are {len(labels)} labels but {len(shown)} images. Give an image for each, or none.")
 
     def events(control: Control) -> Iterator[Update | Finished[ParticleTable]]:
-        calibrated = [_calibrated(image, settings) for image in labels]
+        calibrated = [_calibrated(image, other, settings) for image, other in zip(labels, shown, strict=True)]
         _check_limits(calibrated, settings)
         yield from _notices(labels, calibrated, settings)
-        yield from _measure(control, calibrated, shown, settings)
+        yield from map(Notice, _told_once(_contradictions(labels, shown, settings)))
+        yield from _measure(control, calibrated, shown, settings, names or table_names(labels))
 
     return Job(events)
 
 
 def _measure(
-    control: Control, labels: Sequence[Image], images: Sequence[Image | None], settings: MeasureSettings
+    control: Control,
+    labels: Sequence[Image],
+    images: Sequence[Image | None],
+    settings: MeasureSettings,
+    names: Sequence[str],
 ) -> Iterator[Update | Finished[ParticleTable]]:
     """Go through all planes."""
-    masks = [_is_mask(image, settings) for image in labels]
-    yield Started("cpu", summary=_what(masks))
+    meanings = [_meaning(image, settings) for image in labels]
+    yield Started("cpu", summary=_what([meaning.mask for meaning in meanings]))
+    yield from map(Notice, _told_once([meaning.doubt for meaning in meanings if meaning.doubt]))
     tables, done, total = [_none_of(image) for image in labels], 0, sum(map(len, labels))
-    for image, mask, shown in zip(labels, masks, images, strict=True):
+    for image, (mask, _), shown, name in zip(labels, meanings, images, names, strict=True):
         _check_shape(image, shown)
         for i in range(len(image)):
             if control.stopped:
                 break
-            tables.append(_rows(image, i, mask, shown, settings))
+            tables.append(_rows(image, i, mask, shown, settings, name))
             done += 1
             yield Progress(done, total)
     yield Finished(concatenate(tables), stopped=done < total)
 
 
-def _is_mask(image: Image, settings: MeasureSettings) -> bool:
-    """Whether the values of an image are classes; raises `UserError` where they are grey values."""
-    mask = is_mask((image.plane(i) for i in range(len(image))), settings)
-    if not mask and settings.labels == "auto" and looks_grey(image.plane(0)):
+def _meaning(image: Image, settings: MeasureSettings) -> Meaning:
+    """What the values of an image stand for; raises `UserError` where they are grey values."""
+    meaning = meaning_of((image.label_plane(i) for i in range(len(image))), settings, _name(image))
+    if (not meaning.mask or meaning.doubt) and settings.labels == "auto" and looks_grey(image.label_plane(0)):
         raise UserError(
             f"{_name(image)} looks like a grey image, not like labels. Give its mask; if its values do number "
             "particles, pass --labels numbered."
         )
-    return mask
+    return meaning
 
 
-def _rows(image: Image, i: int, mask: bool, shown: Image | None, settings: MeasureSettings) -> ParticleTable:
+def _told_once(sentences: Sequence[str]) -> list[str]:
+    """The first of several sentences of a kind, with the number of the others."""
+    more = f" The same holds for {counted(len(sentences) - 1, 'more file')}." if len(sentences) > 1 else ""
+    return [f"{sentence}{more}" for sentence in sentences[:1]]
+
+
+def _rows(image: Image, i: int, mask: bool, shown: Image | None, settings: MeasureSettings, name: str) -> ParticleTable:
     """Table of one plane, with the columns that say where it is."""
     intensity = None if shown is None else shown.plane(i)
-    plane = plain_labels(image.plane(i), _name(image))
+    plane = plain_labels(image.label_plane(i), _name(image))
     found = measure_plane(plane, mask, settings, intensity, image.pixel_size_nm)
-    return with_place(found, _name(image), i).table
+    return with_place(found, name, i).table
 
 
 def with_place(found: Particles, name: str, plane: int) -> Particles:
@@ -146,11 +172,13 @@ def with_place(found: Particles, name: str, plane: int) -> Particles:
 def _none_of(image: Image) -> ParticleTable:
     """An empty table with all columns, so that an image without particles counts when the units are chosen."""
     empty = Image(image.name, np.zeros((1, 1, 1), np.uint8), (), image.pixel_size_nm, image.path)
-    return _rows(empty, 0, True, None, MeasureSettings())
+    return _rows(empty, 0, True, None, MeasureSettings(), image.name)
 
 
-def _calibrated(image: Image, settings: MeasureSettings) -> Image:
-    """Give an image the pixel size of the settings where that is wanted."""
+def _calibrated(image: Image, shown: Image | None, settings: MeasureSettings) -> Image:
+    """Give labels the pixel size of the micrograph where they have none, or that of the settings where it is wanted."""
+    if image.pixel is None and shown is not None and shown.pixel_size_nm is not None:
+        image = replace(image, pixel_size_nm=shown.pixel_size_nm)
     if settings.pixel_size is None or (image.pixel_size_nm is not None and not settings.correct_pixel_size):
         return image
     return replace(image, pixel_size_nm=settings.pixel_size)
@@ -184,6 +212,21 @@ def _notices(given: Sequence[Image], labels: Sequence[Image], settings: MeasureS
         )
 
 
+def _contradictions(labels: Sequence[Image], images: Sequence[Image | None], settings: MeasureSettings) -> list[str]:
+    """Sentences about labels that carry another pixel size than their image."""
+    if settings.pixel_size is not None and settings.correct_pixel_size:
+        return []
+    return [
+        f"{_name(label)} has {label.pixel_size_nm:.4g} nm per pixel, its image {shown.pixel_size_nm:.4g}; that of the "
+        "labels is used. If it is wrong, pass --pixel-size and --correct-pixel-size."
+        for label, shown in zip(labels, images, strict=True)
+        if shown is not None
+        and label.pixel_size_nm
+        and shown.pixel_size_nm
+        and abs(label.pixel_size_nm / shown.pixel_size_nm - 1) > _SAME_SIZE
+    ]
+
+
 def _what(masks: Sequence[bool]) -> str:
     parts = [f"{n} {word}{'s' * (n > 1)}" for n, word in ((sum(masks), "mask"),) if n]
     numbered = len(masks) - sum(masks)
@@ -205,7 +248,7 @@ def _shape(image: Image) -> str:
 
 
 def _name(image: Image) -> str:
-    return image.path.name if image.path else image.name
+    return f"{image.path.name} {image.label}".strip() if image.path else image.name
 
 
 def _images(sources: ImageSource | Sequence[ImageSource]) -> list[Image]:

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ..atomic_files import replacing
-from ..data.images.image import chosen_image
+from ..data.images.image import chosen_image, distinct_names
 from ..data.images.opening import open_images, read_image
 from ..errors import UserError
 from ..formatting import counted
@@ -40,6 +40,8 @@ class LabelsFile:
     """Which of its images is meant."""
     shown: Path | None = None
     """The micrograph, for the mean intensity."""
+    name: str = ""
+    """What the table calls it."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,13 @@ def measure_group(group: MeasureGroup) -> tuple[ParticleTable, tuple[str, ...]]:
     labels = [open_images(chosen_image(file.path, file.image)) for file in group.files]
     shown = [None if file.shown is None else read_image(file.shown) for file in group.files]
     pairs = [(label, image) for of_file, image in zip(labels, shown, strict=True) for label in of_file]
+    names = [
+        f"{file.name} {label.label}".strip()
+        for file, of_file in zip(group.files, labels, strict=True)
+        for label in of_file
+    ]
     notes: list[str] = []
-    for event in measure_job([label for label, _ in pairs], [image for _, image in pairs], group.settings):
+    for event in measure_job([label for label, _ in pairs], [image for _, image in pairs], group.settings, names):
         if isinstance(event, Notice):
             notes.append(event.text)
         elif isinstance(event, Finished):
@@ -92,9 +99,10 @@ def measure_on_workers(
         From the iteration: no scheduler or workers, or a file that cannot be measured.
 
     """
+    names = distinct_names([file.path.name for file in files], [file.path for file in files])
     absolute = [
-        LabelsFile(file.path.resolve(), file.image, None if file.shown is None else file.shown.resolve())
-        for file in files
+        LabelsFile(file.path.resolve(), file.image, None if file.shown is None else file.shown.resolve(), name)
+        for file, name in zip(files, names, strict=True)
     ]
     groups = [MeasureGroup(tuple(some), settings) for some in in_groups(absolute, _FILES_OF_A_TASK)]
     return Job(lambda control: _events(groups, address, kept, control))
@@ -139,7 +147,9 @@ def _check_limits(tables: Sequence[ParticleTable], settings: MeasureSettings) ->
 
 def _digest(group: MeasureGroup) -> str:
     """Name of a task: by files, their times, and settings, so that what has changed since is measured again."""
-    said = [[str(file.path), file.path.stat().st_mtime_ns, file.image, str(file.shown)] for file in group.files]
+    said = [
+        [str(file.path), file.path.stat().st_mtime_ns, file.image, str(file.shown), file.name] for file in group.files
+    ]
     return blake2b(json.dumps([said, group.settings.model_dump()]).encode(), digest_size=12).hexdigest()
 
 

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from napari_emssl.data.datasets.pairing import check_pairs, find_pairs
-from napari_emssl.data.images.writers import write_image
+from napari_emssl.data.datasets.pairing import find_pairs
 from napari_emssl.data.splits.origins import split_by_origin
 from napari_emssl.errors import UserError
 
@@ -101,16 +99,27 @@ def test_twins_and_one_folder_for_both_are_refused(tmp_path: Path) -> None:
         find_pairs(images, images)
 
 
-def test_sizes_are_checked_and_shown(tmp_path: Path) -> None:
-    a = write_image(tmp_path / "a.tif", np.zeros((4, 6), np.uint8))
-    b = write_image(tmp_path / "b.tif", np.zeros((8, 12), np.uint8))
-    c = write_image(tmp_path / "c.tif", np.zeros((3, 4, 6), np.uint8))
-    check_pairs([(a, a), (b, b)])
-    check_pairs([(a, b), (a, a)], factors=(1, 2))
-    with pytest.raises(UserError, match=r"a\.tif is 1 x 4 x 6, b\.tif is 1 x 8 x 12"):
-        check_pairs([(a, a), (a, b)])
-    with pytest.raises(UserError, match=r"c\.tif is 3 x 4 x 6"):
-        check_pairs([(a, c)], factors=(1, 2))
+def test_files_that_both_sides_have_are_of_the_inner_folder_alone(tmp_path: Path) -> None:
+    images, _ = folders(tmp_path, ["img_1.png", "img_2.png", "masks/mask_1.png", "masks/mask_2.png"], [])
+    pairing = find_pairs(images, images / "masks")
+    assert [(one.name, two.name) for one, two in pairing.pairs] == [
+        ("img_1.png", "mask_1.png"),
+        ("img_2.png", "mask_2.png"),
+    ]
+    assert not pairing.remark
+    with pytest.raises(UserError, match="an image and a target at the same time"):
+        find_pairs(*folders(tmp_path / "masks alone", ["masks/1.png"], [])[:1], tmp_path / "masks alone/images/masks")
+
+
+def test_signs_of_numbers_distinguish_and_zeros_before_them_do_not(tmp_path: Path) -> None:
+    tilts = ["tilt_-5.png", "tilt_5.png", "tilt_-10.png"]
+    masks = ["tilt_-5_mask.png", "tilt_05_mask.png", "tilt_-10_mask.png"]
+    assert sorted(paired_names(tmp_path, tilts, masks)) == sorted(zip(tilts, masks, strict=True))
+    sides = folders(tmp_path / "other", ["tilt_-5.png", "tilt_3.png"], ["tilt_5_mask.png", "tilt_3_mask.png"])
+    assert find_pairs(*sides).summary == (
+        "1 pair, namely tilt_3.png with tilt_3_mask.png; 1 image without target (tilt_-5.png); 1 target without image "
+        "(tilt_5_mask.png)."
+    )
 
 
 def test_shared_pairs(shared_data: Path) -> None:
@@ -118,6 +127,5 @@ def test_shared_pairs(shared_data: Path) -> None:
     assert len(pairing.pairs) == 45
     assert not pairing.unpaired_images
     assert not pairing.unpaired_targets
-    check_pairs(pairing.pairs[:5])
     training, held_out = split_by_origin([image for image, _ in pairing.pairs], 15, 0)
     assert (len(training), len(held_out)) == (30, 15)

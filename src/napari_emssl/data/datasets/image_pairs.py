@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -48,7 +49,9 @@ def open_pairs(
         same = Path(path).is_dir() and Path(path).resolve() == Path(targets).resolve()
         found = find_task_pairs(Path(path), task) if same else find_pairs(Path(path), Path(targets))
         pairs: list[tuple[ImageSource, ImageSource]] = [(chosen_image(one, wanted), two) for one, two in found.pairs]
+        remark = found.remark
     else:
+        remark = ""
         left, right = (as_list(side) for side in (images, targets))
         if len(left) != len(right):
             raise UserError(f"There are {len(left)} images but {len(right)} targets. Give one target for each image.")
@@ -59,11 +62,19 @@ def open_pairs(
     opened = [(one, as_image(target)) for image, target in pairs for one in open_images(image)]
     for image, target in opened:
         _check_shapes(image, target, factors)
-    return opened
+    return _with_remark(opened, remark)
+
+
+def _with_remark(pairs: list[tuple[Image, Image]], remark: str) -> list[tuple[Image, Image]]:
+    """Note on the first image what is true of the whole folder."""
+    if not remark:
+        return pairs
+    image, target = pairs[0]
+    return [(replace(image, notes=(remark, *image.notes)), target), *pairs[1:]]
 
 
 def pair_notes(pairs: Sequence[tuple[Image, Image]]) -> list[str]:
-    """Return remarks on the files of images and targets."""
+    """Return remarks on the files of images and targets, and on files that have no partner."""
     return notes_of(one for pair in pairs for one in pair)
 
 

@@ -3,14 +3,13 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ...errors import UserError
 from ..formats.hdf5 import role_of
-from ..images.image import Image
-from ..images.opening import find_images, natural_key, read_image
+from ..images.opening import find_images, natural_key
 from ..images.readers import HDF5_SUFFIXES
 from .layouts import TEM_IMAGENET_TARGETS
 
@@ -49,15 +48,21 @@ class Pairing(NamedTuple):
                 parts.append(f"{len(alone)} {what}{'s' * (len(alone) > 1)} without {lacking} ({names})")
         return "; ".join(parts) + "."
 
+    @property
+    def remark(self) -> str:
+        """The summary where something was left out, else nothing."""
+        return self.summary if self.unpaired_images or self.unpaired_targets else ""
+
 
 def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
     """Pair images with targets by name.
 
     One file and one file are a pair whatever their names. In folders, files are paired that have the same name,
-    sub-folder included, up to the extension. Where more pairs are found that way, upper and lower case, sub-folders, or
-    words that all names of one side share (``img_001`` with ``mask_001`` or ``001_label``) are ignored; a name that
-    then stands for several files is not paired. Unpaired files are reported. One folder may be both sides when it holds
-    HDF5 files of images and of labels or maps, see `hdf5_pairs`.
+    sub-folder included, up to the extension. Where more pairs are found that way, upper and lower case, sub-folders,
+    words that all names of one side share (``img_001`` with ``mask_001`` or ``001_label``), or zeros before numbers are
+    ignored; a name that then stands for several files is not paired. Unpaired files are reported. Where one folder lies
+    in the other, its files are of its side alone. One folder may be both sides when it holds HDF5 files of images and
+    of labels or maps, see `hdf5_pairs`.
 
     Parameters
     ----------
@@ -76,13 +81,26 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
     """
     roots = Path(images), Path(targets)
     if roots[0].resolve() == roots[1].resolve():
-        if roots[0].is_dir() and (pairs := hdf5_pairs(find_images(roots[0]))):
-            return Pairing(tuple(pairs), (), ())
+        if roots[0].is_dir() and (found := hdf5_pairs(find_images(roots[0]))).pairs:
+            return found
         raise UserError(f"Images and targets are both {images}. Put the targets into a folder of their own.")
-    return pair_files([find_images([root]) for root in roots], roots)
+    return pair_files(_each_on_one_side([find_images([root]) for root in roots]), roots)
 
 
-def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:
+def _each_on_one_side(files: list[list[Path]]) -> list[list[Path]]:
+    """Leave files that both sides have to the smaller one, whose folder lies in the other's."""
+    real = [{path: path.resolve() for path in side} for side in files]
+    shared = set(real[0].values()) & set(real[1].values())
+    larger = max(real, key=len)
+    sides = [[path for path, file in side.items() if side is not larger or file not in shared] for side in real]
+    if not all(sides):
+        raise UserError(
+            f"{files[0][0]} is an image and a target at the same time. Put the targets into a folder of their own."
+        )
+    return sides
+
+
+def hdf5_pairs(files: Iterable[Path]) -> Pairing:
     """Pair HDF5 files of images with those of labels or maps: same name but for the word that names the role.
 
     A single file of images and a single one of labels or maps are a pair whatever their names.
@@ -94,8 +112,9 @@ def hdf5_pairs(files: Iterable[Path]) -> list[tuple[Path, Path]]:
             stem = re.sub(r"[ _-]*(images?|labels?|maps?|masks?)[ _-]*", "", file.stem.casefold())
             sides[role != "images"][f"{file.parent.as_posix()}/{stem}"] = file
     if len(sides[0]) == len(sides[1]) == 1:
-        return [(next(iter(sides[0].values())), next(iter(sides[1].values())))]
-    return [(sides[0][key], sides[1][key]) for key in sides[0] if key in sides[1]]
+        return Pairing(((next(iter(sides[0].values())), next(iter(sides[1].values()))),), (), ())
+    alone = (tuple(side[key] for key in side if key not in other) for side, other in (sides, sides[::-1]))
+    return Pairing(tuple((sides[0][key], sides[1][key]) for key in sides[0] if key in sides[1]), *alone)
 
 
 def pair_files(files: list[list[Path]], roots: tuple[Path, Path]) -> Pairing:
@@ -148,10 +167,10 @@ def _keys(files: list[list[Path]], roots: tuple[Path, Path]) -> Iterable[list[di
     tokens = [{path: _tokens(name) for path, name in side.items()} for side in names]
     common = [_words(set.intersection(*map(set, side.values()))) for side in tokens]
     anywhere = [set.union(*map(set, side.values())) for side in tokens]
-    for roles in (frozenset(), _ROLES):
+    for roles, form in ((frozenset(), str), (_ROLES, str), (_ROLES, _without_zeros)):
         dropped = [roles | (common[0] - anywhere[1]), roles | (common[1] - anywhere[0])]
         yield [
-            _grouped({path: "|".join(t for t in names if t not in drop) for path, names in side.items()}, str)
+            _grouped({path: "|".join(form(t) for t in names if t not in drop) for path, names in side.items()}, str)
             for side, drop in zip(tokens, dropped, strict=True)
         ]
 
@@ -184,13 +203,23 @@ def _grouped(names: dict[Path, str], key: Callable[[str], str]) -> dict[str, lis
 
 
 def _tokens(name: str) -> list[str]:
-    """Words and numbers of a name."""
-    return re.findall(r"[^\W\d_]+|\d+", name.casefold())
+    """Words and numbers of a name; a hyphen that does not follow a letter or digit is the sign of a number."""
+    return re.findall(r"[^\W\d_]+|(?:(?<![^\W_])-)?\d+", name.casefold())
 
 
 def _words(tokens: set[str]) -> set[str]:
     """Tokens that are no numbers: a number that all names share may still distinguish two series."""
-    return {token for token in tokens if not token.isdecimal()}
+    return {token for token in tokens if not _is_number(token)}
+
+
+def _is_number(token: str) -> bool:
+    return token.removeprefix("-").isdecimal()
+
+
+def _without_zeros(token: str) -> str:
+    """A number without the zeros before it; words as they are."""
+    digits = token.removeprefix("-")
+    return token[: len(token) - len(digits)] + (digits.lstrip("0") or "0") if _is_number(token) else token
 
 
 def _match(images: dict[str, list[Path]], targets: dict[str, list[Path]]) -> Pairing:
@@ -202,38 +231,3 @@ def _match(images: dict[str, list[Path]], targets: dict[str, list[Path]]) -> Pai
         for side, used in ((images, {pair[0] for pair in pairs}), (targets, {pair[1] for pair in pairs}))
     )
     return Pairing(tuple(pairs), *alone)
-
-
-def check_pairs(pairs: Iterable[tuple[Path, Path]], factors: Sequence[int] = (1,)) -> None:
-    """Open every pair and check that targets lie on the grid of their images.
-
-    Parameters
-    ----------
-    pairs
-        Images with their targets.
-    factors
-        How many times finer the grid of a target may be; (1, 2) for super-resolution.
-
-    Raises
-    ------
-    UserError
-        If a file cannot be read, or sizes or numbers of planes differ; at most three are listed.
-    """
-    wrong = []
-    for image_path, target_path in pairs:
-        image, target = read_image(image_path), read_image(target_path)
-        height, width = image.plane_shape
-        fits = any(target.plane_shape == (height * factor, width * factor) for factor in factors)
-        if not fits or len(image) != len(target):
-            wrong.append(f"{image_path.name} is {_size(image)}, {target_path.name} is {_size(target)}")
-    if wrong:
-        more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
-        raise UserError(
-            f"Images and targets differ in size (planes x height x width): {'; '.join(wrong[:3])}{more}. "
-            "Give targets on the grid of their images."
-        )
-
-
-def _size(image: Image) -> str:
-    """Planes x height x width."""
-    return " x ".join(map(str, (len(image), *image.plane_shape)))

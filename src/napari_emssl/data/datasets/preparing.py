@@ -22,7 +22,7 @@ from ...jobs.prepare_settings import PrepareAuSettings
 from ..formats.hdf5 import FRAMES
 from ..images.hot_pixels import repair
 from ..images.image import Image
-from .image_pairs import ImageSources, open_pairs
+from .image_pairs import ImageSources, open_pairs, pair_notes
 
 if TYPE_CHECKING:
     import h5py
@@ -85,7 +85,9 @@ def prepare_au(
     chosen = settings or PrepareAuSettings()
 
     def events(control: Control) -> Iterator[Update | Finished[PreparedSet | None]]:
-        frames = [(*pair, index) for pair in open_pairs(images, targets) for index in range(len(pair[0]))]
+        pairs = open_pairs(images, targets)
+        yield from map(Notice, pair_notes(pairs))
+        frames = [(*pair, index) for pair in pairs for index in range(len(pair[0]))]
         _check_sizes(frames, chosen.patch)
         paths = [Path(folder) / name for name in (IMAGES, LABELS)]
         writer = _Writer(chosen)
@@ -183,7 +185,7 @@ def _write(
         with h5py.File(names[0], "w") as images, h5py.File(names[1], "w") as labels:
             writer.open(images, labels)
             for number, (image, mask, index) in enumerate(frames):
-                writer.add(number, image.plane(index), mask.plane(index))
+                writer.add(number, image.plane(index), mask.label_plane(index))
                 yield from meter.tick(number + 1, len(frames), images_per_step=1)
                 if control.stopped and number + 1 < len(frames):
                     raise _StoppedError

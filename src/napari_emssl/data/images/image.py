@@ -1,6 +1,8 @@
 """An image as a list of grey planes, wherever they lie; opening one is `opening`'s work."""
 
-from collections.abc import Collection, Iterable
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +38,7 @@ class Image:
     axes: tuple[PlaneAxis, ...] = ()
     """What each of the leading axes counts; empty where nothing is known of them."""
     notes: tuple[str, ...] = ()
-    """Sentences for the user, about what was left out of the file and about pixels that are not square."""
+    """Sentences for the user, about what was left out of the file, or its folder, and pixels that are not square."""
     choice: str = ""
     """A sentence about the other images of its file, where it was not said which of them to use."""
     label: str = ""
@@ -88,6 +90,21 @@ class Image:
         except Exception as error:
             raise UserError(f"Plane {i} of {self.path or self.name} cannot be read ({error}). {DAMAGED}") from error
 
+    def label_plane(self, i: int) -> NDArray[np.number]:
+        """Return plane `i` of a mask, as `plane` does, but only where no two of its colours become one value.
+
+        Raises
+        ------
+        UserError
+            As `plane`, and where colours, or transparency, that tell labels apart would be lost.
+        """
+        plane = self.plane(i)
+        if isinstance(self.planes, GreyPlanes) and (lost := self.planes.what_grey_loses(i)):
+            raise UserError(
+                f"{self.path or self.name} cannot be used as a mask. {lost} Save it with a number for each class."
+            )
+        return plane
+
 
 @dataclass(frozen=True)
 class ImageIn:
@@ -105,6 +122,25 @@ def chosen_image(path: Path, image: str | None) -> "Path | ImageIn":
 
 ImageSource = Path | str | Image | ImageIn | DuckArray
 """What an image is given as: a file, one that is open already, or an array."""
+
+
+def distinct_names(names: Sequence[str], paths: Sequence[Path | None]) -> list[str]:
+    """Return names of images, with the folder before those that several have.
+
+    Parameters
+    ----------
+    names
+        As they are used where they suffice.
+    paths
+        The files of the images, as far as there are some.
+    """
+    counts = Counter(names)
+    folders = [None if path is None else path.absolute().parent for path in paths]
+    shared = os.path.commonpath(known) if (known := [folder for folder in folders if folder is not None]) else ""
+    return [
+        name if counts[name] == 1 or folder is None else (Path(os.path.relpath(folder, shared)) / name).as_posix()
+        for name, folder in zip(names, folders, strict=True)
+    ]
 
 
 def notes_of(images: Iterable[Image]) -> list[str]:
@@ -145,12 +181,20 @@ class GreyPlanes:
         return self.shape[0]
 
     def __getitem__(self, i: int) -> NDArray[np.generic]:
+        plane = self._stored(i)
+        return grey(plane) if self._colour else plane
+
+    def what_grey_loses(self, i: int) -> str:
+        """Return a sentence about what tells labels apart in plane `i` and would be lost in grey; empty: nothing."""
+        return lost_in_grey(self._stored(i)) if self._colour else ""
+
+    def _stored(self, i: int) -> NDArray[np.number]:
+        """Plane `i` as it is stored, with its colours."""
         if not -len(self) <= i < len(self):
             raise IndexError(f"there are {len(self)} planes, not {i + 1}")
         index = self._index(i % len(self))
         # a number where one is enough: not everything that is read by planes takes a tuple
-        plane = np.asarray(self._array[index[0]] if len(index) == 1 else self._array[index or ...])
-        return grey(plane) if self._colour else plane
+        return np.asarray(self._array[index[0]] if len(index) == 1 else self._array[index or ...])
 
     def _index(self, i: int) -> tuple[int | slice, ...]:
         """Index of plane `i` in the array, without the full slices at its end."""
@@ -176,6 +220,21 @@ def grey(colour: NDArray[np.number]) -> NDArray[np.number]:
     luminance = values.astype(np.float64) @ np.array(_LUMINANCE)
     rounded: NDArray[np.floating] = luminance if values.dtype.kind == "f" else np.rint(luminance)
     return rounded.astype(values.dtype)
+
+
+def lost_in_grey(colour: NDArray[np.number]) -> str:
+    """Return a sentence about what `grey` makes the same of ``(h, w, 3 | 4)``, empty where that is nothing."""
+    if colour.shape[-1] == 4 and np.ptp(colour[..., 3]):
+        hidden = colour[..., :3][colour[..., 3] == 0]
+        if hidden.any() or not np.ptp(colour[..., :3], (0, 1)).any():
+            return "What it shows is in its transparency, which does not count."
+    values = grey(colour).ravel()
+    order = np.argsort(values, kind="stable")
+    sorted_values, pixels = values[order], colour.reshape(-1, colour.shape[-1])[order, :3]
+    same = sorted_values[1:] == sorted_values[:-1]
+    if (pixels[1:][same] != pixels[:-1][same]).any():
+        return "Several of its colours have the same brightness."
+    return ""
 
 
 def _plain(plane: NDArray[np.generic]) -> NDArray[np.number]:

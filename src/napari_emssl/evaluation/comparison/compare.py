@@ -10,7 +10,7 @@ from typing import Any
 from ...data.datasets.image_pairs import ImageSources
 from ...jobs.compare_settings import CompareSettings
 from ...jobs.devices import Device, choose_device
-from ...jobs.events import Control, Finished, Job, Progress, Started, Update
+from ...jobs.events import Control, Finished, Job, Notice, Progress, Started, Update
 from ...jobs.meter import Meter
 from ...models.build import network_of
 from ...training.provenance import versions
@@ -102,6 +102,7 @@ class PreparedComparison:
         missing = [run for run in runs if (run.candidate.label, run.seed) not in complete]
         device = choose_device(settings)
         yield Started(device.label, device.reason, self._summary(len(runs), len(missing)))
+        yield from map(Notice, self.experiment.data.notes)
         if complete:
             self.results.summarize()
         yield from self._do(missing, device, control)

@@ -65,6 +65,8 @@ class ComparisonData(ABC, Generic[P]):
 
     class_values: tuple[int, ...] = ()
     """The value of each foreground class in dense masks; none where intensities are learnt."""
+    notes: tuple[str, ...] = ()
+    """Remarks on the files."""
 
     def __init__(self, sides: Sides[P], settings: CompareSettings) -> None:
         self.pool, self.validation, self.test = map(tuple, sides)

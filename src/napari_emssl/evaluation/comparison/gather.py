@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ...data.datasets.image_pairs import ImageSources, open_pairs
+from ...data.datasets.image_pairs import ImageSources, open_pairs, pair_notes
 from ...errors import UserError
 from ...jobs.compare_settings import CompareSettings
 from ...models.tasks import task_of
@@ -51,7 +51,9 @@ def gather_comparison_data(
     if test_images is not None and test_targets is not None:
         test = open_pairs(test_images, test_targets, settings.task, task.target_factors)
     gather = gather_segmentations if task.gives_labels else gather_restorations
-    return gather(training, test, settings, split)
+    data = gather(training, test, settings, split)
+    data.notes = tuple(pair_notes([*training, *test]))
+    return data
 
 
 def _check(

@@ -116,7 +116,7 @@ def gather_segmentations(
 
     """
     pairs = [*training, *test]
-    masks = [np.asarray(target.plane(index)) for _, target in pairs for index in range(len(target))]
+    masks = [target.label_plane(index) for _, target in pairs for index in range(len(target))]
     zero = resolve_zero(settings.zero, pairs[0][1])
     cores, values = targets_from_masks(masks, zero, settings.merge_classes)
     numbered = masks if settings.merge_classes else [None] * len(masks)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jobs.settings import MeasureSettings
-from ...particles.instances import Particles, is_mask, measure_plane, plain_labels
+from ...particles.instances import Particles, meaning_of, measure_plane, plain_labels
 from ...particles.measure import with_place
 from ...particles.split_touching import Fragments, cut_at_necks
 from ..layers.layers import LayerSnapshot
@@ -79,7 +79,8 @@ class MeasureRequest:
         if self.mask is not None and self.settings.labels == "auto":
             return self.mask
         indices = self.labels.indices() if isinstance(self.labels.data, np.ndarray) else self.indices
-        return is_mask((self.labels.plane(index) for index in indices), self.settings)
+        planes = (self.labels.plane(index) for index in indices)
+        return meaning_of(planes, self.settings, f"'{self.labels.name}'").mask
 
     def _intensity(self, index: tuple[int, ...]) -> NDArray[Any] | None:
         """Return the plane of the image that belongs to a plane of the labels; one plane may serve all."""

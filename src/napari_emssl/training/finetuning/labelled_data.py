@@ -158,7 +158,7 @@ def split_rules(settings: FinetuneSettings, split: Path | None) -> SplitRules:
 
 
 def _planes_of(images: Iterable[Image]) -> list[NDArray[np.generic]]:
-    return [np.asarray(image.plane(index)) for image in images for index in range(len(image))]
+    return [image.label_plane(index) for image in images for index in range(len(image))]
 
 
 def _with_rings(cores: Sequence[Target]) -> list[NDArray[np.bool_] | None]:
