@@ -64,7 +64,10 @@ def test_nothing_is_trained_where_nothing_can_judge() -> None:
     events = list(finetune([image], [painted(truth)], settings(), grey_generator()))
     assert not any(isinstance(event, Progress) for event in events)
     assert isinstance(events[-1], Finished)
-    assert any("Too little is painted" in event.text for event in events if isinstance(event, Notice))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert any("Too little is painted" in text for text in told)
+    assert not any("weights are kept" in text for text in told), "there were no steps"
+    assert "Too little is painted" in str(events[-1].result.card.history[-1].data["validation"])
 
 
 def test_resumed_is_as_uninterrupted(tmp_path: Path) -> None:

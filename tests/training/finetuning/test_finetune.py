@@ -8,6 +8,7 @@ import tifffile
 import torch
 from small_finetuning import dice, discs, paint, result, small
 
+from napari_emssl.data.images.image import Image
 from napari_emssl.errors import UserError
 from napari_emssl.evaluation.evaluate import evaluate
 from napari_emssl.inference.apply import apply
@@ -143,6 +144,14 @@ def test_a_stack_is_learnt_from_its_painted_planes() -> None:
     target[1] = paint(numbers)
     events = list(finetune([np.stack([image] * 3)], [target], small(), "scratch"))
     assert "1 plane of 1 image" in events[0].summary
+
+
+def test_painted_frames_that_come_one_by_one_are_of_one_image() -> None:
+    image, numbers = discs()
+    frames = [Image(name, image[None], ()) for name in ("film", "film", "another")]
+    job = finetune(frames, [paint(numbers)] * 3, small(), "scratch")
+    assert "3 planes of 2 images" in next(iter(job)).summary
+    job.control.stop()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from .tiled_planes import TiledPlane
 VectorsAt = Callable[[int, NDArray[np.int64]], Tensor]
 """Returns unit vectors ``(c, n)`` of pixels ``(n, 2)``, rows and columns, of the plane with a number."""
 _CLOSE_PX = 3
+_WORTH_SAYING = 0.1
+"""Share of the rings from which on a user is told that it is left out."""
 _RING_FACTOR = 2
 """So many times as many pixels of rings are looked at as are remembered: some of them are left out."""
 
@@ -33,7 +35,7 @@ class Context:
     @property
     def notice(self) -> str:
         """Say what was left out, as a sentence; empty where it is nearly nothing."""
-        if self.left_out < 0.02:
+        if self.left_out < _WORTH_SAYING:
             return ""
         return (
             f"{self.left_out:.0%} of what lies close around painted objects looks like the paint, so it does not count "

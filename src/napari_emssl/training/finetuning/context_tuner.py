@@ -21,6 +21,11 @@ from .context_start import ContextStart, Fold
 from .learners import Segmenter
 from .scoring import scores_by_step
 
+TOO_LITTLE = (
+    "Too little is painted to tell whether training helps, so the model stays as it was before training. Paint at "
+    "least two objects, with background next to each."
+)
+"""Said instead of training where nothing can judge it."""
 _CONSISTENCY = 20.0
 """Weight of the unpainted pixels: there the divergence is small on most (docs/evidence-few-labels.md)."""
 
@@ -170,10 +175,7 @@ class ContextTuner(MaskTuner):
 
     def _why_not(self, summary: TrainingSummary) -> str:
         if not self.is_judged:
-            return (
-                "Too little is painted to tell whether training helps, so the model stays as it was before training. "
-                "Paint at least two objects, with background next to each."
-            )
+            return TOO_LITTLE
         found = f"{self._first.get('dice', 0.0):.3f} before training, at best {summary.metrics.get('dice', 0.0):.3f}"
         return (
             f"Training did not improve the segmentation of painting that it had not seen (mean Dice {found}), so the "

@@ -23,7 +23,7 @@ from ..loop import run_training
 from ..provenance import stage
 from .base_learner import FinetuneContext, FineTuner
 from .context_start import POOR_DICE, begins_in_context, context_start, much_is_labelled
-from .context_tuner import ContextTuner, FoldPatches, WholeTuner
+from .context_tuner import TOO_LITTLE, ContextTuner, FoldPatches, WholeTuner
 from .labelled_data import Assumed, TrainingData
 from .snapshots import SnapshotLearner
 from .task_training import TaskTraining, training_of
@@ -170,9 +170,12 @@ class _FinetuneRun:
         learner = ContextTuner(
             FinetuneContext(settings, data, device, network, answer, card, settings.context_rate), begin
         )
+        untrained = settings.validation and not learner.is_judged
+        if untrained:  # and so without last weights, of which the data speak
+            self._data, self._facts["validation"] = replace(data, no_validation=""), TOO_LITTLE
         yield Started(device.label, device.reason, data.summary)
         yield from map(Notice, filter(None, [*self._warnings(), begin.notice]))
-        if settings.validation and not learner.is_judged:
+        if untrained:
             yield Preview(learner.preview(control.view), 0)
             model = learner.model(learner.weights(), TrainingSummary(0, 0.0, {}, 0, stopped=False))
             yield Notice(learner.verdict)

@@ -142,7 +142,7 @@ def gather(
         class_values=values if zero == "background" else tuple(value - 1 for value in values),
         scaling=scaling,
         pixel_size_nm=pixel_sizes(shown),
-        summary=_summary(planes, len(opened), len(values), parts),
+        summary=_summary(planes, len({(image.path, image.name) for image in shown}), len(values), parts),
         no_validation="" if parts.validation else _why_none(settings, bool(earlier)),
         test=parts.test,
         split=parts.record,

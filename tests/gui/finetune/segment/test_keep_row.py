@@ -84,6 +84,7 @@ def test_a_layer_that_is_kept_stays_and_takes_one_plane_after_another(qtbot, vie
     assert isinstance(layer, Labels)
     assert layer.data.shape == (2, 128, 128)
     viewer.dims.set_current_step(0, 1)
+    assert not dock.page.keep.layer_button.isEnabled(), "nothing is known of this plane yet"
     with qtbot.waitSignal(dock.page.live.answered):
         pass
     dock.page.keep.layer_button.click()
@@ -100,6 +101,7 @@ def test_start_begins_where_the_first_look_is_and_its_model_can_still_be_kept(qt
     dock.page.advanced.rows["patch"].set(64)
     dock.page.advanced.rows["learning_rate"].set(1e-6)
     dock.begin()
+    assert not dock.page.keep.layer_button.isEnabled(), "what comes on screen is not the first look"
     qtbot.waitUntil(lambda: PREVIEW in viewer.layers and viewer.layers[PREVIEW].data.any())
     assert (viewer.layers[PREVIEW].data % RIM == seen).mean() > 0.98
     qtbot.waitUntil(lambda: not dock.panel.runner.running)

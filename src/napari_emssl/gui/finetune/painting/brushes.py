@@ -1,7 +1,8 @@
 """Two brushes: one for particles, one for what is none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from qtpy.QtCore import Signal
@@ -41,6 +42,7 @@ class BrushRow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._painting: Labels | None = None
+        self._painted: set[int] = set()
         self.buttons: dict[Brush, QPushButton] = {}
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -64,13 +66,19 @@ class BrushRow(QWidget):
             for event in _brush_events(painting):
                 event.connect(self._show)
             for brush, key in _KEYS.items():
-                painting.bind_key(key, _taking(brush), overwrite=True)
+                painting.bind_key(key, _taking(brush, self._painted), overwrite=True)
+        self._show()
+
+    def know(self, painted: Iterable[int]) -> None:
+        """Take note of the labels that are painted: one of them never becomes a brush's because it has no name yet."""
+        self._painted.clear()
+        self._painted.update(painted)
         self._show()
 
     def take(self, brush: Brush) -> None:
         """Take a brush into the hand."""
         if self._painting is not None:
-            take_brush(self._painting, brush)
+            take_brush(self._painting, brush, self._painted)
             self.taken.emit()
         self._show()
 
@@ -83,37 +91,56 @@ class BrushRow(QWidget):
         """Show which brush is in the hand, and the colours of both."""
         painting = self._painting
         for brush, button in self.buttons.items():
-            label = label_of(painting, brush)
+            label = label_of(painting, brush, self._painted)
             button.setIcon(swatch(painting.get_color(label) if painting is not None else None))
             held = painting is not None and painting.mode == "paint" and painting.selected_label == label
             button.setChecked(held)
 
 
-def label_of(painting: "Labels | None", brush: Brush) -> int:
-    """Return the label that a brush paints: the first one with its role, else a free one."""
+def label_of(painting: "Labels | None", brush: Brush, painted: Collection[int] = ()) -> int:
+    """Return the label that a brush paints: the first one with its role, else a free one.
+
+    Parameters
+    ----------
+    painting
+        The layer, which knows what the user has said about its labels.
+    brush
+        Which of the two.
+    painted
+        Labels that occur in it: without a role of their own they are classes.
+
+    """
     known = given_classes(painting) if painting is not None else {}
     role = "class" if brush == "particle" else "background"
     given = sorted(label for label, painted in known.items() if painted.role == role)
     if given:
         return given[0]
-    first = 1 if brush == "particle" else _NOT_PARTICLE
-    return next(label for label in range(first, first + len(known) + 1) if label not in known)
+    if brush == "particle":
+        return next(label for label in count(1) if label not in known)
+    return next(label for label in count(_NOT_PARTICLE) if label not in known and label not in painted)
 
 
-def take_brush(painting: "Labels", brush: Brush) -> None:
-    """Let a painting be painted with a brush; what its label stands for is remembered in the layer."""
-    label = label_of(painting, brush)
+def take_brush(painting: "Labels", brush: Brush, painted: Collection[int] = ()) -> None:
+    """Let a painting be painted with a brush; what its label stands for is remembered in the layer.
+
+    Parameters
+    ----------
+    painting, brush, painted
+        As for `label_of`.
+
+    """
+    label = label_of(painting, brush, painted)
     if brush == "not particle" and label not in given_classes(painting):
         remember([painting], PaintedClass(label, brush, "background"))
     painting.selected_label = label
     painting.mode = "paint"
 
 
-def _taking(brush: Brush) -> "Callable[[Labels], None]":
-    """What a key of a painting does."""
+def _taking(brush: Brush, painted: Collection[int]) -> "Callable[[Labels], None]":
+    """What a key of a painting does; it holds no object of Qt, as the layer outlives the dock."""
 
     def take(painting: "Labels") -> None:
-        take_brush(painting, brush)
+        take_brush(painting, brush, painted)
 
     return take
 

@@ -36,11 +36,7 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
-_UNPAINTED = {
-    "background near paint": "near",
-    "ignored": "ignored",
-    "background everywhere": "background",
-}
+_UNPAINTED = {"background near paint": "near", "ignored": "ignored", "background everywhere": "background"}
 _ADVANCED = (
     "steps", "epochs", "batch_size", "patch", "learning_rate", "warm_rate", "seed", "validation", "validation_interval",
     "patience", "augment", "precision", "generator", "width", "norm", "autosave_seconds",
@@ -73,9 +69,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.regions = layer_picker(viewer, "Shapes", none="none")
         self.more_images = ImageList(viewer)
         self.more_images.changed.connect(self._on_paintings)
-        self.unpainted = combo_box({})
-        for text, value in _UNPAINTED.items():
-            self.unpainted.addItem(text, value)
+        self.unpainted = combo_box(_UNPAINTED)
         self.live = LivePreview(viewer, self._inputs)
         self.keep = KeepRow(lambda: self.request(self.settings().model_copy(update={"device": self.live.device}), None))
         self.tools = PaintTools(viewer, self._open_painting)
@@ -84,6 +78,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.tools.painting_wanted.connect(self.add_painting)
         self.classes = ClassTable()
         self.classes.shown.connect(lambda count: self.classes.setVisible(count > 0))
+        self.classes.found.changed.connect(self.tools.brushes.know)
         self._make_buttons()
         self._lay_out()
         self._connect_live_preview()
@@ -96,8 +91,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
             for image, painting in self.more_images.pairs()
             if image is not None and painting is not None
         ]
-        image, painting = self.pairs()[0]
-        return Inputs(image, painting, self.unpainted.currentData(), self.regions.value, tuple(others))
+        return Inputs(*self.pairs()[0], self.unpainted.currentData(), self.regions.value, tuple(others))
 
     def _make_buttons(self) -> None:
         self.add_image_button = QPushButton("Add")
@@ -268,18 +262,24 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         """Get ready for the previews of a run."""
         self._values = request.values
         self.live.rest(True)
+        self._hold(None)
         self._ready_preview(request.source, self.painting.value)
 
     def _ready_preview(self, source: LayerSnapshot, painting: "Labels | None") -> None:
-        for layer in (self.preview, self.unsure):
-            layer.begin(source, below=painting)
+        self.preview.begin(source, below=painting)
+        self.unsure.begin(source, below=painting)
 
     def _show_answer(self, images: Mapping[str, NDArray[np.generic]], values: tuple[int, ...]) -> None:
         self._values = values
         self.show_preview(images)
         self.tools.on_answer()
-        self.answer = images["prediction"]
+        self._hold(images["prediction"])
         self.keep.offer(self.live.generator)
+
+    def _hold(self, answer: NDArray[np.generic] | None) -> None:
+        """Hold the answer that is on screen; without one no layer can be kept."""
+        self.answer = answer
+        self.keep.layer_button.setEnabled(answer is not None)
 
     def _keep_layer(self) -> None:
         """Show the answer of the first look in a layer of its own, on the plane that it is of."""
@@ -303,7 +303,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
 
     def blank_preview(self) -> None:
         """Show nothing until the next prediction."""
-        self.answer = None
+        self._hold(None)
         self.preview.blank()
         self.unsure.blank()
 
