@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 torch = pytest.importorskip("torch")
 
@@ -142,7 +143,7 @@ def test_one_thread_that_prepares_leaves_the_number_of_others(two_threads: None)
 
 
 def test_pieces_side_by_side_come_in_order_and_share_the_threads(two_threads: None) -> None:
-    together = threading.Barrier(2, timeout=30.0)  # broken unless two pieces are at work at the same time
+    together = threading.Barrier(2, timeout=PATIENCE_SECONDS)  # broken unless two pieces are at work at the same time
 
     def work(number: int) -> tuple[int, int]:
         together.wait()

@@ -5,11 +5,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from napari_emssl import worker_jobs
 from napari_emssl.jobs.events import Job
@@ -18,8 +19,10 @@ from napari_emssl.jobs.worker.target import reference_to
 from napari_emssl.models import recommended
 
 HERE = Path(__file__).parent
-PATIENCE_MS = 300_000
+PATIENCE_MS = round(1000 * PATIENCE_SECONDS)
 """How long a test waits for something to happen: on a busy machine it may be minutes."""
+os.environ["NAPARI_CONFIG"] = ""
+"""Viewers begin with napari's own settings and keep none: neither those of the user nor those of other tests count."""
 _DISPLAY = sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 if not all(find_spec(name) for name in ("napari", "qtpy", "pytestqt", "pyqtgraph")):
@@ -38,6 +41,17 @@ def little_to_search() -> None:
     """What is there before the tests of a file is not searched for garbage: napari does it when a viewer closes."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def manifests_read_once() -> Iterator[None]:
+    """Each viewer looks for plugins: to parse their manifests, which do not change, takes a tenth of a test."""
+    from npe2 import PluginManifest
+
+    read = cache(PluginManifest.from_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "from_file", lambda path: read(Path(path)).model_copy(deep=True))
+        yield
 
 
 @pytest.fixture
@@ -63,6 +77,7 @@ def no_shipped_vectors(monkeypatch) -> None:
 @pytest.fixture
 def viewer(make_napari_viewer_proxy):
     """A viewer with a window, which is closed when the test is over."""
+    gc.freeze()  # napari searches all that is not frozen whenever a layer goes
     return make_napari_viewer_proxy()
 
 

@@ -1,10 +1,10 @@
 """Jobs obey the commands of their control, whenever these were given."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
+from patience import PATIENCE_SECONDS
 
 from napari_emssl.jobs.events import Control, Finished, Job, Notice
 
@@ -40,7 +40,7 @@ def test_a_pause_ends_with_resume_and_with_stop():
         thread.join(0.1)
         assert thread.is_alive()
         getattr(control, command)()
-        thread.join(5)
+        thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
         assert not control.paused
         assert control.stopped == (command != "resume")
@@ -97,23 +97,23 @@ def test_a_control_that_was_closed_passes_that_on_and_no_planes(commands):
 
 
 def test_stop_does_not_wait_for_a_plane_on_its_way_and_planes_keep_their_order():
-    control, way_free, heard = Control(), threading.Event(), []
+    control, under_way, way_free, heard = Control(), threading.Event(), threading.Event(), []
 
     def slow(command, content):
         if command == "show":
-            assert way_free.wait(60)
+            under_way.set()
+            assert way_free.wait(PATIENCE_SECONDS)
         heard.append((command, content))
 
     control.show("old")
     threads = [threading.Thread(target=control.forward, args=(slow,), daemon=True)]
     threads[0].start()
-    time.sleep(0.1)
+    assert under_way.wait(PATIENCE_SECONDS)
     threads.append(threading.Thread(target=control.show, args=("new",), daemon=True))
     threads[1].start()
-    time.sleep(0.1)
     control.stop()  # way_free is not set yet: nobody is waited for
     assert heard == [("stop", None)]
     way_free.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE_SECONDS)
     assert heard == [("stop", None), ("show", "old"), ("show", "new")]

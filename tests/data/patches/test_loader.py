@@ -16,6 +16,7 @@ import psutil
 import pytest
 import tifffile
 import torch
+from patience import PATIENCE_SECONDS
 
 from napari_emssl.data.datasets.pack_file import write_pack
 from napari_emssl.data.datasets.plane_stores import PlaneStore
@@ -149,7 +150,7 @@ def test_reading_goes_on_while_the_training_works(folder: Path) -> None:
     feed = BatchLoader(Slow(open_sources([folder]).store, 32, IntensityScaling()), 1)
     batches = feed.batches(0)
     next(batches)
-    assert asked.wait(10)
+    assert asked.wait(PATIENCE_SECONDS)
     next(batches)
     assert feed.batches_read == 2
     feed.close()

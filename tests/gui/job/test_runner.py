@@ -1,11 +1,11 @@
 import gc
 import threading
-import time
 
 import child_jobs
 import numpy as np
 import psutil
 import pytest
+from patience import PATIENCE_SECONDS, eventually
 
 from napari_emssl.gui.job.runner import Runner, drain
 from napari_emssl.jobs.events import Control, Finished, Preview, Progress
@@ -59,10 +59,8 @@ def test_a_job_nobody_listens_to_is_ended(qtbot):
     del runner
     gc.collect()
     assert control.closed
-    deadline = time.monotonic() + 300
-    while psutil.pid_exists(jobs[0].pid) and psutil.Process(jobs[0].pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    pid = jobs[0].pid
+    assert eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_runner_that_is_closed_before_its_job_is_made_runs_none(qtbot):
@@ -71,7 +69,7 @@ def test_a_runner_that_is_closed_before_its_job_is_made_runs_none(qtbot):
     runner.event.connect(events.append)
 
     def make_job():
-        assert made.wait(10)
+        assert made.wait(PATIENCE_SECONDS)
         return client.run(child_jobs.count, 100_000)
 
     with qtbot.waitSignal(runner.ended):

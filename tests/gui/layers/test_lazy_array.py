@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+from patience import PATIENCE_SECONDS
 from qtpy.QtCore import QCoreApplication
 
 from napari_emssl.gui.layers import lazy_array
@@ -60,7 +61,7 @@ def in_thread(work):
     found = []
     thread = threading.Thread(target=lambda: found.append(work()))
     thread.start()
-    thread.join(10)
+    thread.join(PATIENCE_SECONDS)
     return found[0]
 
 

@@ -4,6 +4,7 @@ import threading
 from itertools import pairwise
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from napari_emssl.gui.models import reader
 from napari_emssl.gui.models.reader import ZooReader
@@ -47,7 +48,7 @@ def test_registries_asked_about_are_read_though_newer_questions_follow(views):
 
 def test_a_slow_registry_does_not_hold_back_the_own_models(qtbot, monkeypatch):
     go = threading.Event()
-    monkeypatch.setattr(reader, "read_offer", lambda: go.wait(20) and Offer((REMOTE,), ()))
+    monkeypatch.setattr(reader, "read_offer", lambda: go.wait(PATIENCE_SECONDS) and Offer((REMOTE,), ()))
     zoo, found = ZooReader(), []
     zoo.read.connect(found.append)
     zoo.ask(registries=True)

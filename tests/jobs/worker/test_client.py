@@ -16,6 +16,7 @@ import child_jobs
 import numpy as np
 import psutil
 import pytest
+from patience import PATIENCE_SECONDS, eventually
 
 from napari_emssl.errors import UserError
 from napari_emssl.jobs.events import Control, Finished, Preview, Progress, Started
@@ -38,15 +39,6 @@ def temporary_folder(tmp_path, monkeypatch):
     yield folder
     gc.collect()
     assert eventually(lambda: not list(folder.iterdir())), f"left behind: {list(folder.iterdir())}"
-
-
-def eventually(condition, seconds=300.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def start(verb, *args, **kwargs):
@@ -202,7 +194,7 @@ def test_pause_and_resume():
     job.pause()
     assert job.control.paused
     steps = drain_into_list(job)
-    assert eventually(lambda: quiet(steps, 0.5))
+    assert eventually(lambda: quiet(steps, 1.0))
     held = len(steps)
     time.sleep(0.3)
     assert len(steps) == held
@@ -373,7 +365,8 @@ def test_commands_given_before_the_job_is_made_reach_it():
     job = start("count", 100_000)
     job.control = control
     events = drain_into_list(job)
-    assert not eventually(lambda: events, 1.0)
+    time.sleep(1.0)
+    assert events == []
     job.resume()
     assert eventually(lambda: any(isinstance(event, Preview) for event in events))
     np.testing.assert_array_equal(next(e for e in events if isinstance(e, Preview)).images["plane"], plane * 2)
@@ -416,7 +409,7 @@ def test_close_ends_an_iteration_in_another_thread(temporary_folder):
     time.sleep(0.3)
     job.close(0.5)  # the job itself would never end
     assert gone(job.pid)
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
     assert rest == [[]]
 
 
@@ -488,7 +481,7 @@ def start_parent(tmp_path, folder, then, warm=""):
 
 
 def test_a_killed_parent_leaves_no_orphan(tmp_path, temporary_folder):
-    parent, pid = start_parent(tmp_path, temporary_folder, "client.warm_up('json'); time.sleep(60)")
+    parent, pid = start_parent(tmp_path, temporary_folder, "client.warm_up('json'); time.sleep(600)")
     assert eventually(lambda: len(psutil.Process(parent.pid).children()) == 2)
     children = [process.pid for process in psutil.Process(parent.pid).children(recursive=True)]
     parent.kill()
@@ -500,7 +493,7 @@ def test_a_killed_parent_leaves_no_orphan(tmp_path, temporary_folder):
 
 def test_a_parent_that_ends_takes_its_job_along(tmp_path, temporary_folder):
     parent, pid = start_parent(tmp_path, temporary_folder, "client.warm_up('json')")
-    assert parent.wait(10) == 0
+    assert parent.wait(PATIENCE_SECONDS) == 0
     assert gone(pid)
     assert not list(temporary_folder.iterdir())
 
@@ -509,12 +502,14 @@ def test_a_parent_that_ends_takes_its_job_along(tmp_path, temporary_folder):
 def test_ctrl_c_in_the_terminal_is_for_the_parent(tmp_path, temporary_folder):
     then = """
 try:
+    print("waits", flush=True)
     next(job)
 except KeyboardInterrupt:
     job.stop()
     print([type(event).__name__ for event in job][-1], flush=True)
 """
     parent, pid = start_parent(tmp_path, temporary_folder, then)
+    assert parent.stdout.readline() == b"waits\n"
     time.sleep(0.3)
     os.kill(pid, signal.SIGINT)  # as if the terminal had reached it
     parent.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from patience import PATIENCE_SECONDS, eventually
 
 from napari_emssl.jobs.events import Finished, Job, Notice, Preview, Progress
 from napari_emssl.jobs.worker import channel
@@ -22,7 +23,7 @@ def ends(tmp_path, monkeypatch):
     thread.start()
     yield worker, parent
     parent.close()
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
 
 
 def running(worker, events):
@@ -42,7 +43,7 @@ def running(worker, events):
 def received(parent, number):
     """Receive messages, without saying that they were taken."""
     messages = []
-    while len(messages) < number and parent.poll(5):
+    while len(messages) < number and parent.poll(PATIENCE_SECONDS):
         messages.append(parent.receive())
     return [parent.open(message) for message in messages]
 
@@ -54,7 +55,7 @@ def test_a_few_events_are_sent_at_once(ends):
     worker, parent = ends
     sent = [Progress(1, None), Preview({}, 1), Notice("Read me."), Finished(3)][:MOST_EVENTS_UNDER_WAY]
     thread, _ = running(worker, sent)
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
     assert received(parent, len(sent)) == sent
 
@@ -62,15 +63,15 @@ def test_a_few_events_are_sent_at_once(ends):
 def test_the_job_waits_until_an_event_is_taken(ends):
     worker, parent = ends
     thread, made = running(worker, NOTICES)
-    thread.join(0.5)
-    assert len(made) == MOST_EVENTS_UNDER_WAY + 1
     assert received(parent, MOST_EVENTS_UNDER_WAY) == NOTICES[:MOST_EVENTS_UNDER_WAY]
-    assert not parent.poll(0.2)
+    assert eventually(lambda: len(made) > MOST_EVENTS_UNDER_WAY)
+    assert not parent.poll(0.5)
+    assert len(made) == MOST_EVENTS_UNDER_WAY + 1
     parent.send("taken")
     assert received(parent, 1) == [NOTICES[MOST_EVENTS_UNDER_WAY]]
     for _ in NOTICES:
         parent.send("taken")
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
     assert made == NOTICES
 
 
@@ -80,7 +81,7 @@ def test_a_job_whose_parent_goes_runs_to_its_end(ends):
     thread.join(0.3)
     assert thread.is_alive()
     parent.send("close")
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
     assert made == NOTICES
 
 
@@ -108,12 +109,12 @@ def test_a_large_event_does_not_delay_a_command(ends, monkeypatch):
     def slow_encode(kind, *args):
         if kind == "event":
             packing.set()
-            assert packed.wait(10)
+            assert packed.wait(PATIENCE_SECONDS)
         return encode(kind, *args)
 
     monkeypatch.setattr(channel, "encode", slow_encode)
     thread, _ = running(worker, [Finished(np.zeros((1000, 1000)))])
-    assert packing.wait(5)
+    assert packing.wait(PATIENCE_SECONDS)
     parent.send("stop")
     while not worker._control.stopped:
         assert thread.is_alive()

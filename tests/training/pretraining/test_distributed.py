@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from patience import PATIENCE_SECONDS
 
 from napari_emssl.cli import main
 from napari_emssl.data.images.writers import write_image
@@ -41,8 +42,6 @@ for port, line in json.loads(sys.argv[1]):
     if status := main(line):
         sys.exit(status)
 """
-PATIENCE_SECONDS = 280.0
-"""A busy machine takes long to start three processes; only one that hangs takes longer."""
 SMALL = [word for name, value in FIELDS.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
