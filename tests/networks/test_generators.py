@@ -106,6 +106,17 @@ def test_hrnet_output_is_linear_and_every_weight_is_reached() -> None:
     assert all(weight.grad is not None for weight in network.parameters())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_answer_alone_has_the_bits_of_one_to_learn_from(dtype: torch.dtype) -> None:
+    network = build_generator("unet-3-96").to(dtype).eval()
+    x = torch.rand(2, 1, 40, 56, dtype=dtype)
+    x[0, 0, 3, 5] = torch.nan
+    with torch.inference_mode():
+        alone = network(x)
+    torch.testing.assert_close(alone, network(x).detach(), rtol=0, atol=0, equal_nan=True)
+    assert alone.isnan().any()
+
+
 def test_every_name_is_listed_with_its_reach() -> None:
     assert set(generator_names()) == {*UNET_DILATIONS, *HRNET_LAYOUTS, "resnet50-unet"}
     assert all(build_generator(name).receptive_field == receptive_field_of(name) for name in generator_names())

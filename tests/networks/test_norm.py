@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from napari_emssl.errors import UserError
 from napari_emssl.networks.generators import build_generator
-from napari_emssl.networks.norm import BatchNorm, InstanceNorm, _gains_by_folding, sees_whole_image, use_instance_norm
+from napari_emssl.networks.norm import (
+    BatchNorm,
+    InstanceNorm,
+    _gains_by_folding,
+    absorb_norms,
+    sees_whole_image,
+    use_instance_norm,
+)
 
 
 def test_one_value_a_channel_is_refused_in_a_sentence() -> None:
@@ -99,3 +106,26 @@ def test_a_network_with_instance_norm_has_the_same_weights_and_takes_each_image_
     assert not torch.allclose(batch(x)[:1], batch(x[:1]), rtol=1e-4, atol=1e-5)
     use_instance_norm(batch)
     assert set(batch.state_dict()) == set(instance.state_dict())
+
+
+@pytest.mark.parametrize("name", ["unet-3-96", "hrnet-w18-small", "resnet50-unet"])
+def test_convolutions_do_the_work_of_norms_they_have_absorbed(name: str) -> None:
+    network = build_generator(name).eval()
+    for module in network.modules():
+        if isinstance(module, BatchNorm):
+            for values in (module.running_var, module.weight):
+                nn.init.uniform_(values, 0.3, 3)
+            for values in (module.running_mean, module.bias):
+                nn.init.uniform_(values, -1, 1)
+    x = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        wanted = network(x)
+        found = absorb_norms(network)(x)
+    assert not any(isinstance(module, BatchNorm) for module in network.modules())
+    torch.testing.assert_close(found / wanted.std(), wanted / wanted.std(), rtol=1e-4, atol=1e-4)
+
+
+def test_norms_of_each_image_cannot_be_absorbed() -> None:
+    network = build_generator("unet-2-44")
+    use_instance_norm(network)
+    assert sees_whole_image(absorb_norms(network.eval()))

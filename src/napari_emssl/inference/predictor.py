@@ -22,7 +22,7 @@ from ..models.model_file import Model
 from ..models.objectives import objective_of
 from ..models.results import result_dtype, result_shape
 from ..models.tasks import task_of
-from ..networks.norm import sees_whole_image
+from ..networks.norm import absorb_norms, sees_whole_image
 from ..resources import is_out_of_memory
 from .memory import PassAbandonedError, StopHook, leaves, needs_of, passes_at_once, release, usable_bytes
 from .reading import planes_in_block, scaled_planes, stack_levels
@@ -86,7 +86,7 @@ class Predictor:
         self.model = model
         self.device = choose_device(settings)
         self.augment = settings.test_time_augmentation
-        network = place(build_network(model), self.device)
+        network = place(absorb_norms(build_network(model)), self.device)
         self._module = network
         self.network: Callable[[Tensor], Tensor] = network
         self._is_sound = False

@@ -6,11 +6,13 @@ that took more than half of a training step. Here k neighbouring pixels are fold
 channels.
 """
 
+from itertools import pairwise
 from math import gcd
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import UserError
 from ..thread_team import is_shared, leads, over_all_shares
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
         eps: float
         synchronised: bool
 
+
+N = TypeVar("N", bound=nn.Module)
 
 _FEW = 8
 """Channels up to which folding is faster than torch's own kernel."""
@@ -67,6 +71,20 @@ class BatchNorm(nn.BatchNorm2d):
                 running.lerp_(seen.to(running.dtype), share)
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
+
+
+def absorb_norms(network: N) -> N:
+    """Let each convolution do the work of the batch norm that follows it, and return the network, which is changed.
+
+    Only for a network in evaluation mode that is only asked: results are the same but for rounding, passes are faster,
+    and its weights are no longer those of its model.
+    """
+    for module in list(network.modules()):
+        for (before, convolution), (name, norm) in pairwise(list(module.named_children())):
+            if isinstance(norm, BatchNorm) and isinstance(convolution, nn.Conv2d):
+                setattr(module, before, fuse_conv_bn_eval(convolution, norm))
+                setattr(module, name, nn.Identity())
+    return network
 
 
 def synchronise(network: nn.Module) -> None:

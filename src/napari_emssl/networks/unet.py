@@ -71,7 +71,7 @@ class UNet(ImageToImage):
             skip = finest.folded(fold(x))
             return unfold(cast(ResidualBlock, self.decoder[0]).folded(skip, self._below(pooled(skip))))
         skip = finest(x)
-        below = functional.interpolate(self._below(functional.max_pool2d(skip, 2)), scale_factor=2.0, mode="nearest")
+        below = functional.interpolate(self._below(_halved(skip)), scale_factor=2.0, mode="nearest")
         features: Tensor = self.decoder[0](torch.cat([skip, below], dim=1))
         return features
 
@@ -79,7 +79,7 @@ class UNet(ImageToImage):
         """Map what is shown to the second level to what it returns, ``(b, 2 width, h / 2, w / 2)``."""
         skips = []
         for level, block in enumerate(self.encoder[1:], 1):
-            x = block(functional.max_pool2d(x, 2) if level > 1 else x)
+            x = block(_halved(x) if level > 1 else x)
             skips.append(x)
         for level in reversed(range(1, len(self.decoder))):
             up = functional.interpolate(x, scale_factor=2.0, mode="nearest")
@@ -90,6 +90,15 @@ class UNet(ImageToImage):
         """Map ``(b, in, h, w)`` to ``(b, out, h, w)``; h and w must be multiples of `stride`."""
         output: Tensor = self.head(self.features(x))
         return output
+
+
+def _halved(x: Tensor) -> Tensor:
+    """Return the greatest of each 2 x 2 pixels, ``(b, c, h / 2, w / 2)``."""
+    if not (torch.is_inference_mode_enabled() and x.device.type == "cpu"):
+        return functional.max_pool2d(x, 2)
+    # torch's pooling remembers where the greatest was, which only training needs; this takes a third of its time
+    rows = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
 def _initialise(module: nn.Module) -> None:

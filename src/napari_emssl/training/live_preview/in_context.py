@@ -18,6 +18,7 @@ from ...jobs.context_settings import ContextSettings
 from ...jobs.devices import choose_device
 from ...jobs.events import Control, Finished, Job, Preview, Started, Update
 from ...models.model_file import Model
+from ...networks.norm import absorb_norms
 from ..context.memory import SeenPainting
 from ..context.network import context_network
 from ..context.object_size import scale_for
@@ -88,7 +89,8 @@ class ContextPredictor:
     def __init__(self, base: Model, settings: ContextSettings) -> None:
         self.device = choose_device(settings)
         self._base, self._settings = base, settings
-        self._vectors = PlaneVectors(context_network(base, 2, self.device, settings.filter_share), self.device)
+        network = absorb_norms(context_network(base, 2, self.device, settings.filter_share))
+        self._vectors = PlaneVectors(network, self.device)
         self._known: dict[bytes, TiledPlane] = {}
         self._shown = _Shown(b"", 0, {})
         self._last_painting: tuple[bytes, NDArray[np.generic]] = (b"", np.zeros((0, 0), np.uint8))
