@@ -112,6 +112,24 @@ def test_pixels_that_are_not_finite(value):
     assert np.isfinite(apply(MODEL, plane, PLAIN)).all()
 
 
+@pytest.mark.parametrize(("model", "there"), [(MODEL, "made up"), (SEGMENTER, "nothing there")])
+def test_pixels_without_a_value_are_told(model, there):
+    film = np.stack([noise(40, 50)] * 3)
+    film[1], film[2, :2, 0] = np.nan, np.inf
+    texts = [event.text for event in apply_job(model, film, PLAIN) if isinstance(event, Notice)]
+    assert len(texts) == 1
+    assert texts[0].startswith("2002 pixels of image, in 2 planes, have no value")
+    assert there in texts[0]
+
+
+@pytest.mark.parametrize(("offset", "told"), [(0.0, 0), (1e5, 0), (1e9, 1)])
+def test_values_that_float32_cannot_hold_are_told(offset, told):
+    plane = noise(40, 50).astype(np.float64)
+    plane = np.rint(200 * (plane - plane.min()) / np.ptp(plane)) + offset
+    assert sum(isinstance(event, Notice) for event in apply_job(MODEL, plane, PLAIN)) == told
+    assert not any(isinstance(event, Notice) for event in apply_job(SEGMENTER, plane, PLAIN))
+
+
 def test_constant_image():
     result = apply(MODEL, np.full((40, 40), 7, np.uint8), PLAIN)
     assert np.isfinite(result).all()

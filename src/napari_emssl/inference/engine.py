@@ -19,6 +19,7 @@ import numpy as np
 from ..data.images.image import Image, ImageSource
 from ..data.images.intensity_scaling import Levels
 from ..errors import UserError
+from ..formatting import counted
 from ..jobs.events import Control, Notice, Preview, Progress, Started, Update
 from ..jobs.meter import Interval, Meter
 from ..jobs.settings import ApplySettings
@@ -31,6 +32,9 @@ from .sinks import PlaneWriter, Sink, written_behind
 SECONDS_BETWEEN_PREVIEWS = 1.0
 _PARTS = 1000
 """Of an image or a plane: an image may have one plane or thousands, and a plane one tile or hundreds."""
+_GREY_LEVELS = 256
+"""That many steps of float32 between the smallest and the largest value are too few for a result."""
+_LARGEST = float(np.finfo(np.float32).max)
 Counted = Literal["tiles", "planes", "images"]
 
 
@@ -184,7 +188,7 @@ class Engine:
 
     def _write(self, image: Image, writer: PlaneWriter, count: "_Count") -> Iterator[Update]:
         yield from scale_notice(image, self.model)
-        shown = Interval(SECONDS_BETWEEN_PREVIEWS)
+        shown, values = Interval(SECONDS_BETWEEN_PREVIEWS), _Values()
         count.open_image(image, writer.done)
         with closing(self.planes(image, writer.done)) as events:
             for event in events:
@@ -193,12 +197,47 @@ class Engine:
                         yield from count.tick(event)
                     case Predicted():
                         writer.put(event.index, event.result)
+                        values.add(event)
                         done = event.index + 1
                         if self._previews and (shown.over or done == len(image)):
                             shown.restart()
                             yield Preview({"image": event.plane, "prediction": event.result}, step=done)
                     case Notice():
                         yield event
+        yield from values.notices(image.name)
+
+
+class _Values:
+    """What is odd about the values of an image."""
+
+    def __init__(self) -> None:
+        self._unknown = self._planes = 0
+        self._restored = self._coarse = False
+
+    def add(self, done: Predicted) -> None:
+        """Look at a plane and its result."""
+        self._restored = done.result.dtype.kind == "f"
+        if done.plane.dtype.kind == "f" and (unknown := int((~np.isfinite(done.plane)).sum())):
+            self._unknown += unknown
+            self._planes += 1
+        elif self._restored and done.plane.dtype.itemsize > 2:
+            low, high = float(done.plane.min()), float(done.plane.max())
+            step = float(np.spacing(np.float32(min(max(abs(low), abs(high)), _LARGEST))))
+            self._coarse |= high > low and step * _GREY_LEVELS > high - low
+
+    def notices(self, name: str) -> Iterator[Notice]:
+        """Yield what the user should know about it."""
+        if self._unknown:
+            there = "what the result shows there is made up" if self._restored else "the result shows nothing there"
+            yield Notice(
+                f"{counted(self._unknown, 'pixel')} of {name}, in {counted(self._planes, 'plane')}, have no value "
+                f"(NaN or infinite): {there}."
+            )
+        if self._coarse:
+            yield Notice(
+                f"The values of {name} are so large, and differ so little, that results in float32 lose most of it. "
+                "Subtract what they have in common, then try again."
+            )
 
 
 class _Count:

@@ -1,12 +1,14 @@
 """Image files of all kinds are read, and what cannot be read is named."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from image_arrays import random_array, stacked
 
+from napari_emssl.data.images.image import notes_of
 from napari_emssl.data.images.opening import find_images, read_image
 from napari_emssl.data.images.readers import HEADER_READERS, READERS, header_reader_of, reader_of
 from napari_emssl.errors import UserError
@@ -50,6 +52,40 @@ def test_palettes_grey_is_mapped_coloured_gives_indices(tmp_path: Path) -> None:
         picture.putpalette(palette)
         picture.save(tmp_path / f"{name}.png")
         np.testing.assert_array_equal(read_image(tmp_path / f"{name}.png").plane(0), expected)
+
+
+def palette_of_greys(**colours: tuple[int, int, int]) -> list[int]:
+    """A palette of 256 greys from bright to dark, some replaced by colours."""
+    palette = np.repeat(np.arange(255, -1, -1), 3).reshape(256, 3)
+    for entry, colour in colours.items():
+        palette[int(entry[1:])] = colour
+    return palette.ravel().tolist()
+
+
+def test_masks_of_one_palette_agree_whatever_they_show_and_micrographs_are_grey(tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+
+    def saved(values: np.ndarray, palette: list[int], suffix: str = ".png") -> Path:
+        picture = pillow.fromarray(values.astype(np.uint8), "L").convert("L")
+        picture.putpalette(palette)
+        picture.save(tmp_path / f"p{suffix}")
+        return tmp_path / f"p{suffix}"
+
+    classes = [0, 0, 0, 255, 255, 255, 255, 0, 0]  # the file that shows class 1 alone uses greys alone
+    for shown in ([0, 1], [0, 2], [0, 1, 2]):
+        np.testing.assert_array_equal(np.unique(read_image(saved(np.array([shown]), classes)).plane(0)), shown)
+    ramp = np.arange(200, dtype=np.uint8).reshape(10, 20)
+    np.testing.assert_array_equal(read_image(saved(ramp, palette_of_greys())).plane(0), 255 - ramp)
+    with_bar = read_image(saved(ramp, palette_of_greys(e7=(255, 0, 0))))
+    assert with_bar.plane(0).ravel()[:9].tolist() == [255, 254, 253, 252, 251, 250, 249, 76, 247]
+    assert "some colours" in with_bar.notes[0]
+    colours = np.random.default_rng(0).integers(0, 255, 768).tolist()
+    for suffix in (".png", ".tif"):
+        numbers = read_image(saved(ramp, colours, suffix))
+        np.testing.assert_array_equal(numbers.plane(0), ramp)
+        assert "its values are their numbers" in numbers.notes[0]
+    other = replace(numbers, path=Path("q"), notes=(numbers.notes[0].replace(str(numbers.path), "q"),))
+    assert notes_of([numbers, other]) == [f"{numbers.notes[0]} The same holds for 1 more."]
 
 
 def test_npy_is_mapped_and_never_unpickled(tmp_path: Path) -> None:

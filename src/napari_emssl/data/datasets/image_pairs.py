@@ -13,6 +13,8 @@ from .pairing import find_pairs, find_task_pairs, pair_files
 
 ImageSources = ImageSource | Sequence[ImageSource]
 """One image, many, or a folder of them."""
+_UNEQUAL = 2
+"""Pixel sizes of images that differ by more than this factor are told."""
 
 
 def open_pairs(
@@ -74,8 +76,15 @@ def _with_remark(pairs: list[tuple[Image, Image]], remark: str) -> list[tuple[Im
 
 
 def pair_notes(pairs: Sequence[tuple[Image, Image]]) -> list[str]:
-    """Return remarks on the files of images and targets, and on files that have no partner."""
-    return notes_of(one for pair in pairs for one in pair)
+    """Return remarks on the files of images and targets, on files without a partner, and on unequal pixel sizes."""
+    notes = notes_of(one for pair in pairs for one in pair)
+    sizes = pixel_sizes([image for image, _ in pairs])
+    if sizes and sizes[1] > _UNEQUAL * sizes[0]:
+        notes.append(
+            f"The pixels of the images measure from {sizes[0]:.3g} to {sizes[1]:.3g} nm, so that one thing has "
+            "many sizes in pixels. Rescale the images, unless that is meant."
+        )
+    return notes
 
 
 def painted_pairs(images: Sequence[Path], paintings: Sequence[Path]) -> list[tuple[Path, Path]]:

@@ -8,6 +8,9 @@ from ..arrays import DuckArray
 from .axes import PlaneAxis
 from .units import PixelNm
 
+LUMINANCE = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in grey (ITU-R BT.601)."""
+
 
 class RawImage(NamedTuple):
     """An image of a file: ``(..., h, w)``, or ``(..., h, w, 3 | 4)`` where `colour`.
@@ -59,6 +62,14 @@ def single(raw: RawImage, select: Select) -> list[RawImage]:
     """Return the one image of a file, if it is wanted."""
     select([raw.name], 0)
     return [raw]
+
+
+def palette_note(path: Path) -> str:
+    """Return what to say of a file whose values are numbers of a palette's colours."""
+    return (
+        f"The palette of {path} has colours, so its values are their numbers, as label masks need them. If it is an "
+        "image, save it again as a grey one."
+    )
 
 
 def is_haadf(name: str) -> bool:

@@ -12,12 +12,12 @@ from numpy.typing import DTypeLike, NDArray
 from ...errors import UserError
 from ..arrays import DuckArray
 from ..formats.axes import PlaneAxis
+from ..formats.contents import LUMINANCE
 from ..formats.units import PixelNm
 from ..read_watch import waiting
 
 DAMAGED = "It is damaged, or not what its name says. Save it again as TIFF in the program that made it."
 """What to do about a file that cannot be read, as the end of a message."""
-_LUMINANCE = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,21 @@ def distinct_names(names: Sequence[str], paths: Sequence[Path | None]) -> list[s
 def notes_of(images: Iterable[Image]) -> list[str]:
     """Return remarks on images, each sentence once; of files with several images the first one's."""
     opened = list(images)
-    notes = list(dict.fromkeys(note for image in opened for note in image.notes))
+    notes = _once([(note, str(image.path)) for image in opened for note in image.notes])
     choices = list(dict.fromkeys(image.choice for image in opened if image.choice))
     if not choices:
         return notes
     more = f" The same holds for {len(choices) - 1} more." if len(choices) > 1 else ""
     return [*notes, choices[0] + more]
+
+
+def _once(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """Sentences with the files they are of: of those that differ in the file alone the first, and how many more."""
+    alike: dict[str, dict[str, None]] = {}
+    for note, path in notes:
+        alike.setdefault(note.replace(path, ""), {})[note] = None
+    firsts = [(next(iter(same)), len(same) - 1) for same in alike.values()]
+    return [f"{note} The same holds for {more} more." if more else note for note, more in firsts]
 
 
 class GreyPlanes:
@@ -217,7 +226,7 @@ def grey(colour: NDArray[np.number]) -> NDArray[np.number]:
     Where red, green and blue are equal, their value comes back exactly.
     """
     values = colour[..., :3]
-    luminance = values.astype(np.float64) @ np.array(_LUMINANCE)
+    luminance = values.astype(np.float64) @ np.array(LUMINANCE)
     rounded: NDArray[np.floating] = luminance if values.dtype.kind == "f" else np.rint(luminance)
     return rounded.astype(values.dtype)
 

@@ -52,7 +52,7 @@ def gather_comparison_data(
         test = open_pairs(test_images, test_targets, settings.task, task.target_factors)
     gather = gather_segmentations if task.gives_labels else gather_restorations
     data = gather(training, test, settings, split)
-    data.notes = tuple(pair_notes([*training, *test]))
+    data.notes = (*pair_notes([*training, *test]), *data.notes)
     return data
 
 

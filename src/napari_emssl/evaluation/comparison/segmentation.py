@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...data.datasets.image_pairs import resolve_zero
 from ...data.images.intensity_scaling import IntensityScaling
+from ...data.labels.mask_doubts import mask_doubts
 from ...data.labels.objects import Target, numbered_objects
 from ...data.labels.sparse_painting import count_objects, paint_few
 from ...data.labels.targets import targets_from_masks
@@ -130,7 +131,10 @@ def gather_segmentations(
     painted = ([plane for plane in side if plane.target.any()] for side in (sides.validation, sides.test))
     sides = drawn_test(Sides(_usable(sides.pool, settings), *painted), settings)
     class_values = values if zero == "background" else tuple(value - 1 for value in values)
-    return SegmentationData(sides, settings, class_values)
+    data = SegmentationData(sides, settings, class_values)
+    if zero == "background" and not settings.merge_classes:
+        data.notes = tuple(mask_doubts(masks, values))
+    return data
 
 
 def _usable(planes: Sequence[MaskedPlane], settings: CompareSettings) -> list[MaskedPlane]:

@@ -12,6 +12,7 @@ from ...data.datasets.image_pairs import ImageSources, open_pairs, pair_notes, p
 from ...data.datasets.plane_origins import plane_origins, planes_are_images
 from ...data.images.image import Image
 from ...data.images.intensity_scaling import IntensityScaling
+from ...data.labels.mask_doubts import mask_doubts
 from ...data.labels.objects import Target
 from ...data.labels.targets import hold_out, paint_rings, targets_from_masks
 from ...data.patches.labelled import LabelledPlane
@@ -130,6 +131,7 @@ def gather(
     opened = open_pairs(images, targets)
     zero, masks = resolve_zero(settings.zero, opened[0][1]), _planes_of(target for _, target in opened)
     cores, values = targets_from_masks(masks, zero, settings.merge_classes, needs_background=assumed != "rings")
+    doubts = mask_doubts(masks, values) if zero == "background" and not settings.merge_classes else []
     rings = _with_rings(cores) if assumed == "rings" else list(assumed or [None] * len(cores))
     shown = [image for image, _ in opened]
     planes, origins = _painted_planes(shown, cores, plane_origins(shown, settings.named_parts), scaling, rings)
@@ -142,13 +144,13 @@ def gather(
         class_values=values if zero == "background" else tuple(value - 1 for value in values),
         scaling=scaling,
         pixel_size_nm=pixel_sizes(shown),
-        summary=_summary(planes, len({(image.path, image.name) for image in shown}), len(values), parts),
+        summary=_summary(planes, len({(image.path, image.name) for image in shown}), values, parts),
         no_validation="" if parts.validation else _why_none(settings, bool(earlier)),
         test=parts.test,
         split=parts.record,
         painted=[*parts.training, *parts.validation] if parts.division else planes,
         division=parts.division,
-        notes=pair_notes(opened),
+        notes=[*pair_notes(opened), *doubts],
     )
 
 
@@ -256,10 +258,12 @@ def around_painted(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
     return LabelledPlane(item.image[window], item.target[window], item.source)
 
 
-def _summary(planes: Sequence[LabelledPlane], images: int, classes: int, parts: _Parts) -> str:
+def _summary(planes: Sequence[LabelledPlane], images: int, values: Sequence[int], parts: _Parts) -> str:
+    classes = counted(len(values), "class", "classes")
+    which = f" ({', '.join(map(str, values))})" if len(values) > 1 else ""
     painted = sum(int(np.count_nonzero(item.target)) for item in planes)
     return (
-        f"Learning {counted(classes, 'class', 'classes')} from {counted(painted, 'painted pixel')} "
+        f"Learning {classes}{which} from {counted(painted, 'painted pixel')} "
         f"on {counted(len(planes), 'plane')} of {counted(images, 'image')}{_shown_parts(parts)}."
     )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ....errors import UserError
 from ..axes import PlaneAxis
 from ..claims import check_memory
-from ..contents import ImageHeader, RawImage, Select, numbered
+from ..contents import ImageHeader, RawImage, Select, numbered, palette_note
 from ..rosettasciio import pixel_of_tiff
 from ..units import PixelNm
 from .calibration import tiff_pixel
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _EAGER_BYTES = 64 << 20
 """A single page below this size is read at once: a memory map would only cost a file handle."""
 _UNCOMPRESSED = 1
+_PALETTE = 3
 _YCBCR = 6
 _OTHER_COLOURS = {5: "inks (CMYK)", _YCBCR: "YCbCr", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
 _OPACITY = {1, 2}
@@ -93,7 +94,8 @@ def _open(tif: "TiffFile", path: Path, contents: TiffContents, number: int) -> R
     samples = _check_samples(stack, path)
     check_whole(tif, stack)
     raw = RawImage(np.empty(0), pixel_of(tif, path, contents, number), colour=samples > 2)
-    raw = raw._replace(notes=tuple(filter(None, (contents.note, stack.note, _second_value(stack)))))
+    notes = (contents.note, stack.note, _second_value(stack), _palette(tif, stack, path))
+    raw = raw._replace(notes=tuple(filter(None, notes)))
     if is_mappable(tif, stack):
         return _laid_out(raw, _mapped(tif, path, stack), stack, samples)
     if _has_page_planes(tif, stack):
@@ -138,6 +140,14 @@ def _second_value(stack: Stack) -> str:
     if stack.samples != 2 or set(stack.keyframe.extrasamples) & _OPACITY:
         return ""
     return "It holds two values per pixel, of which the first is read. Save the other one as an image of its own."
+
+
+def _palette(tif: "TiffFile", stack: Stack, path: Path) -> str:
+    """A sentence where values are numbers of colours; ImageJ shows grey values in colours, which changes nothing."""
+    colours = stack.keyframe.colormap
+    if stack.keyframe.photometric != _PALETTE or tif.is_imagej or colours is None:
+        return ""
+    return palette_note(path) if np.ptp(colours, axis=0).any() else ""
 
 
 def is_mappable(tif: "TiffFile", stack: Stack) -> bool:
