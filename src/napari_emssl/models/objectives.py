@@ -75,12 +75,11 @@ class SegmentationObjective:
         """
         if output.shape[1] == 1:
             return (output[:, 0] > _SURE).view(torch.uint8)
-        # over the last axis: across planes of classes argmax is ten times as slow on a CPU
-        return output.permute(0, 2, 3, 1).contiguous().argmax(-1).to(_label_type(output.shape[1]))
+        return _greatest(output)
 
     def result_of(self, decoded: Tensor) -> Tensor:
         """Return the most probable class ``(b, h, w)``."""
-        return decoded.argmax(1).to(_label_type(decoded.shape[1]))
+        return _greatest(decoded)
 
 
 class RestorationObjective:
@@ -150,6 +149,15 @@ class NoisyTargetObjective(RestorationObjective):
         if not asked.any():
             return output.sum() * 0.0
         return functional.mse_loss(self.decode(output)[asked], target[asked])
+
+
+def _greatest(values: Tensor) -> Tensor:
+    """Return the class with the greatest of the values ``(b, classes, h, w)``, the first of several."""
+    label = _label_type(values.shape[1])
+    if values.shape[1] == 2:
+        return (values[:, 1] > values[:, 0]).to(label)
+    # over the last axis: across planes of classes argmax is ten times as slow on a CPU
+    return values.permute(0, 2, 3, 1).contiguous().argmax(-1).to(label)
 
 
 def _label_type(classes: int) -> torch.dtype:

@@ -118,8 +118,8 @@ class Segmenter(FineTuner):
     def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Labels ``(h, w)`` uint8 predicted for `view`, or the first painted plane, and how undecided they are."""
         image = self.data.first if view is None else self.data.scaling.scaled(view)
-        found = self.objective.decode(self.output(image))[0]
-        labels = found.argmax(0).to(torch.uint8)
+        output = self.output(image)
+        labels, found = self.objective.result(output)[0], self.objective.decode(output)[0]
         return {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
 
     @torch.inference_mode()

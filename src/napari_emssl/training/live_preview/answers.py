@@ -42,7 +42,10 @@ def answer_queries(first_look: FirstLook, control: Control) -> Iterator[Update |
 
 def answer_of(probabilities: Floats) -> dict[str, NDArray[np.generic]]:
     """Return "prediction" (labels uint8) and "uncertainty" (float32) of probabilities ``(classes, h, w)``."""
-    return {"prediction": probabilities.argmax(axis=0).astype(np.uint8), "uncertainty": uncertainty(probabilities)}
+    # of two classes a comparison takes a fiftieth of the time
+    several = len(probabilities) != 2
+    found = probabilities.argmax(axis=0) if several else probabilities[1] > probabilities[0]
+    return {"prediction": found.astype(np.uint8), "uncertainty": uncertainty(probabilities)}
 
 
 def uncertainty(probabilities: Floats) -> Floats:
