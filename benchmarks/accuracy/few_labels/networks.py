@@ -13,6 +13,7 @@ from napari_emssl.jobs.devices import choose_device, place
 from napari_emssl.models.build import build_network
 from napari_emssl.models.model_file import Model
 from napari_emssl.models.objectives import objective_of
+from napari_emssl.networks.norm import absorb_norms
 
 from .answers import Answer, Column, Probabilities
 from .micrographs import Trial
@@ -34,7 +35,7 @@ def probabilities(model: Model, image: np.ndarray, settings: em.ApplySettings) -
 
     """
     device = choose_device(settings)
-    network = place(build_network(model), device)
+    network = place(absorb_norms(build_network(model)), device)
     clean = model.card.scaling.repaired(image)
     unit = padded(model.card.scaling.fit(clean).to_unit(clean), int(network.stride))
     inputs = torch.from_numpy(unit)[None, None].to(device.torch_device).contiguous(memory_format=torch.channels_last)
