@@ -11,7 +11,6 @@ from napari.layers import Image
 
 from napari_emssl.errors import UserError
 from napari_emssl.gui.apply import destination
-from napari_emssl.gui.apply import request as apply_request
 from napari_emssl.gui.apply.destination import choose_destination, describe_run
 from napari_emssl.gui.apply.request import ApplyRequest, Destination, check_fits, select
 from napari_emssl.inference import tiles
@@ -26,13 +25,6 @@ FINER = CLEAN.model_copy(update={"upscale": 2})
 SURVEY = small_jobs.measured([CARD.network], None).result()[CARD.network]
 PLAIN = ApplySettings()
 AUGMENTED = ApplySettings(test_time_augmentation=True)
-
-
-@pytest.fixture(autouse=True)
-def room(monkeypatch):
-    for module in (destination, apply_request):
-        monkeypatch.setattr(module, "free_main_memory", lambda: 8_000_000_000)
-    monkeypatch.setattr(apply_request, "free_disk", lambda folder: 50_000_000_000)
 
 
 def layer(*shape, index=None, name="film", **more):
