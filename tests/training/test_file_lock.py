@@ -1,6 +1,7 @@
 """Two runs never write one file."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -68,6 +69,20 @@ def test_another_process_is_named_and_its_death_frees_the_file(tmp_path: Path) -
     with claimed(path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes the lock with its process")
+def test_locks_of_killed_runs_are_removed_by_the_next_run_and_others_stay(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "a")], stdout=subprocess.PIPE) as killed:
+        assert killed.stdout
+        assert killed.stdout.readline() == b"held\n"
+        killed.kill()
+    host = socket.gethostname()
+    kept = {".b.lock": f"process {os.getpid()} on {host}", ".c.lock": "process 999999999 on elsewhere", ".d.lock": "{}"}
+    for name, text in kept.items():
+        (tmp_path / name).write_text(text)
+    with claimed(tmp_path / "m"):
+        assert {path.name for path in tmp_path.iterdir()} == {*kept, ".m.lock"}
 
 
 def test_a_claim_may_end_in_another_thread(tmp_path: Path) -> None:

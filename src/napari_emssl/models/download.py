@@ -19,7 +19,10 @@ from .model_file import Card
 from .zoo import adopt_file, new_model_file, own_folder
 
 _POLL_SECONDS = 0.05
-WAY_OUT = "Or download the file on any computer: 'napari-emssl models import FILE' imports it without a network."
+WAY_OUT = (
+    "Or download the file on any computer: 'Import …' in the dock EM SSL Models, or 'napari-emssl models import FILE', "
+    "adds it without a network."
+)
 
 _Messages = queue.SimpleQueue[Update | Card | Exception]
 

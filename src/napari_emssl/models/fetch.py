@@ -101,8 +101,8 @@ def fetch_file(url: str, path: Path, wanted: Download, timeout_seconds: float, o
         raise UserError(f"{host} sent a file that is cut short: {sink.done} of {wanted.bytes} bytes.")
     if sink.sha256.hexdigest() != wanted.sha256:
         raise UserError(
-            f"{host} sent a file that is not the expected one: its SHA-256 is {sink.sha256.hexdigest()}, "
-            f"not {wanted.sha256}. It was deleted."
+            f"{host} sent a file that is not the expected one: its SHA-256 begins with "
+            f"{sink.sha256.hexdigest()[:16]}, not {wanted.sha256[:16]}. It was deleted."
         )
 
 

@@ -1,10 +1,12 @@
 """Two runs never write one file: a path is claimed beside it, by a lock of the operating system.
 
-Such a lock ends with its process, so a run that was killed leaves nothing to clean up. It works over NFS where the
-server has locks; where a file system has none, a marker with host and process is written instead (`filelock`).
+Such a lock ends with its process; the file of a run that was killed holds nobody up, and the next run that claims
+something in the folder removes it. It works over NFS where the server has locks; where a file system has none, a marker
+with host and process is written instead (`filelock`).
 """
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,6 +14,9 @@ from pathlib import Path
 
 from ..atomic_files import sweep_once
 from ..errors import UserError
+
+_HOLDER = re.compile(r"process (\d{1,9}) on (.*)", re.DOTALL)
+_swept: set[Path] = set()
 
 
 @contextmanager
@@ -29,6 +34,7 @@ def claimed(*paths: Path) -> Iterator[None]:
     with ExitStack() as stack:
         for path in paths:
             sweep_once(path.absolute().parent)
+            _sweep_locks(path.absolute().parent)
             stack.enter_context(_folder_of(path))
             stack.enter_context(_lock(path))
         yield
@@ -71,12 +77,35 @@ def _lock(path: Path, beside: Path | None = None) -> Iterator[None]:
         lock.release()
 
 
-def _holder(beside: Path) -> str:
-    """Say who holds a lock, where that can be read."""
+def _sweep_locks(folder: Path) -> None:
+    """Remove the locks that killed runs of this computer have left in a folder, once in the life of this process."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    for lock in folder.glob(".*.lock"):
+        if _is_left(lock):
+            with suppress(OSError):
+                lock.unlink()
+
+
+def _is_left(lock: Path) -> bool:
+    """Whether the process that made a lock is known to be gone."""
+    import psutil  # late: few runs find any
+
+    made = _HOLDER.fullmatch(_text_of(lock))
+    return made is not None and made[2] == socket.gethostname() and not psutil.pid_exists(int(made[1]))
+
+
+def _text_of(lock: Path) -> str:
     try:
-        text = beside.read_text(encoding="utf-8").strip()
+        return lock.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def _holder(beside: Path) -> str:
+    """Say who holds a lock, where that can be read."""
+    text = _text_of(beside)
     return f" ({text})" if text.startswith("process ") else ""
 
 

@@ -93,7 +93,8 @@ class JobPanel(QWidget):
         self.runner.ended.connect(self._on_end)
         self._make_widgets(start)
         self.plot: LossPlot | None = None
-        """The curves, made when the first training starts."""
+        """The curves, made when the first training starts; in view once there is a point."""
+        self._shows_run = True
         self._plots = plot
         if plot:
             QTimer(self, singleShot=True, interval=_CALM_MS, timeout=_load_plots).start()
@@ -187,6 +188,7 @@ class JobPanel(QWidget):
         if self._plots and training:
             plot = self._make_plot() if self.plot is None else self.plot
             plot.clear()
+            plot.hide()
         self.runner.run(partial(self.log.make, make_job), finish)
         self._refresh()
 
@@ -218,10 +220,11 @@ class JobPanel(QWidget):
 
     def show_run(self, visible: bool) -> None:
         """Show the progress, notes and curves of the last job, or hide them where they would be taken for another's."""
+        self._shows_run = visible
         self.bar.setVisible(visible)
         self.notes.setVisible(visible and bool(self.notes.text))
         if self.plot is not None:
-            self.plot.setVisible(visible)
+            self.plot.setVisible(visible and bool(self.plot.curves))
 
     def note(self, *lines: str) -> None:
         """Show lines that stay for the whole run, such as the device; none clears them."""
@@ -276,6 +279,7 @@ class JobPanel(QWidget):
             self.record.add(event)
         if self.plot is not None and self.training:
             self.plot.add(event.step, event.losses, event.metrics)
+            self.plot.setVisible(self._shows_run and bool(self.plot.curves))
 
     def _announce(self) -> None:
         """Show in the viewer what the panel says, when the panel is hidden: it is closed, or behind another."""

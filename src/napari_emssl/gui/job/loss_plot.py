@@ -15,6 +15,9 @@ from ...errors import UserError
 from ...jobs.events import Progress
 from ..widgets.plotting import LogAxis, fill
 
+_AXIS_PX, _TITLE_PX = 56, 18
+"""Width of the axes, whose numbers have up to six digits, and height of the names of the curves."""
+_BETWEEN = "&nbsp;&nbsp; "
 _LOW, _HIGH = 180, 270
 """Least height in pixels, of the losses alone and with the validation below."""
 _MOST_POINTS = 4000
@@ -116,10 +119,12 @@ class LossPlot(QWidget):
         self.metrics.setLabel("bottom", "step")
         for plot, name in ((self.losses, "loss"), (self.metrics, "validation")):
             plot.setLabel("left", name)
-            plot.getAxis("left").setWidth(48)
+            plot.getAxis("left").setWidth(_AXIS_PX)
             plot.getAxis("left").enableAutoSIPrefix(False)
             plot.getAxis("bottom").enableAutoSIPrefix(False)
-            plot.addLegend(offset=(-4, 4 if plot is self.losses else -4), labelTextSize="8pt", verSpacing=-6)
+            plot.setTitle("", size="8pt", justify="right")
+            plot.titleLabel.setMaximumHeight(_TITLE_PX)
+            plot.layout.setRowFixedHeight(0, _TITLE_PX)
             plot.setDownsampling(auto=True, mode="peak")
             plot.setClipToView(True)
             plot.hideButtons()
@@ -252,7 +257,7 @@ class LossPlot(QWidget):
     def _curve(self, plot: pg.PlotItem, name: str) -> Curve:
         key = f"{'loss' if plot is self.losses else 'validation'} {name}"
         if key not in self.curves:
-            line = plot.plot(name=name, antialias=True, symbolSize=5, symbolPen=None)
+            line = plot.plot(antialias=True, symbolSize=5, symbolPen=None)
             self.curves[key] = Curve(line, marked="validation" in key)
             self._paint_curves()
         return self.curves[key]
@@ -266,19 +271,20 @@ class LossPlot(QWidget):
                 plot.getAxis(side).setPen(text)
                 plot.getAxis(side).setTextPen(text)
             plot.showGrid(x=True, y=True, alpha=0.15)
-            plot.legend.setBrush(pg.mkBrush(background))  # over the curves, which would cross its text
-            plot.legend.setLabelTextColor(text)
-            for _, label in plot.legend.items:
-                label.setText(label.text)  # which draws it again
         self._paint_curves()
 
     def _paint_curves(self) -> None:
         """Give each curve its colour: losses from the first one on, what is validated the ones after them."""
         colours = _COLOURS[self._dark]
         losses = sum("validation" not in key for key in self.curves)
+        names: dict[str, list[str]] = {"loss": [], "validation": []}
         seen = {("loss", False): 0, ("loss", True): max(losses, 1), ("validation", True): 1}
         for key, curve in self.curves.items():
             kind = key.split()[0], "validation" in key
             colour = colours[seen[kind] % len(colours)]
             seen[kind] += 1
             curve.paint(colour)
+            names[kind[0]].append(f'<span style="color: {colour}">{key.partition(" ")[2]}</span>')
+        # above the curves, which a legend among them would hide or cross
+        self.losses.setTitle(_BETWEEN.join(names["loss"]))
+        self.metrics.setTitle(_BETWEEN.join(names["validation"]))

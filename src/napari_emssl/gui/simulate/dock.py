@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LESSONS = {
     "denoise": ("denoise", TARGET_KINDS["denoise"]),
-    "remove noise & background": ("remove-background", TARGET_KINDS["remove-background"]),
+    "remove background": ("remove-background", TARGET_KINDS["remove-background"]),
     "super-resolve": ("super-resolve", TARGET_KINDS["super-resolve"]),
     "super-resolve to a 2x finer grid": ("super-resolve", FINE),
 }

@@ -47,7 +47,7 @@ class BrushRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         for brush, key in _KEYS.items():
-            button = self.buttons[brush] = QPushButton(f"{brush.capitalize()} ({key})")
+            button = self.buttons[brush] = QPushButton(f" {brush.capitalize()} ({key})")  # room beside the colour
             button.setCheckable(True)
             button.setToolTip(_HINTS[brush])
             button.clicked.connect(partial(self._on_click, brush))

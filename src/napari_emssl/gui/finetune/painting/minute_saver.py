@@ -1,5 +1,6 @@
-"""What is being painted is written to the disk each minute, in a thread."""
+"""What is being painted is written to the disk each minute, and when it goes out of view, in a thread."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer
 
 from ....errors import UserError
+from ...threads.background import start_thread
 from ...threads.newest import NewestWins
 from .classes import Unpainted, given_classes, shown_classes
 from .painted_image import painted_image
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Shapes
 
 _MINUTE_MS = 60_000
+_WRITING = threading.Lock()
+"""Held while a painting is written: a dock that closes does not wait for what the minute has begun."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +36,31 @@ class OpenPainting:
     unpainted: Unpainted
 
 
+class _Unwritten:
+    """What was painted since it was written last; it outlives the dock, which Qt destroys with its window."""
+
+    def __init__(self) -> None:
+        self.picked: OpenPainting | None = None
+        """What was picked at the first edit."""
+        self.path: list[Path] = []
+        """Of the painting that is watched, once it was written."""
+
+    def take(self) -> tuple[OpenPainting, list[Path]] | None:
+        """Return what is to be written, and where; None where there is nothing."""
+        picked, self.picked = self.picked, None
+        return None if picked is None else (picked, self.path)
+
+    def __call__(self, *_: object) -> None:
+        """Write it now: the program waits for the thread. Where the garbage collector came first, nothing is left."""
+        question = self.take() if hasattr(self, "picked") else None
+        if question is not None:
+            start_thread(lambda: list(_write(question)))
+
+
 class MinuteSaver(QObject):
     """Keeps the painting that is picked, each minute in which it was edited, always in the same file.
+
+    What was painted since is written when another painting is picked, and when the dock or the viewer is closed.
 
     Parameters
     ----------
@@ -46,9 +73,8 @@ class MinuteSaver(QObject):
         super().__init__(parent)
         self._picked = picked
         self._painting: Labels | None = None
-        self._path: list[Path] = []
-        """Of the painting that is watched, once it was written."""
-        self._edited = False
+        self._unwritten = _Unwritten()
+        self.destroyed.connect(self._unwritten)
         self._writer = NewestWins[tuple[OpenPainting, list[Path]], Path](_write, parent=self)
         self._timer = QTimer(self, interval=_MINUTE_MS, timeout=self.save)
         self._timer.start()
@@ -57,34 +83,39 @@ class MinuteSaver(QObject):
         """Watch the edits of this painting; what was painted before is written now."""
         if painting is self._painting:
             return
+        self._unwritten()
         if self._painting is not None:
             for event in edit_events(self._painting):
                 event.disconnect(self._on_edit)
-        self._painting, self._path, self._edited = painting, [], False
+        self._painting, self._unwritten.path = painting, []
         if painting is not None:
             for event in edit_events(painting):
                 event.connect(self._on_edit)
 
     def save(self) -> None:
         """Write the painting if it was edited since it was written last."""
-        picked = self._picked() if self._edited and not self._writer.busy else None
-        if picked is not None and picked.painting is self._painting:
-            self._edited = False
-            self._writer.ask((picked, self._path))
+        if self._unwritten.picked is None or self._writer.busy:
+            return
+        self._on_edit()  # with regions that came later
+        question = self._unwritten.take()
+        if question is not None:
+            self._writer.ask(question)
 
     def on_close(self) -> None:
-        """Write nothing any more."""
+        """Write what is not written yet, and nothing after that."""
         self._timer.stop()
         self.watch(None)
 
     def _on_edit(self, _event: object = None) -> None:
-        self._edited = True
+        picked = self._picked()
+        if picked is not None and picked.painting is self._painting:
+            self._unwritten.picked = picked
 
 
 def _write(question: tuple[OpenPainting, list[Path]]) -> Iterator[Path]:
     """Write a painting; runs in a thread. The next edit tries again where the disk was full."""
     picked, path = question
-    with suppress(UserError, OSError):
+    with suppress(UserError, OSError), _WRITING:
         painted = painted_image(picked.image, picked.painting, picked.shapes)
         values = painted.values()
         if not values:

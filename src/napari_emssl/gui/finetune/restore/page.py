@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 
 TASKS: dict[RestoreTask, str] = {
     "denoise": "denoise",
-    "remove-background": "remove noise & background",
+    "remove-background": "remove background",
     "super-resolve": "super-resolve",
 }
 """What the tasks are called on screen."""
 _HINTS: dict[RestoreTask, str] = {
     "denoise": "Clean images show the same field without noise: a slow scan, an average of many frames, a simulation.",
-    "remove-background": "Clean images show the specimen alone, without noise and background.",
+    "remove-background": "Noise is removed, too: clean images show the specimen alone, without noise and background.",
     "super-resolve": "Clean images are sharper, on the same grid or on one twice as fine.",
 }
+_ALONE = "Press Start: the model learns from the noise itself. A film, or several images, teach it more than one image."
 _ADVANCED = (
     "steps", "epochs", "batch_size", "patch", "learning_rate", "seed", "target_levels", "validation",
     "validation_interval", "augment", "precision", "generator", "width", "refine", "norm", "autosave_seconds",
@@ -112,6 +113,11 @@ class RestorePage(TrainingPage[RestoreRequest]):
     def learns(self) -> RestoreTask:
         """The task on screen, by which starts are recommended."""
         return self.chosen_task
+
+    @property
+    def advice(self) -> str:
+        """What to do first, with the teacher that is chosen."""
+        return _ALONE if self.alone and self.image.value is not None else super().advice
 
     @property
     def alone(self) -> bool:
