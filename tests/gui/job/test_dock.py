@@ -2,7 +2,7 @@ import pytest
 import small_jobs
 
 from napari_emssl.gui.apply.dock import ApplyDock
-from napari_emssl.gui.job.dock import APPLY, FINETUNE, open_dock
+from napari_emssl.gui.job.dock import APPLY, FINETUNE, Column, open_dock
 from napari_emssl.models.zoo import add_model
 
 pytestmark = pytest.mark.gui
@@ -28,3 +28,14 @@ def test_a_dock_that_is_opened_picks_a_model_that_has_only_just_come(viewer, no_
         apply.use_model(name)
         finetune.start_from(name)
         assert (apply.model.picked(), finetune.start.picked()) == (name, name)
+
+
+def test_lines_keep_their_width_when_the_scroll_bar_comes(qtbot, viewer):
+    column = Column(viewer)
+    qtbot.addWidget(column)
+    column.resize(400, 300)
+    column.show()
+    before = column.viewport().width()
+    column.body.setMinimumHeight(2000)
+    qtbot.waitUntil(column.verticalScrollBar().isVisible)
+    assert column.viewport().width() == before

@@ -48,11 +48,12 @@ class Column(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # else all lines jump when it comes
+        self.verticalScrollBar().rangeChanged.connect(self._leave_room)
+        self._leave_room(0, 0)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.body = QWidget()
         self.column = QVBoxLayout(self.body)
-        self.column.setContentsMargins(6, 4, 6, 4)
+        self.column.setContentsMargins(6, 4, 2, 4)
         self.column.setSpacing(4)
         self.form = RowForm()
         self.column.addLayout(self.form)
@@ -60,6 +61,10 @@ class Column(QScrollArea):
         self._stale = False
         """Whether the layers have changed since they were last read."""
         self._turn = QTimer(self, singleShot=True, interval=0, timeout=self._on_turn)
+
+    def _leave_room(self, _low: int, high: int) -> None:
+        """Leave room for the scroll bar while it is away: all lines would break elsewhere when it comes."""
+        self.setViewportMargins(0, 0, 0 if high > 0 else self.verticalScrollBar().sizeHint().width(), 0)
 
     def reset_choices(self, event: "Event | None" = None) -> None:
         """Read the viewer's layers again: once a turn of the event loop when napari calls this for each, else at once.
