@@ -289,10 +289,10 @@ def scale_notice(image: Image, model: Model) -> Iterator[Notice]:
     """Say so when pixels are more than twice as large or small as any the model was trained on."""
     known, here = model.card.pixel_size_nm, image.pixel_size_nm
     if known and here and not known[0] / 2 <= here <= known[1] * 2:
-        trained = f"{known[0]:.3g}" if known[0] == known[1] else f"{known[0]:.3g} to {known[1]:.3g}"
+        trained = f"{known[0]:.2g}" if known[0] == known[1] else f"{known[0]:.2g} to {known[1]:.2g}"
         yield Notice(
-            f"{image.name} has {here:.3g} nm per pixel, model '{model.name}' was trained at {trained}. "
-            "Look at the result with care, or rescale the image."
+            f"'{image.name}' has pixels of {here:.3g} nm, but '{model.name}' was trained with pixels of {trained} nm. "
+            "Judge the result with care, or rescale the image."
         )
 
 
