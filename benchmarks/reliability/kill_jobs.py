@@ -38,6 +38,29 @@ import tifffile
 _TRAIN = ["--device", "cpu", "--precision", "fp32", "--autosave-seconds", "0.05", "--validation-interval", "3"]
 _PRETRAIN = ["i", "--generator", "unet-2-44", "--patch", "64", "--batch-size", "2", "--discriminator-width", "4"]
 _FINETUNE = ["--images", "i", "--targets", "t", "--patch", "32", "--batch-size", "2", "--start", "scratch"]
+_COLLAGE = ["--mask-decoder", "on", "--pretext", "collage+episodes"]
+_PLAN = """
+title = "Kills"
+table = "kills"
+settings = { epochs = 2, validation_epochs = 1, patch = 32, batch_size = 2, zero = "background", device = "cpu" }
+[[data]]
+dataset = "squares"
+images = "i"
+targets = "t"
+[[networks]]
+model = "U-Net_2_44"
+generator = "unet-2-44"
+width = 2
+[[starts]]
+init = "R"
+[[starts]]
+init = "P4"
+file = "{generator}.safetensors"
+images = 4
+[pretraining]
+images = "i"
+settings = { steps = 2, batch_size = 2, patch = 64, discriminator_width = 4, validation = 1, validation_interval = 1 }
+"""
 _LIVING_SECONDS = 15.0
 """So long a process of a killed job may take to notice and end."""
 
@@ -89,6 +112,22 @@ JOBS = {
          "--patch", "32", "--batch-size", "1", "--device", "cpu", "-o", "c", "--quiet"], ["c"],
         earlier=False,
     ),
+    "reproduce": Work(["reproduce", "plan.toml", "--data", ".", "--device", "cpu", "-o", "v", "--quiet"], ["v"],
+                      earlier=False),
+    "prepare au": Work(
+        ["prepare", "au", "--images", "i", "--targets", "t", "--patch", "32", "-o", "u", "--overwrite", "--quiet"], ["u"]
+    ),
+    "simulate collage": Work(
+        ["simulate", "collage", "-o", "s", "--count", "4", "--size", "64", "--overwrite", "--quiet"], ["s"]
+    ),
+    "pretrain, two tasks, mask decoder": _training("pretrain", *_PRETRAIN, *_COLLAGE, "--steps", "8", "--workers", "0"),
+    "models import, other weights": Work(
+        ["models", "import", "weights.pt", "--network", "unet-2-44", "--mapping", "plain", "--name", "own", "--overwrite"],
+        ["home/models/own.safetensors"],
+    ),
+    "models export, package": Work(
+        ["models", "export", "mask", "b", "--bioimageio", "--author", "A", "--overwrite"], ["b"]
+    ),
 }  # fmt: skip
 
 
@@ -104,6 +143,7 @@ def prepare(folder: Path) -> None:
         tifffile.imwrite(folder / "t" / f"{number}.tif", mask)
         noisy = mask * 90 + rng.integers(0, 60, mask.shape)
         tifffile.imwrite(folder / "i" / f"{number}.tif", noisy.astype(np.uint8))
+    (folder / "plan.toml").write_text(_PLAN, encoding="utf-8")
     (folder / "home").mkdir()
     (folder / "temporary").mkdir()
 
@@ -189,6 +229,17 @@ def _give_models(folder: Path) -> None:
     assert _run(folder, ["models", "import", "given.safetensors", "--name", "mask"]) == 0
     assert _run(folder, [*words, "--seed", "5", "-o", "other.safetensors"]) == 0
     assert _run(folder, ["models", "import", "other.safetensors", "--name", "own"]) == 0
+    _write_weights(folder / "weights.pt")
+
+
+def _write_weights(file: Path) -> None:
+    """Write random weights as another program would, with names of this one."""
+    import torch
+
+    from napari_emssl.networks.generators import build_generator
+
+    torch.manual_seed(0)
+    torch.save(build_generator("unet-2-44").state_dict(), file)
 
 
 def _again(work: Work, folder: Path) -> list[str]:
@@ -199,7 +250,7 @@ def _again(work: Work, folder: Path) -> list[str]:
 
 def _kill_once(work: Work, folder: Path, whole: Path, moment: float, tally: Tally) -> Iterator[str]:
     """Kill the job after some seconds, run it again, and yield what is wrong."""
-    inputs = _contents(folder, ("i", "t", "given.safetensors", "home/models/mask.safetensors"))
+    inputs = _contents(folder, ("i", "t", "plan.toml", "weights.pt", "given.safetensors", "home/models/mask.safetensors"))
     results = _contents(folder, work.results)
     wanted = _contents(whole, work.results)
     child = _start(folder, work.words)
