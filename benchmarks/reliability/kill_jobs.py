@@ -38,7 +38,7 @@ import tifffile
 _TRAIN = ["--device", "cpu", "--precision", "fp32", "--autosave-seconds", "0.05", "--validation-interval", "3"]
 _PRETRAIN = ["i", "--generator", "unet-2-44", "--patch", "64", "--batch-size", "2", "--discriminator-width", "4"]
 _FINETUNE = ["--images", "i", "--targets", "t", "--patch", "32", "--batch-size", "2", "--start", "scratch"]
-_COLLAGE = ["--mask-decoder", "on", "--pretext", "collage+episodes"]
+_COLLAGE = ["--mask-decoder", "unet-2-44", "--pretext", "collage+episodes"]
 _PLAN = """
 title = "Kills"
 table = "kills"
@@ -61,6 +61,7 @@ images = 4
 images = "i"
 settings = { steps = 2, batch_size = 2, patch = 64, discriminator_width = 4, validation = 1, validation_interval = 1 }
 """
+_INPUTS = ("i", "t", "plan.toml", "weights.pt", "given.safetensors", "home/models/mask.safetensors")
 _LIVING_SECONDS = 15.0
 """So long a process of a killed job may take to notice and end."""
 
@@ -115,18 +116,20 @@ JOBS = {
     "reproduce": Work(["reproduce", "plan.toml", "--data", ".", "--device", "cpu", "-o", "v", "--quiet"], ["v"],
                       earlier=False),
     "prepare au": Work(
-        ["prepare", "au", "--images", "i", "--targets", "t", "--patch", "32", "-o", "u", "--overwrite", "--quiet"], ["u"]
+        ["prepare", "au", "--images", "i", "--targets", "t", "--patch", "32", "-o", "u", "--overwrite", "--quiet"],
+        ["u"],
     ),
     "simulate collage": Work(
         ["simulate", "collage", "-o", "s", "--count", "4", "--size", "64", "--overwrite", "--quiet"], ["s"]
     ),
-    "pretrain, two tasks, mask decoder": _training("pretrain", *_PRETRAIN, *_COLLAGE, "--steps", "8", "--workers", "0"),
+    "pretrain, two tasks, mask decoder": _training("pretrain", *_PRETRAIN, *_COLLAGE, "--steps", "8"),
     "models import, other weights": Work(
-        ["models", "import", "weights.pt", "--network", "unet-2-44", "--mapping", "plain", "--name", "own", "--overwrite"],
+        ["models", "import", "weights.pt", "--network", "unet-2-44", "--mapping", "plain", "--name", "own",
+         "--overwrite"],
         ["home/models/own.safetensors"],
     ),
     "models export, package": Work(
-        ["models", "export", "mask", "b", "--bioimageio", "--author", "A", "--overwrite"], ["b"]
+        ["models", "export", "mask", "b", "--bioimageio", "--author", "A"], ["b"], earlier=False
     ),
 }  # fmt: skip
 
@@ -250,7 +253,7 @@ def _again(work: Work, folder: Path) -> list[str]:
 
 def _kill_once(work: Work, folder: Path, whole: Path, moment: float, tally: Tally) -> Iterator[str]:
     """Kill the job after some seconds, run it again, and yield what is wrong."""
-    inputs = _contents(folder, ("i", "t", "plan.toml", "weights.pt", "given.safetensors", "home/models/mask.safetensors"))
+    inputs = _contents(folder, _INPUTS)
     results = _contents(folder, work.results)
     wanted = _contents(whole, work.results)
     child = _start(folder, work.words)
@@ -361,7 +364,7 @@ def _checksum(file: Path) -> str:
         return hashlib.sha256(content[8 + int.from_bytes(content[:8], "little") :]).hexdigest()
     if file.suffix == ".tif":
         return hashlib.sha256(tifffile.imread(file).tobytes()).hexdigest()
-    if file.name in ("results.csv", "summary.csv", "summary.json", "compare.json", "scores.json"):
+    if file.suffix in (".csv", ".json") and file.name != "m.csv":
         return _without_times(file)
     return hashlib.sha256(file.read_bytes()).hexdigest()
 

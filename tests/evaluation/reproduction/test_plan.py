@@ -42,6 +42,11 @@ def test_every_cell_of_the_paper_has_its_run(name: str) -> None:
         ('init = "P4"', 'init = "R"', "two starts are called 'R'"),
         ("epochs = 2,", "epoch = 2,", "epoch"),
         ('dataset = "Au"', 'dataset = "../Au"', "data.0.dataset"),
+        ('dataset = "Au"', 'dataset = ".."', "data.0.dataset"),
+        ('table = "small"', f'table = "{"x" * 101}"', "table"),
+        ('file = "{{generator}}', 'file = "/elsewhere/{{generator}}', "not in the folder of the starts"),
+        ('file = "{{generator}}', 'file = "../{{generator}}', "not in the folder of the starts"),
+        ('file = "{{generator}}', 'file = "C:{{generator}}', "not in the folder of the starts"),
         ("steps = 2,", "step = 2,", "step"),
         ("{paper}", 'paper = "nowhere.csv"', "nowhere.csv"),
     ],
@@ -53,6 +58,15 @@ def test_what_is_wrong_with_a_plan_is_said_in_a_sentence(old: str, new: str, com
         read_plan(write_plan(tmp_path / "plan.toml", text))
     assert complaint in str(refusal.value)
     assert "plan.toml" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "cells", ["a,b\n1,2,3\n", "dataset,model,init,epoch\nAu,U,R,five\n", "dataset\nAu\n", "a\0b\n1"]
+)
+def test_cells_of_the_paper_are_read_before_the_runs(cells: str, tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").write_text(cells, encoding="utf-8")
+    with pytest.raises(UserError, match="with the columns dataset, model, init, epoch"):
+        read_plan(write_plan(tmp_path / "plan.toml", SEGMENT.format(paper='paper = "cells.csv"')))
 
 
 def test_an_unknown_plan_names_those_that_ship() -> None:

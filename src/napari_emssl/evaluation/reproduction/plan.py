@@ -1,14 +1,16 @@
 """The plan of an experiment: data sets, networks, starts and seeds, read from one TOML file. Imports no torch."""
 
+import csv
+import io
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from pathlib import Path, PureWindowsPath
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ...errors import UserError
 from ...jobs.compare_settings import CompareSettings
@@ -19,7 +21,7 @@ SUFFIX = ".toml"
 SCRATCH = "scratch"
 _PLANS = resources.files(__package__) / "plans"
 
-Label = Annotated[str, Field(pattern=r"^[\w .+&()-]+$")]
+Label = Annotated[str, Field(pattern=r"^\.*[\w +&()-][\w .+&()-]*$", max_length=100)]
 """A name that can be part of a file's name."""
 
 
@@ -72,6 +74,16 @@ class PlannedStart(_Record):
     def file_for(self, network: PlannedNetwork) -> str | None:
         """Return the name of the file for a network."""
         return None if self.file is None else self.file.replace("{generator}", network.generator)
+
+    @field_validator("file")
+    @classmethod
+    def _is_inside(cls, file: str | None) -> str | None:
+        """A start that is missing is written there, so it must not be elsewhere."""
+        if file is not None:
+            path = PureWindowsPath(file)  # it takes both kinds of slashes
+            if path.drive or path.root or ".." in path.parts:
+                raise ValueError(f"'{file}' is not in the folder of the starts; name a file in it")
+        return file
 
 
 class PlannedPretraining(_Record):
@@ -215,7 +227,42 @@ def _parsed(text: str, name: str, beside: Any) -> PlanFile:
         raise UserError(
             f"The plan '{name}' names the file '{plan.paper}' of the paper's cells, which is not in its folder."
         )
-    return PlanFile(plan, cells.read_text(encoding="utf-8") if cells is not None else "")
+    text = cells.read_text(encoding="utf-8") if cells is not None else ""
+    paper_cells(text)  # what is wrong with them is said now and not after all runs
+    return PlanFile(plan, text)
+
+
+class PaperCell(NamedTuple):
+    """A cell of a table of the paper."""
+
+    dataset: str
+    task: str
+    """Empty where the table has one task."""
+    model: str
+    init: str
+    epoch: float
+    value: float | None
+    """None where it cannot be read in the paper."""
+    flag: str
+
+
+def paper_cells(text: str) -> list[PaperCell]:
+    """Return the cells of a CSV; raises `UserError` where columns are missing or what should be numbers is none."""
+    try:
+        return [_cell(line) for line in csv.DictReader(io.StringIO(text))]
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise UserError(
+            f"The paper's cells cannot be read ({error}). They are a CSV with the columns dataset, model, init, epoch, "
+            "and dice or l1."
+        ) from error
+
+
+def _cell(line: dict[str, str]) -> PaperCell:
+    value = line.get("dice", line.get("l1", ""))
+    return PaperCell(
+        line["dataset"], line.get("task", ""), line["model"], line["init"], float(line["epoch"]),
+        float(value) if value else None, line.get("flag", ""),
+    )  # fmt: skip
 
 
 def _first(error: ValidationError) -> str:

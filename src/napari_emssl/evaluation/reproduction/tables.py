@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ...models.tasks import task_of
 from ..comparison.results import Mean, mean_of_seeds
-from .plan import Plan, PlannedData, PlannedNetwork
+from .plan import Plan, PlannedData, PlannedNetwork, paper_cells
 from .runs_folder import RunRecord, ScoredStep
 
 POINTS = 100.0
@@ -216,12 +216,10 @@ def _paper_cells(plan: Plan, text: str) -> dict[Place, tuple[float | None, str]]
     """The paper's cells by place; None where one cannot be read."""
     found: dict[Place, tuple[float | None, str]] = {}
     keys = {(data.dataset, data.label or ""): data.key for data in plan.data}
-    for line in csv.DictReader(io.StringIO(text)):
-        key = keys.get((line["dataset"], line.get("task", "")))
-        value = line.get("dice", line.get("l1", ""))
+    for cell in paper_cells(text):
+        key = keys.get((cell.dataset, cell.task))
         if key is not None:
-            place = Place(key, line["model"], line["init"], float(line["epoch"]))
-            found[place] = (float(value) if value else None, line.get("flag", ""))
+            found[Place(key, cell.model, cell.init, cell.epoch)] = (cell.value, cell.flag)
     return found
 
 
