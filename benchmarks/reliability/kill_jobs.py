@@ -128,9 +128,6 @@ JOBS = {
          "--overwrite"],
         ["home/models/own.safetensors"],
     ),
-    "models export, package": Work(
-        ["models", "export", "mask", "b", "--bioimageio", "--author", "A"], ["b"], earlier=False
-    ),
 }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Frames become patches as the Au sets were prepared: computed again pixel by pixel; streamed; nothing half-written."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -103,6 +105,24 @@ def test_frames_are_read_one_by_one(tmp_path: Path) -> None:
         if isinstance(event, Progress):
             assert stack.asked == list(range(event.step))
     assert stack.asked == list(range(6))
+
+
+def test_on_a_full_disk_the_program_ends_in_a_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("resource")  # HDF5 crashed the program at its end, so it is one of its own
+    for side, planes in zip(("images", "masks"), frames(), strict=True):
+        np.save(tmp_path / f"{side}.npy", np.stack(planes))
+    program = (
+        "import resource, signal, sys\n"
+        "from napari_emssl.cli import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
+        "words = 'prepare au --images images.npy --targets masks.npy --patch 32 --least-particle-px 5 -o out'\n"
+        "sys.exit(main(words.split()))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert "Make room or choose another folder." in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if "h5" in path.name]
 
 
 def test_stopped_it_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ are cut, so that sets larger than memory can be prepared.
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from .image_pairs import ImageSources, open_pairs, pair_notes
 
 if TYPE_CHECKING:
     import h5py
+    from _typeshed import ReadableBuffer
 
 IMAGES, LABELS = "Images.h5", "Labels.h5"
 FRAME_NAMES = "frame_names"
@@ -182,21 +184,56 @@ def _write(
     meter, settings = Meter(), writer.settings
     with ExitStack() as stack:
         names = [stack.enter_context(replacing(path, overwrite)) for path in paths]
-        with h5py.File(names[0], "w") as images, h5py.File(names[1], "w") as labels:
+        disks = [stack.enter_context(_Disk(name, "w+b")) for name in names]
+        with h5py.File(disks[0], "w") as images, h5py.File(disks[1], "w") as labels:
             writer.open(images, labels)
             for number, (image, mask, index) in enumerate(frames):
                 writer.add(number, image.plane(index), mask.label_plane(index))
+                _check_written(disks)
                 yield from meter.tick(number + 1, len(frames), images_per_step=1)
                 if control.stopped and number + 1 < len(frames):
                     raise _StoppedError
             for file in (images, labels):
                 file[FRAME_NAMES] = [_name(image, index) for image, _, index in frames]
                 file.attrs["preparation"] = settings.model_dump_json()
+        _check_written(disks)
         if not writer.patches:
             raise UserError(
                 f"No patch shows more than {settings.least_particle_px} pixels of particles. Lower "
                 "--least-particle-px, or check the masks."
             )
+
+
+class _Disk(FileIO):
+    """A file that keeps what goes wrong when it is written to: HDF5 would crash the program at its end."""
+
+    trouble: OSError | None = None
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write all of it, and say so even where there is no room."""
+        rest = memoryview(data).cast("B")
+        length = len(rest)
+        try:
+            while rest and self.trouble is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.trouble = error
+        return length
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Make it as long as HDF5 asks for, if there is room."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.trouble = self.trouble or error
+            return size or 0
+
+
+def _check_written(disks: Sequence[_Disk]) -> None:
+    """Raise what went wrong when files were written to."""
+    for disk in disks:
+        if disk.trouble is not None:
+            raise disk.trouble
 
 
 def _name(image: Image, index: int) -> str:
