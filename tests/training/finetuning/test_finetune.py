@@ -17,6 +17,7 @@ from napari_emssl.jobs.settings import EvaluateSettings
 from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import Card, Model, NetworkSpec
 from napari_emssl.models.weights import to_numpy
+from napari_emssl.training.finetuning import base_learner
 from napari_emssl.training.finetuning.base_learner import schedule
 from napari_emssl.training.finetuning.finetune import finetune
 
@@ -144,6 +145,22 @@ def test_a_stack_is_learnt_from_its_painted_planes() -> None:
     target[1] = paint(numbers)
     events = list(finetune([np.stack([image] * 3)], [target], small(), "scratch"))
     assert "1 plane of 1 image" in events[0].summary
+
+
+def test_previews_of_large_planes_are_cut_to_what_the_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_learner, "_SHOWN_PX_PER_SECOND", 32**2)
+    image, numbers = discs()
+    target = paint(numbers)
+    events = list(finetune([image], [target], small().model_copy(update={"max_seconds": 1.0}), "scratch"))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    height, width = image.shape
+    assert f"To keep to the time, previews show 32 x 32 of {height} x {width} px." in told
+    shown = next(event.images for event in events if isinstance(event, Preview))["uncertainty"]
+    assert shown.shape == image.shape
+    rows, columns = np.nonzero(shown)
+    assert (np.ptp(rows), np.ptp(columns)) == (31, 31)
+    middle = [np.median(axis) for axis in np.nonzero(target > 1)]
+    assert np.allclose([rows.mean(), columns.mean()], middle, atol=1) or 0 in (rows.min(), columns.min())
 
 
 def test_painted_frames_that_come_one_by_one_are_of_one_image() -> None:

@@ -27,6 +27,8 @@ from .labelled_data import TrainingData
 
 _WARM_UP = 0.05
 _AVERAGING = 0.98
+_SHOWN_PX_PER_SECOND = 2**17
+"""Pixels of a preview for each second of a run on a processor: two previews take less than half of it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class FineTuner(ABC):
     """
 
     kind = "finetune"
+
+    @property
+    @abstractmethod
+    def plane_shape(self) -> tuple[int, ...]:
+        """Height and width of the first plane that is learnt from."""
 
     def __init__(self, context: FinetuneContext) -> None:
         self.settings, self.data, self.device = context.settings, context.data, context.device
@@ -195,6 +202,39 @@ class FineTuner(ABC):
         with self.device.autocast():
             output: Tensor = self.average(extended.to(self.device.torch_device))
         return output[..., :height, :width].float()
+
+    def shown_part(self, shape: tuple[int, ...], centre: tuple[float, float] | None = None) -> tuple[slice, slice]:
+        """Return the part of a plane that a preview is made of, the whole plane where the time allows that.
+
+        Parameters
+        ----------
+        shape
+            Height and width of the plane.
+        centre
+            Row and column that should be in the middle; None: those of the plane.
+
+        """
+        height, width = shape
+        seconds = self.settings.max_seconds
+        if seconds is None or self.device.torch_device.type != "cpu":
+            return slice(0, height), slice(0, width)
+        most = max(int(seconds * _SHOWN_PX_PER_SECOND), _SHOWN_PX_PER_SECOND)
+        rows = min(height, max(math.isqrt(most), most // width))
+        columns = min(width, max(most // rows, 1))
+        row, column = centre or (height / 2, width / 2)
+        top = min(max(round(row - rows / 2), 0), height - rows)
+        left = min(max(round(column - columns / 2), 0), width - columns)
+        return slice(top, top + rows), slice(left, left + columns)
+
+    @property
+    def cut_notice(self) -> str:
+        """Say that previews show a part of large planes; empty where they show all."""
+        shape = self.plane_shape
+        rows, columns = self.shown_part(shape)
+        seen = rows.stop - rows.start, columns.stop - columns.start
+        if seen == tuple(shape):
+            return ""
+        return f"To keep to the time, previews show {seen[0]} x {seen[1]} of {shape[0]} x {shape[1]} px."
 
     def _load_start(self, start: Model | None, network: nn.Module) -> list[str]:
         """Give the network the weights of the start that fit; return the names of all others."""

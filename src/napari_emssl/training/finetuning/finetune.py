@@ -1,5 +1,6 @@
 """Fine-tuning: from a pretrained start and very little painting to a model for one task."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ from .snapshots import SnapshotLearner
 from .task_training import TaskTraining, training_of
 
 DEFAULT_SECONDS = 60.0
+_LEAST_FOR_TRAINING = 0.5
+"""Share of the time that is left for training, however long the answer in context takes, which counts, too."""
 DEFAULT_GENERATOR = "unet-3-96"
 
 
@@ -135,6 +138,7 @@ class _FinetuneRun:
         self._device = choose_device(request.settings)
         self._snapshots: SnapshotLearner | None = None
         self._facts: dict[str, object] = {}
+        self._began = time.monotonic()
 
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Build the network, give it the weights of the start, and train."""
@@ -150,7 +154,7 @@ class _FinetuneRun:
             )
         )
         yield Started(device.label, device.reason, data.summary)
-        yield from map(Notice, self._warnings())
+        yield from map(Notice, filter(None, [*self._warnings(), learner.cut_notice]))
         if start and not start.card.partial and len(learner.fresh) > len(learner.network.state_dict()) // 2:
             yield Notice(f"Most weights of '{start.name}' do not fit the network; training starts almost from scratch.")
         followed: FineTuner | SnapshotLearner = learner
@@ -174,7 +178,7 @@ class _FinetuneRun:
         if untrained:  # and so without last weights, of which the data speak
             self._data, self._facts["validation"] = replace(data, no_validation=""), TOO_LITTLE
         yield Started(device.label, device.reason, data.summary)
-        yield from map(Notice, filter(None, [*self._warnings(), begin.notice]))
+        yield from map(Notice, filter(None, [*self._warnings(), begin.notice, learner.cut_notice]))
         if untrained:
             yield Preview(learner.preview(control.view), 0)
             model = learner.model(learner.weights(), TrainingSummary(0, 0.0, {}, 0, stopped=False))
@@ -222,12 +226,13 @@ class _FinetuneRun:
         settings = self._settings
         per_epoch = settings.epoch_steps(len(self._data.training))
         total = settings.steps or (settings.epochs * per_epoch if settings.epochs else None)
+        limit = settings.max_seconds if total or settings.max_seconds else DEFAULT_SECONDS
         every = per_epoch * settings.validation_epochs if settings.validation_epochs else max(10, per_epoch)
         return TrainingSchedule(
             batches=loader.batches,
             batch_size=settings.batch_size,
             total=total,
-            max_seconds=settings.max_seconds if total or settings.max_seconds else DEFAULT_SECONDS,
+            max_seconds=limit and max(limit - (time.monotonic() - self._began), _LEAST_FOR_TRAINING * limit),
             validation_interval=settings.validation_interval or every,
             autosave=self._request.autosave,
             autosave_seconds=settings.autosave_seconds,

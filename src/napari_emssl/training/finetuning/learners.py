@@ -41,6 +41,17 @@ class Segmenter(FineTuner):
         self.objects_dice: dict[int, list[float]] = {}
         """Of every held-out object, by the step of the validation."""
 
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Height and width of the first painted plane."""
+        return self.data.first.shape
+
+    @cached_property
+    def _centre_of_paint(self) -> tuple[float, float] | None:
+        """Row and column of the middle of what is painted on the first plane; None where it is not known."""
+        rows, columns = np.nonzero(self.data.training[0].target > 1)
+        return (float(np.median(rows)), float(np.median(columns))) if len(rows) else None
+
     def make_objective(self) -> SegmentationObjective:
         """Return the objective of classes."""
         return SegmentationObjective(self.settings.balance_classes)
@@ -118,9 +129,11 @@ class Segmenter(FineTuner):
     def preview(self, view: NDArray[np.generic] | None) -> Mapping[str, NDArray[np.generic]]:
         """Labels ``(h, w)`` uint8 predicted for `view`, or the first painted plane, and how undecided they are."""
         image = self.data.first if view is None else self.data.scaling.scaled(view)
-        output = self.output(image)
+        part = self.shown_part(image.shape, self._centre_of_paint)
+        output = self.output(image[part])
         labels, found = self.objective.result(output)[0], self.objective.decode(output)[0]
-        return {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
+        shown = {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
+        return {name: _in_plane(array, part, np.zeros(image.shape, array.dtype)) for name, array in shown.items()}
 
     @torch.inference_mode()
     def labels(self, images: Tensor) -> NDArray[np.uint8]:
@@ -136,6 +149,11 @@ class Restorer(FineTuner):
     """Learns clean intensities from pairs of patches."""
 
     monitor = Monitor("l1", "min")
+
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Height and width of the first plane; (1, 1) where it is not known."""
+        return (1, 1) if self.data.sample is None else self.data.sample.shape
 
     def make_objective(self) -> RestorationObjective:
         """Return the objective of clean targets."""
@@ -163,8 +181,18 @@ class Restorer(FineTuner):
             return {}
         plane = self.data.scaling.repaired(recorded)
         levels = self.data.scaling.fit(plane)
-        restored = self.objective.decode(self.output(levels.to_unit(plane)))[0, 0].cpu().numpy()
-        return {"prediction": task_of(self.settings.task).output_levels(levels).from_unit(restored)}
+        part = self.shown_part(plane.shape)
+        restored = self.objective.decode(self.output(levels.to_unit(plane)[part]))[0, 0].cpu().numpy()
+        found = task_of(self.settings.task).output_levels(levels).from_unit(restored)
+        if plane[part].shape == plane.shape:
+            return {"prediction": found}
+        factor = self.data.upscale
+        rest = plane.astype(found.dtype).repeat(factor, 0).repeat(factor, 1)
+        finer = (
+            slice(part[0].start * factor, part[0].stop * factor),
+            slice(part[1].start * factor, part[1].stop * factor),
+        )
+        return {"prediction": _in_plane(found, finer, rest)}
 
     @torch.inference_mode()
     def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
@@ -256,6 +284,14 @@ def _batches(pairs: Sequence[LabelledPlane]) -> Iterator[list[LabelledPlane]]:
         batch.append(pair)
     if batch:
         yield batch
+
+
+def _in_plane(found: NDArray[np.generic], part: tuple[slice, slice], rest: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Put what was found on a part of a plane into the rest; a whole plane is returned as it is."""
+    if found.shape == rest.shape:
+        return found
+    rest[part] = found
+    return rest
 
 
 def undecided(probabilities: Tensor) -> Tensor:
