@@ -153,8 +153,7 @@ def test_previews_of_large_planes_are_cut_to_what_the_time_allows(monkeypatch: p
     target = paint(numbers)
     events = list(finetune([image], [target], small().model_copy(update={"max_seconds": 1.0}), "scratch"))
     told = [event.text for event in events if isinstance(event, Notice)]
-    height, width = image.shape
-    assert f"To keep to the time, previews show 32 x 32 of {height} x {width} px." in told
+    assert any(text.startswith("To keep to the time, previews show only a part") for text in told)
     shown = next(event.images for event in events if isinstance(event, Preview))["uncertainty"]
     assert shown.shape == image.shape
     rows, columns = np.nonzero(shown)

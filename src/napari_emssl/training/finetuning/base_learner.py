@@ -2,6 +2,7 @@
 
 import copy
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,8 +28,10 @@ from .labelled_data import TrainingData
 
 _WARM_UP = 0.05
 _AVERAGING = 0.98
-_SHOWN_PX_PER_SECOND = 2**17
-"""Pixels of a preview for each second of a run on a processor: two previews take less than half of it."""
+_SHOWN_PX_PER_SECOND = 2**16
+"""Most pixels of a preview for each second of a run on a processor."""
+_SHOWN_SHARE = 0.2
+"""Share of the time that one preview may take, by the speed of the answer before: a busy machine shows less."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class FineTuner(ABC):
     def __init__(self, context: FinetuneContext) -> None:
         self.settings, self.data, self.device = context.settings, context.data, context.device
         self._card, self._lr_factor = context.card, context.lr_factor
+        self._seconds_per_px = 0.0
+        """Of the last answer; 0: there was none."""
         self.objective = self.make_objective()
         torch.manual_seed(context.settings.seed)
         network = network_of(context.network)
@@ -199,8 +204,10 @@ class FineTuner(ABC):
         """Run the averaged network over scaled planes ``(b, h, w)``: ``(b, c, h, w)`` float32."""
         height, width = images.shape[-2:]
         extended = torch.from_numpy(np.stack([padded(image, self.stride) for image in images]))[:, None]
+        mark = time.monotonic()
         with self.device.autocast():
             output: Tensor = self.average(extended.to(self.device.torch_device))
+        self._seconds_per_px = (time.monotonic() - mark) / images.size
         return output[..., :height, :width].float()
 
     def shown_part(self, shape: tuple[int, ...], centre: tuple[float, float] | None = None) -> tuple[slice, slice]:
@@ -218,7 +225,8 @@ class FineTuner(ABC):
         seconds = self.settings.max_seconds
         if seconds is None or self.device.torch_device.type != "cpu":
             return slice(0, height), slice(0, width)
-        most = max(int(seconds * _SHOWN_PX_PER_SECOND), _SHOWN_PX_PER_SECOND)
+        measured = _SHOWN_SHARE / self._seconds_per_px if self._seconds_per_px else math.inf
+        most = max(int(seconds * min(_SHOWN_PX_PER_SECOND, measured)), 1)
         rows = min(height, max(math.isqrt(most), most // width))
         columns = min(width, max(most // rows, 1))
         row, column = centre or (height / 2, width / 2)
@@ -231,10 +239,9 @@ class FineTuner(ABC):
         """Say that previews show a part of large planes; empty where they show all."""
         shape = self.plane_shape
         rows, columns = self.shown_part(shape)
-        seen = rows.stop - rows.start, columns.stop - columns.start
-        if seen == tuple(shape):
+        if (rows.stop - rows.start, columns.stop - columns.start) == tuple(shape):
             return ""
-        return f"To keep to the time, previews show {seen[0]} x {seen[1]} of {shape[0]} x {shape[1]} px."
+        return f"To keep to the time, previews show only a part of planes of {shape[0]} x {shape[1]} px."
 
     def _load_start(self, start: Model | None, network: nn.Module) -> list[str]:
         """Give the network the weights of the start that fit; return the names of all others."""
