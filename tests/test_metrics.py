@@ -86,6 +86,16 @@ def test_restoration_against_skimage():
     assert scores["ssim"] == pytest.approx(structural_similarity(truth, result, data_range=span), rel=1e-4)
 
 
+def test_pixels_without_a_value_do_not_count():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(40, 60))
+    found = truth + 0.1 * rng.normal(size=truth.shape)
+    known = restoration_scores(found[:, :50], truth[:, :50])
+    truth[:, 50:], found[:, 55:] = np.nan, np.inf
+    assert restoration_scores(found, truth) == pytest.approx(known)
+    assert restoration_scores(found, np.full_like(truth, np.nan)) == {}
+
+
 def test_the_linear_fit_takes_brightness_and_contrast_away():
     rng = np.random.default_rng(0)
     truth = rng.random((30, 30))

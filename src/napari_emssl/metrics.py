@@ -135,13 +135,19 @@ def restoration_scores(result: NDArray[np.generic], truth: NDArray[np.generic]) 
 
     Both ``(h, w)`` in the same units. L1 is given in units of the truth's range (largest minus smallest value), PSNR in
     dB with that range as the peak, SSIM (Wang et al. 2004, window 7 px) with that range; a plane under 3 px in a
-    direction has no SSIM. Names: ``l1``, ``psnr``, ``ssim`` and ``l1 fitted``, ``psnr fitted``, ``ssim fitted``.
+    direction has no SSIM. Pixels that are not finite in one of them do not count; where none is finite, there is no score.
+    Names: ``l1``, ``psnr``, ``ssim`` and ``l1 fitted``, ``psnr fitted``, ``ssim fitted``.
     """
     # in float64: squares of 16-bit counts, summed over a plane, leave little of float32's 24 bits
     found, wanted = np.asarray(result, np.float64), np.asarray(truth, np.float64)
-    span = float(np.ptp(wanted)) or 1.0
-    plain = _distances(found, wanted, span)
-    fitted = _distances(linear_fit(found, wanted), wanted, span)
+    known = np.isfinite(found) & np.isfinite(wanted)
+    if not known.any():
+        return {}
+    span = float(np.ptp(wanted[known])) or 1.0
+    plain = _distances(found, wanted, span, known)
+    line = np.zeros_like(wanted)
+    line[known] = linear_fit(found[known], wanted[known])
+    fitted = _distances(line, wanted, span, known)
     return plain | {f"{name} fitted": value for name, value in fitted.items()}
 
 
@@ -154,8 +160,10 @@ def linear_fit(result: NDArray[np.floating], truth: NDArray[np.floating]) -> NDA
     return fitted
 
 
-def _distances(result: NDArray[np.float64], truth: NDArray[np.float64], span: float) -> dict[str, float]:
-    error = result - truth
+def _distances(
+    result: NDArray[np.float64], truth: NDArray[np.float64], span: float, known: NDArray[np.bool_]
+) -> dict[str, float]:
+    error = result[known] - truth[known]
     mean_square = float((error**2).mean())
     psnr = 10 * np.log10(span**2 / mean_square) if mean_square > 0 else np.inf
     scores = {"l1": float(np.abs(error).mean() / span), "psnr": float(psnr)}
@@ -163,8 +171,26 @@ def _distances(result: NDArray[np.float64], truth: NDArray[np.float64], span: fl
     if window >= 3:
         from skimage.metrics import structural_similarity
 
-        scores["ssim"] = float(structural_similarity(truth, result, data_range=span, win_size=window))
+        alike = structural_similarity(
+            np.where(known, truth, 0), np.where(known, result, 0), data_range=span, win_size=window, full=True
+        )[1]
+        whole = _whole_windows(known, window)
+        if whole.any():
+            edge = window // 2
+            scores["ssim"] = float(alike[edge:-edge, edge:-edge][whole].mean(dtype=np.float64))
     return scores
+
+
+def _whole_windows(known: NDArray[np.bool_], window: int) -> NDArray[np.bool_]:
+    """Where a window lies in the plane and all its pixels are known, ``(h - window + 1, w - window + 1)``."""
+    from scipy.ndimage import minimum_filter1d
+
+    edge = window // 2
+    whole: NDArray[np.bool_] = known
+    if not known.all():
+        for axis in (0, 1):
+            whole = minimum_filter1d(whole, window, axis)
+    return whole[edge:-edge, edge:-edge]
 
 
 def mean_of(images: Sequence[dict[str, float]]) -> dict[str, float]:
