@@ -135,8 +135,8 @@ def restoration_scores(result: NDArray[np.generic], truth: NDArray[np.generic]) 
 
     Both ``(h, w)`` in the same units. L1 is given in units of the truth's range (largest minus smallest value), PSNR in
     dB with that range as the peak, SSIM (Wang et al. 2004, window 7 px) with that range; a plane under 3 px in a
-    direction has no SSIM. Pixels that are not finite in one of them do not count; where none is finite, there is no score.
-    Names: ``l1``, ``psnr``, ``ssim`` and ``l1 fitted``, ``psnr fitted``, ``ssim fitted``.
+    direction has no SSIM. Pixels that are not finite in one of them do not count; without any other,
+    there is no score. Names: ``l1``, ``psnr``, ``ssim`` and ``l1 fitted``, ``psnr fitted``, ``ssim fitted``.
     """
     # in float64: squares of 16-bit counts, summed over a plane, leave little of float32's 24 bits
     found, wanted = np.asarray(result, np.float64), np.asarray(truth, np.float64)
