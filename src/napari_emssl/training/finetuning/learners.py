@@ -20,6 +20,7 @@ from ...models.tasks import task_of
 from ...models.weights import spread_head
 from ..learner import Monitor, State, TrainingSummary
 from .base_learner import FinetuneContext, FineTuner
+from .class_odds import ClassOdds, Judged, takes_odds
 from .noise_start import best_smoothing, hidden_twice_where_few, parts_of, share_of_the_image, silence
 from .scoring import labels_of, objects_dice, overlap_on, scores_by_step
 
@@ -40,6 +41,8 @@ class Segmenter(FineTuner):
         super().__init__(context)
         self.objects_dice: dict[int, list[float]] = {}
         """Of every held-out object, by the step of the validation."""
+        weighed = self.settings.balance_classes and takes_odds(self.network)
+        self.odds = ClassOdds(self.data.training if weighed else [], self.data.classes)
 
     @property
     def plane_shape(self) -> tuple[int, ...]:
@@ -64,16 +67,21 @@ class Segmenter(FineTuner):
             return {}
         judged = [self._painted(item) for item in held_out]
         losses = [float(self.objective.loss(logits, target)) for logits, target in judged]
-        found = [self.objective.result(logits).numpy() for logits, _ in judged]
-        truth = [target.numpy() for _, target in judged]
-        each = [dice(found, truth, label) for label in range(1, self.data.classes)]
-        judged_objects = zip(found, truth, self._owners, strict=True) if self._owners else ()
+        self.odds.fit(self.step, judged, self._mean_dice)
+        judged = [(self.odds.added_to(logits), target) for logits, target in judged]
+        judged_objects = zip(judged, self._owners, strict=True) if self._owners else ()
         self.objects_dice[self.step] = [
             score
-            for labels, target, owners in judged_objects
-            for score in objects_dice(labels.ravel(), target.ravel(), owners)
+            for (logits, target), owners in judged_objects
+            for score in objects_dice(self.objective.result(logits).numpy().ravel(), target.numpy().ravel(), owners)
         ]
-        return {"loss": float(np.mean(losses)), "dice": float(np.mean(each))}
+        return {"loss": float(np.mean(losses)), "dice": self._mean_dice(judged)}
+
+    def _mean_dice(self, judged: Judged) -> float:
+        """Mean Dice of the classes over held-out pixels."""
+        found = [self.objective.result(logits).numpy() for logits, _ in judged]
+        truth = [target.numpy() for _, target in judged]
+        return float(np.mean([dice(found, truth, label) for label in range(1, self.data.classes)]))
 
     @cached_property
     def _owners(self) -> list[NDArray[np.int32]]:
@@ -89,16 +97,22 @@ class Segmenter(FineTuner):
 
     def model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
         """Return the fine-tuned model, with the Dice of the objects that it was validated on."""
+        self.odds.choose(summary.best_step)
         return super().model(weights, replace(summary, objects_dice=self.objects_dice.get(summary.best_step, [])))
 
+    def unscored_model(self, weights: Mapping[str, Tensor], summary: TrainingSummary) -> Model:
+        """Return the fine-tuned model, which knows how frequent classes are."""
+        return super().unscored_model(self.odds.absorbed(weights), summary)
+
     def state(self) -> State:
-        """Return the state of the training, and the Dice of objects so far."""
-        return super().state() | {"objects_dice": self.objects_dice}
+        """Return the state of the training, the Dice of objects so far, and what is added to classes."""
+        return super().state() | {"objects_dice": self.objects_dice, "class_odds": self.odds.state()}
 
     def load_state(self, state: State) -> None:
         """Restore what `state` returned."""
         super().load_state(state)
         self.objects_dice = scores_by_step(state["objects_dice"])
+        self.odds.load_state(state["class_odds"])
 
     def _painted(self, plane: LabelledPlane) -> tuple[Tensor, Tensor]:
         """Logits ``(1, c, 1, n)`` and target ``(1, 1, n)`` of the painted pixels; tiles without any are left out."""
@@ -130,7 +144,7 @@ class Segmenter(FineTuner):
         """Labels ``(h, w)`` uint8 predicted for `view`, or the first painted plane, and how undecided they are."""
         image = self.data.first if view is None else self.data.scaling.scaled(view)
         part = self.shown_part(image.shape, self._centre_of_paint)
-        output = self.output(image[part])
+        output = self.odds.added_to(self.output(image[part]))
         labels, found = self.objective.result(output)[0], self.objective.decode(output)[0]
         shown = {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
         return {name: _in_plane(array, part, np.zeros(image.shape, array.dtype)) for name, array in shown.items()}
@@ -140,7 +154,7 @@ class Segmenter(FineTuner):
         """Labels ``(b, h, w)`` of scaled images ``(b, 1, h, w)``, multiples of the stride, by the averaged weights."""
         with self.device.autocast():
             inputs = images.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
-            output = self.average(inputs)
+            output = self.odds.added_to(self.average(inputs))
         found: NDArray[np.uint8] = self.objective.result(output).cpu().numpy()
         return found
 

@@ -1,0 +1,116 @@
+"""How rare classes are, given back to a network that learnt them as if all were equally frequent.
+
+Where the loss gives every class the same weight, rare classes are learnt quickly, and then drawn too large: the network
+believes that half of all pixels are theirs. On whole labelled planes it is known how many are. The logarithm of a
+class's odds, added to its logit, would undo it (logit adjustment, Menon et al. 2021, arXiv 2007.07314); after a short
+training that is often too much. So of every class the share of it that draws held-out planes best is added.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...data.patches.labelled import LabelledPlane
+from .scoring import scores_by_step
+
+Judged = Sequence[tuple[Tensor, Tensor]]
+"""Logits ``(1, c, 1, n)`` of held-out pixels of some planes, and their targets ``(1, 1, n)``."""
+_SHARES = tuple(step / 8 for step in range(9))
+_MOST_PX = 2**18
+"""Held-out pixels by which shares are chosen."""
+_LABELLED = 0.5
+"""Share of the pixels from which on labels say how frequent classes are; strokes do not."""
+_BIAS = "head.bias"
+"""Weights of a network that are added to its logits."""
+
+
+class ClassOdds:
+    """What is added to the logits of each class.
+
+    Parameters
+    ----------
+    planes
+        What is learnt from.
+    classes
+        Number of classes, background included.
+
+    """
+
+    def __init__(self, planes: Sequence[LabelledPlane], classes: int) -> None:
+        self.log_odds = _log_odds(planes, classes)
+        """Of each class but the background against it; zeros where labels do not say."""
+        self.shares = [0.0] * (classes - 1)
+        """Of the log-odds, for each class, that are added now."""
+        self._by_step: dict[int, list[float]] = {}
+
+    def added_to(self, logits: Tensor) -> Tensor:
+        """Return logits ``(b, c, h, w)`` with what is added to each class; one channel is one class."""
+        added = torch.tensor(self.shares) * self.log_odds
+        if not added.any():
+            return logits
+        beside = torch.zeros(logits.shape[1] - len(added))  # the background, where it has a channel of its own
+        return logits + torch.cat([beside, added]).to(logits)[:, None, None]
+
+    def fit(self, step: int, judged: Judged, score: Callable[[Judged], float]) -> None:
+        """Choose the shares, one class after the other.
+
+        Parameters
+        ----------
+        step
+            Whose weights they are chosen for.
+        judged
+            Held-out pixels, without what is added.
+        score
+            Tells how good logits with something added are, more is better.
+
+        """
+        self.shares = [0.0] * len(self.shares)
+        some = _some_of(judged)
+        for number in self.log_odds.nonzero().flatten().tolist():
+            scores = []
+            for share in _SHARES:
+                self.shares[number] = share
+                scores.append(score([(self.added_to(logits), target) for logits, target in some]))
+            self.shares[number] = _SHARES[int(np.argmax(scores))]  # of equals the smallest
+        self._by_step[step] = list(self.shares)
+
+    def choose(self, step: int) -> None:
+        """Take the shares that were chosen for the weights of a step; none where nothing was."""
+        self.shares = list(self._by_step.get(step, [0.0] * len(self.shares)))
+
+    def absorbed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights of a network that adds the shares itself."""
+        if not any(self.shares):
+            return dict(weights)
+        bias = weights[_BIAS]
+        return {**weights, _BIAS: self.added_to(bias.view(1, -1, 1, 1)).view(-1)}
+
+    def state(self) -> dict[int, list[float]]:
+        """Return what was chosen, by the step."""
+        return self._by_step
+
+    def load_state(self, saved: object) -> None:
+        """Restore what `state` returned; raises `TypeError` for anything else."""
+        self._by_step = scores_by_step(saved)
+        self.choose(max(self._by_step, default=0))
+
+
+def takes_odds(network: nn.Module) -> bool:
+    """Whether a network has weights that are added to the logits of classes; one in context compares instead."""
+    return any(name == _BIAS for name, _ in network.named_parameters())
+
+
+def _some_of(judged: Judged) -> Judged:
+    """Return every k-th pixel of many."""
+    apart = max(1, sum(target.numel() for _, target in judged) // _MOST_PX)
+    return [(logits[..., ::apart], target[..., ::apart]) for logits, target in judged]
+
+
+def _log_odds(planes: Sequence[LabelledPlane], classes: int) -> Tensor:
+    counts = sum((np.bincount(plane.target.ravel(), minlength=classes + 1) for plane in planes), np.zeros(classes + 1))
+    unlabelled, ground, *others = counts.tolist()
+    if not ground or unlabelled > (1 - _LABELLED) * counts.sum():
+        return torch.zeros(classes - 1)
+    return torch.tensor([float(np.log(count / ground)) if count else 0.0 for count in others])
