@@ -55,6 +55,11 @@ def test_each_of_several_classes_has_a_share_of_its_own() -> None:
     assert added[0, :, 0, 0].tolist() == pytest.approx([0, 0, 0.5 * np.log(1 / 140)])
 
 
+def test_frequent_classes_are_left_as_they_are() -> None:
+    log_odds = ClassOdds([plane(0, 40, 50, 10)], 3).log_odds.tolist()
+    assert log_odds == pytest.approx([0, np.log(10 / 40)])
+
+
 def test_strokes_do_not_say_how_frequent_classes_are() -> None:
     assert not ClassOdds([plane(90, 6, 4)], 2).log_odds.any()
     assert not ClassOdds([plane(0, 0, 50)], 2).log_odds.any()

@@ -40,7 +40,7 @@ class ClassOdds:
 
     def __init__(self, planes: Sequence[LabelledPlane], classes: int) -> None:
         self.log_odds = _log_odds(planes, classes)
-        """Of each class but the background against it; zeros where labels do not say."""
+        """Of each class that is rarer than the background, against it; zeros for others, or where labels do not say."""
         self.shares = [0.0] * (classes - 1)
         """Of the log-odds, for each class, that are added now."""
         self._by_step: dict[int, list[float]] = {}
@@ -113,4 +113,5 @@ def _log_odds(planes: Sequence[LabelledPlane], classes: int) -> Tensor:
     unlabelled, ground, *others = counts.tolist()
     if not ground or unlabelled > (1 - _LABELLED) * counts.sum():
         return torch.zeros(classes - 1)
-    return torch.tensor([float(np.log(count / ground)) if count else 0.0 for count in others])
+    # of a frequent class Dice would choose too much: a network that has learnt nothing scores best with it everywhere
+    return torch.tensor([float(np.log(count / ground)) if 0 < count < ground else 0.0 for count in others])
