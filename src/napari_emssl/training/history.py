@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INK = "#333333"
-_NAMES = {"l1": "L1", "dice": "Dice", "objects_dice": "Dice of objects", "episode_dice": "Dice of episodes"}
-_SHARES = {"dice", "objects_dice", "episode_dice"}
+_NAMES = {
+    "l1": "L1",
+    "dice": "Dice",
+    "dice_adjusted": "Dice with the odds of classes",
+    "objects_dice": "Dice of objects",
+    "episode_dice": "Dice of episodes",
+}
+_SHARES = {"dice", "dice_adjusted", "objects_dice", "episode_dice"}
 """Validation results between 0 and 1 of which the greatest is the best; of all others the least is."""
 _VALIDATION = "validation "
 

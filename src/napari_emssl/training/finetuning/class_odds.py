@@ -17,7 +17,11 @@ from .scoring import scores_by_step
 
 Judged = Sequence[tuple[Tensor, Tensor]]
 """Logits ``(1, c, 1, n)`` of held-out pixels of some planes, and their targets ``(1, 1, n)``."""
+ADJUSTED = "dice_adjusted"
+"""The validation result with shares added."""
 _SHARES = tuple(step / 8 for step in range(9))
+_LITTLE = 0.02
+"""Dice below the best that a smaller share may have: on images unlike those held out, less is safer."""
 _MOST_PX = 2**18
 """Held-out pixels by which shares are chosen."""
 _LABELLED = 0.5
@@ -44,6 +48,11 @@ class ClassOdds:
         self.shares = [0.0] * (classes - 1)
         """Of the log-odds, for each class, that are added now."""
         self._by_step: dict[int, list[float]] = {}
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to add."""
+        return bool(self.log_odds.any())
 
     def added_to(self, logits: Tensor) -> Tensor:
         """Return logits ``(b, c, h, w)`` with what is added to each class; one channel is one class."""
@@ -73,7 +82,8 @@ class ClassOdds:
             for share in _SHARES:
                 self.shares[number] = share
                 scores.append(score([(self.added_to(logits), target) for logits, target in some]))
-            self.shares[number] = _SHARES[int(np.argmax(scores))]  # of equals the smallest
+            good = np.asarray(scores) >= max(scores) - _LITTLE
+            self.shares[number] = _SHARES[int(np.argmax(good))]
         self._by_step[step] = list(self.shares)
 
     def choose(self, step: int) -> None:

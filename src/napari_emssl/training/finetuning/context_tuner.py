@@ -17,6 +17,7 @@ from ...networks.filter_classifier import FILTERS
 from ...networks.in_context import InContextNetwork
 from ..learner import State, TrainingSummary
 from .base_learner import FinetuneContext
+from .class_odds import ADJUSTED
 from .context_start import ContextStart, Fold
 from .learners import Segmenter
 from .scoring import scores_by_step
@@ -158,8 +159,7 @@ class ContextTuner(MaskTuner):
 
     def is_beaten(self, summary: TrainingSummary) -> bool:
         """Whether the best weights of a training are better by the least gain than the answer in context was."""
-        gain = summary.metrics.get("dice", 0.0) - self._first.get("dice", 0.0)
-        return gain >= self.settings.least_gain
+        return _reached(summary) - self._first.get("dice", 0.0) >= self.settings.least_gain
 
     def state(self) -> State:
         """Return the state of all folds."""
@@ -176,7 +176,7 @@ class ContextTuner(MaskTuner):
     def _why_not(self, summary: TrainingSummary) -> str:
         if not self.is_judged:
             return TOO_LITTLE
-        found = f"{self._first.get('dice', 0.0):.3f} before training, at best {summary.metrics.get('dice', 0.0):.3f}"
+        found = f"{self._first.get('dice', 0.0):.3f} before training, at best {_reached(summary):.3f}"
         return (
             f"Training did not improve the segmentation of painting that it had not seen (mean Dice {found}), so the "
             "model stays as it was before training."
@@ -217,6 +217,11 @@ class WholeTuner(Segmenter):
         if self._answer.is_beaten(summary):
             return super().model(weights, summary)
         return self._answer.model({}, replace(summary, best_step=0))
+
+
+def _reached(summary: TrainingSummary) -> float:
+    """Dice of the model that a training would hand over."""
+    return summary.metrics.get(ADJUSTED, summary.metrics.get("dice", 0.0))
 
 
 def divergence(answer: Tensor, output: Tensor) -> Tensor:

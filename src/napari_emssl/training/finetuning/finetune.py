@@ -138,7 +138,7 @@ class _FinetuneRun:
         self._device = choose_device(request.settings)
         self._snapshots: SnapshotLearner | None = None
         self._facts: dict[str, object] = {}
-        self._began = time.monotonic()
+        self._began, self._answered_seconds = time.monotonic(), 0.0
 
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Build the network, give it the weights of the start, and train."""
@@ -204,6 +204,7 @@ class _FinetuneRun:
         self, learner: ContextTuner | WholeTuner, patches: LabelledPatches, control: Control
     ) -> Iterator[Update | Finished[Model]]:
         """Train, and say where the answer in context was not beaten."""
+        self._answered_seconds = time.monotonic() - self._began
         for event in self._run(learner, patches, control):
             if isinstance(event, Finished) and learner.verdict:
                 yield Notice(learner.verdict)
@@ -232,7 +233,7 @@ class _FinetuneRun:
             batches=loader.batches,
             batch_size=settings.batch_size,
             total=total,
-            max_seconds=limit and max(limit - (time.monotonic() - self._began), _LEAST_FOR_TRAINING * limit),
+            max_seconds=limit and max(limit - self._answered_seconds, _LEAST_FOR_TRAINING * limit),
             validation_interval=settings.validation_interval or every,
             autosave=self._request.autosave,
             autosave_seconds=settings.autosave_seconds,

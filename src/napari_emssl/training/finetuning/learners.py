@@ -20,7 +20,7 @@ from ...models.tasks import task_of
 from ...models.weights import spread_head
 from ..learner import Monitor, State, TrainingSummary
 from .base_learner import FinetuneContext, FineTuner
-from .class_odds import ClassOdds, Judged, takes_odds
+from .class_odds import ADJUSTED, ClassOdds, Judged, takes_odds
 from .noise_start import best_smoothing, hidden_twice_where_few, parts_of, share_of_the_image, silence
 from .scoring import labels_of, objects_dice, overlap_on, scores_by_step
 
@@ -61,12 +61,16 @@ class Segmenter(FineTuner):
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
-        """Dice of every class over the held-out painting, their mean, and the loss."""
+        """Mean Dice of the classes over the held-out painting, the same with odds added, and the loss.
+
+        The best weights are those of the best Dice without odds: with them, that of few pixels varies more.
+        """
         held_out = self.data.validation
         if not held_out:
             return {}
         judged = [self._painted(item) for item in held_out]
         losses = [float(self.objective.loss(logits, target)) for logits, target in judged]
+        found = {"loss": float(np.mean(losses)), "dice": self._mean_dice(judged)}
         self.odds.fit(self.step, judged, self._mean_dice)
         judged = [(self.odds.added_to(logits), target) for logits, target in judged]
         judged_objects = zip(judged, self._owners, strict=True) if self._owners else ()
@@ -75,7 +79,7 @@ class Segmenter(FineTuner):
             for (logits, target), owners in judged_objects
             for score in objects_dice(self.objective.result(logits).numpy().ravel(), target.numpy().ravel(), owners)
         ]
-        return {"loss": float(np.mean(losses)), "dice": self._mean_dice(judged)}
+        return found | ({ADJUSTED: self._mean_dice(judged)} if self.odds.known else {})
 
     def _mean_dice(self, judged: Judged) -> float:
         """Mean Dice of the classes over held-out pixels."""
