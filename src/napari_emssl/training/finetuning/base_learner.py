@@ -30,8 +30,9 @@ _WARM_UP = 0.05
 _AVERAGING = 0.98
 _SHOWN_PX_PER_SECOND = 2**16
 """Most pixels of a preview for each second of a run on a processor."""
-_SHOWN_SHARE = 0.2
-"""Share of the time that one preview may take, by the speed of the answer before: a busy machine shows less."""
+_SHOWN_SHARE, _SHOWN_SECONDS = 0.2, 4.0
+"""Share of the time that one preview may take, by the speed of the answer before, and how long at most: it is not
+interrupted when somebody stops the run."""
 
 
 @dataclass(frozen=True)
@@ -225,8 +226,9 @@ class FineTuner(ABC):
         seconds = self.settings.max_seconds
         if seconds is None or self.device.torch_device.type != "cpu":
             return slice(0, height), slice(0, width)
-        measured = _SHOWN_SHARE / self._seconds_per_px if self._seconds_per_px else math.inf
-        most = max(int(seconds * min(_SHOWN_PX_PER_SECOND, measured)), 1)
+        allowed = min(_SHOWN_SHARE * seconds, _SHOWN_SECONDS)
+        measured = allowed / self._seconds_per_px if self._seconds_per_px else math.inf
+        most = max(int(min(allowed / _SHOWN_SHARE * _SHOWN_PX_PER_SECOND, measured)), 1)
         rows = min(height, max(math.isqrt(most), most // width))
         columns = min(width, max(most // rows, 1))
         row, column = centre or (height / 2, width / 2)
