@@ -1,6 +1,5 @@
 """``napari-emssl measure``."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -121,6 +120,7 @@ def _opened(files: list[tuple[Path, Path | None]], image: str | None) -> tuple[l
 def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path, Path]:
     """Return the image of each label file; raises `UserError` when one has none."""
     from ..data.datasets.pairing import find_pairs, pair_files
+    from ..data.images.image import shared_folder
     from ..data.images.opening import find_images
 
     named = [root for root in labels if root.is_file()]
@@ -128,7 +128,7 @@ def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path,
     if len(named) == len(labels) == 1:
         pairs += find_pairs(images, named[0]).pairs
     elif named:  # together, so that an image is not taken for one of them because it is the only one
-        folder = Path(os.path.commonpath([path.absolute().parent for path in named]))
+        folder = shared_folder([path.absolute() for path in named])
         both = [[path.absolute() for path in find_images(side)] for side in (images, named)]
         pairs += pair_files(both, (images.absolute(), folder)).pairs
     partner = {labels_file.absolute(): image for image, labels_file in pairs}

@@ -79,12 +79,15 @@ def _lock(path: Path, beside: Path | None = None) -> Iterator[None]:
 
 def _sweep_locks(folder: Path) -> None:
     """Remove the locks that killed runs of this computer have left in a folder, once in the life of this process."""
+    from filelock import FileLock, Timeout  # late: it would be felt in --help
+
     if folder in _swept:
         return
     _swept.add(folder)
     for lock in folder.glob(".*.lock"):
         if _is_left(lock):
-            with suppress(OSError):
+            # held meanwhile, as at the end of a run: another may have claimed it since, and has not signed it yet
+            with suppress(OSError, Timeout), FileLock(lock).acquire(timeout=0):
                 lock.unlink()
 
 

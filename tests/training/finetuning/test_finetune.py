@@ -148,7 +148,7 @@ def test_a_stack_is_learnt_from_its_painted_planes() -> None:
 
 
 def test_previews_of_large_planes_are_cut_to_what_the_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base_learner, "_SHOWN_PX_PER_SECOND", 32**2)
+    monkeypatch.setattr(base_learner, "_SHOWN_PX_PER_SECOND", 5 * 32**2)
     image, numbers = discs()
     target = paint(numbers)
     events = list(finetune([image], [target], small().model_copy(update={"max_seconds": 1.0}), "scratch"))

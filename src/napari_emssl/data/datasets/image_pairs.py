@@ -1,13 +1,12 @@
 """Images with their targets, given as arrays, files or folders: opened, paired and checked."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
 
 from ...errors import UserError
-from ..images.image import Image, ImageIn, ImageSource, chosen_image, notes_of
+from ..images.image import Image, ImageIn, ImageSource, chosen_image, notes_of, shared_folder
 from ..images.opening import as_image, find_images, open_images
 from .pairing import find_pairs, find_task_pairs, pair_files
 
@@ -112,18 +111,13 @@ def painted_pairs(images: Sequence[Path], paintings: Sequence[Path]) -> list[tup
             raise UserError(
                 f"'{path}' is given as an image and as a painting. Keep paintings in a folder of their own."
             )
-    found = pair_files(files, (_shared_folder(files[0]), _shared_folder(files[1])))
+    found = pair_files(files, (shared_folder(files[0]), shared_folder(files[1])))
     if found.unpaired_targets:
         raise UserError(
             f"The painting '{found.unpaired_targets[0]}' has no image of the same name. Add the image, or leave the "
             "painting out."
         )
     return list(found.pairs)
-
-
-def _shared_folder(files: Sequence[Path]) -> Path:
-    """Return the deepest folder that holds all files; they are absolute, or relative to one folder."""
-    return Path(os.path.commonpath([path.parent for path in files])) if files else Path()
 
 
 def resolve_zero(zero: str, target: Image) -> Literal["background", "unpainted"]:

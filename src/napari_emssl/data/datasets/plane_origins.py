@@ -1,11 +1,9 @@
 """Where each plane of images comes from: its name in files of splits, what it was cut from, and its part."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..formats.hdf5 import frames_of, role_of
-from ..images.image import Image
+from ..images.image import Image, shared_folder
 from ..images.readers import HDF5_SUFFIXES
 from ..splits.copies import key_of_copies
 from ..splits.division import PlaneOrigin
@@ -62,8 +60,7 @@ def _first_copies(image: Image) -> list[int]:
 
 def _names(images: Sequence[Image]) -> list[str]:
     """Names below the folder that all files share; of images without a file their position."""
-    folders = [image.path.absolute().parent for image in images if image.path]
-    shared = Path(os.path.commonpath(folders)) if folders else Path()
+    shared = shared_folder([image.path.absolute() for image in images if image.path])
     return [
         image.path.absolute().relative_to(shared).as_posix() if image.path else str(position)
         for position, image in enumerate(images)

@@ -135,12 +135,17 @@ def distinct_names(names: Sequence[str], paths: Sequence[Path | None]) -> list[s
         The files of the images, as far as there are some.
     """
     counts = Counter(names)
-    folders = [None if path is None else path.absolute().parent for path in paths]
-    shared = os.path.commonpath(known) if (known := [folder for folder in folders if folder is not None]) else ""
+    files = [None if path is None else path.absolute() for path in paths]
+    shared = shared_folder([file for file in files if file is not None])
     return [
-        name if counts[name] == 1 or folder is None else (Path(os.path.relpath(folder, shared)) / name).as_posix()
-        for name, folder in zip(names, folders, strict=True)
+        name if counts[name] == 1 or file is None else (file.parent.relative_to(shared) / name).as_posix()
+        for name, file in zip(names, files, strict=True)
     ]
+
+
+def shared_folder(files: Sequence[Path]) -> Path:
+    """Return the deepest folder that holds all files; they are absolute, or relative to one folder."""
+    return Path(os.path.commonpath([path.parent for path in files])) if files else Path()
 
 
 def notes_of(images: Iterable[Image]) -> list[str]:

@@ -28,8 +28,8 @@ from .labelled_data import TrainingData
 
 _WARM_UP = 0.05
 _AVERAGING = 0.98
-_SHOWN_PX_PER_SECOND = 2**16
-"""Most pixels of a preview for each second of a run on a processor."""
+_SHOWN_PX_PER_SECOND = 5 * 2**16
+"""Most pixels of a preview for each second that it may take on a processor."""
 _SHOWN_SHARE, _SHOWN_SECONDS = 0.2, 4.0
 """Share of the time that one preview may take, by the speed of the answer before, and how long at most: it is not
 interrupted when somebody stops the run."""
@@ -226,9 +226,9 @@ class FineTuner(ABC):
         seconds = self.settings.max_seconds
         if seconds is None or self.device.torch_device.type != "cpu":
             return slice(0, height), slice(0, width)
+        measured = 1 / self._seconds_per_px if self._seconds_per_px else math.inf
         allowed = min(_SHOWN_SHARE * seconds, _SHOWN_SECONDS)
-        measured = allowed / self._seconds_per_px if self._seconds_per_px else math.inf
-        most = max(int(min(allowed / _SHOWN_SHARE * _SHOWN_PX_PER_SECOND, measured)), 1)
+        most = max(int(allowed * min(_SHOWN_PX_PER_SECOND, measured)), 1)
         rows = min(height, max(math.isqrt(most), most // width))
         columns = min(width, max(most // rows, 1))
         row, column = centre or (height / 2, width / 2)

@@ -3,7 +3,7 @@
 Where the loss gives every class the same weight, rare classes are learnt quickly, and then drawn too large: the network
 believes that half of all pixels are theirs. On whole labelled planes it is known how many are. The logarithm of a
 class's odds, added to its logit, would undo it (logit adjustment, Menon et al. 2021, arXiv 2007.07314); after a short
-training that is often too much. So of every class the share of it that draws held-out planes best is added.
+training that is often too much. So for every class the least share of it is added that is good for held-out planes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -109,7 +109,7 @@ class ClassOdds:
 
 def takes_odds(network: nn.Module) -> bool:
     """Whether a network has weights that are added to the logits of classes; one in context compares instead."""
-    return any(name == _BIAS for name, _ in network.named_parameters())
+    return _BIAS in dict(network.named_parameters())
 
 
 def _some_of(judged: Judged) -> Judged:

@@ -70,22 +70,25 @@ class Segmenter(FineTuner):
             return {}
         judged = [self._painted(item) for item in held_out]
         losses = [float(self.objective.loss(logits, target)) for logits, target in judged]
-        found = {"loss": float(np.mean(losses)), "dice": self._mean_dice(judged)}
-        self.odds.fit(self.step, judged, self._mean_dice)
-        judged = [(self.odds.added_to(logits), target) for logits, target in judged]
-        judged_objects = zip(judged, self._owners, strict=True) if self._owners else ()
+        found, score = self._judge(judged)
+        metrics = {"loss": float(np.mean(losses)), "dice": score}
+        if self.odds.known:
+            self.odds.fit(self.step, judged, lambda some: self._judge(some)[1])
+            judged = [(self.odds.added_to(logits), target) for logits, target in judged]
+            found, metrics[ADJUSTED] = self._judge(judged)
+        judged_objects = zip(found, judged, self._owners, strict=True) if self._owners else ()
         self.objects_dice[self.step] = [
-            score
-            for (logits, target), owners in judged_objects
-            for score in objects_dice(self.objective.result(logits).numpy().ravel(), target.numpy().ravel(), owners)
+            one
+            for labels, (_, target), owners in judged_objects
+            for one in objects_dice(labels.ravel(), target.numpy().ravel(), owners)
         ]
-        return found | ({ADJUSTED: self._mean_dice(judged)} if self.odds.known else {})
+        return metrics
 
-    def _mean_dice(self, judged: Judged) -> float:
-        """Mean Dice of the classes over held-out pixels."""
+    def _judge(self, judged: Judged) -> tuple[list[NDArray[np.integer]], float]:
+        """Labels of held-out pixels, and the mean Dice of the classes."""
         found = [self.objective.result(logits).numpy() for logits, _ in judged]
         truth = [target.numpy() for _, target in judged]
-        return float(np.mean([dice(found, truth, label) for label in range(1, self.data.classes)]))
+        return found, float(np.mean([dice(found, truth, label) for label in range(1, self.data.classes)]))
 
     @cached_property
     def _owners(self) -> list[NDArray[np.int32]]:
@@ -206,11 +209,8 @@ class Restorer(FineTuner):
             return {"prediction": found}
         factor = self.data.upscale
         rest = plane.astype(found.dtype).repeat(factor, 0).repeat(factor, 1)
-        finer = (
-            slice(part[0].start * factor, part[0].stop * factor),
-            slice(part[1].start * factor, part[1].stop * factor),
-        )
-        return {"prediction": _in_plane(found, finer, rest)}
+        rows, columns = (slice(side.start * factor, side.stop * factor) for side in part)
+        return {"prediction": _in_plane(found, (rows, columns), rest)}
 
     @torch.inference_mode()
     def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
