@@ -50,7 +50,7 @@ def test_a_folder_of_both_kinds_says_what_it_mixes(folder, tell):
     status, out, err = tell("measure", "masks", "-o", "p.csv", "--images", "images", WHOLE)
     assert status == 0
     assert "1 mask and 1 file of numbered particles" in err
-    assert "carry no single pixel size (b.tif)" in err
+    assert "1 of 2 files has no single pixel size (b.tif)" in err
     assert [line.split(" ")[0] for line in out.splitlines()[:2]] == ["3", "3"]
     rows = rows_of(folder / "p.csv")
     assert [row["file"] for row in rows] == ["a.tif"] * 3 + ["b.tif"] * 3

@@ -207,6 +207,12 @@ def test_models_list_is_json(tell: Tell, tiny: Path) -> None:
     assert "cut.safetensors' cannot be read" in listed.err
 
 
+def test_lines_of_the_list_do_not_wrap(tell: Tell) -> None:
+    lines = tell("models", "list").out.splitlines()
+    assert len(lines) > 10
+    assert max(map(len, lines)) < 160, "licences of many sources are cut"
+
+
 def test_models_info(tell: Tell, tiny: Path) -> None:
     text = tell("models", "info", tiny).out
     for part in ("tiny", "reconstruct", "unet-2-44", "CC0", "6 parameters"):

@@ -48,7 +48,17 @@ def test_bar_ends_full_after_an_early_stop() -> None:
         assert bar.bars.tasks[0].percentage == pytest.approx(10)
         bar.show(Finished(None, stopped=True))
         assert bar.bars.tasks[0].percentage == 100
-    assert "validation l1 0.25" in console.export_text()
+    shown = console.export_text()
+    assert "validation l1 0.25" in shown
+    assert "left" not in shown.splitlines()[-2], "no time is left at the end"
+
+
+def test_the_last_line_names_no_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.ProgressLines("Job", every=1e9) as lines:
+        lines.printed_at = float("inf")
+        lines.show(Progress(61, None, {"loss": 0.5}, seconds_left=7.0))
+        lines.show(Finished(None))
+    assert capsys.readouterr().err == "Job 100%  step 61  loss 0.5\n"
 
 
 def test_job_without_an_end_is_an_error() -> None:

@@ -92,7 +92,7 @@ def test_an_existing_result_stops_the_job_before_anything_is_written(folder):
     kept = folder / "out/deep/er/b.tif"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"mine")
-    with pytest.raises(UserError, match=r"b\.tif' exist already.*--overwrite"):
+    with pytest.raises(UserError, match=r"b\.tif' exists already.*--overwrite"):
         apply_files(MODEL, [folder / "in"], folder / "out", PLAIN).result()
     assert tree(folder / "out") == {"deep/er/b.tif"}
     assert kept.read_bytes() == b"mine"
@@ -105,7 +105,7 @@ def test_a_damaged_image_among_many_is_told_and_the_others_go_on(folder):
     events = list(apply_files(MODEL, [folder / "in"], folder / "out", PLAIN))
     texts = [event.text for event in events if isinstance(event, Notice)]
     assert "broken.tif" in texts[0]
-    assert texts[1].startswith("1 of 3 images could not be used; 2 results are in")
+    assert texts[1].startswith("1 of 3 images could not be used; the results of the others are in")
     assert events[-1].result.failed == [folder / "in/broken.tif"]
     assert not events[-1].stopped
     assert tree(folder / "out") == {"a.tif", "deep/er/b.tif"}

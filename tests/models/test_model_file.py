@@ -12,6 +12,7 @@ from random_models import reconstructor
 from safetensors.numpy import load_file, save_file
 
 from napari_emssl.errors import UserError
+from napari_emssl.jobs.events import Finished, Preview
 from napari_emssl.models.build import build_network
 from napari_emssl.models.model_file import Model, count_parameters, half, read_card, read_model, save_model
 from napari_emssl.networks.generators import generator_names
@@ -28,6 +29,15 @@ def test_saved_and_loaded_gives_identical_output(name: str, tmp_path: Path) -> N
 
 def test_the_card_is_read_without_the_weights(tmp_path: Path) -> None:
     assert read_card(save_model(reconstructor(), tmp_path / "m.safetensors")).name == "test"
+
+
+def test_a_printed_job_says_which_model_and_no_weights() -> None:
+    model = reconstructor()
+    events = [Preview({"restored": np.zeros((128, 128))}, 3, "a patch"), Finished(model)]
+    shown = [repr(event) for event in events]
+    assert all(len(text) < 200 for text in shown), "the pages print events"
+    assert "restored" in shown[0]
+    assert f"Model('{model.name}', task='reconstruct'" in shown[1]
 
 
 def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:

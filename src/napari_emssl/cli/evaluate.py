@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ..formatting import counted
 from ..jobs.settings import EvaluateSettings
 from .path_checks import (
     ImageChoice,
@@ -71,7 +72,7 @@ def evaluate(
 
 def _print_scores(scores: "Scores") -> None:
     """Print the means and the pooled scores beside each other."""
-    print(f"{'score':<24}{'mean':>10}{'pooled':>10}   ({len(scores.images)} images)")
+    print(f"{'score':<24}{'mean':>10}{'pooled':>10}   ({counted(len(scores.images), 'image')})")
     for name, value in scores.mean.items():
         pooled = scores.pooled.get(name)
         print(f"{name:<24}{value:>10.4f}{'' if pooled is None else format(pooled, '>10.4f')}")

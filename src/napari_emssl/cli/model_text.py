@@ -3,14 +3,18 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import NotRequired, TypedDict, cast
 
+from ..formatting import counted
 from ..models.card import context_of
 from ..models.model_file import Card, Stage, count_parameters
 from ..models.registry import RemoteModel
 from ..models.zoo import ZooEntry
 
-_COLUMNS = ("name", "network", "task", "parameters", "size", "licence", "origin")
+_COLUMNS = ("name", "network", "task", "parameters", "size", "origin", "licence")
+_LICENCE_WIDTH = 40
+"""Licences of many sources would make every line wrap; `models info` shows them in full."""
 _MOST_GROUPS = 20
 
 
@@ -83,6 +87,8 @@ def _cell(row: ListedModel, column: str) -> str:
     """Text of a cell; a size is given in MB, and a model in context is told from those that were trained."""
     if column == "task" and "context" in row:
         return f"{row['task']}, in context"
+    if column == "licence":
+        return shorten(row["licence"], _LICENCE_WIDTH, placeholder=" ...")
     return f"{row['bytes'] / 1e6:.2f} MB" if column == "size" else str(cast(dict[str, object], row)[column])
 
 
@@ -138,7 +144,7 @@ def _network(name: str, width: int | None, parameters: int) -> str:
 
 def _lines_of_stage(number: int, stage: Stage) -> list[str]:
     scores = ", ".join(f"{name} {value:.4g}" for name, value in stage.metrics.items())
-    done = "nothing trained" if stage.job == "in_context" else f"{stage.steps} steps"
+    done = "nothing trained" if stage.job == "in_context" else counted(stage.steps, "step")
     lines = [f"  stage {number}       {stage.job} from {stage.start or 'scratch'}, {done}, {stage.date}"]
     lines += [f"    validation  {scores}"] if scores else []
     lines += (

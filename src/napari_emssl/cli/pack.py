@@ -37,7 +37,7 @@ def pack(
     check_distinct([output], paths)
     from ..data.datasets.packing import pack as start
     from ..data.images.image import chosen_image
-    from ..formatting import counted
+    from ..formatting import bytes_in_words, counted
     from .progress import run_with_progress
 
     sources = [chosen_image(path, image) for path in paths]
@@ -47,5 +47,5 @@ def pack(
     else:
         made = ending.result
         held = f"{counted(made.planes, 'plane')} of {counted(made.images, 'image')}"
-        print(f"Wrote {output}: {held}, {made.bytes / 1e9:.3g} GB.")
+        print(f"Wrote {output}: {held}, {bytes_in_words(made.bytes)}.")
     return ending.status

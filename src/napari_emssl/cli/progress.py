@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -144,17 +144,17 @@ class ProgressBar:
         text = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[pace]}", markup=False)
         self.bars = Bars(text[0], BarColumn(bar_width=32), TaskProgressColumn(), text[1], console=self.console)
         self.task = self.bars.add_task(title, total=1.0, pace="reading")
-        self.losses, self.metrics = "", dict[str, float]()
+        self.losses, self.metrics, self.last = "", dict[str, float](), Progress(0, None)
         self.live = Live(console=self.console, get_renderable=self._renderable, refresh_per_second=8)
 
     def show(self, event: Event) -> None:
         """Move the bar, or print a sentence above it."""
         if isinstance(event, Progress):
             self.metrics.update(event.metrics)
-            self.losses = losses_of(event, self.metrics)
+            self.losses, self.last = losses_of(event, self.metrics), event
             self.bars.update(self.task, completed=event.fraction, pace=pace_of(event))
         elif isinstance(event, Finished):
-            self.bars.update(self.task, completed=1.0)
+            self.bars.update(self.task, completed=1.0, pace=pace_of(replace(self.last, seconds_left=None)))
         elif text := message_of(event):
             self.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
@@ -186,6 +186,7 @@ class ProgressLines:
             if time.monotonic() - self.printed_at >= self.every:
                 self._flush(event.fraction)
         elif isinstance(event, Finished):
+            self.pending = self.pending and replace(self.pending, seconds_left=None)
             self._flush(1.0)
         elif (text := message_of(event)) and (not self.warnings_only or isinstance(event, Notice)):
             self._print(text)

@@ -10,6 +10,7 @@ from ..data.datasets.image_pairs import resolve_zero
 from ..data.images.image import Image
 from ..data.labels.targets import MOST_CLASSES, targets_from_masks
 from ..errors import UserError
+from ..formatting import counted
 from ..jobs.events import Notice
 from ..jobs.settings import EvaluateSettings
 from ..metrics import ImageScores, confusion, mean_of, overlap_scores, restoration_scores, sum_of
@@ -123,8 +124,8 @@ class SegmentScorer(Scorer):
             names = ["any class"]
         if len(found) > len(names):
             raise UserError(
-                f"The targets have {len(found)} classes, model '{card.name}' knows {len(names)}. Use targets with the "
-                "classes of its training, or merge them (--merge-classes)."
+                f"The targets have {counted(len(found), 'class', 'classes')}, model '{card.name}' knows {len(names)}. "
+                "Use targets with the classes of its training, or merge them (--merge-classes)."
             )
         return cls(cores, names, merged)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ..formatting import counted
 from ..models.model_file import Card, Stage
 from ..models.package import MODEL_FILE
 from ..models.tasks import task_of
@@ -119,6 +120,6 @@ def _history(card: Card) -> Iterator[str]:
 
 def _stage(stage: Stage) -> str:
     scores = ", ".join(f"{name} {value:.4g}" for name, value in stage.metrics.items())
-    steps = "nothing trained" if stage.job == "in_context" else f"{stage.steps} steps"
+    steps = "nothing trained" if stage.job == "in_context" else counted(stage.steps, "step")
     told = f"{stage.job} from {stage.start or 'random weights'}, {steps}"
     return f"{told}; validation: {scores}" if scores else told

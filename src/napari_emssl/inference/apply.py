@@ -259,5 +259,5 @@ def _ending(written: Written, count: int, folder: Path) -> Iterator[Notice | Fin
     if failed == count:
         raise UserError("No image could be used, so nothing was written. See the messages above.")
     if failed:
-        yield Notice(f"{failed} of {count} images could not be used; {len(written)} results are in '{folder}'.")
+        yield Notice(f"{failed} of {count} images could not be used; the results of the others are in '{folder}'.")
     yield Finished(written, stopped=len(written) + failed < count)

@@ -120,5 +120,5 @@ def check_nothing_there(targets: Sequence[Path]) -> None:
     """Raise `UserError` when one of the files is there already, naming the first and how many."""
     there = [target for target in targets if target.exists()]
     if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UserError(f"'{there[0]}'{more} exist already. Choose another folder, or pass --overwrite.")
+        exist = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
+        raise UserError(f"'{there[0]}'{exist} already. Choose another folder, or pass --overwrite.")

@@ -69,6 +69,10 @@ class Preview:
     caption: str = ""
     """What is seen, for people: which plane or patch of the data."""
 
+    def __repr__(self) -> str:
+        """Say what is shown, without the pixels: events are printed."""
+        return f"Preview(step={self.step}, images of {', '.join(self.images)}, caption={self.caption!r})"
+
 
 @dataclass(frozen=True)
 class Notice:

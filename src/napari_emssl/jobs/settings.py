@@ -286,10 +286,10 @@ class MeasureSettings(Settings):
         9, ge=0, le=10**9, description="Leave out specks: particles of fewer pixels; their sizes would be mostly noise."
     )
     pixel_size: float | None = Field(
-        None, gt=0, le=1e5, description="Pixel size in nm, for images that carry none; calibrated ones keep theirs."
+        None, gt=0, le=1e5, description="Pixel size in nm, for images that have none; calibrated ones keep theirs."
     )
     correct_pixel_size: bool = Field(
-        False, description="Use the given pixel size even for images that carry another one."
+        False, description="Use the given pixel size even for images that have another one."
     )
 
     @model_validator(mode="after")

@@ -41,6 +41,11 @@ class Model:
     card: Card
     weights: Mapping[str, NDArray[np.generic]]
 
+    def __repr__(self) -> str:
+        """Say which model it is, without its numbers: whoever prints the events of a job prints its model too."""
+        card = self.card
+        return f"Model({card.name!r}, task={card.task!r}, network={card.network.name!r})"
+
     @property
     def name(self) -> str:
         """The model's name."""

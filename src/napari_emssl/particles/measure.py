@@ -112,7 +112,7 @@ def _measure(
 ) -> Iterator[Update | Finished[ParticleTable]]:
     """Go through all planes."""
     meanings = [_meaning(image, settings) for image in labels]
-    yield Started("cpu", summary=_what([meaning.mask for meaning in meanings]))
+    yield Started("CPU", summary=_what([meaning.mask for meaning in meanings]))
     yield from map(Notice, _told_once([meaning.doubt for meaning in meanings if meaning.doubt]))
     tables, done, total = [_none_of(image) for image in labels], 0, sum(map(len, labels))
     for image, (mask, _), shown, name in zip(labels, meanings, images, names, strict=True):
@@ -189,7 +189,7 @@ def _check_limits(labels: Sequence[Image], settings: MeasureSettings) -> None:
     if limited and len({image.pixel_size_nm is None for image in labels}) > 1:
         bare = next(image for image in labels if image.pixel_size_nm is None)
         raise UserError(
-            f"A limit on the diameter would mean nm for some files and pixels for others: {_name(bare)} carries no "
+            f"A limit on the diameter would mean nm for some files and pixels for others: {_name(bare)} has no "
             "pixel size. Give it with --pixel-size, or measure these files on their own."
         )
 
@@ -200,15 +200,16 @@ def _notices(given: Sequence[Image], labels: Sequence[Image], settings: MeasureS
     bare = [image for image in labels if image.pixel_size_nm is None]
     if bare and len(bare) < len(labels):
         yield Notice(
-            f"{len(bare)} of {len(labels)} files carry no single pixel size ({_name(bare[0])}): the table has columns "
-            "in nm and in pixels, and a summary of each. Give the pixel size with --pixel-size."
+            f"{len(bare)} of {len(labels)} files {'has' if len(bare) == 1 else 'have'} no single pixel size "
+            f"({_name(bare[0])}): the table has columns in nm and in pixels, and a summary of each. "
+            "Give the pixel size with --pixel-size."
         )
     sizes = [image.pixel_size_nm for image in given if image.pixel_size_nm is not None]
     other = [size for size in sizes if settings.pixel_size and abs(size / settings.pixel_size - 1) > 1e-3]
     if other and not settings.correct_pixel_size:
         yield Notice(
-            f"{len(other)} files carry another pixel size ({other[0]:g} nm) than the one given; theirs is used. "
-            "Pass --correct-pixel-size to replace it."
+            f"{'1 file has' if len(other) == 1 else f'{len(other)} files have'} another pixel size ({other[0]:g} nm) "
+            "than the one given, and keep it. To use the given one, pass --correct-pixel-size."
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formatting import significant
+from ..formatting import counted, significant
 
 _LEAST_BINS, _MOST_BINS = 8, 60
 
@@ -35,8 +35,8 @@ class Summary:
             return f"1 particle; equivalent diameter {significant(self.mean)} {self.unit}."
         mean, median = significant(self.mean), significant(self.median)
         return (
-            f"{self.count} particles; equivalent diameter: mean {mean} {self.unit}, median {median} {self.unit}, "
-            f"standard deviation {significant(self.std, 3)} {self.unit}; "
+            f"{counted(self.count, 'particle')}; equivalent diameter: mean {mean} {self.unit}, "
+            f"median {median} {self.unit}, standard deviation {significant(self.std, 3)} {self.unit}; "
             f"log-normal mu {self.lognormal_mu:.4g}, sigma {self.lognormal_sigma:.3g}."
         )
 

@@ -69,7 +69,7 @@ def test_images_of_one_source_are_cut_twice() -> None:
 
 
 def test_nothing_left_is_an_error() -> None:
-    with pytest.raises(UserError, match="--validation 6 and --test 4 leaves nothing to learn from: there are 10"):
+    with pytest.raises(UserError, match="--validation 6 and --test 4 leaves none of 10 images to learn from"):
         make_split(*images_of([1] * 10), 6, 4, None, 0)
 
 

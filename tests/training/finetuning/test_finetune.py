@@ -175,7 +175,7 @@ def test_painted_frames_that_come_one_by_one_are_of_one_image() -> None:
     [
         ([np.zeros((64, 64))], [np.zeros((64, 64), np.uint8)], "painted"),
         ([np.zeros((64, 64))], [np.ones((32, 64), np.uint8)], "differ in size"),
-        ([np.zeros((64, 64))], [], "1 images but 0 targets"),
+        ([np.zeros((64, 64))], [], "1 image but 0 targets"),
         ([], [], "no image"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from ...errors import UserError
+from ...formatting import counted
 from ..images.image import Image, ImageIn, ImageSource, chosen_image, notes_of, shared_folder
 from ..images.opening import as_image, find_images, open_images
 from .pairing import find_pairs, find_task_pairs, pair_files
@@ -55,7 +56,9 @@ def open_pairs(
         remark = ""
         left, right = (as_list(side) for side in (images, targets))
         if len(left) != len(right):
-            raise UserError(f"There are {len(left)} images but {len(right)} targets. Give one target for each image.")
+            raise UserError(
+                f"{counted(len(left), 'image')} but {counted(len(right), 'target')}: give one target for each image."
+            )
         pairs = list(zip(left, right, strict=True))
     if not pairs:
         raise UserError("There is no image to learn from. Give at least one image with its target.")

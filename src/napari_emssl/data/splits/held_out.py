@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...atomic_files import replacing
 from ...errors import UserError
+from ...formatting import counted
 from ...json_text import parse_json
 from .origins import draw_subset, order_by_draw
 
@@ -55,7 +56,7 @@ def make_split(
     """
     if validation + test >= len(names):
         flags = f"--validation {validation}" + (f" and --test {test}" if test else "")
-        raise UserError(f"{flags} leaves nothing to learn from: there are {len(names)} images. Hold fewer out.")
+        raise UserError(f"{flags} leaves none of {counted(len(names), 'image')} to learn from. Hold fewer out.")
 
     everything = list(range(len(names)))
     rest, tested = _hold_out(everything, test, seed + _TEST_SALT, names, origins)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...data.datasets.image_pairs import ImageSources
+from ...formatting import counted
 from ...jobs.compare_settings import CompareSettings
 from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Progress, Started, Update
@@ -127,7 +128,7 @@ class PreparedComparison:
 
     def _summary(self, runs: int, missing: int) -> str:
         kept = f", {runs - missing} of them complete already" if missing < runs else ""
-        return f"{runs} runs{kept}. {self.experiment.data.summary}"
+        return f"{counted(runs, 'run')}{kept}. {self.experiment.data.summary}"
 
 
 def _build_all(candidates: Sequence[Candidate]) -> None:

@@ -14,6 +14,7 @@ from ...data.images.intensity_scaling import IntensityScaling
 from ...data.splits.division import PlaneOrigin, SplitRules, divide
 from ...data.splits.origins import draw_subset, split_by_origin
 from ...errors import UserError
+from ...formatting import counted
 from ...jobs.compare_settings import CompareSettings
 from ...training.finetuning.labelled_data import TrainingData
 
@@ -96,10 +97,10 @@ class ComparisonData(ABC, Generic[P]):
     @property
     def summary(self) -> str:
         """What is trained on and scored, as a sentence."""
-        count = f"{self.train_count} of {len(self.pool)} images"
+        count = f"{self.train_count} of {counted(len(self.pool), 'image')}"
         painted = f", {self.settings.paint} objects of each class painted on each" if self.settings.paint else ""
         chosen = f"; {len(self.validation)} choose the best weights" if self.validation else ""
-        scored = f"{len(self.test)} others" if self.test else "the pixels of the same images left unpainted"
+        scored = f"{counted(len(self.test), 'other')}" if self.test else "the pixels of the same images left unpainted"
         return f"Every run learns from {count}{painted}, and is scored on {scored}{chosen}."
 
     def sampled_planes(self, seed: int) -> list[int]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...formatting import counted
+
 MAIN_SCORES = ("dice", "l1")
 """The score that tables show first: of these the one that there is."""
 VALIDATION = "validation_"
@@ -204,7 +206,7 @@ class Comparison:
         score = score or self.main_score
         width = max(len(start) for start in [*self.starts, _AHEAD]) + 2
         head = _line("start", width, list(self.times.values()))
-        lines = [f"{score}: mean ± standard deviation over {len(self.seeds)} seeds", head]
+        lines = [f"{score}: mean ± standard deviation over {counted(len(self.seeds), 'seed')}", head]
         for start in self.starts:
             means = (self.mean(start, step, score) for step in self.steps)
             lines.append(_line(start, width, [_shown(one.mean, one.spread, "") for one in means]))

@@ -12,7 +12,7 @@ import torch
 from ...data.images.intensity_scaling import IntensityScaling
 from ...data.patches.labelled import LabelledPlane
 from ...errors import UserError
-from ...formatting import duration
+from ...formatting import bytes_in_words, counted, duration
 from ...jobs.compare_settings import CompareSettings
 from ...jobs.devices import Device, choose_device
 from ...jobs.pretrain_settings import PretrainSettings
@@ -87,13 +87,14 @@ class PlanEstimate:
     def text(self) -> str:
         """Return a table for the terminal."""
         width = max([len("runs of"), *(len(cost.name) for cost in self.costs)]) + 2
-        lines = [f"{'runs of':<{width}}{'runs':>6}{'steps each':>12}{'each takes':>14}{'hours':>10}"]
+        lines = [f"{'runs of':<{width}}{'runs':>6}{'steps each':>12}{'each takes':>17}{'hours':>11}"]
         for cost in self.costs:
             lines.append(
-                f"{cost.name:<{width}}{cost.runs:>6}{cost.steps:>12}{duration(cost.seconds):>14}{cost.hours:>10.2f}"
+                f"{cost.name:<{width}}{cost.runs:>6}{cost.steps:>12}{duration(cost.seconds):>17}{cost.hours:>11.2f}"
             )
-        total = f"{sum(cost.runs for cost in self.costs)} runs, {self.hours:.1f} hours one after the other"
-        return "\n".join([*lines, f"{total}, {self.disk_bytes / 1e9:.2f} GB on disk. Measured on {self.device}."])
+        total = f"{counted(sum(cost.runs for cost in self.costs), 'run')}, {duration(self.hours * 3600)}"
+        disk = f"{bytes_in_words(self.disk_bytes)} on disk"
+        return "\n".join([*lines, f"{total} one after the other, {disk}. Measured on {self.device}."])
 
 
 def kind_of(run: PlannedRun) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from ...errors import UserError
+from ...formatting import counted
 from ...jobs.cluster.parts import Part
 from ...jobs.events import Control, Event, Finished, Job, Notice, Progress, Started, Update
 from ...jobs.worker import client
@@ -68,7 +69,7 @@ def _events(
     file = request.read()
     results = RunsFolder(request.folder, file.plan, request.overwrite)
     results.prepare(file.cells)
-    yield Started(", ".join(devices), "", f"{file.plan.title}: in {len(devices)} processes.")
+    yield Started(", ".join(devices), "", f"{file.plan.title}: in {counted(len(devices), 'process', 'processes')}.")
     waiting: tuple[str, ...] = ()
     for stage in stages_of(request, file.plan):
         if not control.stopped:

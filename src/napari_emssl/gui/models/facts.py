@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ...errors import UserError
+from ...formatting import counted
 from ...models.model_file import Card, count_parameters
 from ...models.tasks import task_of
 from ...models.zoo import ZooEntry
@@ -64,7 +65,7 @@ class StartFacts:
 
     def _images(self) -> str:
         images = self.card.history[-1].data.get("images") if self.card.history else None
-        return f"{images} images" if isinstance(images, int) else ""
+        return counted(images, "image") if isinstance(images, int) else ""
 
 
 def facts_of(entry: ZooEntry, recommended: str = "") -> StartFacts:

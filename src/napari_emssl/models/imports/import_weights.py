@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...errors import UserError
+from ...formatting import counted
 from ..build import network_of, without_memory
 from ..model_file import Card, Model, NetworkSpec, Stage
 from .mappings import Mapping as NameMapping
@@ -128,8 +129,8 @@ def _require_enough(
     begin = f"'{path}' was read, but it is no {spec.name} by the names of the mapping '{mapping}'"
     if misshapen:
         raise UserError(
-            f"{begin}: {len(misshapen)} tensors have other shapes, the first {misshapen[0]}. Choose another --network "
-            "or --width."
+            f"{begin}: the shapes of {counted(len(misshapen), 'tensor')} differ, first that of {misshapen[0]}. "
+            "Choose another --network or --width."
         )
     raise UserError(
         f"{begin}: {len(weights)} of {len(theirs)} tensors are there. It should have '{next(iter(theirs.values()))}'; "

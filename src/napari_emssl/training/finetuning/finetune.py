@@ -274,7 +274,7 @@ def _class_names(given: Sequence[str] | None, data: TrainingData) -> list[str]:
     names = list(given or (f"class {value}" for value in data.class_values))
     if len(names) != len(data.class_values):
         raise UserError(
-            f"{len(names)} class names were given for {len(data.class_values)} painted classes. Give one name for each."
+            f"Class names: {len(names)} given, {len(data.class_values)} needed, one for each painted class."
         )
     return names
 

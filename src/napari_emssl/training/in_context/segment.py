@@ -108,8 +108,7 @@ class ContextRequest:
         names = list(self.class_names or (f"class {value}" for value in data.class_values))
         if len(names) != len(data.class_values):
             raise UserError(
-                f"{len(names)} class names were given for {len(data.class_values)} painted classes. "
-                "Give one name for each."
+                f"Class names: {len(names)} given, {len(data.class_values)} needed, one for each painted class."
             )
         painted = zip(names, data.class_values, strict=True)
         return (ClassInfo(name="background"), *(ClassInfo(name=name, target_value=value) for name, value in painted))

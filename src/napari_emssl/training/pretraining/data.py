@@ -94,8 +94,9 @@ class PretrainingData:
             f"{counted(len(parts.training), 'image')} ({counted(patches, 'patch', 'patches')} an epoch)"
         )
         validated = f"{counted(self._planes(parts.validation), 'plane')} of {counted(len(parts.validation), 'image')}"
+        judged = f"validating on {validated}" if parts.validation else "without validation"
         kept = f", {counted(len(parts.test), 'image')} kept for the test" if parts.test else ""
-        return f"{learnt}, validating on {validated}{kept}."
+        return f"{learnt}, {judged}{kept}."
 
     def _planes(self, images: list[int]) -> int:
         return len(self.catalog.planes_of(images))
