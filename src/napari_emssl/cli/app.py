@@ -21,12 +21,12 @@ DIVERGED = 3
 """Exit status of a training that ended early on its own; it wrote the best weights so far."""
 
 _COMMANDS = {
-    "pretrain": "Train a generator on unlabelled images: no labels are needed.\n\n"
+    "pretrain": "Pretrain a generator on images without labels.\n\n"
     "Pictures of corrupted, restored and clean patches and the curves are written to the folder OUTPUT-pictures, "
     "unless --pictures names another. Ctrl-C saves the best weights so far; --resume continues.",
     "prepare": "Prepare published data sets as their authors did.",
     "pack": "Pack a large number of images into one file that 'pretrain' reads much faster.\n\n"
-    "Images, their names, sources and intensity levels are kept, so the same seed gives the same training as from the "
+    "It holds images, their names, sources and intensity levels, so the same seed gives the same training as with the "
     "folders. Ctrl-C leaves nothing behind.",
     "finetune": "Train a model on few labels, starting from a pretrained generator.\n\n"
     "Without --steps, --epochs or --max-seconds it trains for a minute. Ctrl-C saves the best weights so far; "
@@ -36,20 +36,20 @@ _COMMANDS = {
     "Paintings pair with images by name. In painting files 0 is background; with --zero unpainted, 0 is unpainted, 1 "
     "is background and 2, 3, ... are classes.",
     "evaluate": "Score a model against targets.",
-    "compare": "Compare pretrained starts with random weights: the same recipe, images and seeds.\n\n"
+    "compare": "Compare pretrained starts with random weights, with the same recipe, images and seeds.\n\n"
     "Writes results.csv, summary.csv, summary.json and curves.png to OUTPUT and prints a table. Ctrl-C keeps the runs "
     "that are complete; run the same command again to continue.",
     "reproduce": "Run a plan of data sets, networks, starts and seeds, and write its table, figures and page.\n\n"
-    "Plans for the paper's Tables 2 to 7 ship. Ctrl-C keeps the runs that are complete; the same command continues, "
-    "even in the middle of a run.",
+    "The plans for the paper's Tables 2 to 7 come with the program. Ctrl-C keeps the runs that are complete; run the "
+    "same command again to continue, even in the middle of a run.",
     "measure": "Measure the particles in masks or numbered labels: sizes, shapes, statistics.\n\n"
     "Touching particles of a mask are separated. Writes a CSV table, one row per particle, in nm where the pixel size "
     "is known, and prints mean, median, standard deviation and a log-normal fit of the equivalent diameters.",
     "simulate": "Make images whose truth is known.",
     "models": "List, describe, download, import and export models.",
     "demo": "Try everything on simulated data.",
-    "diagnostics": "Print versions, machine and device, for a report of a fault.\n\n"
-    "Names of people, computers and folders are taken out; look through it all the same before you send it.",
+    "diagnostics": "Print versions, machine and device, for a bug report.\n\n"
+    "Names of people, computers and folders are left out, but read it through before you send it.",
 }
 """Help of each command, in the order in which they are listed."""
 
@@ -71,13 +71,13 @@ _SUBCOMMANDS = {
         "divides a frame.",
     },
     "simulate": {
-        "hrtem": "HRTEM images of gold nanoparticles on amorphous carbon, with their truth.\n\n"
+        "hrtem": "Simulate HRTEM images of gold nanoparticles on amorphous carbon, with their truth.\n\n"
         "Writes OUTPUT/images, OUTPUT/targets (1 on particles) and OUTPUT/instances (a number for each particle).",
-        "collage": "Collages: objects of many kinds on micrographs, with their truth.\n\n"
-        "Writes OUTPUT/images, OUTPUT/targets (a number for each kind of objects) and OUTPUT/instances (one for each "
-        "object). What objects are laid on and filled with is cut from the micrographs, or, without any, from random "
-        "textures.",
-        "stem": "ADF-STEM images of crystals, with their truth, in the folders of TEM-ImageNet.\n\n"
+        "collage": "Make collages: objects of many kinds on micrographs, with their truth.\n\n"
+        "Writes OUTPUT/images, OUTPUT/targets (a number for each kind of objects) and OUTPUT/instances (a number "
+        "for each object). The ground and the texture of objects are cut from the micrographs; without any, random "
+        "textures take their place.",
+        "stem": "Simulate ADF-STEM images of crystals, with their truth, in the folders of TEM-ImageNet.\n\n"
         "Writes OUTPUT/image and, under the same names, labels for denoising, background removal, super-resolution and "
         "masks, and the positions of the columns. Anything not given varies from image to image.",
     },

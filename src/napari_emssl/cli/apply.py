@@ -98,7 +98,7 @@ def segment_in_context(
     generator: Annotated[
         str | None,
         Parameter(
-            help="Generator that compares pixels: a name from 'models list' or a file. Default: the recommended."
+            help="Generator that compares pixels: a name from 'models list' or a file. Default: the recommended one."
         ),
     ] = None,
     model: Annotated[

@@ -46,7 +46,7 @@ def compare(
     quiet: Quiet = False,
     settings: Annotated[CompareSettings, Parameter(name="*", group="Settings")] = CompareSettings(),
 ) -> int:
-    """Compare pretrained starts with random weights: the same recipe, images and seeds.
+    """Compare pretrained starts with random weights, with the same recipe, images and seeds.
 
     Returns
     -------

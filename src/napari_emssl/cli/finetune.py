@@ -18,13 +18,15 @@ def finetune(
     targets: Annotated[
         Path | None,
         Parameter(
-            help="A folder of targets paired by name, or one target. To denoise, none: no clean image is needed."
+            help="A folder of targets paired by name, or one target. Leave it out to denoise without clean images."
         ),
     ] = None,
     image: ImageChoice = None,
     start: Annotated[
         str | None,
-        Parameter(help="Model to start from: a name from 'models list', a file, or scratch. Default: the recommended."),
+        Parameter(
+            help="Model to start from: a name from 'models list', a file, or scratch. Default: the recommended one."
+        ),
     ] = None,
     split: Annotated[
         Path | None, Parameter(help="Use the images of this split, a file that another run wrote beside its model.")

@@ -23,7 +23,11 @@ def measure(
     *,
     output: Annotated[Path, Parameter(name=("--output", "-o"), group="Output", help="The table to write (.csv).")],
     images: Annotated[
-        Path | None, Parameter(help="An image, or a folder of images paired by name, for the mean intensity.")
+        Path | None,
+        Parameter(
+            help="An image, or a folder of images paired by name: for the mean intensity, and for the pixel size if "
+            "the labels have none."
+        ),
     ] = None,
     image: ImageChoice = None,
     histogram: Annotated[

@@ -145,7 +145,7 @@ def import_(
     /,
     *,
     network: Annotated[
-        str | None, Parameter(help="Read weights of another program (.pth, .safetensors): the network they are of.")
+        str | None, Parameter(help="Network that the weights of another program (.pth, .safetensors) belong to.")
     ] = None,
     mapping: Annotated[
         Literal["official", "timm", "plain"],

@@ -19,8 +19,8 @@ ImageChoice = Annotated[
     Parameter(
         name="--image",
         help="Which image to use from files that hold several (detectors, series): its name, its number counted "
-        "from 1, or all. Default: HAADF; otherwise data rather than a picture of it; otherwise the first by "
-        "name.",
+        "from 1, or all. Default: HAADF if there is one, otherwise recorded data rather than a picture of them, "
+        "otherwise the first by name.",
     ),
 ]
 

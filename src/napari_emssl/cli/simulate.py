@@ -97,7 +97,7 @@ def stem_(
             name="--format", group="Output", help="png: 8 bits, as TEM-ImageNet; tiff: float32 electrons per pixel."
         ),
     ] = "png",
-    workers: Annotated[int, Parameter(group="Output", help="Images that are made at the same time.")] = 2,
+    workers: Annotated[int, Parameter(group="Output", help="Number of images made at the same time.")] = 2,
     settings: Annotated[STEMFlags, Parameter(name="*", group="Settings")] = STEMFlags(),
 ) -> int:
     """Simulate ADF-STEM images of crystals, with their truth.

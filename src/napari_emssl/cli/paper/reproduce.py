@@ -34,7 +34,12 @@ class RunFlags:
 
 
 def reproduce(
-    plan: Annotated[str, Parameter(help="A plan (TOML), or one that ships: table2 to table7, or smoke.")],
+    plan: Annotated[
+        str,
+        Parameter(
+            help="A plan (TOML file), or the name of one that comes with the program: table2 to table7, or smoke."
+        ),
+    ],
     /,
     *,
     output: Annotated[

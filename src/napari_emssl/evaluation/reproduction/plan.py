@@ -207,7 +207,8 @@ def read_plan(named: Path | str) -> PlanFile:
         return _parsed((_PLANS / f"{named}{SUFFIX}").read_text(encoding="utf-8"), str(named), _PLANS.joinpath)
     if not path.is_file():
         raise UserError(
-            f"There is no plan '{named}'. Give a TOML file, or one that ships: {', '.join(shipped_plans())}."
+            f"There is no plan '{named}'. Give a TOML file, or the name of one that comes with the program: "
+            f"{', '.join(shipped_plans())}."
         )
     try:
         return _parsed(path.read_text(encoding="utf-8"), str(path), path.parent.joinpath)

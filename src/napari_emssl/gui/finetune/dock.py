@@ -116,7 +116,7 @@ class FinetuneDock(Dock):
         self.resume_button.hide()
         self.panel.runner.failed.connect(self._on_failure)
         self.more_button = QPushButton("Train more")
-        self.more_button.setToolTip("Train the new model further, with all that is painted or paired by now.")
+        self.more_button.setToolTip("Train the new model further, with everything painted or paired so far.")
         self.more_button.clicked.connect(self.train_more)
         self.panel.extra.addWidget(self.resume_button)
         self.measure_button = QPushButton("Measure particles")

@@ -114,7 +114,7 @@ class JobPanel(QWidget):
         self.message, self.warning = MessageLabel(), MessageLabel(trouble=True)
         self.notes = MessageLabel()
         self.diagnostics_button = QPushButton("Copy diagnostics")
-        self.diagnostics_button.setToolTip("Copy versions, machine, settings and error for a report of a fault.")
+        self.diagnostics_button.setToolTip("Copy versions, machine, settings and error for a bug report.")
         self.diagnostics_button.clicked.connect(lambda: copy_diagnostics(self.log))
         self.extra = QVBoxLayout()
 

@@ -199,7 +199,7 @@ def _summary(pairs: Sequence[tuple[Image, Image]], split: PlaneSplit, upscale: i
     count = sum(len(image) for image, _ in pairs)
     first, target = pairs[0]
     grid = f", targets on a grid {upscale} times as fine" if upscale > 1 else ""
-    held = f", {len(split.validation)} held out" if split.validation else ""
+    held = f", {len(split.validation)} of them held out" if split.validation else ""
     tested = f", {len(split.test)} for the test" if split.test else ""
     named = f"the first '{first.name}' with '{target.name}'"
     return f"Learning from {count} {'pair' if count == 1 else 'pairs'} of planes{held}{tested}; {named}{grid}."
