@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from random_models import random_in_context, random_model
 
-from napari_emssl.models.card import IN_TURN, context_of, objects_of
+from napari_emssl.models.card import IN_TURN, context_of, more_on_data, named_scores, objects_of
 from napari_emssl.models.model_file import Stage, read_card, save_model
 
 
@@ -49,6 +49,15 @@ MISSED = " If particles like a missed one are missed elsewhere, paint one of the
 def test_a_missed_object_is_said_instead_of_averaged_away(scores: list[float], said: str) -> None:
     record = Stage(job="finetune", settings={}, data={"validation": IN_TURN, "objects_dice": scores})
     assert objects_of(record) == f"Left out in turn, {said}"
+
+
+def test_the_record_of_the_split_is_not_for_people() -> None:
+    data = {"summary": "Learning.", "validation": "held out", "objects_dice": [0.9], "split": {"566ddff6": {}}}
+    assert more_on_data(Stage(job="finetune", settings={}, data=data)) == {"validation": "held out"}
+
+
+def test_scores_say_whether_they_are_of_a_test() -> None:
+    assert named_scores({"dice": 0.5, "test dice": 0.25}) == ["validation dice 0.5", "test dice 0.25"]
 
 
 def test_objects_held_out_are_counted() -> None:

@@ -7,7 +7,7 @@ from textwrap import shorten
 from typing import NotRequired, TypedDict, cast
 
 from ..formatting import counted
-from ..models.card import context_of
+from ..models.card import context_of, more_on_data, objects_of
 from ..models.model_file import Card, Stage, count_parameters
 from ..models.registry import RemoteModel
 from ..models.zoo import ZooEntry
@@ -122,7 +122,8 @@ def card_lines(card: Card, path: Path) -> list[str]:
     if adds := _added_to(card):
         lines.append(f"  result        {adds}")
     if card.pixel_size_nm:
-        lines.append(f"  pixel size    {card.pixel_size_nm[0]:.3g} to {card.pixel_size_nm[1]:.3g} nm")
+        low, high = (f"{size:.3g}" for size in card.pixel_size_nm)
+        lines.append(f"  pixel size    {low if low == high else f'{low} to {high}'} nm")
     if card.description:
         lines.append(f"  description   {card.description}")
     for number, stage in enumerate(card.history, start=1):
@@ -146,10 +147,9 @@ def _lines_of_stage(number: int, stage: Stage) -> list[str]:
     scores = ", ".join(f"{name} {value:.4g}" for name, value in stage.metrics.items())
     done = "nothing trained" if stage.job == "in_context" else counted(stage.steps, "step")
     lines = [f"  stage {number}       {stage.job} from {stage.start or 'scratch'}, {done}, {stage.date}"]
-    lines += [f"    validation  {scores}"] if scores else []
-    lines += (
-        [f"    data        {', '.join(f'{key}: {value}' for key, value in stage.data.items())}"] if stage.data else []
-    )
+    more = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in more_on_data(stage).items())
+    facts = {"validation": scores, "data": stage.data.get("summary"), "more": more, "objects": objects_of(stage)}
+    lines += [f"    {name:<11} {fact}" for name, fact in facts.items() if fact]
     return lines + ([f"    command     {stage.command}"] if stage.command else [])
 
 

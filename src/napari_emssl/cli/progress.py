@@ -18,6 +18,7 @@ from ..data.read_watch import HangingReadError
 from ..errors import UserError
 from ..formatting import duration, plain
 from ..jobs.events import Event, Finished, Job, Notice, Progress, Started
+from ..models.card import named_scores
 from .app import BAD_INPUT, DIVERGED
 from .terminal.signals import STOPPING, StopOnSignal
 from .terminal.streams import raw
@@ -231,5 +232,4 @@ def pace_of(event: Progress) -> str:
 def losses_of(event: Progress, metrics: Mapping[str, float]) -> str:
     """Return the losses and the last validation in one line; empty when there are none."""
     parts = [f"{name} {value:.4g}" for name, value in event.losses.items()]
-    parts += [f"validation {name} {value:.4g}" for name, value in metrics.items()]
-    return "  ".join(parts)
+    return "  ".join([*parts, *named_scores(metrics)])

@@ -9,7 +9,7 @@ from ..atomic_files import remove
 from ..errors import UserError
 from ..formatting import duration
 from ..jobs.events import Event, Job
-from ..models.card import objects_of
+from ..models.card import named_scores, objects_of
 from ..models.model_file import Model, save_model
 from .progress import Ending, run_with_progress
 from .run_files import TrainingOutput
@@ -91,8 +91,8 @@ def _lost(output: TrainingOutput) -> str:
 def _report(ending: Ending[Model], output: TrainingOutput) -> None:
     """Print what was written, and how to continue after a stop."""
     stage = ending.result.card.history[-1]
-    scores = "".join(f", validation {name} {value:.4g}" for name, value in stage.metrics.items())
-    print(f"Wrote {output.output}: weights of step {stage.steps}{scores}; trained for {duration(stage.seconds)}.")
+    scores = ", ".join([f"weights of step {stage.steps}", *named_scores(stage.metrics)])
+    print(f"Wrote {output.output}: {scores}; trained for {duration(stage.seconds)}.")
     if objects := objects_of(stage):
         print(objects)
     if output.pictures is not None:

@@ -169,6 +169,20 @@ def context_of(card: Card) -> str:
     return f"{pixels}{where}; {_seen_at(spec.scale)}{filters}"
 
 
+def more_on_data(stage: Stage) -> dict[str, object]:
+    """Return what people may want to know of a stage's data besides the sentence and what `objects_of` says.
+
+    Which side each image and object was on is left out: that record is for runs that continue from the model.
+    """
+    return {name: value for name, value in stage.data.items() if name not in ("summary", "objects_dice", "split")}
+
+
+def named_scores(metrics: Mapping[str, float]) -> list[str]:
+    """Return scores with their names, each of which says whether it was measured in validation or in a test."""
+    scores = {name if name.startswith("test ") else f"validation {name}": value for name, value in metrics.items()}
+    return [f"{name} {value:.4g}" for name, value in scores.items()]
+
+
 def objects_of(stage: Stage) -> str:
     """Say how many of the painted objects that judged a model are found, and how well; empty where none judged it."""
     scores = stage.data.get("objects_dice")

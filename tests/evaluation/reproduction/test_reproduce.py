@@ -11,6 +11,7 @@ import pytest
 from small_plans import RESTORE, make_data, write_plan
 
 from napari_emssl.errors import UserError
+from napari_emssl.evaluation.reproduction.estimate import Cost, PlanEstimate
 from napari_emssl.evaluation.reproduction.outputs import Reproduction
 from napari_emssl.evaluation.reproduction.plan import read_plan
 from napari_emssl.evaluation.reproduction.reproduce import ReproduceRequest, estimate_plan, reproduce
@@ -178,6 +179,14 @@ def test_an_estimate_measures_and_does_nothing(data: Path, tmp_path: Path) -> No
     assert [(cost.name, cost.steps) for cost in away.costs] == [
         ("Au, U-Net_2_44", 6), ("pretraining/U-Net_2_44/P4", 2),
     ], "the images need not be there either"  # fmt: skip
+
+
+def test_columns_of_an_estimate_stay_apart() -> None:
+    costs = (Cost("HRNet/P200K", 1, 93_750, 11_695.75 * 3600, 10**6, 0), Cost("U-Net", 1, 5, 60, 10**6, 0))
+    head, first, _, total = PlanEstimate("CPU", costs).text().splitlines()
+    assert first.split() == ["HRNet/P200K", "1", "93750", "11695", "h", "45", "min", "11695.75"]
+    assert len(head) == len(first)
+    assert total == "2 runs, 11695 h 46 min one after the other, 2 MB on disk. Measured on CPU."
 
 
 def test_data_that_are_missing_and_other_plans_are_refused(restored: Reproduction, data: Path, tmp_path: Path) -> None:

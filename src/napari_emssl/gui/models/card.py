@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QSizePolicy, QTextBrowser, QVBoxLayout, QWidget
 
 from ...formatting import counted, duration
-from ...models.card import context_of, objects_of
+from ...models.card import context_of, more_on_data, objects_of
 from ...models.model_file import Card, Stage
 from .rows import ZooRow
 
@@ -18,8 +18,6 @@ _TASKS = {
     "remove-background": "remove noise and background",
     "super-resolve": "super-resolve",
 }
-_TOLD_APART = ("summary", "objects_dice")
-"""Facts on data that have a line of their own."""
 _NONE = "<p>No model is chosen. Clear the search, or choose all tasks, to see every model.</p>"
 _NOT_KEPT = ("start", "generator", "width", "refine", "norm", "task", "device")
 """Settings that the card says elsewhere, or that made no difference."""
@@ -116,7 +114,7 @@ def _stage(number: int, stage: Stage) -> str:
         "result": _numbers(stage.metrics) or "not validated",
         "objects": objects_of(stage),
         "data": str(stage.data.get("summary", "")),
-        "more on data": _numbers({name: value for name, value in stage.data.items() if name not in _TOLD_APART}),
+        "more on data": _numbers(more_on_data(stage)),
         "settings": _numbers({name: value for name, value in stage.settings.items() if name not in _NOT_KEPT}),
         "command": stage.command,
         "versions": _numbers(stage.versions),
