@@ -2,7 +2,8 @@ import pytest
 import small_jobs
 
 from napari_emssl.gui.apply.dock import ApplyDock
-from napari_emssl.gui.job.dock import APPLY, FINETUNE, Column, open_dock
+from napari_emssl.gui.finetune.dock import FinetuneDock
+from napari_emssl.gui.job.dock import APPLY, FINETUNE, MODELS, Column, open_dock
 from napari_emssl.models.zoo import add_model
 
 pytestmark = pytest.mark.gui
@@ -19,6 +20,18 @@ def test_a_dock_is_opened_once_and_brought_to_the_front(viewer, no_warm_up):
     viewer.window.remove_dock_widget(widget)
     assert open_dock(viewer, APPLY) is not widget
     assert open_dock(viewer, FINETUNE) is other
+
+
+def test_a_dock_of_the_menu_is_found_and_one_opened_here_is_found_by_the_menu(viewer, no_warm_up, plugins):
+    titles = {name: f"{name} (EM SSL for electron micrographs)" for name in (APPLY, FINETUNE)}
+    from_menu = FinetuneDock(viewer)
+    viewer.window.add_dock_widget(from_menu, name=titles[FINETUNE])  # as napari's menu does
+    assert open_dock(viewer, FINETUNE) is from_menu
+    apply = open_dock(viewer, APPLY)
+    assert apply.parent().name == titles[APPLY]
+    assert titles[APPLY] in viewer.window.dock_widgets
+    by_function = viewer.window.add_plugin_dock_widget("napari-emssl", MODELS)[1]
+    assert open_dock(viewer, MODELS) is by_function
 
 
 def test_a_dock_that_is_opened_picks_a_model_that_has_only_just_come(viewer, no_warm_up):

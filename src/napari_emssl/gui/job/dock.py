@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from npe2 import PluginManager
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
@@ -194,7 +195,9 @@ def _tabify(frame: QDockWidget) -> None:
 
 
 def open_dock(viewer: "Viewer", name: str) -> QWidget:
-    """Return the widget of the dock `name` of this plugin, in view: opened, or found and raised.
+    """Return the widget of the dock `name` of this plugin, in view: found and raised however it was opened, or opened.
+
+    It is opened as by the plugin's menu, which finds it from then on.
 
     Parameters
     ----------
@@ -204,7 +207,17 @@ def open_dock(viewer: "Viewer", name: str) -> QWidget:
         The dock's name as the plugin's menu shows it, one of the names above.
 
     """
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
-    dock.show()
-    dock.raise_()
+    manager = PluginManager.instance()
+    offered = (each for each in manager.iter_widgets() if each.plugin_name == PLUGIN)
+    kind = next(each for each in offered if each.display_name == name).get_callable()
+    # napari finds a dock by its title, which is another one for docks of the menu than for those of its own functions
+    there = getattr(viewer.window, "dock_widgets", {}).values()  # napari 0.6.2 and newer
+    widget = next((each for each in there if isinstance(each, kind)), None)
+    if widget is None:
+        widget = kind(viewer)
+        title = f"{name} ({manager.get_manifest(PLUGIN).display_name})"
+        viewer.window.add_dock_widget(widget, name=title, tabify=True)
+    frame = widget.parent()
+    frame.show()
+    frame.raise_()
     return widget

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..job.dock import FINETUNE
+from ..job.dock import FINETUNE, open_dock
 from ..job.dock import PLUGIN as PLUGIN
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def open_demo(viewer: "Viewer") -> "QWidget":
     for data, options, kind in painted_nanoparticles():
         viewer.add_layer(Layer.create(data, options, kind))
     viewer.dims.set_current_step(0, 0)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, FINETUNE)
+    widget = open_dock(viewer, FINETUNE)
     painting = viewer.layers[-1]
     viewer.layers.selection.active = painting
     widget.reset_choices()

@@ -16,6 +16,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider, QSearchableComboBox
 
+from .long_names import end_long_names
+
 _ALL_DECIMALS = 323
 _SHARE_STEP, _SHARE_PAGE, _SHARE_DECIMALS = 0.01, 0.1, 2
 
@@ -58,7 +60,8 @@ def fit_into_dock(widget: QWidget) -> None:
 
 
 def stay_narrow(box: QComboBox) -> None:
-    """Cut long names in the box, but not in its list, instead of making the dock wide."""
+    """Cut long names in the box, but not in its list, instead of making the dock wide; its tooltip tells all of one."""
+    end_long_names(box)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

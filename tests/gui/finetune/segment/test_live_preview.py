@@ -116,6 +116,21 @@ def test_too_little_paint_is_said_beside_the_box(qtbot, viewer, page, stack):
     assert page.live.message.isHidden()
 
 
+def test_what_paint_means_and_other_pixels_are_answered_without_a_stroke(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    page.painting.value.data_setitem((np.array([0] * 9), np.arange(60, 69), np.full(9, 64)), 2)
+    qtbot.waitUntil(lambda: page.classes.rowCount() == 2 and shown(viewer) is not None and (shown(viewer) == 2).any())
+    page.classes.cellWidget(1, 2).setCurrentText("background")
+    qtbot.waitUntil(lambda: shown(viewer).any() and not (shown(viewer) == 2).any())
+    page.add_regions()
+    with qtbot.waitSignal(page.live.answered):
+        page.regions.value.add_rectangles(np.array([[0, 50, 50], [0, 50, 80], [0, 80, 80], [0, 80, 50]]))
+    with qtbot.waitSignal(page.live.answered):
+        page.regions.value = None
+    with qtbot.waitSignal(page.live.answered):
+        page.image.value.data = 255 - page.image.value.data
+
+
 def test_a_preview_that_was_deleted_stays_away_until_the_box_is_ticked_anew(qtbot, viewer, page, stack):
     stroke(page, stack[1])
     qtbot.waitUntil(lambda: right(viewer, stack[1]))

@@ -52,7 +52,7 @@ class BrushRow(QWidget):
             button.setToolTip(_HINTS[brush])
             button.clicked.connect(partial(self._on_click, brush))
             row.addWidget(button, 1)
-        self._show()
+        self.refresh()
 
     def watch(self, painting: "Labels | None") -> None:
         """Take the brushes for this painting from now on."""
@@ -60,35 +60,35 @@ class BrushRow(QWidget):
             return
         if self._painting is not None:
             for event in _brush_events(self._painting):
-                event.disconnect(self._show)
+                event.disconnect(self.refresh)
         self._painting = painting
         if painting is not None:
             for event in _brush_events(painting):
-                event.connect(self._show)
+                event.connect(self.refresh)
             for brush, key in _KEYS.items():
                 painting.bind_key(key, _taking(brush, self._painted), overwrite=True)
-        self._show()
+        self.refresh()
 
     def know(self, painted: Iterable[int]) -> None:
         """Take note of the labels that are painted: one of them never becomes a brush's because it has no name yet."""
         self._painted.clear()
         self._painted.update(painted)
-        self._show()
+        self.refresh()
 
     def take(self, brush: Brush) -> None:
         """Take a brush into the hand."""
         if self._painting is not None:
             take_brush(self._painting, brush, self._painted)
             self.taken.emit()
-        self._show()
+        self.refresh()
 
     def _on_click(self, brush: Brush, _checked: bool = False) -> None:
         if self._painting is None:
             self.wanted.emit(brush)
         self.take(brush)
 
-    def _show(self, _event: object = None) -> None:
-        """Show which brush is in the hand, and the colours of both."""
+    def refresh(self, _event: object = None) -> None:
+        """Show which brush is in the hand, and the colours of both, as the layer and its notes are now."""
         painting = self._painting
         for brush, button in self.buttons.items():
             label = label_of(painting, brush, self._painted)

@@ -36,10 +36,13 @@ class ClassTable(QTableWidget):
     -------
     shown(int)
         The number of labels in the table, whenever the layers were read.
+    meant()
+        The user has said what a label stands for: a name or a role was written into the layers, which tell nobody.
 
     """
 
     shown = Signal(int)
+    meant = Signal()
 
     def __init__(self) -> None:
         super().__init__(0, 3)
@@ -131,6 +134,7 @@ class ClassTable(QTableWidget):
         name = self._row_class(value).name
         remember(self._layers, PaintedClass(value, name, role))
         box.setToolTip(_ROLE_HINTS[role])
+        self.meant.emit()
 
     def _on_name(self, item: QTableWidgetItem) -> None:
         """Take a new name; an empty one brings the first one back."""
@@ -140,6 +144,7 @@ class ClassTable(QTableWidget):
         name = item.text().strip() or default_class(self._layers[0], shown.value).name
         if name != shown.name:
             remember(self._layers, PaintedClass(shown.value, name, shown.role))
+            self.meant.emit()
         self._fill()
 
     def _row_class(self, value: int) -> PaintedClass:

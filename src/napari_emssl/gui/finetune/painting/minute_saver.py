@@ -86,17 +86,17 @@ class MinuteSaver(QObject):
         self._unwritten()
         if self._painting is not None:
             for event in edit_events(self._painting):
-                event.disconnect(self._on_edit)
+                event.disconnect(self.note)
         self._painting, self._unwritten.path = painting, []
         if painting is not None:
             for event in edit_events(painting):
-                event.connect(self._on_edit)
+                event.connect(self.note)
 
     def save(self) -> None:
         """Write the painting if it was edited since it was written last."""
         if self._unwritten.picked is None or self._writer.busy:
             return
-        self._on_edit()  # with regions that came later
+        self.note()  # with regions that came later
         question = self._unwritten.take()
         if question is not None:
             self._writer.ask(question)
@@ -106,7 +106,8 @@ class MinuteSaver(QObject):
         self._timer.stop()
         self.watch(None)
 
-    def _on_edit(self, _event: object = None) -> None:
+    def note(self, _event: object = None) -> None:
+        """Take note of an edit, of the painting or of what it means."""
         picked = self._picked()
         if picked is not None and picked.painting is self._painting:
             self._unwritten.picked = picked

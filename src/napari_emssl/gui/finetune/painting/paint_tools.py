@@ -83,6 +83,11 @@ class PaintTools(QWidget):
             self._guiding = False
             self.reported.emit(_CORRECT, False)
 
+    def on_meant(self) -> None:
+        """Respond to another meaning of what is painted: classes, regions, or unpainted pixels."""
+        self.brushes.refresh()
+        self.saver.note()
+
     def on_close(self) -> None:
         """Listen to no layer any more, and write nothing."""
         self.watch(None)

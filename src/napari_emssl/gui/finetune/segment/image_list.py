@@ -1,5 +1,6 @@
 """More images to learn from: rows of an image and its painting, below the first pair."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
@@ -114,6 +115,28 @@ class ImageList(QWidget):
         self.column.addWidget(row)
         self.changed.emit()
         return row
+
+    def add_next(self, images: "Sequence[ImageLayer]", paintings: "Iterable[Labels]") -> bool:
+        """Add the first of some images that has a painting, or the first one at all.
+
+        Parameters
+        ----------
+        images
+            Those that can be added.
+        paintings
+            The Labels layers among which theirs are.
+
+        Returns
+        -------
+        bool
+            Whether there was one.
+
+        """
+        found = [(image, painting_of(image, paintings)) for image in images]
+        for image, painting in [pair for pair in found if pair[1] is not None] or found[:1]:
+            self.add(image, painting)
+            return True
+        return False
 
     def _drop_gone(self) -> None:
         """Remove rows whose image is gone, before their pickers see that and pick another."""

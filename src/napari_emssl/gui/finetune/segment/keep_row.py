@@ -1,6 +1,6 @@
 """The first look kept: as a model in the zoo, or as a layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
 from ....data.images.user_folder import check_name
 from ....errors import UserError
 from ....jobs.events import Event, Finished
-from ....models.model_file import Model
+from ....models.model_file import Card, ClassInfo, Model, NetworkSpec
 from ....models.zoo import free_name
 from ...job.request import RunOptions
 from ...job.runner import Runner
@@ -102,6 +102,21 @@ class KeepRow(QWidget):
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Finished):
             self.kept.emit(event.result, self._layer)
+
+
+def card_of_look(generator: str | None, classes: Sequence[str]) -> Card:
+    """Return a card for a first look that is kept as a layer.
+
+    Parameters
+    ----------
+    generator
+        What answered; None: filters.
+    classes
+        Names of the classes, without the background.
+
+    """
+    known = tuple(ClassInfo(name=name) for name in ("background", *classes))
+    return Card(name=_NAME, task="segment", network=NetworkSpec(name=generator or "filters"), classes=known)
 
 
 def _into_zoo(name: str, model: Model) -> object:

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import QPushButton
 
 from ....errors import UserError
 from ....jobs.settings import FinetuneSettings
-from ....models.model_file import Card, ClassInfo, NetworkSpec
 from ...apply.request import select
 from ...apply.result_layer import show_result
 from ...job.dock import hbox
@@ -25,8 +24,9 @@ from ..painting.classes import painted_labels
 from ..painting.minute_saver import OpenPainting
 from ..painting.paint_tools import PaintTools
 from ..painting.regions import new_regions
+from ..painting.watched_layer import WatchedLayer
 from .image_list import ImageList
-from .keep_row import KeepRow
+from .keep_row import KeepRow, card_of_look
 from .live_preview import LivePreview
 from .preview_snapshot import Inputs
 from .request import Pair, SegmentRequest, segment_request
@@ -62,8 +62,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         super().__init__(viewer, defaults, _ADVANCED)
         self.preview, self.unsure = PreviewLayer(viewer), UncertaintyLayer(viewer)
         self._values: tuple[int, ...] = ()
-        self.answer: NDArray[np.generic] | None = None
-        """What the first look has answered last, for the plane in view."""
+        self.answer: NDArray[np.generic] | None = None  # of the first look, for the plane in view
         self.painting = layer_picker(viewer, "Labels")
         self.painting.changed.connect(lambda _: self._on_paintings())
         self.regions = layer_picker(viewer, "Shapes", none="none")
@@ -71,6 +70,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.more_images.changed.connect(self._on_paintings)
         self.unpainted = combo_box(_UNPAINTED)
         self.live = LivePreview(viewer, self._inputs)
+        self._drawn_in, self._shown_image = WatchedLayer(self._on_meant), WatchedLayer(self.live.ask_soon)
         self.keep = KeepRow(lambda: self.request(self.settings().model_copy(update={"device": self.live.device}), None))
         self.tools = PaintTools(viewer, self._open_painting)
         self.tools.opened.connect(self._on_opened)
@@ -132,7 +132,9 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.keep.kept.connect(self.made)
         self.keep.reported.connect(self.reported)
         self.keep.layer_wanted.connect(self._keep_layer)
-        self.unpainted.currentIndexChanged.connect(lambda _: self.live.ask_soon())
+        self.unpainted.currentIndexChanged.connect(lambda _: self._on_meant())
+        self.classes.meant.connect(self._on_meant)
+        self.regions.changed.connect(self._drawn_in.watch)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Make the buttons beside the pickers equally wide, now that they have the viewer's style."""
@@ -152,6 +154,8 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def on_close(self) -> None:
         """Stop listening to paintings, and end the live preview."""
         self.classes.watch(())
+        self._drawn_in.watch(None)
+        self._shown_image.watch(None)
         self.tools.on_close()
         self.live.watch(())
         self.live.close_job()
@@ -163,6 +167,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         if own is not None:
             self.painting.value = own
         self._pick_regions()
+        self._shown_image.watch(self.image.value)
         self.tools.earlier.look_for(self.image.value, own is not None)
         self.live.look_ahead()
         super().on_image()
@@ -173,8 +178,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
 
     def _pick_regions(self) -> None:
         """Pick the regions named after the image; those named after another one are deselected."""
-        own = regions_of_image(self.image.value, self._drawn())
-        picked = self.regions.value
+        own, picked = regions_of_image(self.image.value, self._drawn()), self.regions.value
         if own is not None or (picked is not None and ALL_PAINTED in picked.name):
             self.regions.value = own
 
@@ -184,6 +188,11 @@ class SegmentPage(TrainingPage[SegmentRequest]):
     def pairs(self) -> list[Pair]:
         """Return every image with its painting."""
         return [(self.image.value, self.painting.value), *self.more_images.pairs()]
+
+    def _on_meant(self) -> None:
+        """What is painted means something else now."""
+        self.tools.on_meant()
+        self.live.ask_soon()
 
     def _on_paintings(self) -> None:
         """Let the table show the labels of all paintings."""
@@ -229,14 +238,9 @@ class SegmentPage(TrainingPage[SegmentRequest]):
 
     def add_image(self) -> None:
         """Add the next image of the viewer that has a painting, or the next one at all."""
-        taken = [image for image, _ in self.pairs()]
-        left = [image for image in self.image.choices if image not in taken]
-        if not left:
+        left = [image for image in self.image.choices if image not in {taken for taken, _ in self.pairs()}]
+        if not self.more_images.add_next(left, self.painting.choices):
             self.reported.emit("There is no other image in the viewer. Open one more, paint on it, then add it.", True)
-            return
-        painted = [image for image in left if painting_of(image, self.painting.choices) is not None]
-        image = (painted or left)[0]
-        self.more_images.add(image, painting_of(image, self.painting.choices))
 
     def add_regions(self) -> None:
         """Make an empty Shapes layer on the image's grid, pick it, and take the rectangle."""
@@ -287,10 +291,8 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         if self.answer is None or image is None or self.answer.shape != shape_of(image)[-2:]:
             self.reported.emit("There is no first look to keep. Paint one particle first.", True)
             return
-        names = [painted.name for painted in self.classes.classes() if painted.value in self._values]
-        classes = tuple(ClassInfo(name=name) for name in ("background", *names))
-        network = NetworkSpec(name=self.live.generator or "filters")
-        card = Card(name="first look", task="segment", network=network, classes=classes)
+        named = [painted.name for painted in self.classes.classes() if painted.value in self._values]
+        card = card_of_look(self.live.generator, named)
         layer = show_result(self.viewer, card, "", select(image, self.live.index), self.answer)
         self.reported.emit(f"The first look is in layer '{layer.name}'.", False)
 
