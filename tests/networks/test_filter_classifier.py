@@ -59,7 +59,7 @@ def test_below_one_half_they_decide_only_where_the_network_is_in_doubt() -> None
     filters = FilterClassifier(2, 0.4)
     against = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]).view(1, 2, 1, 4)
     sure = torch.tensor([9.0, 0.2, -0.2, -9.0]).view(1, 1, 1, 4)
-    assert (filters.together(against, sure) > 0).flatten().tolist() == [True, False, True, False]
+    assert (filters.mixed(against, sure)[:, 1] > 0.5).flatten().tolist() == [True, False, True, False]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])

@@ -69,7 +69,8 @@ class FilterClassifier(nn.Module):
 
     def forward(self, images: Tensor, logits: Tensor) -> Tensor:
         """Return logits of filters and network together, of images ``(b, 1, h, w)``; see `together`."""
-        return self.together(self.classified(self.responses(images)), logits)
+        mixed = self.mixed(self.classified(self.responses(images)), logits).clamp_min(_LEAST).log()
+        return mixed[:, 1:] - mixed[:, :1] if logits.shape[1] == 1 else mixed
 
     def classified(self, responses: Tensor) -> Tensor:
         """Map responses ``(b, RESPONSES, h, w)`` to probabilities ``(b, classes, h, w)``, float32."""
@@ -78,7 +79,7 @@ class FilterClassifier(nn.Module):
             members = torch.split(self.output(torch.relu(self.hidden(scaled))), self.classes, 1)
             return torch.stack([logits.softmax(1) for logits in members]).mean(0)
 
-    def together(self, probabilities: Tensor, logits: Tensor) -> Tensor:
+    def mixed(self, probabilities: Tensor, logits: Tensor) -> Tensor:
         """Let filters and network decide together.
 
         Parameters
@@ -91,13 +92,16 @@ class FilterClassifier(nn.Module):
         Returns
         -------
         torch.Tensor
-            Logits of the mean probabilities, in the form of `logits`, float32.
+            Their mean probabilities ``(b, classes, h, w)``, float32.
 
         """
-        alone, logits = logits.shape[1] == 1, logits.float()
-        shares = torch.cat([-logits, logits], 1).sigmoid() if alone else logits.softmax(1)
-        mean = (self.share * probabilities + (1 - self.share) * shares).clamp_min(_LEAST).log()
-        return mean[:, 1:] - mean[:, :1] if alone else mean
+        return self.share * probabilities + (1 - self.share) * shares_of(logits)
+
+
+def shares_of(logits: Tensor) -> Tensor:
+    """Return logits, of one class ``(b, 1, h, w)`` or of all, as probabilities of all ``(b, classes, h, w)``."""
+    logits = logits.float()
+    return torch.cat([-logits, logits], 1).sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
 
 
 def _blurred(images: Tensor, sigma: float) -> Tensor:

@@ -1,6 +1,8 @@
 """Fine-tuning on small painted images: it learns from paint alone, stops, resumes, and knows what it does not know."""
 
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -153,13 +155,32 @@ def test_previews_of_large_planes_are_cut_to_what_the_time_allows(monkeypatch: p
     target = paint(numbers)
     events = list(finetune([image], [target], small().model_copy(update={"max_seconds": 1.0}), "scratch"))
     told = [event.text for event in events if isinstance(event, Notice)]
-    assert any(text.startswith("To keep to the time, previews show only a part") for text in told)
+    assert any(text.startswith("To keep to the time, previews may show only a part") for text in told)
     shown = next(event.images for event in events if isinstance(event, Preview))["uncertainty"]
     assert shown.shape == image.shape
     rows, columns = np.nonzero(shown)
     assert (np.ptp(rows), np.ptp(columns)) == (31, 31)
     middle = [np.median(axis) for axis in np.nonzero(target > 1)]
     assert np.allclose([rows.mean(), columns.mean()], middle, atol=1) or 0 in (rows.min(), columns.min())
+
+
+def test_previews_of_a_network_that_turned_out_quick_show_all_of_a_large_plane(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_learner, "_SHOWN_PX_PER_SECOND", 5 * 32**2)
+    ticks = (1e-6 * number for number in count())
+    monkeypatch.setattr(base_learner, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    image, numbers = discs()
+    events = list(finetune([image], [paint(numbers)], small().model_copy(update={"max_seconds": 1.0}), "scratch"))
+    first, *_, last = [event.images["uncertainty"] for event in events if isinstance(event, Preview)]
+    assert np.ptp(np.nonzero(first)[0]) == 31
+    assert np.ptp(np.nonzero(last)[0]) == image.shape[0] - 1
+
+
+def test_classes_go_by_their_names_where_they_have_some() -> None:
+    image, numbers = discs()
+    target = paint(numbers)
+    target[target == 2] = np.where(np.arange((target == 2).sum()) % 2, 2, 4)
+    events = list(finetune([image], [target], small(), "scratch", class_names=["gold", "carbon"]))
+    assert "2 classes (gold, carbon)" in events[0].summary
 
 
 def test_painted_frames_that_come_one_by_one_are_of_one_image() -> None:

@@ -4,7 +4,7 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QHelpEvent
 from qtpy.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QToolTip
 
-_FIELD_MARGIN_PX, _ICON_GAP_PX = 4, 4
+_FIELD_MARGIN_PX, _ICON_GAP_PX = 2, 6
 """What Qt leaves free around the text of a box, and between its picture and its text."""
 
 

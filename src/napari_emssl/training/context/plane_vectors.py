@@ -15,7 +15,7 @@ from torch.nn import functional
 from ...inference.tiles import TileRegion, default_halo, padded, round_up
 from ...jobs.devices import Device
 from ...networks.attention import class_logits
-from ...networks.filter_classifier import GRID_PX
+from ...networks.filter_classifier import GRID_PX, shares_of
 from ...networks.in_context import InContextNetwork
 from .network import remember
 from .plane_filters import PlaneFilters
@@ -161,13 +161,14 @@ class PlaneVectors:
         with self._device.autocast():
             drawn = self.network.drawn(self._scaled(plane, grown), vectors, compared)
             logits = self.network.unscaled(drawn)[0].float()
-        logits = logits[(..., *region.within(grown).slices)]
-        if self.network.filters is not None:
+        logits = logits[(None, ..., *region.within(grown).slices)]
+        if self.network.filters is None:
+            shares = shares_of(logits)
+        else:
             found = self.network.filters.classified(self.filters.of_region(plane, region))
-            logits = self.network.filters.together(found, logits[None])[0]
-        logits = logits[(..., *plane.shown(region).within(region).slices)]
-        shares = torch.cat([-logits, logits]).sigmoid() if len(logits) == 1 else logits.softmax(0)
-        probabilities: NDArray[np.float32] = shares.cpu().numpy()
+            shares = self.network.filters.mixed(found, logits)
+        shown = shares[0][(..., *plane.shown(region).within(region).slices)]
+        probabilities: NDArray[np.float32] = shown.cpu().numpy()
         return probabilities
 
     def _vectors(self, plane: TiledPlane, tile: TileRegion) -> Tensor:

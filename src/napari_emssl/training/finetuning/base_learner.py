@@ -29,7 +29,7 @@ from .labelled_data import TrainingData
 _WARM_UP = 0.05
 _AVERAGING = 0.98
 _SHOWN_PX_PER_SECOND = 5 * 2**16
-"""Most pixels of a preview for each second that it may take on a processor."""
+"""Most pixels of a preview for each second that it may take on a processor, before any speed was measured."""
 _SHOWN_SHARE, _SHOWN_SECONDS = 0.2, 4.0
 """Share of the time that one preview may take, by the speed of the answer before, and how long at most: it is not
 interrupted when somebody stops the run."""
@@ -226,9 +226,8 @@ class FineTuner(ABC):
         seconds = self.settings.max_seconds
         if seconds is None or self.device.torch_device.type != "cpu":
             return slice(0, height), slice(0, width)
-        measured = 1 / self._seconds_per_px if self._seconds_per_px else math.inf
-        allowed = min(_SHOWN_SHARE * seconds, _SHOWN_SECONDS)
-        most = max(int(allowed * min(_SHOWN_PX_PER_SECOND, measured)), 1)
+        speed = 1 / self._seconds_per_px if self._seconds_per_px else _SHOWN_PX_PER_SECOND
+        most = max(int(min(_SHOWN_SHARE * seconds, _SHOWN_SECONDS) * speed), 1)
         rows = min(height, max(math.isqrt(most), most // width))
         columns = min(width, max(most // rows, 1))
         row, column = centre or (height / 2, width / 2)
@@ -238,12 +237,12 @@ class FineTuner(ABC):
 
     @property
     def cut_notice(self) -> str:
-        """Say that previews show a part of large planes; empty where they show all."""
+        """Say that previews may show a part of large planes; empty where they show all, however slow the network is."""
         shape = self.plane_shape
         rows, columns = self.shown_part(shape)
         if (rows.stop - rows.start, columns.stop - columns.start) == tuple(shape):
             return ""
-        return f"To keep to the time, previews show only a part of planes of {shape[0]} x {shape[1]} px."
+        return f"To keep to the time, previews may show only a part of planes of {shape[0]} x {shape[1]} px."
 
     def _load_start(self, start: Model | None, network: nn.Module) -> list[str]:
         """Give the network the weights of the start that fit; return the names of all others."""

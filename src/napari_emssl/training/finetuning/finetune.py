@@ -116,7 +116,7 @@ class FinetuneRequest:
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Gather what there is to learn from, and train; yields the events of the job."""
         start = _load_start(self.start, self.settings)
-        training = training_of(self.settings, self.targets is not None, self.assumed)
+        training = training_of(self.settings, self.targets is not None, self.assumed, self.class_names or ())
         data = training.gather(self.images, self.targets, self.settings, start, self.split)
         yield from map(Notice, data.notes)
         if self.keep_split and data.division:

@@ -100,6 +100,7 @@ def gather(
     earlier: SplitRecord | None = None,
     assumed: Assumed = None,
     split: Path | None = None,
+    names: Sequence[str] = (),
 ) -> TrainingData:
     """Open, check, scale and split painted images.
 
@@ -117,6 +118,8 @@ def gather(
         For each plane which background nobody has painted; ``rings`` makes rings background where none is painted.
     split
         A file that says which planes are in which part.
+    names
+        What the classes are called, in the order of their values; empty: they go by their values.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def gather(
         class_values=values if zero == "background" else tuple(value - 1 for value in values),
         scaling=scaling,
         pixel_size_nm=pixel_sizes(shown),
-        summary=_summary(planes, len({(image.path, image.name) for image in shown}), values, parts),
+        summary=_summary(planes, len({(image.path, image.name) for image in shown}), names or values, parts),
         no_validation="" if parts.validation else _why_none(settings, bool(earlier)),
         test=parts.test,
         split=parts.record,
@@ -258,9 +261,10 @@ def around_painted(item: LabelledPlane, margin: int = 96) -> LabelledPlane:
     return LabelledPlane(item.image[window], item.target[window], item.source)
 
 
-def _summary(planes: Sequence[LabelledPlane], images: int, values: Sequence[int], parts: _Parts) -> str:
-    classes = counted(len(values), "class", "classes")
-    which = f" ({', '.join(map(str, values))})" if len(values) > 1 else ""
+def _summary(planes: Sequence[LabelledPlane], images: int, named: Sequence[object], parts: _Parts) -> str:
+    """Say what is learnt from what; of several classes their names or values."""
+    classes = counted(len(named), "class", "classes")
+    which = f" ({', '.join(map(str, named))})" if len(named) > 1 else ""
     painted = sum(int(np.count_nonzero(item.target)) for item in planes)
     return (
         f"Learning {classes}{which} from {counted(painted, 'painted pixel')} "

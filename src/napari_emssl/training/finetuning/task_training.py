@@ -94,11 +94,13 @@ class SupervisedSegmentation(TaskTraining):
     ----------
     assumed
         For each plane which background nobody has painted, see `labelled_data.gather`.
+    names
+        What the classes are called, in the order of their values; empty: they have no names.
 
     """
 
-    def __init__(self, assumed: Assumed = None) -> None:
-        self._assumed = assumed
+    def __init__(self, assumed: Assumed = None, names: Sequence[str] = ()) -> None:
+        self._assumed, self._names = assumed, names
 
     def gather(
         self,
@@ -118,7 +120,8 @@ class SupervisedSegmentation(TaskTraining):
         """
         assert targets is not None, "`training_of` takes this way only where there are targets"
         earlier = recorded(start.card if start else None)
-        return gather(images, targets, settings, scaling_of(start, settings), earlier, self._assumed, split)
+        scaling = scaling_of(start, settings)
+        return gather(images, targets, settings, scaling, earlier, self._assumed, split, self._names)
 
     def patches(self, data: TrainingData, settings: FinetuneSettings) -> LabelledPatches:
         """Cut around painted pixels, or inside one plane after the other."""
@@ -234,7 +237,9 @@ class SelfSupervisedDenoising(TaskTraining):
         return {"supervision": data.supervision.method, **data.supervision.found}
 
 
-def training_of(settings: FinetuneSettings, with_targets: bool, assumed: Assumed = None) -> TaskTraining:
+def training_of(
+    settings: FinetuneSettings, with_targets: bool, assumed: Assumed = None, names: Sequence[str] = ()
+) -> TaskTraining:
     """Return the way in which a task is learnt.
 
     Parameters
@@ -245,11 +250,13 @@ def training_of(settings: FinetuneSettings, with_targets: bool, assumed: Assumed
         Whether there are targets, or the images alone.
     assumed
         Segmentation: for each plane which background nobody has painted.
+    names
+        Segmentation: what the classes are called, in the order of their values.
 
     """
     if not with_targets:
         return SelfSupervisedDenoising()
-    return SupervisedSegmentation(assumed) if task_of(settings.task).gives_labels else SupervisedRestoration()
+    return SupervisedSegmentation(assumed, names) if task_of(settings.task).gives_labels else SupervisedRestoration()
 
 
 def scaling_of(start: Model | None, settings: RecipeSettings) -> IntensityScaling:
