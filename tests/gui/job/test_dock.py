@@ -43,6 +43,11 @@ def test_a_dock_that_is_opened_picks_a_model_that_has_only_just_come(viewer, no_
         assert (apply.model.picked(), finetune.start.picked()) == (name, name)
 
 
+def test_tabs_are_told_apart_by_their_first_letters(viewer, no_warm_up, qtbot):
+    docks = [open_dock(viewer, name) for name in (APPLY, FINETUNE)]
+    qtbot.waitUntil(lambda: [dock.parent().windowTitle() for dock in docks] == ["Apply model", "Fine-tune"])
+
+
 def test_lines_keep_their_width_when_the_scroll_bar_comes(qtbot, viewer):
     column = Column(viewer)
     qtbot.addWidget(column)

@@ -145,3 +145,20 @@ def test_another_task_brings_its_own_recommended_start_unless_one_was_chosen(qtb
     picker.pick("unet-2-44")
     picker.recommend_for("super-resolve")
     assert picker.picked() == "unet-2-44"
+
+
+def test_a_result_becomes_a_painting_only_when_the_user_picks_it():
+    viewer = ViewerModel()
+    picker = layer_picker(viewer, "Labels", drawn=True)
+    painting = viewer.add_labels(np.zeros((4, 4), int))
+    result = viewer.add_labels(np.zeros((4, 4), int), metadata={"napari_emssl": {"model": "gold"}})
+    picker.reset_choices()
+    assert picker.value is painting
+    viewer.layers.remove(painting)
+    picker.reset_choices()
+    assert picker.value is None
+    assert picker.choices == (result,)
+    picker.value = result
+    viewer.add_labels(np.zeros((4, 4), int))
+    picker.reset_choices()
+    assert picker.value is result

@@ -82,8 +82,7 @@ class FinetuneDock(Dock):
     def _make_settings(self) -> None:
         self.start = ModelPicker(starts=True)
         self.start.currentIndexChanged.connect(lambda _: self.start.pick(self.start.picked()))
-        self.start_facts = QLabel()
-        self.start_facts.setWordWrap(True)
+        self.start_facts = QLabel(wordWrap=True)
         self.start.described.connect(self.start_facts.setText)
         self.device = DevicePicker()
         self.start.described.connect(lambda _: self._on_start())
@@ -221,7 +220,8 @@ class FinetuneDock(Dock):
         except UserError as error:
             self.panel.show_error(error)
             return
-        self._running.remove_preview()
+        if self._running is not self.page:
+            self._running.remove_preview()
         self._running = self.page
         self._run(request, options)
 
@@ -301,8 +301,8 @@ class FinetuneDock(Dock):
         self.offers.setEnabled(idle)
         if self.trained is not None:
             self.measure_button.setVisible(task_of(self.trained.card.task).gives_labels)
-        self.panel.start_button.setText("Start again" if offered else "Start")
-        self.panel.show_run(not idle or self._latest is None or self._running is self.page)
+        self.panel.start_button.setText("Start again" if offered and self._latest is not None else "Start")
+        self.panel.show_run(not idle or self._running is self.page)
 
     def measure(self) -> None:
         """Apply the new model to the layer it was trained on, and measure what it finds."""

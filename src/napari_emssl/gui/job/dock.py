@@ -34,6 +34,7 @@ MODELS, PRETRAIN = "EM SSL Models", "EM SSL Pretrain"
 PARTICLES, SIMULATE = "EM SSL Particles", "EM SSL Simulate"
 """Names of the docks in the plugin's menu."""
 
+_FAMILY = "EM SSL "
 _SIZE = QSize(370, 640)
 
 
@@ -138,6 +139,8 @@ class Column(QScrollArea):
     def _join_others(self) -> None:
         """Become a tab beside the other docks of this plugin: below each other they leave room for none."""
         if isalive(self) and isinstance(frame := self.parent(), QDockWidget):
+            # a tab has room for a few letters, which would be those that all docks of this plugin begin with
+            frame.setWindowTitle(frame.windowTitle().removeprefix(_FAMILY).partition(" (")[0])
             _tabify(frame)
 
 

@@ -16,7 +16,7 @@ from ...jobs.events import Progress
 from ..widgets.plotting import LogAxis, fill
 
 _AXIS_PX, _TITLE_PX = 56, 18
-"""Width of the axes, whose numbers have up to six digits, and height of the names of the curves."""
+"""Width of the axes, whose numbers have up to seven digits, and height of the names of the curves."""
 _BETWEEN = "&nbsp;&nbsp; "
 _LOW, _HIGH = 180, 270
 """Least height in pixels, of the losses alone and with the validation below."""
@@ -117,8 +117,7 @@ class LossPlot(QWidget):
         self.losses.setLogMode(y=True)
         self.metrics.setXLink(self.losses)
         self.metrics.setLabel("bottom", "step")
-        for plot, name in ((self.losses, "loss"), (self.metrics, "validation")):
-            plot.setLabel("left", name)
+        for plot in (self.losses, self.metrics):  # without names beside the axes: they stand above, in colour
             plot.getAxis("left").setWidth(_AXIS_PX)
             plot.getAxis("left").enableAutoSIPrefix(False)
             plot.getAxis("bottom").enableAutoSIPrefix(False)
@@ -248,8 +247,10 @@ class LossPlot(QWidget):
             return
         name, value = next(((n, v) for n, v in finite.items() if n not in _ERRORS), next(iter(finite.items())))
         best = self._best[name] = (min if name in _ERRORS else max)(value, self._best.get(name, value))
-        self.score.setText(f"{_ERRORS.get(name, name.capitalize())} {value:.3g}, best {best:.3g}")
+        shown = "" if name in _ERRORS else f"{name.capitalize()} "  # an error may have many digits, and no room is left
+        self.score.setText(f"{shown}{value:.3g}, best {best:.3g}")
         self.score.setToolTip(
+            f"The last and the best {_ERRORS.get(name, name.capitalize())} of the validation. "
             "On data that this training has not seen. Of painted objects that are left out in turn it is the mean; the "
             "model itself knows all of them."
         )

@@ -1,6 +1,7 @@
 """Layers that show what a running job predicts for the plane in view: labels, restored intensities, uncertainty."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,18 @@ from numpy.typing import NDArray
 
 from ...models.tasks import TaskName, task_of
 from .colours import outline_colours, outlined
-from .layers import METADATA_KEY, LayerSnapshot, appearance_of, placement_of_finer, placement_of_plane
+from .layers import (
+    METADATA_KEY,
+    LayerSnapshot,
+    Placement,
+    appearance_of,
+    place,
+    placement,
+    placement_of_finer,
+    placement_of_plane,
+)
 from .turns import LayerTurns
+from .watched_layer import MOVES, WatchedLayer
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -32,16 +43,39 @@ class _PreviewBase:
         self._viewer = viewer
         self._layer: Image | Labels | None = None
         self._source: LayerSnapshot | None = None
+        self._below: Layer | None = None
         self._dismissed = False
         self._turns = LayerTurns(viewer)
+        self._image_moves = WatchedLayer(self._follow, MOVES)
 
     def remove(self) -> None:
         """Remove the layer."""
         self._take_away()
 
-    def _begin(self, source: LayerSnapshot) -> None:
-        self.remove()
+    def _begin(self, source: LayerSnapshot, goes_on: bool = False) -> None:
+        """Get ready for a run; where it goes on from what is shown, that stays until there is something newer."""
+        if not (goes_on and self._is_there()):
+            self.remove()
         self._source, self._dismissed = source, False
+        self._image_moves.watch(next((x for x in self._viewer.layers if str(x.unique_id) == source.identity), None))
+
+    def _follow(self) -> None:
+        """Lie where the image lies now."""
+        image = self._image_moves.layer
+        if image is None or self._source is None:
+            return
+        self._source = replace(self._source, placement=placement(image))
+        if self._layer is not None and self._is_there():
+            place(self._layer, self._place_of(self._source, self._layer))
+
+    def _place_of(self, source: LayerSnapshot, layer: Image | Labels) -> Placement:
+        return placement_of_plane(source.placement)
+
+    def _goes_on(self, source: LayerSnapshot, below: "Layer | None") -> bool:
+        """Whether a run is on the same image and painting as the one before."""
+        before = self._source
+        alike = before is not None and (before.identity, before.shape) == (source.identity, source.shape)
+        return alike and below == self._below
 
     def _is_there(self) -> bool:
         return self._layer is not None and self._layer in self._viewer.layers
@@ -88,8 +122,11 @@ class PreviewLayer(_PreviewBase):
     _layer_colours: tuple[int, ...] = ()
 
     def begin(self, source: LayerSnapshot, below: "Layer | None" = None) -> None:
-        """Get ready for a run on `source`; the layer will lie below the layer `below`."""
-        self._begin(source)
+        """Get ready for a run on `source`; the layer will lie below the layer `below`.
+
+        What an earlier run on the same image has shown stays until there is something newer.
+        """
+        self._begin(source, self._goes_on(source, below))
         self._below = below
 
     def show(self, labels: NDArray[np.generic]) -> None:
@@ -104,6 +141,8 @@ class PreviewLayer(_PreviewBase):
             self._insert(self._labels(self._source, outlined(labels)), self._place_below(self._below))
         else:
             self._layer.data = outlined(labels)
+        if self._layer is not None:
+            self._layer.editable = False  # what is painted on a preview is gone with the next one
         self._colour(labels)
 
     def _colour(self, labels: NDArray[np.generic]) -> None:
@@ -135,7 +174,7 @@ class UncertaintyLayer(_PreviewBase):
 
     def begin(self, source: LayerSnapshot, below: "Layer | None" = None) -> None:
         """Get ready for predictions of planes of `source`; the layer will lie below the layer `below`."""
-        self._begin(source)
+        self._begin(source, self._goes_on(source, below))
         self._below = below
 
     def want(self, wanted: bool) -> None:
@@ -227,6 +266,10 @@ class RestoredPreview(_PreviewBase):
         """Remove the layer."""
         self._take_away()
         self._hidden = False
+
+    def _place_of(self, source: LayerSnapshot, layer: Image | Labels) -> Placement:
+        factor = layer.data.shape[0] // source.shape[-2]
+        return placement_of_finer(placement_of_plane(source.placement), factor)
 
     def _image(self, source: LayerSnapshot, restored: NDArray[np.generic], factor: int) -> Image:
         return Image(

@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QWidget
 from ...particles.statistics import Summary, histogram_of
 from ..widgets.plotting import fill
 
-_HEIGHT = 170
+_HEIGHT, _AXIS_PX = 170, 58
+"""The axis has room for five digits beside its name."""
 _LEGEND_SHARE = 1.6
 """Height of the plot over what is highest in it, so that the legend stands above."""
 _POINTS = 200
@@ -46,7 +47,7 @@ class SizeHistogram(QWidget):
         self._item.setMenuEnabled(False)
         self._item.hideButtons()
         self._item.setLabel("left", "particles")
-        self._item.getAxis("left").setWidth(44)
+        self._item.getAxis("left").setWidth(_AXIS_PX)
         self._item.getAxis("bottom").setHeight(40)
         self._item.layout.setContentsMargins(1, 1, 1, 6)  # pyqtgraph hangs 5 px of the label out of its axis
         for side in ("left", "bottom"):

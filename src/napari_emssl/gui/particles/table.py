@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
@@ -31,7 +32,7 @@ class ParticleModel(TitledColumns):
         """Show other rows."""
         self.beginResetModel()
         self.headers = [(column_title(name), name) for name in columns]
-        self._columns = [values.tolist() for values in columns.values()]
+        self._columns = [_counts(name, values).tolist() for name, values in columns.items()]
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex = _EMPTY) -> int:
@@ -118,6 +119,13 @@ def cell_text(value: Cell) -> str:
     if isinstance(value, float):
         return "" if np.isnan(value) else significant(value)
     return str(value)
+
+
+def _counts(name: str, values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return areas in px, which are numbers of pixels, as whole numbers; everything else as it is."""
+    if not name.endswith("_px2") or not (np.rint(values) == values).all():
+        return values
+    return values.astype(np.int64)
 
 
 def _several(table: ParticleTable, name: str) -> bool:

@@ -37,14 +37,16 @@ class LayerPicker(ComboBox):
         Called for the layers to offer.
     none
         Word for no layer; where it is empty, there always is one.
+    drawn
+        Whether a result of a model is never picked by itself, but by the user only: then there may be no layer, too.
 
     """
 
     _listed: "list[Layer] | None" = None
     """The layers offered now; None before any were read."""
 
-    def __init__(self, choices: "Callable[[ComboBox], list[Layer]]", none: str = "") -> None:
-        self.null_string = none
+    def __init__(self, choices: "Callable[[ComboBox], list[Layer]]", none: str = "", drawn: bool = False) -> None:
+        self.null_string, self._drawn = none, drawn
         self._offer = choices
         super().__init__(choices=choices, nullable=bool(none))
         fit_into_dock(self.native)
@@ -86,7 +88,11 @@ class LayerPicker(ComboBox):
         if picked in listed:
             self.value = picked
         elif listed and not self.null_string:
-            self.value = next((layer for layer in listed if not is_result(layer)), self.get_value())
+            own = next((layer for layer in listed if not is_result(layer)), None)
+            if own is None and self._drawn:
+                self.native.setCurrentIndex(-1)
+            else:
+                self.value = own or self.get_value()
 
     def _catch_up(self) -> None:
         if self._listed is not None and self._listed != self._offer(self):
@@ -94,7 +100,11 @@ class LayerPicker(ComboBox):
 
 
 def layer_picker(
-    viewer: "Viewer", kind: str, none: str = "", leave_out: "Callable[[Layer], bool]" = lambda layer: False
+    viewer: "Viewer",
+    kind: str,
+    none: str = "",
+    leave_out: "Callable[[Layer], bool]" = lambda layer: False,
+    drawn: bool = False,
 ) -> LayerPicker:
     """Return a magicgui combo box of the viewer's layers of a kind, previews of running jobs left out.
 
@@ -108,6 +118,8 @@ def layer_picker(
         Word for no layer; where it is given, no layer can be picked, too, and is at first.
     leave_out
         Tells which other layers are left out.
+    drawn
+        Whether a result of a model is picked by the user only.
 
     """
     kind_of_layer = getattr(napari.layers, kind)
@@ -116,7 +128,7 @@ def layer_picker(
         layers = [layer for layer in viewer.layers if isinstance(layer, kind_of_layer)]
         return [layer for layer in layers if not is_preview(layer) and not leave_out(layer)]
 
-    return LayerPicker(choices, none)
+    return LayerPicker(choices, none, drawn)
 
 
 def is_preview(layer: "Layer") -> bool:

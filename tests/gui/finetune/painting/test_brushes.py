@@ -58,7 +58,21 @@ def test_a_class_that_is_renamed_after_the_last_stroke_is_saved_with_the_paintin
     page.painting.value.data_setitem((np.arange(4), np.arange(4)), 1)
     qtbot.waitUntil(lambda: page.classes.rowCount() == 1)
     page.tools.saver.save()
-    qtbot.waitUntil(lambda: [*home.rglob("*.json")] and not page.tools.saver._writer.busy)
+    qtbot.waitUntil(lambda: bool([*home.rglob("*.json")]) and not page.tools.saver._writer.busy)
     page.classes.item(0, 1).setText("gold")
     page.tools.saver.save()
     qtbot.waitUntil(lambda: any("gold" in path.read_text() for path in home.rglob("*.json")))
+
+
+@pytest.mark.gui
+def test_a_brush_is_in_the_hand_only_while_its_painting_is_selected(viewer, no_warm_up):
+    image = viewer.add_image(np.zeros((32, 32)), name="film")
+    page = open_dock(viewer, FINETUNE).page
+    page.add_painting()
+    button = page.tools.brushes.buttons["particle"]
+    assert button.isChecked()
+    viewer.layers.selection.active = image
+    assert not button.isChecked(), "a stroke would move the view"
+    button.click()
+    assert button.isChecked()
+    assert viewer.layers.selection.active == page.painting.value

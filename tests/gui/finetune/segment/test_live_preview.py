@@ -114,6 +114,9 @@ def test_too_little_paint_is_said_beside_the_box(qtbot, viewer, page, stack):
     page.unpainted.setCurrentIndex(0)
     qtbot.waitUntil(lambda: right(viewer, stack[1]))
     assert page.live.message.isHidden()
+    page.unpainted.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: "what is background" in page.live.message.text())
+    assert not shown(viewer).any(), "an answer to something else"
 
 
 def test_what_paint_means_and_other_pixels_are_answered_without_a_stroke(qtbot, viewer, page, stack):
@@ -129,6 +132,19 @@ def test_what_paint_means_and_other_pixels_are_answered_without_a_stroke(qtbot, 
         page.regions.value = None
     with qtbot.waitSignal(page.live.answered):
         page.image.value.data = 255 - page.image.value.data
+
+
+def test_the_preview_lies_where_the_image_lies_and_a_painting_left_behind_is_told(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
+    image, painting = page.image.value, page.painting.value
+    image.scale = (1, 2, 2)
+    np.testing.assert_array_equal(viewer.layers[PREVIEW].scale, (2, 2))
+    painting.data_setitem((np.array([0]), np.array([64]), np.array([100])), 1)
+    qtbot.waitUntil(lambda: "does not cover 'film'" in page.live.message.text())
+    painting.scale = image.scale
+    painting.data_setitem((np.array([0]), np.array([65]), np.array([100])), 1)
+    qtbot.waitUntil(lambda: "does not cover" not in page.live.message.text())
 
 
 def test_a_preview_that_was_deleted_stays_away_until_the_box_is_ticked_anew(qtbot, viewer, page, stack):
@@ -172,7 +188,11 @@ def test_a_training_ends_the_first_look_and_shows_its_own_uncertainty(qtbot, vie
     stroke(page, stack[1])
     qtbot.waitUntil(lambda: right(viewer, stack[1]))
     process = psutil.Process(pid(page))
+    preview = viewer.layers[PREVIEW]
+    assert not preview.editable, "paint on it would be gone with the next answer"
     page.dock.begin()
+    assert right(viewer, stack[1]), "the first look stays until the training shows something newer"
+    assert viewer.layers[PREVIEW] == preview
     assert not page.live.box.isChecked()
     assert not page.live.box.isEnabled()
     qtbot.waitUntil(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)

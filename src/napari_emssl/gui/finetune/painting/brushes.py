@@ -12,7 +12,7 @@ from ...widgets.swatch import swatch
 from .classes import PaintedClass, given_classes, remember
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from napari.layers import Labels, Layer
     from napari.utils.events import EventEmitter
 
 Brush = Literal["particle", "not particle"]
@@ -27,6 +27,11 @@ _HINTS: dict[Brush, str] = {
 class BrushRow(QWidget):
     """Buttons that take the brush into the hand; their keys work while the painting is selected.
 
+    Parameters
+    ----------
+    selected
+        Returns the layer that is selected; a brush is in the hand only in a painting that is.
+
     Signals
     -------
     wanted(str)
@@ -39,8 +44,9 @@ class BrushRow(QWidget):
     wanted = Signal(str)
     taken = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, selected: "Callable[[], Layer | None]") -> None:
         super().__init__()
+        self._selected = selected
         self._painting: Labels | None = None
         self._painted: set[int] = set()
         self.buttons: dict[Brush, QPushButton] = {}
@@ -93,8 +99,15 @@ class BrushRow(QWidget):
         for brush, button in self.buttons.items():
             label = label_of(painting, brush, self._painted)
             button.setIcon(swatch(painting.get_color(label) if painting is not None else None))
-            held = painting is not None and painting.mode == "paint" and painting.selected_label == label
-            button.setChecked(held)
+            button.setChecked(self._label_in_hand() == label)
+
+    def _label_in_hand(self) -> int | None:
+        """Return the label that a stroke would paint; None where it would paint none, as another layer is selected."""
+        painting = self._painting
+        if painting is None:
+            return None
+        held = painting == self._selected() and painting.mode == "paint"
+        return int(painting.selected_label) if held else None
 
 
 def label_of(painting: "Labels | None", brush: Brush, painted: Collection[int] = ()) -> int:

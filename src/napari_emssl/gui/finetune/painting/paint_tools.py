@@ -54,7 +54,8 @@ class PaintTools(QWidget):
         self._painting: Labels | None = None
         self._guiding = False
         """Whether the user has a new painting, and was not told yet what comes after the first stroke."""
-        self.earlier, self.brushes = ContinueRow(viewer), BrushRow()
+        self.earlier, self.brushes = ContinueRow(viewer), BrushRow(lambda: viewer.layers.selection.active)
+        viewer.layers.selection.events.active.connect(self.brushes.refresh)
         self.saver = MinuteSaver(picked, self)
         self.earlier.opened.connect(self.opened)
         self.earlier.reported.connect(self.reported)
@@ -91,6 +92,7 @@ class PaintTools(QWidget):
     def on_close(self) -> None:
         """Listen to no layer any more, and write nothing."""
         self.watch(None)
+        self._viewer.layers.selection.events.active.disconnect(self.brushes.refresh)
         self.earlier.on_close()
         self.saver.on_close()
 

@@ -46,6 +46,11 @@ class PaintedImage:
         return sorted(labels_of_planes(self.labels.values()))
 
 
+def elsewhere_notice(painting: str, image: str) -> str:
+    """Say that a painting does not cover its image."""
+    return f"'{painting}' does not cover '{image}' in the viewer; their pixels are assumed to match."
+
+
 def painted_image(image: "Image", painting: "Labels", shapes: "Shapes | None" = None) -> PaintedImage:
     """Copy what is annotated on an image: in memory at once, while lazy planes of the image are read when asked for.
 

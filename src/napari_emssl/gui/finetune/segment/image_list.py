@@ -35,7 +35,7 @@ class ImageRow(QWidget):
     def __init__(self, viewer: "Viewer") -> None:
         super().__init__()
         self.image = layer_picker(viewer, "Image")
-        self.painting = layer_picker(viewer, "Labels")
+        self.painting = layer_picker(viewer, "Labels", drawn=True)
         self.image.native.setToolTip("Another image, or stack, with paint on it.")
         self.painting.native.setToolTip("The Labels layer painted on this image.")
         self.remove_button = QToolButton()

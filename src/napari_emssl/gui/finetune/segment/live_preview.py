@@ -15,7 +15,9 @@ from ....jobs.events import Control, Event, Notice, Preview
 from ....jobs.worker import client
 from ...job.runner import Runner
 from ...layers.layers import Index, plane_in_view, snapshot_of
+from ...layers.matching import lie_alike
 from ...threads.newest import NewestWins
+from ..painting.painted_image import elsewhere_notice
 from ..painting.painted_values import edit_events
 from .paint_memory import PaintMemory
 from .preview_snapshot import Inputs, PreviewSnapshot, alike
@@ -247,10 +249,11 @@ class LivePreview(QWidget):
     def _on_event(self, event: Event) -> None:
         if self._asked is None:
             return
-        if isinstance(event, Notice):
+        if isinstance(event, Notice):  # why there is no answer to what is painted now: the one before does not hold
             self._say(event.text)
+            self.moved.emit()
         elif isinstance(event, Preview) and self._holds(event):
-            self._say(event.caption)
+            self._say(" ".join(filter(None, (event.caption, self._elsewhere()))))
             self._warm_up()
             self.answered.emit(event.images, self._values[event.step])
 
@@ -259,6 +262,13 @@ class LivePreview(QWidget):
         if not self._warm:
             self._warm = True
             threading.Thread(target=client.warm_up, args=worker_jobs.TRAINING_AND_APPLYING, daemon=True).start()
+
+    def _elsewhere(self) -> str:
+        """Say that the painting does not cover its image, as after the image alone was given a pixel size."""
+        image, painting = self._memory.layers
+        if image is None or painting is None or lie_alike(image, painting):
+            return ""
+        return elsewhere_notice(painting.name, image.name)
 
     def _holds(self, answer: Preview) -> bool:
         """Whether an answer is for the plane in view; where its labels are not known, a newer one is on its way."""

@@ -16,6 +16,7 @@ from ...job.dock import hbox
 from ...layers.layers import LayerSnapshot, brush_size, new_painting
 from ...layers.matching import ALL_PAINTED, painting_of, regions_of_image, shape_of
 from ...layers.previews import PreviewLayer, UncertaintyLayer
+from ...layers.watched_layer import WatchedLayer
 from ...training.page import AUTOSAVE_SECONDS, TrainingPage
 from ...widgets.fields import combo_box
 from ...widgets.pickers import layer_picker
@@ -24,7 +25,6 @@ from ..painting.classes import painted_labels
 from ..painting.minute_saver import OpenPainting
 from ..painting.paint_tools import PaintTools
 from ..painting.regions import new_regions
-from ..painting.watched_layer import WatchedLayer
 from .image_list import ImageList
 from .keep_row import KeepRow, card_of_look
 from .live_preview import LivePreview
@@ -63,7 +63,7 @@ class SegmentPage(TrainingPage[SegmentRequest]):
         self.preview, self.unsure = PreviewLayer(viewer), UncertaintyLayer(viewer)
         self._values: tuple[int, ...] = ()
         self.answer: NDArray[np.generic] | None = None  # of the first look, for the plane in view
-        self.painting = layer_picker(viewer, "Labels")
+        self.painting = layer_picker(viewer, "Labels", drawn=True)
         self.painting.changed.connect(lambda _: self._on_paintings())
         self.regions = layer_picker(viewer, "Shapes", none="none")
         self.more_images = ImageList(viewer)

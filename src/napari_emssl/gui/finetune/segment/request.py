@@ -20,7 +20,7 @@ from ....models.model_file import Model
 from ...job.request import RunOptions
 from ...layers.layers import LayerSnapshot
 from ..painting.classes import PaintedClass, Role, Unpainted, agreed_classes, labels_of_planes
-from ..painting.painted_image import PaintedImage, painted_image
+from ..painting.painted_image import PaintedImage, elsewhere_notice, painted_image
 from ..painting.painting_files import painting_paths, save_paintings
 
 if TYPE_CHECKING:
@@ -74,16 +74,12 @@ class SegmentRequest:
     @property
     def notes(self) -> tuple[str, ...]:
         """Lines that stay on screen for the whole run."""
-        elsewhere = (painted for painted in self.images if painted.elsewhere)
+        elsewhere = (elsewhere_notice(each.name, each.source.name) for each in self.images if each.elsewhere)
         context = ("Training begins from the first look.",) if self.generator else ()
         return (
             *context,
             *(f"The painting is saved in {path}" for path in self.files),
-            *(
-                f"'{painted.name}' does not cover '{painted.source.name}' in the viewer; "
-                "their pixels are assumed to match."
-                for painted in elsewhere
-            ),
+            *elsewhere,
         )
 
     def start(self, options: RunOptions) -> Job[Model]:
