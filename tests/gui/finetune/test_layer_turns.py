@@ -89,12 +89,14 @@ def test_a_preview_that_was_removed_comes_back_a_turn_later_and_not_after_the_en
     answer = np.ones((8, 8), np.uint8)
     preview.begin(snapshot_of(image))
     preview.show(answer)
+    preview.remove()
     preview.begin(snapshot_of(image))
     for number in (2, 3):
         preview.show(number * answer)
     assert len(shown.layers) == 1
     qtbot.waitUntil(lambda: len(shown.layers) == 2)
     assert (shown.layers["film | preview"].data == 3).all(), "only the newest one"
+    preview.remove()
     preview.begin(snapshot_of(image))
     preview.show(answer)
     preview.remove()
