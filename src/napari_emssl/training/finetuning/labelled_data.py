@@ -134,12 +134,9 @@ def gather(
     opened = open_pairs(images, targets)
     zero, masks = resolve_zero(settings.zero, opened[0][1]), _planes_of(target for _, target in opened)
     cores, values = targets_from_masks(masks, zero, settings.merge_classes, needs_background=assumed != "rings")
-    doubts = mask_doubts(masks, values) if zero == "background" and not settings.merge_classes else []
     rings = _with_rings(cores) if assumed == "rings" else list(assumed or [None] * len(cores))
     shown = [image for image, _ in opened]
     planes, origins = _painted_planes(shown, cores, plane_origins(shown, settings.named_parts), scaling, rings)
-    if not planes:
-        raise UserError("Nothing is painted in the targets. Paint one particle, then start again.")
     parts = _split(planes, origins, settings, earlier or {}, split_rules(settings, split))
     return TrainingData(
         training=parts.training,
@@ -153,13 +150,18 @@ def gather(
         split=parts.record,
         painted=[*parts.training, *parts.validation] if parts.division else planes,
         division=parts.division,
-        notes=[*pair_notes(opened), *doubts],
+        notes=[*pair_notes(opened), *(mask_doubts(masks, values) if _are_classes(zero, settings) else ())],
     )
 
 
 def split_rules(settings: FinetuneSettings, split: Path | None) -> SplitRules:
     """Return how planes are to be divided by the settings, or by a file."""
     return SplitRules(settings.validation, settings.test, settings.split_by, settings.seed, split)
+
+
+def _are_classes(zero: str, settings: FinetuneSettings) -> bool:
+    """Whether targets are masks whose values are classes."""
+    return zero == "background" and not settings.merge_classes
 
 
 def _planes_of(images: Iterable[Image]) -> list[NDArray[np.generic]]:
@@ -193,6 +195,8 @@ def _painted_planes(
             cut_from = origin.origin if image.path else source
             planes.append(LabelledPlane(scaling.scaled(image.plane(index)), core, source, ring, cut_from))
             kept.append(origin)
+    if not planes:
+        raise UserError("Nothing is painted in the targets. Paint one particle, then start again.")
     return planes, kept
 
 
