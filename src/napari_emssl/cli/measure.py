@@ -1,7 +1,7 @@
 """``napari-emssl measure``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
@@ -55,10 +55,10 @@ def measure(
             require_writable_file(path, overwrite)
     _require_suffix(histogram)
     require_existing([*labels, *([] if images is None else [images])])
-    files = _files(labels, images, machines.part())
+    part, files = machines.part(), _files(labels, images)
     outputs = [path for path in (output, histogram) if path is not None]
     check_distinct(outputs, [path for pair in files for path in pair if path is not None])
-    ending = _measured(files, image, settings, machines.executor, output, quiet)
+    ending = _measured(files, part, image, settings, machines.executor, output, quiet)
     if ending.stopped:
         return ending.status
     _write(ending.result, output, histogram, overwrite)
@@ -80,20 +80,20 @@ def _write(table: "ParticleTable", output: Path, histogram: Path | None, overwri
     print(output)
 
 
-def _files(labels: list[Path], images: Path | None, part: Part) -> list[tuple[Path, Path | None]]:
-    """Return the label files of a part, and for each its image where images are given."""
+def _files(labels: list[Path], images: Path | None) -> list[tuple[Path, Path | None]]:
+    """Return the label files, and for each its image where images are given."""
     from ..data.images.opening import find_images
 
     files = find_images(labels)
     partner = None if images is None else _partners(labels, files, images)
-    return [(path, None if partner is None else partner[path]) for path in part.of(files)]
+    return [(path, None if partner is None else partner[path]) for path in files]
 
 
 def _measured(
-    files: list[tuple[Path, Path | None]], image: str | None, settings: MeasureSettings, executor: str | None,
-    output: Path, quiet: bool,
+    files: list[tuple[Path, Path | None]], part: Part, image: str | None, settings: MeasureSettings,
+    executor: str | None, output: Path, quiet: bool,
 ) -> "Ending[ParticleTable]":  # fmt: skip
-    """Measure files here, or on the workers of a scheduler."""
+    """Measure the files of a part here, or all on the workers of a scheduler."""
     from .progress import run_with_progress
 
     if executor is not None:
@@ -102,23 +102,37 @@ def _measured(
         given = [LabelsFile(path, image, shown) for path, shown in files]
         job = measure_on_workers(given, settings, executor, output.with_name(f"{output.name}.parts"))
         return run_with_progress(job, "Measuring", quiet=quiet)
-    from ..particles.measure import measure_job
+    from ..particles.measure import calibrated, measure_job, table_names
 
-    masks, shown = _opened(files, image)
-    return run_with_progress(measure_job(masks, shown, settings), "Measuring", quiet=quiet)
+    # of the other parts, too: all files together decide on names, units and limits
+    opened = _opened(files, image)
+    names = table_names([one.mask for one in opened])
+    mine = set(part.of(range(len(files))))
+    here = [number for number, one in enumerate(opened) if one.file in mine]
+    masks, shown = [opened[number].mask for number in here], [opened[number].shown for number in here]
+    others = [calibrated(one.mask, one.shown, settings) for one in opened if one.file not in mine]
+    job = measure_job(masks, shown, settings, [names[number] for number in here], others)
+    return run_with_progress(job, "Measuring", quiet=quiet)
 
 
-def _opened(files: list[tuple[Path, Path | None]], image: str | None) -> tuple[list["Image"], list["Image | None"]]:
+class _Opened(NamedTuple):
+    """Labels, the image they belong to, and the number of their file."""
+
+    mask: "Image"
+    shown: "Image | None"
+    file: int
+
+
+def _opened(files: list[tuple[Path, Path | None]], image: str | None) -> list[_Opened]:
     """Open the labels, and for each its image where there is one."""
     from ..data.images.image import chosen_image
     from ..data.images.opening import open_images, read_image
 
-    opened = [
-        (mask, None if shown is None else read_image(shown))
-        for path, shown in files
+    return [
+        _Opened(mask, None if shown is None else read_image(shown), number)
+        for number, (path, shown) in enumerate(files)
         for mask in open_images(chosen_image(path, image))
     ]
-    return [mask for mask, _ in opened], [shown for _, shown in opened]
 
 
 def _partners(labels: list[Path], files: list[Path], images: Path) -> dict[Path, Path]:

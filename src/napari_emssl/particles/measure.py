@@ -63,6 +63,7 @@ def measure_job(
     images: Sequence[Image | None] | None = None,
     settings: MeasureSettings | None = None,
     names: Sequence[str] | None = None,
+    elsewhere: Sequence[Image] = (),
 ) -> Job[ParticleTable]:
     """Return the job behind `measure_particles`.
 
@@ -76,6 +77,9 @@ def measure_job(
         How particles are separated, which count, the pixel size.
     names
         What the table calls the labels; by default `table_names`.
+    elsewhere
+        Labels of the same measurement that another machine measures, with the pixel sizes that count: they decide on
+        columns and limits too, so that the tables of all machines fit together.
 
     Returns
     -------
@@ -94,11 +98,12 @@ def measure_job(
         raise UserError(f"There are {len(labels)} labels but {len(shown)} images. Give an image for each, or none.")
 
     def events(control: Control) -> Iterator[Update | Finished[ParticleTable]]:
-        calibrated = [_calibrated(image, other, settings) for image, other in zip(labels, shown, strict=True)]
-        _check_limits(calibrated, settings)
-        yield from _notices(labels, calibrated, settings)
+        sized = [calibrated(image, other, settings) for image, other in zip(labels, shown, strict=True)]
+        _check_limits([*sized, *elsewhere], settings)
+        yield from _notices(labels, sized, settings)
         yield from map(Notice, _told_once(_contradictions(labels, shown, settings)))
-        yield from _measure(control, calibrated, shown, settings, names or table_names(labels))
+        units = [_none_of(image) for image in (*sized, *elsewhere)]
+        yield from _measure(control, sized, shown, settings, table_names(labels) if names is None else names, units)
 
     return Job(events)
 
@@ -109,12 +114,13 @@ def _measure(
     images: Sequence[Image | None],
     settings: MeasureSettings,
     names: Sequence[str],
+    units: Sequence[ParticleTable],
 ) -> Iterator[Update | Finished[ParticleTable]]:
-    """Go through all planes."""
+    """Go through all planes; `units` are tables without a row, whose columns count."""
     meanings = [_meaning(image, settings) for image in labels]
     yield Started("CPU", summary=_what([meaning.mask for meaning in meanings]))
     yield from map(Notice, _told_once([meaning.doubt for meaning in meanings if meaning.doubt]))
-    tables, done, total = [_none_of(image) for image in labels], 0, sum(map(len, labels))
+    tables, done, total = [*units], 0, sum(map(len, labels))
     for image, (mask, _), shown, name in zip(labels, meanings, images, names, strict=True):
         _check_shape(image, shown)
         for i in range(len(image)):
@@ -175,8 +181,19 @@ def _none_of(image: Image) -> ParticleTable:
     return _rows(empty, 0, True, None, MeasureSettings(), image.name)
 
 
-def _calibrated(image: Image, shown: Image | None, settings: MeasureSettings) -> Image:
-    """Give labels the pixel size of the micrograph where they have none, or that of the settings where it is wanted."""
+def calibrated(image: Image, shown: Image | None, settings: MeasureSettings) -> Image:
+    """Give labels the pixel size of the micrograph where they have none, or that of the settings where it is wanted.
+
+    Parameters
+    ----------
+    image
+        The labels.
+    shown
+        Their micrograph; None where there is none.
+    settings
+        May hold a pixel size.
+
+    """
     if image.pixel is None and shown is not None and shown.pixel_size_nm is not None:
         image = replace(image, pixel_size_nm=shown.pixel_size_nm)
     if settings.pixel_size is None or (image.pixel_size_nm is not None and not settings.correct_pixel_size):
@@ -232,7 +249,7 @@ def _what(masks: Sequence[bool]) -> str:
     parts = [f"{n} {word}{'s' * (n > 1)}" for n, word in ((sum(masks), "mask"),) if n]
     numbered = len(masks) - sum(masks)
     parts += [f"{numbered} file{'s' * (numbered > 1)} of numbered particles"] if numbered else []
-    return f"Measuring {' and '.join(parts)}."
+    return f"Measuring {' and '.join(parts)}." if parts else "There is nothing to measure in this part."
 
 
 def _check_shape(labels: Image, shown: Image | None) -> None:

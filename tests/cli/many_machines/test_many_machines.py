@@ -97,3 +97,24 @@ def test_a_file_that_cannot_be_measured_is_named_and_the_others_are_kept(
     (tmp_path / "masks" / "grey.tif").unlink()
     assert tell(*words).status == 0
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 5
+
+
+def test_tables_of_parts_fit_together(tell: Tell, tmp_path: Path) -> None:
+    """Names, columns and limits are those of all files, whichever of them a part holds."""
+    mask = np.zeros((20, 20), np.uint8)
+    mask[5:9, 5:9] = 1
+    for folder, pixel in (("a", 0.5), ("b", None)):
+        write_image(tmp_path / "masks" / folder / "1.tif", mask, pixel)
+    words = ["measure", tmp_path / "masks", "--quiet"]
+    assert tell(*words, "-o", tmp_path / "whole.csv").status == 0
+    header, *rows = (tmp_path / "whole.csv").read_text().splitlines()
+    found = []
+    for n in (1, 2, 3):
+        assert tell(*words, "-o", tmp_path / f"{n}.csv", "--shard", f"{n}/3").status == 0
+        first, *some = (tmp_path / f"{n}.csv").read_text().splitlines()
+        assert first == header
+        found += some
+    assert found == rows, "a/1.tif and b/1.tif are told apart, and the third part is empty"
+    for n in (1, 2):
+        told = tell(*words, "-o", tmp_path / f"limit {n}.csv", "--shard", f"{n}/2", "--min-diameter", "1")
+        refused(told, "nm for some files and pixels for others")

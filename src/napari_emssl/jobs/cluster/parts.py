@@ -29,7 +29,7 @@ def in_groups(items: Sequence[T], size: int) -> list[Sequence[T]]:
 
 def read_part(text: str) -> Part:
     """Read ``2/8``; raises `UserError` where it is none."""
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise UserError(f"--shard takes a part and their number, such as 2/8 (got {text}).")
     return Part(int(found[1]), int(found[2]))
