@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,4 +35,10 @@ def square_or_die(item: int, mark: Path | None = None) -> int:
     if item == 5 and mark is not None and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    return item * item
+
+
+def slow_square(item: int) -> int:
+    """Square a number after a while."""
+    time.sleep(0.1)
     return item * item

@@ -1,8 +1,9 @@
 """Particles of many files measured by the workers of a Dask scheduler; what is measured is kept until all is."""
 
 import json
-import shutil
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -10,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from .. import __version__
 from ..atomic_files import replacing
 from ..data.images.image import chosen_image, distinct_names
 from ..data.images.opening import open_images, read_image
@@ -26,6 +28,8 @@ from .table import LeftOut, ParticleTable, concatenate
 _FILES_OF_A_TASK = 16
 _COLUMN = "column "
 """Before the names of columns in files, since numpy takes `file` for a name of its own."""
+_DIGEST_BYTES = 12
+_TASK = re.compile(f"[0-9a-f]{{{2 * _DIGEST_BYTES}}}")
 _LEFT_OUT = "left out"
 _CALIBRATED = "calibrated uncalibrated"
 """Under this name the two facts about a table stand beside its columns."""
@@ -132,7 +136,7 @@ def _events(
     tables = [_kept(place) for place in places if place.exists()]
     _check_limits(tables, groups[0].settings)
     if len(tables) == len(places):
-        shutil.rmtree(kept)
+        _clear(kept)
     yield Finished(concatenate(tables), stopped=len(tables) < len(places))
 
 
@@ -145,12 +149,31 @@ def _check_limits(tables: Sequence[ParticleTable], settings: MeasureSettings) ->
         )
 
 
+def _clear(kept: Path) -> None:
+    """Remove the tables that are no longer needed, and nothing that somebody else has put there."""
+    for path in kept.glob("*.npz"):
+        if _TASK.fullmatch(path.stem):
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # not empty
+        kept.rmdir()
+
+
 def _digest(group: MeasureGroup) -> str:
     """Name of a task: by files, their times, and settings, so that what has changed since is measured again."""
     said = [
-        [str(file.path), file.path.stat().st_mtime_ns, file.image, str(file.shown), file.name] for file in group.files
+        [str(file.path), _state(file.path), file.image, str(file.shown), _state(file.shown), file.name]
+        for file in group.files
     ]
-    return blake2b(json.dumps([said, group.settings.model_dump()]).encode(), digest_size=12).hexdigest()
+    known = json.dumps([__version__, said, group.settings.model_dump()])
+    return blake2b(known.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _state(path: Path | None) -> list[list[int]]:
+    """Size and time of a file, or of all files in a zarr, whose own time does not change with its values."""
+    if path is None:
+        return []
+    parts = [path, *(sorted(path.rglob("*")) if path.is_dir() else ())]
+    return [[status.st_size, status.st_mtime_ns] for status in (part.stat() for part in parts)]
 
 
 def _keep(path: Path, table: ParticleTable) -> None:

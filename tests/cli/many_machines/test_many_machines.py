@@ -1,11 +1,13 @@
 """``apply`` and ``measure`` by parts and on Dask workers give what one machine gives, and go on where they stopped."""
 
+import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from dask_workers import mortal_workers
 from random_models import random_model
 from terminal import Tell, refused
@@ -118,3 +120,31 @@ def test_tables_of_parts_fit_together(tell: Tell, tmp_path: Path) -> None:
     for n in (1, 2):
         told = tell(*words, "-o", tmp_path / f"limit {n}.csv", "--shard", f"{n}/2", "--min-diameter", "1")
         refused(told, "nm for some files and pixels for others")
+
+
+def test_what_is_kept_of_a_measurement_is_that_of_its_files(
+    tell: Tell, work: Path, tmp_path: Path, scheduler: tuple[str, Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image that has changed since, and values in a zarr, are measured again; strangers' files stay."""
+    monkeypatch.setattr("napari_emssl.particles.on_workers._FILES_OF_A_TASK", 1)
+    mask = np.zeros((20, 20), np.uint8)
+    mask[5:9, 5:9] = 1
+    write_image(tmp_path / "masks" / "0.zarr", mask)
+    write_image(tmp_path / "masks" / "1.tif", mask)
+    write_image(tmp_path / "masks" / "2.tif", np.random.default_rng(0).random((20, 20), np.float32))
+    for n in range(3):
+        write_image(tmp_path / "images" / f"{n}.tif", np.full((20, 20), 1, np.uint8))
+    table = tmp_path / "p.csv"
+    words = ["measure", tmp_path / "masks", "--images", tmp_path / "images", "-o", table, "--executor", scheduler[0]]
+    refused(tell(*words, "--quiet"), "2.tif")
+    write_image(tmp_path / "images" / "1.tif", np.full((20, 20), 7, np.uint8), overwrite=True)
+    write_image(tmp_path / "masks" / "2.tif", mask, overwrite=True)
+    mask[12:15, 12:15] = 1
+    zarr.open_array(tmp_path / "masks" / "0.zarr" / "0")[:] = mask
+    (tmp_path / "p.csv.parts" / "mine.txt").write_text("mine")
+    assert tell(*words, "--quiet").status == 0
+    rows = list(csv.DictReader(table.open()))
+    assert [(row["file"], row["mean_intensity"]) for row in rows] == [
+        ("0.zarr", "1"), ("0.zarr", "1"), ("1.tif", "7"), ("2.tif", "1")
+    ]  # fmt: skip
+    assert [path.name for path in (tmp_path / "p.csv.parts").iterdir()] == ["mine.txt"]
