@@ -182,16 +182,16 @@ def _apply_by_parts(
     from ..inference.cluster.by_parts import missing_results
     from .progress import run_with_progress
 
-    missing = missing_results(paths, output.folder, output.file_format, image, machines.part(), output.overwrite)
+    missing = missing_results(
+        model, paths, output.folder, output.file_format, image, machines.part(), output.overwrite, settings
+    )
+    if missing.note:
+        print(f"Warning: {missing.note}", file=sys.stderr)
     if missing.there and not output.quiet:
-        print(
-            f"Already there: {counted(missing.there, 'result')}, kept whatever model made them; --overwrite makes them "
-            "again.",
-            file=sys.stderr,
-        )
+        print(f"Already there: {counted(missing.there, 'result')} of this model.", file=sys.stderr)
     if not missing.targets:
         return 0
-    job = missing.job(model, settings, machines.executor)
+    job = missing.job(machines.executor)
     return _told(run_with_progress(job, "Applying", quiet=output.quiet))
 
 

@@ -16,9 +16,11 @@ from ..models.zoo import resolve_model
 from .engine import Engine, ImageDone
 from .outputs import FileFormat, check_folder, check_nothing_there, output_paths
 from .reading import UnreadableError, open_image
-from .sinks import Memory, NewFile, UnfitError
+from .sinks import Memory, NewFile, SharedResultError, UnfitError
 
 _DEFAULTS = ApplySettings()
+SKIPPED = (UnreadableError, UnfitError, SharedResultError)
+"""After these the next image has its turn."""
 
 
 class Written(list[Path]):
@@ -172,6 +174,8 @@ def apply_files(
         check_folder(Path(out_folder))
         if not overwrite:
             check_nothing_there(list(targets.values()))
+        if targets.note:
+            yield Notice(targets.note)
         job = apply_targets(model, targets, Path(out_folder), settings, overwrite)
         job.control = control
         yield from job
@@ -185,6 +189,7 @@ def apply_targets(
     folder: Path,
     settings: ApplySettings = _DEFAULTS,
     overwrite: bool = False,
+    shared: bool = False,
 ) -> Job[Written]:
     """Apply a model to images whose result files are known, as a job.
 
@@ -196,6 +201,8 @@ def apply_targets(
         The result file of each image.
     folder
         In which they are, for the messages.
+    shared
+        Whether other runs write results of the same work: one that is there by then is kept.
 
     Returns
     -------
@@ -205,16 +212,16 @@ def apply_targets(
     """
 
     def events(control: Control) -> Iterator[Update | Finished[Written]]:
-        engine = Engine(resolve_model(model), settings, control, skip_on=(UnreadableError, UnfitError))
+        engine = Engine(resolve_model(model), settings, control, skip_on=SKIPPED)
         written = Written()
-        yield from write_targets(engine, targets, overwrite, written)
+        yield from write_targets(engine, targets, overwrite, written, shared)
         yield from _ending(written, len(targets), folder)
 
     return Job(events)
 
 
 def write_targets(
-    engine: Engine, targets: Mapping[Path | ImageIn, Path], overwrite: bool, written: Written
+    engine: Engine, targets: Mapping[Path | ImageIn, Path], overwrite: bool, written: Written, shared: bool = False
 ) -> Iterator[Update]:
     """Apply to one file after the other.
 
@@ -228,6 +235,8 @@ def write_targets(
         Whether files may be replaced that are there already.
     written
         Gets what was written, and what could not be used.
+    shared
+        As for `apply_targets`; what another run has written meanwhile counts as written.
 
     Yields
     ------
@@ -235,7 +244,7 @@ def write_targets(
         Progress, previews and notices.
 
     """
-    work = [(image, NewFile(target, overwrite)) for image, target in targets.items()]
+    work = [(image, NewFile(target, overwrite, shared=shared)) for image, target in targets.items()]
     left = iter(targets.items())
     prefix = f"{len(targets)} images, the first: " if len(targets) > 1 else ""
     for event in engine.run(work, "images", prefix):
@@ -243,7 +252,9 @@ def write_targets(
             yield event
             continue
         image, target = next(left)
-        if event.failure is not None:
+        if isinstance(event.failure, SharedResultError):
+            written.append(target)
+        elif event.failure is not None:
             written.failed.append(image.path if isinstance(image, ImageIn) else image)
             yield Notice(str(event.failure))
         elif event.done < event.planes:

@@ -18,13 +18,14 @@ import numpy as np
 
 from ..data.images.image import Image, ImageSource
 from ..data.images.intensity_scaling import Levels
+from ..data.images.own_results import MadeBy
 from ..errors import UserError
 from ..formatting import counted
 from ..jobs.events import Control, Notice, Preview, Progress, Started, Update
 from ..jobs.meter import Interval, Meter
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Model
-from ..models.results import result_layout
+from ..models.results import made_by_model, result_layout
 from .predictor import Predicted, Predictor, TilesDone
 from .reading import open_image
 from .sinks import PlaneWriter, Sink, written_behind
@@ -82,6 +83,7 @@ class Engine:
         self._settings, self._control = settings, control
         self._skip_on, self._previews = skip_on, previews
         self._predictor: Predictor | None = None
+        self._made_by: MadeBy | None = None
         self._announced = self._choice_said = False
 
     def run(
@@ -120,6 +122,12 @@ class Engine:
             if self._control.stopped:
                 return
 
+    @property
+    def made_by(self) -> MadeBy:
+        """What is written into files about the making of results."""
+        self._made_by = self._made_by or made_by_model(self.model, self._settings.test_time_augmentation)
+        return self._made_by
+
     def announce(self, size: tuple[int, int], summary: Callable[[Predictor], str]) -> Iterator[Started]:
         """Say where the network runs, once: before the first plane, which is of this size (height, width)."""
         if not self._announced:
@@ -156,7 +164,7 @@ class Engine:
         count.next_image()
         try:
             image = open_image(source)
-            layout = result_layout(self.model.card, image)
+            layout = result_layout(self.model.card, image, self.made_by)
             sink.check(layout)
         except self._skip_on as error:
             return ImageDone("", 0, 0, error)

@@ -10,16 +10,38 @@ from typing import Literal
 from ..data.images.choice import ALL
 from ..data.images.image import ImageIn
 from ..data.images.opening import find_images, read_images
+from ..data.images.own_results import results_below
 from ..data.images.user_folder import safe_stem
 from ..errors import UserError
+from ..formatting import counted
 
 FileFormat = Literal["tiff", "zarr"]
+
+
+class Outputs(dict[Path | ImageIn, Path]):
+    """The output file of each image; `left_out` are results of this program that lie among the images."""
+
+    def __init__(self, left_out: Sequence[Path] = ()) -> None:
+        super().__init__()
+        self.left_out = list(left_out)
+
+    @property
+    def note(self) -> str:
+        """A sentence about what is left out; empty where that is nothing."""
+        if not self.left_out:
+            return ""
+        return (
+            f"Left out: {counted(len(self.left_out), 'result')} of earlier runs among the images, the first "
+            f"'{self.left_out[0]}'. To use them as images, name them, or a folder that holds nothing else."
+        )
+
+
 _SUFFIX: dict[FileFormat, str] = {"tiff": ".tif", "zarr": ".zarr"}
 
 
 def output_paths(
     paths: Sequence[Path | str], folder: Path, file_format: FileFormat, image: str | None = None
-) -> dict[Path | ImageIn, Path]:
+) -> Outputs:
     """Return the output file of each image among files and folders; nothing is written.
 
     Parameters
@@ -36,9 +58,9 @@ def output_paths(
 
     Returns
     -------
-    dict[Path | ImageIn, Path]
-        By image. Images that would share an output get their own suffix into the name (``a.png`` -> ``a_png.tif``),
-        then a number.
+    Outputs
+        By image. Results of this program that a folder holds beside images are no images. Images that would share an
+        output get their own suffix into the name (``a.png`` -> ``a_png.tif``), then a number.
 
     Raises
     ------
@@ -46,9 +68,10 @@ def output_paths(
         When there is no image, or an output would replace its own input.
 
     """
-    places = _chosen(_places([Path(path) for path in paths]), image)
+    found, left_out = _places([Path(path) for path in paths], folder)
+    places = _chosen(found, image)
     shared = Counter(_key(place.with_suffix("")) for place in places.values())
-    targets: dict[Path | ImageIn, Path] = {}
+    targets = Outputs(left_out)
     taken: set[str] = set()
     for chosen, place in places.items():
         stem = place.stem if shared[_key(place.with_suffix(""))] == 1 else place.name.replace(".", "_")
@@ -59,14 +82,20 @@ def output_paths(
     return targets
 
 
-def _places(paths: Sequence[Path]) -> dict[Path, Path]:
-    """Each image, once, with its place relative to the folder that was given."""
+def _places(paths: Sequence[Path], folder: Path) -> tuple[dict[Path, Path], list[Path]]:
+    """Each image, once, with its place relative to the folder that was given; and results that are none."""
     places: dict[str, tuple[Path, Path]] = {}
+    left_out: dict[Path, None] = {}
     for path in paths:
+        results = set(results_below(path, folder))
+        left_out |= dict.fromkeys(sorted(results))
         for image in find_images(path):
+            if image in results:
+                continue
             place = Path(image.name) if image == path else image.relative_to(path)
             places.setdefault(os.path.realpath(image), (image, place))
-    return dict(places.values())
+    named = dict(places.values())
+    return named, [result for result in left_out if os.path.realpath(result) not in places]
 
 
 def _chosen(places: dict[Path, Path], image: str | None) -> dict[Path | ImageIn, Path]:

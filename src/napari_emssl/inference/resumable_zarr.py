@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.formats.ome_zarr import ZarrGrid
+from ..data.images.own_results import PROGRESS_ATTRIBUTE
 from ..data.images.writers import create_zarr
 from ..errors import UserError
 from ..jobs.meter import Interval
 from ..models.results import ResultLayout
 from .sinks import place_of
-from .zarr_progress import ATTRIBUTE, ZarrProgress, check_place, read_progress
+from .zarr_progress import ZarrProgress, check_place, read_progress
 
 if TYPE_CHECKING:
     import zarr
@@ -53,7 +54,7 @@ class ZarrWriter:
     def flush(self) -> None:
         """Write down how far the result has come: a run that is killed is resumed from here."""
         self._since_flush.restart()
-        self._group.attrs[ATTRIBUTE] = asdict(self.progress)
+        self._group.attrs[PROGRESS_ATTRIBUTE] = asdict(self.progress)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from ..atomic_files import replacing
 from ..data.formats.ome_zarr import MOST_AXES
+from ..data.images.own_results import MadeBy
+from ..data.images.own_results import made_by as read_made_by
 from ..data.images.writers import create_zarr, write_image
 from ..errors import UserError
 from ..models.results import ResultLayout
@@ -107,6 +109,10 @@ class UnfitError(UserError):
     """A result that its file cannot hold."""
 
 
+class SharedResultError(UserError):
+    """A result that another run, which does a part of the same work, has made meanwhile."""
+
+
 class Sink(Protocol):
     """Where one result goes."""
 
@@ -194,15 +200,35 @@ class NewFile:
     """Whether a file that is there may be replaced."""
     keep_incomplete: bool = False
     """Whether a result that lacks planes, which are 0 then, has its name too; otherwise nothing is left of it."""
+    shared: bool = False
+    """Whether other runs may write the same result meanwhile: what is there when its turn has come is kept."""
 
     def check(self, layout: ResultLayout) -> None:
-        """Raise `UnfitError` where the result has more axes than its kind of file holds here."""
+        """Raise `UnfitError` where the result has more axes than its kind of file holds here.
+
+        Raises
+        ------
+        SharedResultError
+            Where it is there, and another run may have made it.
+        UserError
+            Where such a run has made it with another model.
+
+        """
+        if self.is_there(layout.made_by):
+            raise SharedResultError(f"'{self.path}' is there already.")
         if self.path.suffix.lower() != ".npy" and len(layout.shape) > MOST_AXES:
             shape = " x ".join(map(str, layout.shape))
             raise UnfitError(
                 f"'{self.path.name}' would have {len(layout.shape)} axes ({shape}), and at most {MOST_AXES} can be "
                 "written. Save each channel or time of the image in a file of its own, or write to a .npy file."
             )
+
+    def is_there(self, made_by: MadeBy | None) -> bool:
+        """Whether another run has made it by now; raises `UserError` where it was made by something else."""
+        if self.overwrite or not self.shared or not self.path.exists():
+            return False
+        check_same_work(self.path, made_by)
+        return True
 
     def open(self, layout: ResultLayout) -> AbstractContextManager[ArrayWriter]:
         """Make a file beside the one that is meant.
@@ -228,7 +254,7 @@ class NewFile:
                 yield writer
             finally:
                 writer.close()
-            if not self._stays(writer, layout):
+            if not self._stays(writer, layout) or self.is_there(layout.made_by):
                 raise _IncompleteError
 
     @contextmanager
@@ -236,8 +262,8 @@ class NewFile:
         array = np.zeros(layout.shape, layout.dtype)
         writer = ArrayWriter(array)
         yield writer
-        if self._stays(writer, layout):
-            write_image(self.path, array, layout.pixel, self.overwrite, layout.axes)
+        if self._stays(writer, layout) and not self.is_there(layout.made_by):
+            write_image(self.path, array, layout.pixel, self.overwrite, layout.axes, layout.made_by)
 
     def _stays(self, writer: ArrayWriter, layout: ResultLayout) -> bool:
         return self.keep_incomplete or writer.done >= layout.planes
@@ -253,6 +279,26 @@ class NewFile:
         return stored
 
 
+def check_same_work(path: Path, made_by: MadeBy | None) -> None:
+    """Raise `UserError` where a result that is there was not made by what would make it now.
+
+    Parameters
+    ----------
+    path
+        A file that is there.
+    made_by
+        The model and settings that would make it; None where nobody knows.
+
+    """
+    there = read_made_by(path)
+    if made_by is None or (there is not None and there.work == made_by.work):
+        return
+    how = "is not known to be a result of this model"
+    if there is not None and there.work:
+        how = f"was made by '{there.model}', another model or with other settings"
+    raise UserError(f"'{path}' {how}. Choose another folder, or pass --overwrite to make it again.")
+
+
 _Create = Callable[[Path, ResultLayout], NDArray[np.generic]]
 
 
@@ -261,7 +307,9 @@ def _create_npy(path: Path, layout: ResultLayout) -> NDArray[np.generic]:
 
 
 def _create_zarr(path: Path, layout: ResultLayout) -> NDArray[np.generic]:
-    array: NDArray[np.generic] = create_zarr(path, layout.shape, layout.dtype, layout.pixel, axes=layout.axes)
+    array: NDArray[np.generic] = create_zarr(
+        path, layout.shape, layout.dtype, layout.pixel, axes=layout.axes, made_by=layout.made_by
+    )
     return array
 
 

@@ -14,13 +14,11 @@ from pydantic import TypeAdapter
 
 from ..data.formats.ome_zarr import MOST_AXES
 from ..data.images.image import Image
+from ..data.images.own_results import PROGRESS_ATTRIBUTE
 from ..errors import UserError
 from ..json_text import parse_json
 from ..models.model_file import Card
 from ..models.results import result_shape
-
-ATTRIBUTE = "napari_emssl"
-"""Attribute of the Zarr group that holds a `ZarrProgress`."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def read_progress(path: Path) -> ZarrProgress | None:
     """Return what a result on disk records about itself; None where there is none, or another program made it."""
     try:
         written = cast(dict[str, dict[str, object]], parse_json((path / "zarr.json").read_bytes()))
-        return TypeAdapter(ZarrProgress).validate_python(written["attributes"][ATTRIBUTE])
+        return TypeAdapter(ZarrProgress).validate_python(written["attributes"][PROGRESS_ATTRIBUTE])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -13,6 +13,10 @@ from random_models import random_model
 from terminal import Tell, refused
 
 from napari_emssl.data.images.writers import write_image
+from napari_emssl.errors import UserError
+from napari_emssl.inference.apply import apply_targets
+from napari_emssl.jobs.events import Finished, Preview
+from napari_emssl.jobs.settings import ApplySettings
 from napari_emssl.models.model_file import save_model
 
 COUNT = 10
@@ -148,3 +152,47 @@ def test_what_is_kept_of_a_measurement_is_that_of_its_files(
         ("0.zarr", "1"), ("0.zarr", "1"), ("1.tif", "7"), ("2.tif", "1")
     ]  # fmt: skip
     assert [path.name for path in (tmp_path / "p.csv.parts").iterdir()] == ["mine.txt"]
+
+
+def test_results_in_the_folder_of_the_images_are_no_images(tell: Tell, work: Path, tmp_path: Path) -> None:
+    for n in range(4):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "images" / f"{n}.tif").write_bytes((work / "images" / f"{n}.tif").read_bytes())
+    out = tmp_path / "images" / "out"
+    words = ["apply", work / "m.safetensors", tmp_path / "images", "-o", out, "--device", "cpu"]
+    for part in ("1/2", "2/2"):
+        told = tell(*words, "--shard", part, "--quiet")
+        assert told.status == 0, told.err
+    assert sorted(results(out)) == ["0.tif", "1.tif", "2.tif", "3.tif"]
+    assert "Left out: 2 results of earlier runs" in told.err
+    refused(tell(*words), "0.tif' and 3 more exist already")
+    told = tell(*words, "--overwrite")
+    assert told.status == 0, told.err
+    assert "Left out: 4 results" in told.err
+    assert sorted(path.name for path in out.iterdir()) == ["0.tif", "1.tif", "2.tif", "3.tif"]
+
+
+def test_parts_keep_results_of_the_same_model_only(tell: Tell, work: Path, tmp_path: Path) -> None:
+    save_model(random_model(task="denoise"), tmp_path / "d.safetensors")
+    words = [work / "images", "-o", tmp_path / "out", "--shard", "1/1", "--device", "cpu", "--quiet"]
+    assert tell("apply", work / "m.safetensors", *words).status == 0
+    refused(tell("apply", tmp_path / "d.safetensors", *words), "0.tif' was made by 'random', another model")
+    refused(tell("apply", work / "m.safetensors", *words, "--test-time-augmentation"), "or with other settings")
+    (tmp_path / "out" / "3.tif").write_bytes((work / "images" / "3.tif").read_bytes())
+    refused(tell("apply", work / "m.safetensors", *words), "3.tif' is not known to be a result of this model")
+    assert tell("apply", tmp_path / "d.safetensors", *words, "--overwrite").status == 0
+
+
+def test_runs_that_do_the_same_part_keep_what_is_there_first(work: Path, tmp_path: Path) -> None:
+    model, image = random_model(task="segment"), work / "images" / "0.tif"
+    for suffix in (".tif", ".zarr"):
+        target = tmp_path / f"0{suffix}"
+        job = apply_targets(model, {image: target}, tmp_path, ApplySettings(device="cpu"), shared=True)
+        for event in job:
+            if isinstance(event, Preview):  # meanwhile
+                apply_targets(model, {image: target}, tmp_path, ApplySettings(device="cpu")).result()
+        assert isinstance(event, Finished)
+        assert list(event.result) == [target]
+        assert apply_targets(model, {image: target}, tmp_path, ApplySettings(), shared=True).result() == [target]
+        with pytest.raises(UserError, match="another model"):
+            apply_targets(random_model(), {image: target}, tmp_path, ApplySettings(), shared=True).result()

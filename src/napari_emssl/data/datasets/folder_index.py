@@ -22,9 +22,10 @@ from ..formats.contents import ImageHeader
 from ..images.choice import ALL
 from ..images.headers import read_header
 from ..images.opening import is_image_name, is_junk, natural_key, read_images
+from ..images.own_results import made_by
 from ..images.user_folder import home
 
-VERSION = 2
+VERSION = 3
 WORTH_AN_INDEX = 500
 """Folders of fewer files are read again each time: that is fast, and leaves no file behind."""
 
@@ -42,9 +43,12 @@ ROW = np.dtype(
         ("offset", "<i8"),
         ("pixel_size_nm", "<f4"),
         ("images", "<u2"),
+        ("result", "?"),
     ]
 )
-"""What is known of a file, see `ImageHeader`; `changed` in ns. A file that cannot be read has 0 planes."""
+"""What is known of a file, see `ImageHeader`; `changed` in ns; `result`: of this program. One that cannot be read has 0
+planes.
+"""
 
 
 @dataclass(frozen=True)
@@ -249,7 +253,8 @@ def _read_one(
         problems[name] = str(error)
     size = held.pixel_size_nm if held.pixel_size_nm is not None else np.nan
     count = min(held.images, int(np.iinfo(np.uint16).max))
-    rows[number] = (*rows[number].tolist()[:2], *held[:3], held.dtype.encode(), held.offset, size, count)
+    result = made_by(root / os.fsdecode(name)) is not None
+    rows[number] = (*rows[number].tolist()[:2], *held[:3], held.dtype.encode(), held.offset, size, count, result)
 
 
 def index_file(root: Path) -> Path:

@@ -9,6 +9,7 @@ from ...errors import UserError
 from ...formatting import counted
 from ..images.image import Image, ImageIn, ImageSource, chosen_image, notes_of, shared_folder
 from ..images.opening import as_image, find_images, open_images
+from ..images.own_results import results_below
 from .pairing import find_pairs, find_task_pairs, pair_files
 
 ImageSources = ImageSource | Sequence[ImageSource]
@@ -107,7 +108,8 @@ def painted_pairs(images: Sequence[Path], paintings: Sequence[Path]) -> list[tup
     UserError
         If there is no image, a file is given as both, or a painting has no image of its name.
     """
-    files = [find_images(side) for side in (images, paintings)]
+    found_results = {path for root in images for path in results_below(root)}
+    files = [[path for path in find_images(images) if path not in found_results], find_images(paintings)]
     given = {path.resolve() for path in files[0]}
     for path in files[1]:
         if path.resolve() in given:

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from ...errors import UserError
 from ..formats.hdf5 import role_of
 from ..images.opening import find_images, natural_key
+from ..images.own_results import results_below
 from ..images.readers import HDF5_SUFFIXES
 from .layouts import TEM_IMAGENET_TARGETS
 
@@ -61,8 +62,8 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
     sub-folder included, up to the extension. Where more pairs are found that way, upper and lower case, sub-folders,
     words that all names of one side share (``img_001`` with ``mask_001`` or ``001_label``), or zeros before numbers are
     ignored; a name that then stands for several files is not paired. Unpaired files are reported. Where one folder lies
-    in the other, its files are of its side alone. One folder may be both sides when it holds HDF5 files of images and
-    of labels or maps, see `hdf5_pairs`.
+    in the other, its files are of its side alone. Results of this program beside images are no images. One folder may
+    be both sides when it holds HDF5 files of images and of labels or maps, see `hdf5_pairs`.
 
     Parameters
     ----------
@@ -84,7 +85,10 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
         if roots[0].is_dir() and (found := hdf5_pairs(find_images(roots[0]))).pairs:
             return found
         raise UserError(f"Images and targets are both {images}. Put the targets into a folder of their own.")
-    return pair_files(_each_on_one_side([find_images([root]) for root in roots]), roots)
+    sides = _each_on_one_side([find_images([root]) for root in roots])
+    results = [path for path in results_below(roots[0]) if path in set(sides[0])]
+    found = pair_files([[path for path in sides[0] if path not in set(results)], sides[1]], roots)
+    return found._replace(unpaired_images=(*found.unpaired_images, *results))
 
 
 def _each_on_one_side(files: list[list[Path]]) -> list[list[Path]]:

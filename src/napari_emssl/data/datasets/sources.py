@@ -148,6 +148,7 @@ def _open_path(path: Path, prefix: str, wanted: LayoutName, image: str | None = 
     index = scan(path) if image is None else scan_images(path, image)
     if not len(index):
         raise UserError(f"There is no image in the folder {path}. Formats that can be read: {FORMATS}.")
+    index, left_out = _without_results(index)
     names = index.texts()
     layout = find_layout(index.root, names, wanted)
     chosen = np.array([layout.chooses(index.root, name) for name in names], bool)
@@ -156,14 +157,25 @@ def _open_path(path: Path, prefix: str, wanted: LayoutName, image: str | None = 
     index = index.chosen(readable)
     names = [prefix + name for name, good in zip(names, readable.tolist(), strict=True) if good]
     counts = index.rows["planes"].astype(np.int64)
-    notes = [] if image else list(_note_on_others(index))
+    notes = [*left_out, *([] if image else _note_on_others(index))]
     if not layout.planes_are_images:
         origins = list(map(layout.origin, names))
         return ImageCatalog(names, origins, counts, FolderPlanes(index), [layout.name], skipped, notes)
     files = list(zip(names, (index.root / own for own in index.texts()), counts.tolist(), strict=True))
     names = [f"{name}#{plane}" for name, _, count in files for plane in range(count)]
     origins = [origin for name, file, count in files for origin in _frame_origins(name, file, count)]
-    return ImageCatalog(names, origins, np.ones(len(names), np.int64), FolderPlanes(index), [layout.name], skipped)
+    planes = np.ones(len(names), np.int64)
+    return ImageCatalog(names, origins, planes, FolderPlanes(index), [layout.name], skipped, notes)
+
+
+def _without_results(index: FolderIndex) -> tuple[FolderIndex, list[str]]:
+    """Leave out results of this program that lie among other images, and say so."""
+    results = index.rows["result"].astype(bool)
+    if not results.any() or results.all():
+        return index, []
+    first = index.chosen(results).texts()[0]
+    said = f"{counted(int(results.sum()), 'result')} of this program will be left out, the first: {first}."
+    return index.chosen(~results), [f"{said} To learn from them, give a folder that holds nothing else."]
 
 
 def _note_on_others(index: FolderIndex) -> Iterator[str]:

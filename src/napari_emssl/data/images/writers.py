@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -13,6 +13,7 @@ from ..arrays import DuckArray
 from ..formats.axes import PlaneAxis
 from ..formats.ome_zarr import AXES, axis_letters, single_level
 from ..formats.units import PixelSize, edges_of
+from .own_results import RESULT_ATTRIBUTE, MadeBy
 
 if TYPE_CHECKING:
     import zarr
@@ -29,6 +30,7 @@ def write_image(
     pixel_size_nm: PixelSize = None,
     overwrite: bool = False,
     axes: Sequence[PlaneAxis] = (),
+    made_by: MadeBy | None = None,
 ) -> Path:
     """Write an image plane by plane; the suffix says the format.
 
@@ -49,6 +51,8 @@ def write_image(
         Whether a file that is there may be replaced.
     axes
         What the axes before height and width count, and their steps; by default nothing is known of them.
+    made_by
+        Written into TIFF and OME-Zarr, so that a result is known for one; None for all other images.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def write_image(
     values: DuckArray = cast(DuckArray, array) if lazy else np.asarray(array)
     _check(path, values)
     with replacing(path, overwrite) as temporary:
-        _WRITERS[path.suffix.lower()](temporary, values, pixel_size_nm, _axes_of(values.shape, axes))
+        _WRITERS[path.suffix.lower()](temporary, values, pixel_size_nm, _axes_of(values.shape, axes), made_by)
     return path
 
 
@@ -107,7 +111,9 @@ def _planes(array: DuckArray, dtype: np.dtype[np.generic] | None = None) -> Iter
         yield plane if dtype is None else np.ascontiguousarray(plane, dtype)
 
 
-def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Sequence[PlaneAxis]) -> None:
+def _write_tiff(
+    path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Sequence[PlaneAxis], made_by: MadeBy | None
+) -> None:
     """ImageJ TIFF where ImageJ can hold it, else OME-TIFF."""
     import tifffile
 
@@ -130,6 +136,7 @@ def _write_tiff(path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Se
         ome=not imagej,
         bigtiff=size >= _BIG_BYTES,
         metadata={"axes": f"{letters}YX", **metadata},
+        software=None if made_by is None else made_by.text(),
         **calibration,
     )
 
@@ -155,7 +162,9 @@ def _ome_steps(steps: Mapping[str, float], pixel_size_nm: PixelSize) -> dict[str
     return {key: value for name, step, unit in sizes for key, value in ((name, step), (f"{name}Unit", unit))}
 
 
-def _write_png(path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Sequence[PlaneAxis]) -> None:
+def _write_png(
+    path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Sequence[PlaneAxis], made_by: MadeBy | None
+) -> None:
     """One plane of 8 or 16 bits; PNG has no place for the pixel size of a microscope."""
     from PIL import Image as Pillow
 
@@ -168,9 +177,11 @@ def _write_png(path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Seq
     Pillow.fromarray(plane).save(path, format="PNG")
 
 
-def _write_zarr(path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Sequence[PlaneAxis]) -> None:
+def _write_zarr(
+    path: Path, array: DuckArray, pixel_size_nm: PixelSize, axes: Sequence[PlaneAxis], made_by: MadeBy | None
+) -> None:
     """OME-Zarr, plane by plane."""
-    store = create_zarr(path, tuple(array.shape), _storage_dtype(array), pixel_size_nm, axes=axes)
+    store = create_zarr(path, tuple(array.shape), _storage_dtype(array), pixel_size_nm, axes=axes, made_by=made_by)
     for index, plane in zip(np.ndindex(*array.shape[:-2]), _planes(array, store.dtype), strict=True):
         store[index or ...] = plane
 
@@ -182,6 +193,7 @@ def create_zarr(
     pixel_size_nm: PixelSize = None,
     overwrite: bool = False,
     axes: Sequence[PlaneAxis] = (),
+    made_by: MadeBy | None = None,
 ) -> "zarr.Array":
     """Make an OME-Zarr 0.5 image with one level, to be written plane by plane.
 
@@ -201,6 +213,8 @@ def create_zarr(
         Whether what is there may be replaced.
     axes
         What the axes before height and width count, and their steps.
+    made_by
+        Of a result that is not resumed, which records it in a way of its own.
 
     Returns
     -------
@@ -217,8 +231,10 @@ def create_zarr(
     path = Path(path)
     check_free(path, overwrite)
     known = _axes_of(shape, axes)
-    attributes = {"ome": single_level(known, pixel_size_nm)}
-    group = zarr.create_group(path, zarr_format=3, overwrite=overwrite, attributes=attributes)
+    attributes: dict[str, object] = {"ome": single_level(known, pixel_size_nm)}
+    if made_by is not None:
+        attributes[RESULT_ATTRIBUTE] = made_by.text()
+    group = zarr.create_group(path, zarr_format=3, overwrite=overwrite, attributes=cast(Any, attributes))
     return group.create_array(
         "0",
         shape=shape,
@@ -228,7 +244,7 @@ def create_zarr(
     )
 
 
-_Writer = Callable[[Path, DuckArray, PixelSize, Sequence[PlaneAxis]], None]
+_Writer = Callable[[Path, DuckArray, PixelSize, Sequence[PlaneAxis], MadeBy | None], None]
 _WRITERS: dict[str, _Writer] = {
     ".tif": _write_tiff,
     ".tiff": _write_tiff,

@@ -13,10 +13,8 @@ from ...jobs.events import Control, Finished, Job, Notice, Started, Update
 from ...jobs.meter import Meter
 from ...jobs.settings import ApplySettings
 from ...models.zoo import load_model
-from ..apply import Written, write_targets
+from ..apply import SKIPPED, Written, write_targets
 from ..engine import Engine
-from ..reading import UnreadableError
-from ..sinks import UnfitError
 
 _IMAGES_OF_A_TASK = 8
 """Few enough that all workers have some, and that little is done again when one dies."""
@@ -46,11 +44,10 @@ def apply_group(group: ApplyGroup) -> GroupDone:
     missing = {image: target for image, target in group.targets if group.overwrite or not target.exists()}
     if not missing:
         return GroupDone(tuple(target for _, target in group.targets), (), ())
-    engine = Engine(load_model(group.model), group.settings, Control(), skip_on=(UnreadableError, UnfitError))
+    engine = Engine(load_model(group.model), group.settings, Control(), skip_on=SKIPPED)
     written = Written()
-    notes = [
-        event.text for event in write_targets(engine, missing, group.overwrite, written) if isinstance(event, Notice)
-    ]
+    told = write_targets(engine, missing, group.overwrite, written, shared=True)
+    notes = [event.text for event in told if isinstance(event, Notice)]
     there = [target for image, target in group.targets if image not in missing]
     return GroupDone((*there, *written), tuple(written.failed), tuple(notes))
 
