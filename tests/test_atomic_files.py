@@ -121,3 +121,13 @@ def test_a_clock_that_is_put_forward_takes_no_file_from_a_program_that_writes_it
         assert begun.exists()
     sweep(tmp_path)
     assert not begun.exists()
+
+
+def test_what_is_not_written_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no"), replacing(tmp_path / "a" / "b" / "c.txt"):
+        raise ValueError("no")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a" / "mine").mkdir(parents=True)
+    with pytest.raises(ValueError, match="no"), replacing(tmp_path / "a" / "b" / "c.txt"):
+        raise ValueError("no")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["mine"]

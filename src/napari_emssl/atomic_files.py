@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -39,6 +39,8 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
 
     What was there before stays untouched until the new file (or folder) is complete.
 
+    Folders that are missing are made, and stay where something was written.
+
     Raises
     ------
     UserError
@@ -47,12 +49,14 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     check_free(path, overwrite)
     temporary = hidden_name(path)
+    missing = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_once(path.parent)
         yield temporary
         check_free(path, overwrite)  # again: writing takes time, in which another program may have made the file
         _rename(temporary, path)
+        missing = []
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}). Whatever was there before is unchanged. "
@@ -60,6 +64,14 @@ def replacing(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
         ) from error
     finally:
         remove(temporary)
+        remove_empty(missing)
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that were made for what was not written after all, the deepest first, as far as they are empty."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def write_text(path: Path, text: str, overwrite: bool = False) -> None:

@@ -119,7 +119,6 @@ def _events(
     missing = [number for number, place in enumerate(places) if not place.exists()]
     files = sum(len(group.files) for group in groups)
     yield Started(address, "", f"{counted(files, 'file')} in {counted(len(missing), 'task')}.")
-    kept.mkdir(parents=True, exist_ok=True)
     meter, failures, said = Meter(), list[str](), set[str]()
     work = run_on_workers(address, measure_group, [groups[number] for number in missing], control) if missing else ()
     for number, done in enumerate(work, 1):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from ..atomic_files import sweep_once
+from ..atomic_files import remove_empty, sweep_once
 from ..errors import UserError
 
 _HOLDER = re.compile(r"process (\d{1,9}) on (.*)", re.DOTALL)
@@ -124,6 +124,4 @@ def _folder_of(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # not empty: then it is needed
-            for folder in missing:
-                folder.rmdir()
+        remove_empty(missing)

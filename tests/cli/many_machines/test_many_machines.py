@@ -196,3 +196,18 @@ def test_runs_that_do_the_same_part_keep_what_is_there_first(work: Path, tmp_pat
         assert apply_targets(model, {image: target}, tmp_path, ApplySettings(), shared=True).result() == [target]
         with pytest.raises(UserError, match="another model"):
             apply_targets(random_model(), {image: target}, tmp_path, ApplySettings(), shared=True).result()
+
+
+@pytest.mark.parametrize("command", ["apply", "measure", "reproduce"])
+def test_without_a_scheduler_nothing_is_left(
+    tell: Tell, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("napari_emssl.jobs.cluster.dask_scheduler._PATIENCE_SECONDS", 0.2)
+    words = {
+        "apply": [work / "m.safetensors", work / "images", "-o", tmp_path / "new" / "out"],
+        "measure": [work / "masks", "-o", tmp_path / "new" / "out.csv"],
+        "reproduce": ["smoke", "--data", work, "-o", tmp_path / "new" / "out"],
+    }[command]
+    refused(tell(command, *words, "--quiet", "--executor", "dask://127.0.0.1:9"), "No Dask scheduler answers")
+    assert not (tmp_path / "new").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...formatting import counted
-from ...jobs.cluster.dask_scheduler import run_on_workers
+from ...jobs.cluster.dask_scheduler import require_workers, run_on_workers
 from ...jobs.cluster.parts import Part
 from ...jobs.events import Control, Finished, Job, Notice, Started, Update
 from ...jobs.meter import Meter
@@ -51,6 +51,7 @@ def do_part(request: ReproduceRequest) -> tuple[str, ...]:
 
 
 def _events(request: ReproduceRequest, address: str, control: Control) -> Iterator[Update | Finished[Reproduction]]:
+    require_workers(address)
     file = request.read()
     results = RunsFolder(request.folder, file.plan, request.overwrite)
     results.prepare(file.cells)

@@ -52,6 +52,12 @@ def check_executor(address: str) -> str:
     return address.replace(SCHEME, "tcp://", 1)
 
 
+def require_workers(address: str) -> None:
+    """Raise `UserError` as `run_on_workers` does where no scheduler or no worker can be used; nothing is done."""
+    with _client(address):
+        pass
+
+
 def run_on_workers(address: str, work: Callable[[T], R], items: Sequence[T], control: Control) -> Iterator[TaskDone[R]]:
     """Let the workers of a scheduler do one piece of work after the other.
 
