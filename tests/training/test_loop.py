@@ -324,6 +324,19 @@ def test_other_settings_are_refused_and_other_data_warned_of(tmp_path: Path) -> 
     ]
 
 
+def test_another_start_is_refused_and_other_pixels_are_told(tmp_path: Path) -> None:
+    chosen = plan(autosave=tmp_path / "a", data="3 images.", data_digest="1", start_digest="1")
+    stopped_at(5, Counter(), chosen)
+    with pytest.raises(UserError, match="began with other weights"):
+        run(Counter(), replace(chosen, start_digest="2"), resume=tmp_path / "a")
+    with pytest.raises(UserError, match="other images or targets"):
+        run(Counter(), replace(chosen, data_digest="2", only_same_data=True), resume=tmp_path / "a")
+    for digest, notices in (("2", ["The pixels of images or targets are not"]), ("1", []), ("", [])):
+        events = run(Counter(), replace(chosen, data_digest=digest), resume=tmp_path / "a")
+        assert [e.text[:39] for e in events if isinstance(e, Notice)] == notices
+        stopped_at(5, Counter(), chosen)
+
+
 def test_two_runs_never_write_one_autosave(tmp_path: Path) -> None:
     chosen = plan(total=1000, autosave=tmp_path / "a")
     running = run_training(Counter(), chosen, Control())

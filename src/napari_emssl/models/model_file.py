@@ -5,6 +5,7 @@ Imports no torch: weights are numpy arrays here, so that lists of models and the
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from math import prod
 from pathlib import Path
 
@@ -98,6 +99,16 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True, storage: 
     with replacing(path, overwrite) as temporary:
         temporary.write_bytes(content)
     return path
+
+
+def digest_of(model: Model | None) -> str:
+    """Tell the weights of a model from others, whatever it is called; None: random ones."""
+    if model is None:
+        return "random"
+    found = blake2b(digest_size=16)
+    for name in sorted(model.weights):
+        found.update(name.encode() + np.ascontiguousarray(model.weights[name]).tobytes())
+    return found.hexdigest()
 
 
 def not_finite(weights: Mapping[str, NDArray[np.generic]]) -> str:

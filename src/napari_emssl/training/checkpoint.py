@@ -11,7 +11,7 @@ from torch import Tensor
 from ..atomic_files import replacing
 from ..errors import UserError
 from ..jobs.settings import Settings
-from .learner import State
+from .learner import BatchT, State, TrainingSchedule
 
 AUTOSAVE_FORMAT = 2
 _BEST_FIELDS = {"score", "step", "weights", "metrics"}
@@ -74,6 +74,8 @@ def _check_fields(path: Path, saved: State) -> None:
         isinstance(saved.get("settings"), dict)
         and _is_plain(saved["settings"])
         and isinstance(saved.get("data"), str)
+        and isinstance(saved.get("data_digest", ""), str)
+        and isinstance(saved.get("start_digest", ""), str)
         and _is_count(saved.get("step"))
         and isinstance(saved.get("validated_at"), int)
         and _is_duration(saved.get("seconds"))
@@ -178,6 +180,44 @@ def require_same_run(path: Path, saved: Mapping[str, object], settings: Settings
             f"'{path}' belongs to a run with other settings: {different}. "
             "Give the settings of that run to resume it, or leave out --resume to start from the beginning."
         )
+
+
+def check_basis(path: Path, saved: Mapping[str, object], schedule: TrainingSchedule[BatchT]) -> list[str]:
+    """Check that a run is resumed with the start and the data that it had; autosaves of earlier versions say less.
+
+    Parameters
+    ----------
+    path
+        The autosave, for messages.
+    saved
+        Its content.
+    schedule
+        Of the run that resumes.
+
+    Returns
+    -------
+    list of str
+        A sentence where the data are others and that is no mistake, such as more images.
+
+    Raises
+    ------
+    UserError
+        When the start is another one, or the data are where that is a mistake.
+
+    """
+    then, now = saved.get("start_digest"), schedule.start_digest
+    if then and now and then != now:
+        raise UserError(
+            f"'{path}' belongs to a run that began with other weights. Give the same start to resume it, or leave out "
+            "--resume to start from the beginning."
+        )
+    digest = saved.get("data_digest")
+    changed = bool(digest and schedule.data_digest) and digest != schedule.data_digest
+    if changed and schedule.only_same_data:
+        raise UserError(f"'{path}' belongs to a run on other images or targets. Delete it to start from the beginning.")
+    if saved["data"] != schedule.data:
+        return [f"The data are not those of the run that was saved. Then: {saved['data']} Now: {schedule.data}"]
+    return ["The pixels of images or targets are not those of the run that was saved."] if changed else []
 
 
 def all_finite(content: object) -> bool:

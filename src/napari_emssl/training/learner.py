@@ -106,6 +106,12 @@ class TrainingSchedule(Generic[BatchT]):
     """Whether the number of threads is left to the loop; it varies only where `max_seconds` alone ends the run."""
     data: str = ""
     """What is learnt from, as a sentence: a resumed run is warned where it is another one."""
+    data_digest: str = ""
+    """Tells the pixels that are learnt from from others; empty where they were not looked at."""
+    only_same_data: bool = False
+    """Whether a resumed run is refused where the data are others, instead of being warned."""
+    start_digest: str = ""
+    """Tells the weights that the run begins with from others: a resumed run is refused where they are others."""
     caption: str = ""
     """What the previews show, for people."""
 

@@ -19,7 +19,15 @@ from ..errors import UserError
 from ..jobs.events import Control, Finished, Notice, Preview, Update
 from ..jobs.meter import Meter
 from ..models.model_file import Model
-from .checkpoint import AUTOSAVE_FORMAT, all_finite, check_weights, read_autosave, require_same_run, write_autosave
+from .checkpoint import (
+    AUTOSAVE_FORMAT,
+    all_finite,
+    check_basis,
+    check_weights,
+    read_autosave,
+    require_same_run,
+    write_autosave,
+)  # fmt: skip
 from .file_lock import claimed
 from .health import HealthMonitor
 from .learner import BatchT, Learner, State, TrainingSchedule, TrainingSummary
@@ -123,10 +131,7 @@ class _TrainingRun(Generic[BatchT]):
     def restore(self, path: Path) -> Iterator[Update]:
         saved = read_autosave(path, self.learner.kind)
         require_same_run(path, saved["settings"], self.learner.settings)
-        if saved["data"] != self.schedule.data:
-            yield Notice(
-                f"The data are not those of the run that was saved. Then: {saved['data']} Now: {self.schedule.data}"
-            )
+        yield from map(Notice, check_basis(path, saved, self.schedule))
         self.steps.restore(saved)
         self.budget.beside_steps = saved.get("beside_steps", 0.0)  # autosaves of earlier versions lack it
         self.validated_at = saved["validated_at"]
@@ -302,6 +307,8 @@ class _TrainingRun(Generic[BatchT]):
             "kind": self.learner.kind,
             "settings": self.learner.settings.model_dump(mode="json"),
             "data": self.schedule.data,
+            "data_digest": self.schedule.data_digest,
+            "start_digest": self.schedule.start_digest,
             "step": self.steps.count,
             "seconds": self.steps.seconds,
             "beside_steps": self.budget.beside_steps,

@@ -229,6 +229,8 @@ def test_other_weights_images_and_settings_are_refused(tmp_path: Path) -> None:
     images, masks = micrographs()
     with pytest.raises(UserError, match="other images or targets"):
         compare(images, [np.roll(mask, 1) for mask in masks], tmp_path, [start()], small()).result()
+    with pytest.raises(UserError, match="other images or targets"):
+        compare([image[::-1] for image in images], masks, tmp_path, [start()], small()).result()
     assert run(tmp_path, small(steps=5), overwrite=True).steps == [0, 2, 5]
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 from small_plans import RESTORE, make_data, write_plan
@@ -19,6 +20,7 @@ from napari_emssl.evaluation.reproduction.runs_folder import RunsFolder
 from napari_emssl.evaluation.reproduction.spread import devices_for, spread
 from napari_emssl.jobs.cluster.parts import Part
 from napari_emssl.jobs.events import Progress, Started
+from napari_emssl.models.model_file import read_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +138,30 @@ def test_shards_do_what_one_machine_does(done: Reproduction, data: Path, tmp_pat
     second = reproduce(asked[1]).result()
     assert (second.complete, second.waiting) == (4, ())
     assert scores(tmp_path / "out") == scores(done.folder)
+
+
+def test_a_part_deletes_no_runs_of_the_others(done: Reproduction, data: Path, tmp_path: Path) -> None:
+    made = Path(shutil.copytree(done.folder, tmp_path / "out"))
+    with pytest.raises(UserError, match="runs of the other parts"):
+        reproduce(request(data, made, part=Part(2, 2), overwrite=True)).result()
+    assert scores(made) == scores(done.folder)
+
+
+@pytest.mark.parametrize("what", ["Images.h5", "Labels.h5", "start"])
+def test_runs_on_other_data_or_starts_are_not_put_into_one_table(done: Reproduction, tmp_path: Path, what: str) -> None:
+    """The same names and sizes, other values."""
+    made, changed = Path(shutil.copytree(done.folder, tmp_path / "out")), make_data(tmp_path / "data")
+    starts = made / "starts"
+    if what == "start":
+        model = read_model(starts / "unet-2-44.safetensors")
+        model.weights["head.bias"][...] += 1
+        save_model(model, starts / "unet-2-44.safetensors")
+    else:
+        with h5py.File(changed / "au" / what, "r+") as file:
+            for stack in file.values():
+                stack[...] = stack[...][:, ::-1]
+    with pytest.raises(UserError, match="with other weights" if what == "start" else "other images or targets of Au"):
+        reproduce(request(changed, made, seeds=3)).result()
 
 
 def test_several_share_out_the_starts_and_then_the_runs(

@@ -99,6 +99,21 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path: Path) 
     assert all(np.array_equal(whole.weights[name], resumed.weights[name]) for name in whole.weights)
 
 
+def test_a_run_is_resumed_with_its_own_start_and_told_of_other_pixels(tmp_path: Path) -> None:
+    image, numbers = discs()
+    target, settings = paint(numbers, 9), small(validation_interval=1)
+    start, other = (finetune([image], [target], small(steps=1, seed=seed), "scratch").result() for seed in (0, 1))
+    job = finetune([image], [target], settings, start, autosave=tmp_path / "a")
+    for event in job:
+        if isinstance(event, Progress) and event.step == 3:
+            job.stop()
+    with pytest.raises(UserError, match="began with other weights"):
+        finetune([image], [target], settings, other, resume=tmp_path / "a").result()
+    for plane, told in ((image, False), (image[::-1], True)):
+        events = list(finetune([plane], [target], settings, start, resume=tmp_path / "a"))
+        assert any("pixels of images or targets" in e.text for e in events if isinstance(e, Notice)) == told
+
+
 def test_a_start_gives_its_weights_and_its_history() -> None:
     image, numbers = discs()
     base = finetune([image], [paint(numbers)], small(), "scratch").result()

@@ -114,6 +114,15 @@ def test_a_run_may_be_resumed_again_with_processes_that_read_and_without(
     assert same(third[-1].result, whole[-1].result)
 
 
+def test_a_pretraining_is_told_of_an_image_that_was_replaced(files: list[Path], tmp_path: Path) -> None:
+    autosave = tmp_path / "a"
+    stopped_after(2, pretraining(files)(autosave=autosave))
+    for told in (False, True):
+        events = list(pretraining(files)(resume=autosave))
+        assert any("pixels of images" in e.text for e in events if isinstance(e, Notice)) == told
+        np.save(files[0], np.load(files[0])[::-1])
+
+
 @pytest.mark.usefixtures("every_step_is_told")
 @pytest.mark.parametrize("training", [pretraining, finetuning])
 def test_a_time_budget_goes_on_where_it_was(

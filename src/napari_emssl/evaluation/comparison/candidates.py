@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
-
-import numpy as np
 
 from ...errors import UserError
 from ...models.heads import without_context
-from ...models.model_file import Model, NetworkSpec
+from ...models.model_file import Model, NetworkSpec, digest_of
 from ...models.zoo import SUFFIX, resolve_model
 from ...networks.generators import Norm
 
@@ -35,12 +32,7 @@ class Candidate:
     @property
     def digest(self) -> str:
         """Distinguishes starts of one label; for random weights, their network."""
-        if self.start is None:
-            return self.label
-        found = blake2b(digest_size=16)
-        for name in sorted(self.start.weights):
-            found.update(name.encode() + np.ascontiguousarray(self.start.weights[name]).tobytes())
-        return found.hexdigest()
+        return self.label if self.start is None else digest_of(self.start)
 
 
 def candidates_of(starts: Sequence[Start], random_twins: bool) -> list[Candidate]:

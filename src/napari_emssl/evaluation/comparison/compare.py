@@ -142,7 +142,8 @@ def _record(
 ) -> ComparisonRecord:
     return {
         "settings": settings.model_dump(mode="json"),
-        "data": data.names | {"classes": list(data.class_values), "digest": data.digest()},
+        "data": data.names
+        | {"classes": list(data.class_values), "digest": data.digest(), "images": data.images_digest()},
         "starts": {candidate.label: candidate.digest for candidate in candidates},
         "versions": versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -51,6 +51,7 @@ def train_and_score(
     steps: Collection[int],
     control: Control,
     autosave: Path | None = None,
+    basis: tuple[str, str] = ("", ""),
 ) -> Iterator[Evaluation]:
     """Fine-tune by the one training loop, and score at given steps.
 
@@ -67,6 +68,9 @@ def train_and_score(
     autosave
         Where to write autosaves, if anywhere; one that is there is resumed, and what it had scored comes first.
 
+    basis
+        Digests of data and start: with others the run is not resumed.
+
     Yields
     ------
     Evaluation
@@ -78,7 +82,8 @@ def train_and_score(
     with closing(LabelledLoader(patches, settings.batch_size, settings.workers)) as loader:
         schedule = TrainingSchedule(
             loader.batches, settings.batch_size, last, None, validation_interval=last, validation_steps=steps,
-            autosave=autosave, autosave_seconds=settings.autosave_seconds,
+            autosave=autosave, autosave_seconds=settings.autosave_seconds, data_digest=basis[0], only_same_data=True,
+            start_digest=basis[1],
         )  # fmt: skip
         for event in run_training(learner, schedule, control, resume):
             if not isinstance(event, Progress):

@@ -54,7 +54,18 @@ class ReproduceRequest:
         return Sources(self.data, self.starts or self.folder / "starts")
 
     def read(self) -> PlanFile:
-        """Return the plan with what was asked for beside it; raises `UserError` as `read_plan` does."""
+        """Return the plan with what was asked for beside it.
+
+        Raises
+        ------
+        UserError
+            As `read_plan` does, and where a part is to start over: its runs lie beside those of the others.
+        """
+        if self.overwrite and self.part.count > 1:
+            raise UserError(
+                "With --shard, --overwrite would delete the runs of the other parts. Choose another folder, or empty "
+                "this one before the first part is started."
+            )
         found = read_plan(self.plan)
         changes: dict[str, object] = {} if self.seeds is None else {"seeds": self.seeds}
         if self.workers is not None:

@@ -85,8 +85,10 @@ class PlanRunner:
         candidate = self._candidate(run)
         learner, patches = experiment.learner(CandidateRun(candidate, run.seed), device, self._plan.panels)
         steps, rows = experiment.schedule, []
+        digests = experiment.data.digest(), experiment.data.images_digest(), candidate.digest
+        self._results.check_same(run, *digests)
         autosave = self._results.autosave(run)
-        for found in train_and_score(learner, patches, steps, control, autosave):
+        for found in train_and_score(learner, patches, steps, control, autosave, ("".join(digests[:2]), digests[2])):
             if found.scores:
                 rows.append(_row(found, experiment.epoch_of(found.step)))
             yield found.step / steps[-1]
@@ -96,8 +98,9 @@ class PlanRunner:
         record = RunRecord(
             run=run.name,
             planes=(len(data.training), len(data.validation), len(data.test)),
-            data_digest=experiment.data.digest(),
-            start_digest=candidate.digest,
+            data_digest=digests[0],
+            images_digest=digests[1],
+            start_digest=digests[2],
             device=device.label,
             settings=experiment.recipe(run.seed).model_dump(mode="json"),
             versions=versions(),

@@ -44,6 +44,9 @@ class RunRecord(_Record):
     planes: tuple[int, int, int]
     """For training, validation and test."""
     data_digest: str
+    """Of the targets."""
+    images_digest: str = ""
+    """Empty in runs of earlier versions."""
     start_digest: str
     device: str
     settings: dict[str, object]
@@ -147,6 +150,31 @@ class RunsFolder:
             temporary.write_bytes(packed.getvalue())
         write_text(self._path(run, ".json"), record.model_dump_json(indent=1), overwrite=True)
         self.autosave(run).unlink(missing_ok=True)
+
+    def check_same(self, run: PlannedRun, targets: str, images: str, start: str) -> None:
+        """Check that a run can stand in one table with those that are complete.
+
+        Parameters
+        ----------
+        run
+            About to be done.
+        targets, images, start
+            Digests of what it is done with.
+
+        Raises
+        ------
+        UserError
+            When complete runs had other images or targets, or began with other weights.
+
+        """
+        for other in self.plan.runs():
+            if other.data.key != run.data.key or not self.is_complete(other):
+                continue
+            done = self._read(self._path(other, ".json"))
+            if done.data_digest != targets or (images and done.images_digest and done.images_digest != images):
+                raise UserError(f"'{self.folder}' holds runs on other images or targets of {run.data.key}. {_RESTART}")
+            if (other.start, other.network) == (run.start, run.network) and done.start_digest != start:
+                raise UserError(f"'{self.folder}' holds runs of '{run.start.init}' with other weights. {_RESTART}")
 
     def records(self) -> dict[str, RunRecord]:
         """Return the complete runs of the plan by name.

@@ -15,7 +15,7 @@ from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Preview, Started, Update
 from ...jobs.settings import FinetuneSettings
 from ...models.card import IN_TURN
-from ...models.model_file import Card, Model, NetworkSpec
+from ...models.model_file import Card, Model, NetworkSpec, digest_of
 from ...models.recommended import recommended_start
 from ...models.tasks import task_of
 from ...models.zoo import load_model
@@ -139,6 +139,8 @@ class _FinetuneRun:
         self._snapshots: SnapshotLearner | None = None
         self._facts: dict[str, object] = {}
         self._began, self._answered_seconds = time.monotonic(), 0.0
+        resumable = request.autosave is not None or request.resume is not None
+        self._basis = (data.digest(), digest_of(start)) if resumable else ("", "")
 
     def events(self, control: Control) -> Iterator[Update | Finished[Model]]:
         """Build the network, give it the weights of the start, and train."""
@@ -241,6 +243,8 @@ class _FinetuneRun:
             epoch_steps=per_epoch if settings.sampling == "epochs" else None,
             tunes_threads=self._device.tunes_threads,
             data=self._data.summary,
+            data_digest=self._basis[0],
+            start_digest=self._basis[1],
         )
 
     def _card_from(self, start: Model | None, network: NetworkSpec) -> Callable[[TrainingSummary], Card]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -44,6 +45,10 @@ class Supervision:
     """What was measured, by name."""
     doubt: str = ""
     """What speaks against what was asked for, as a sentence; empty where nothing does."""
+
+
+_DIGESTED = 64
+"""Planes of a side whose pixels count in a digest."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,16 @@ class TrainingData:
     def classes(self) -> int:
         """Number of classes, background included."""
         return len(self.class_values) + 1
+
+    def digest(self) -> str:
+        """Tell the pixels of images and targets from others, by some of them where there are many planes."""
+        found = blake2b(digest_size=16)
+        for side in (self.painted or self.training, self.validation, self.test):
+            found.update(f"{len(side)} planes".encode())
+            for number in np.unique(np.linspace(0, len(side) - 1, _DIGESTED).round().astype(int)) if side else ():
+                found.update(np.ascontiguousarray(side[int(number)].image).tobytes())
+                found.update(np.ascontiguousarray(side[int(number)].target).tobytes())
+        return found.hexdigest()
 
 
 def gather(

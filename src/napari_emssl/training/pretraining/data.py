@@ -1,7 +1,10 @@
 """What pretraining learns from: images opened, split, and made into patches."""
 
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
@@ -20,8 +23,8 @@ from ...formatting import counted
 from ...jobs.pretrain_settings import PretrainSettings
 
 VALIDATION_LIMIT = 5000
-
-
+_DIGESTED = 32
+"""Planes whose pixels count in a digest."""
 _CACHE_BYTES = 2**31
 """Planes kept in memory, over all processes that read; only planes that take time to read are kept."""
 
@@ -100,6 +103,17 @@ class PretrainingData:
 
     def _planes(self, images: list[int]) -> int:
         return len(self.catalog.planes_of(images))
+
+    def digest(self) -> str:
+        """Tell images and their split from others: by their names, and the pixels of some planes that can be read."""
+        parts, catalog = self.split, self.catalog
+        found = blake2b(digest_size=16)
+        found.update(json.dumps([catalog.names, catalog.counts.tolist(), vars(parts)], default=int).encode())
+        planes = int(catalog.counts.sum())
+        for plane in np.unique(np.linspace(0, planes - 1, _DIGESTED).round().astype(int)):
+            with suppress(UserError):
+                found.update(np.ascontiguousarray(catalog.store.read(int(plane))).tobytes())
+        return found.hexdigest()
 
     def remarks(self) -> Iterator[str]:
         """Say what is not as asked for."""

@@ -12,7 +12,7 @@ from ...errors import UserError
 from ...jobs.devices import Device, choose_device
 from ...jobs.events import Control, Finished, Job, Notice, Started, Update
 from ...jobs.pretrain_settings import PretrainSettings
-from ...models.model_file import Card, Model, NetworkSpec
+from ...models.model_file import Card, Model, NetworkSpec, digest_of
 from ...models.tasks import task_of
 from ...models.zoo import resolve_model
 from ..learner import BatchT, Learner, TrainingSchedule, TrainingSummary
@@ -243,6 +243,7 @@ class _GatheredRun:
         epoch_steps = self.loader.patches_per_epoch / settings.batch_size
         epochs = settings.epochs or (None if settings.max_seconds else 1)
         total = settings.steps or (max(1, int(epoch_steps * epochs)) if epochs else None)
+        resumable = self.request.autosave is not None or self.request.resume is not None
         often = _EVERY if total is None else total // 20
         return TrainingSchedule(
             batches=batches,
@@ -257,6 +258,8 @@ class _GatheredRun:
             epoch_steps=epoch_steps,
             tunes_threads=self.device.tunes_threads and self.group.size == 1,
             data=data,
+            data_digest=self.data.digest() if resumable else "",
+            start_digest=digest_of(self.request.start) if resumable else "",
             caption="a held-out patch, the same throughout",
         )
 
