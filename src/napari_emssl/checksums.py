@@ -4,6 +4,7 @@ A safetensors file is the length of its header (8 bytes), the header (JSON), and
 header's metadata; files of earlier versions have none, and earlier versions pass over them.
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -58,3 +59,9 @@ def _checksum_of(card: str, header: Mapping[str, object]) -> int:
     """Checksum of the card and of what the header says of the arrays."""
     arrays = {name: described for name, described in header.items() if name != _METADATA}
     return zlib.crc32((card + json.dumps(arrays, sort_keys=True)).encode())
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..checksums import sha256_of
 from ..errors import UserError
 from ..export.credits import Credits
 from ..export.order import PackageOrder
@@ -18,7 +19,6 @@ from ..models.package import model_file_in
 from ..models.registry import Offer, read_offer, registry_entry
 from ..models.zoo import (
     add_model,
-    checksum,
     damaged_models,
     export_model,
     find_model,
@@ -170,7 +170,7 @@ def import_(
     if sha256 is not None:
         require_existing([file])
         require_no_folder(file)
-        if (found := checksum(file)) != check_sha256(sha256):
+        if (found := sha256_of(file)) != check_sha256(sha256):
             raise UserError(f"'{file}' is not the expected file: its SHA-256 is {found}. Fetch it again.")
     if network is None:
         with model_file_in(file) as inner:
@@ -253,7 +253,7 @@ def export_(
         return
     require_no_folder(place)
     export_model(model, place, "float16" if float16 else None, overwrite)
-    print(f"Wrote {place}: {place.stat().st_size / 1e6:.2f} MB, SHA-256 {checksum(place)}.")
+    print(f"Wrote {place}: {place.stat().st_size / 1e6:.2f} MB, SHA-256 {sha256_of(place)}.")
 
 
 def _check_flags(package: bool, of_packages: list[str], float16: bool, overwrite: bool) -> None:

@@ -99,7 +99,7 @@ def _image_of(file: Path, folders: list[Path]) -> bool:
     """Whether `file` is there, in one of `folders`, and an image by its name."""
     if not file.is_file() or not any(folder in file.parents for folder in folders):
         return False
-    from ..data.images.opening import is_image_name  # late: it reads files of many formats
+    from ..data.images.folder_rules import is_image_name  # late: it reads files of many formats
 
     return is_image_name(file.name)
 

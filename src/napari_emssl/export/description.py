@@ -10,11 +10,11 @@ from typing import get_args
 import torch
 
 from .. import __version__
+from ..checksums import sha256_of
 from ..errors import UserError
 from ..models.model_file import Card
 from ..models.package import MODEL_FILE
 from ..models.tasks import TaskName, task_of
-from ..models.zoo import checksum
 from .credits import Credits, citations
 from .portable import OPSET
 from .readme import summary
@@ -48,7 +48,7 @@ class PackageFiles:
 
     def describe(self, file: Path) -> Fields:
         """Name a file and its checksum."""
-        return {"source": str(file), "sha256": checksum(self.folder / file)}
+        return {"source": str(file), "sha256": sha256_of(self.folder / file)}
 
 
 def describe(card: Card, grid: Grid, parties: Credits, files: PackageFiles) -> Fields:

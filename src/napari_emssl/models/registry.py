@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from ..checksums import sha256_of
 from ..data.images.user_folder import check_name, home
 from ..errors import UserError
 from ..json_text import parse_json
@@ -19,7 +20,7 @@ from .card import Count, Record, Text
 from .fetch import Download, check_sha256, check_url, is_url, read_document
 from .model_file import count_parameters, read_card
 from .tasks import TaskName
-from .zoo import SHIPPED, checksum
+from .zoo import SHIPPED
 
 FORMAT_VERSION: Literal[1] = 1
 VARIABLE = "NAPARI_EMSSL_REGISTRIES"
@@ -141,7 +142,7 @@ def registry_entry(path: Path, urls: tuple[str, ...]) -> RemoteModel:
         width=card.network.width,
         parameters=count_parameters(path),
         bytes=path.stat().st_size,
-        sha256=checksum(path),
+        sha256=sha256_of(path),
         urls=tuple(check_url(url) for url in urls),
         licence=card.licence,
         description=card.description,

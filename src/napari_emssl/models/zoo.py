@@ -3,7 +3,6 @@
 Nothing here uses the network: `registry` lists what can be downloaded, and `fetch` downloads it.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..atomic_files import move
+from ..checksums import sha256_of
 from ..data.images.user_folder import check_name, home, unused_path
 from ..errors import UserError
 from .model_file import Card, Model, Storage, read_card, read_model, save_model
@@ -251,13 +251,7 @@ def own_file(name: str) -> Path:
 def own_with_checksum(sha256: str, name: str | None = None) -> Path | None:
     """Return the own model whose file has this SHA-256 (and this name), or None."""
     paths = [own_folder() / f"{name}{SUFFIX}"] if name else sorted(own_folder().glob(f"*{SUFFIX}"))
-    return next((path for path in paths if path.is_file() and checksum(path) == sha256), None)
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return next((path for path in paths if path.is_file() and sha256_of(path) == sha256), None)
 
 
 def new_model_file(name: str, overwrite: bool = False) -> Path:
@@ -282,13 +276,19 @@ def _entries(folder: Path, origin: Literal["shipped", "own"]) -> list[ZooEntry]:
 def _files(folder: Path, origin: Literal["shipped", "own"]) -> Iterator[ZooEntry | DamagedModel]:
     """Yield an entry for each model file of a folder; one that is deleted meanwhile has none."""
     taken = _shipped_names() if origin == "own" else frozenset()
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            yield DamagedModel(folder.name, folder, 0, f"The folder '{folder}' cannot be searched ({error.strerror}).")
+        return
+    for path in paths:
         try:
-            size = path.stat().st_size
-            card = read_card(path)
+            size, card = path.stat().st_size, read_card(path)
         except (UserError, OSError) as error:
             if os.path.lexists(path):  # a link that leads nowhere, or to itself, is there too
-                yield DamagedModel(path.stem, path, path.lstat().st_size, str(error))
+                why = f"'{path}' cannot be read ({error.strerror})." if isinstance(error, OSError) else str(error)
+                yield DamagedModel(path.stem, path, path.lstat().st_size, why)
             continue
         yield ZooEntry(_name_of(path, card, taken), path, card, size, origin)
 

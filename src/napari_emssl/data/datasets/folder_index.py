@@ -20,8 +20,9 @@ from ...atomic_files import replacing
 from ...errors import UserError
 from ..formats.contents import ImageHeader
 from ..images.choice import ALL
+from ..images.folder_rules import is_image_name, is_junk, refuse_closed
 from ..images.headers import read_header
-from ..images.opening import is_image_name, is_junk, natural_key, read_images
+from ..images.opening import natural_key, read_images
 from ..images.own_results import made_by
 from ..images.user_folder import home
 
@@ -140,7 +141,12 @@ def _walk(root: Path) -> Iterator[tuple[bytes, tuple[int, int]]]:
         if real in seen:
             continue
         seen.add(real)
-        with suppress(PermissionError), os.scandir(folder) as entries:
+        try:
+            entries = os.scandir(folder)
+        except PermissionError as error:
+            refuse_closed(error)
+            continue
+        with entries:
             for entry in entries:
                 if is_image_name(entry.name):
                     with suppress(OSError):  # a link to nothing, or a file deleted meanwhile

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...formatting import counted
 from ..formats.hdf5 import frames_of
+from ..images.folder_rules import is_image_name
 from ..images.image import Image, ImageIn, ImageSource
-from ..images.opening import FORMATS, as_image, check_path, is_image_name
+from ..images.opening import FORMATS, as_image, check_path
 from .folder_index import FolderIndex, scan, scan_images
 from .layouts import LayoutName, find_layout
 from .pack_file import PackedPlanes, is_pack

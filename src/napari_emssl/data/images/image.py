@@ -20,6 +20,13 @@ DAMAGED = "It is damaged, or not what its name says. Save it again as TIFF in th
 """What to do about a file that cannot be read, as the end of a message."""
 
 
+def denied(error: BaseException | None) -> PermissionError | None:
+    """Return what says that a file may not be read, be it the error or what it came from."""
+    while error is not None and not isinstance(error, PermissionError):
+        error = error.__cause__
+    return error
+
+
 @dataclass(frozen=True)
 class Image:
     """An image as a list of grey planes.
@@ -88,6 +95,8 @@ class Image:
         except (UserError, MemoryError):
             raise
         except Exception as error:
+            if (closed := denied(error)) is not None:
+                raise UserError(f"{self.path or self.name} cannot be read ({closed.strerror}). Allow it.") from error
             raise UserError(f"Plane {i} of {self.path or self.name} cannot be read ({error}). {DAMAGED}") from error
 
     def label_plane(self, i: int) -> NDArray[np.number]:

@@ -20,13 +20,13 @@ from ..formats.claims import check_memory
 from ..formats.contents import RawImage, is_colour
 from ..read_watch import waiting
 from .choice import ALL, Choice
-from .image import DAMAGED, GreyPlanes, Image, ImageIn, ImageSource
+from .folder_rules import is_image_name, is_junk, is_regular, refuse_closed
+from .image import DAMAGED, GreyPlanes, Image, ImageIn, ImageSource, denied
 from .readers import HINTS, READERS, reader_of
 
 FORMATS = "TIFF, PNG, JPEG, BMP, NPY, MRC, HDF5, OME-Zarr, dm3, dm4, emd, ser"
 _CHANNELS, _ROWS = 4, 16
 """A last axis of at most so many values, behind two of more than so many, is one of channels."""
-_JUNK = re.compile(r"^(\.|~\$|__MACOSX$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 
 
 def find_images(paths: Iterable[Path | str] | Path | str) -> list[Path]:
@@ -38,7 +38,8 @@ def find_images(paths: Iterable[Path | str] | Path | str) -> list[Path]:
     Raises
     ------
     UserError
-        If a path does not exist, a folder holds no image, or a file that is named has no known format.
+        If a path does not exist, a folder holds no image or cannot be searched, or a file that is named has no known
+        format.
     """
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     found: dict[str, Path] = {}
@@ -97,32 +98,17 @@ def _reader_suffix(path: Path) -> str:
 def _walk(root: Path) -> Iterator[Path]:
     """Images below a folder; links to folders are followed once."""
     seen: set[str] = set()
-    for folder, names, files in os.walk(root, followlinks=True):
+    for folder, names, files in os.walk(root, onerror=refuse_closed, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             names.clear()
             continue
         seen.add(real)
-        stores = {name for name in names if not _JUNK.match(name) and name.lower().endswith(".zarr")}
-        names[:] = [name for name in names if not _JUNK.match(name) and name not in stores]
+        stores = {name for name in names if not is_junk(name) and name.lower().endswith(".zarr")}
+        names[:] = [name for name in names if not is_junk(name) and name not in stores]
         for name in (*files, *stores):
             if is_image_name(name) and is_regular(path := Path(folder, name)):
                 yield path
-
-
-def is_regular(path: Path) -> bool:
-    """Whether a path is a file or a folder: no pipe or device, and no link to nothing or to one of these."""
-    return path.is_file() or path.is_dir()
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a file or ``.zarr`` folder of this name counts as an image when a folder is searched."""
-    return name[name.rfind(".") :].lower() in READERS and not _JUNK.match(name)
-
-
-def is_junk(name: str) -> bool:
-    """Whether a folder or file of this name is skipped when a folder is searched."""
-    return bool(_JUNK.match(name))
 
 
 def read_image(path: Path | str, image: str | int | None = None) -> Image:
@@ -202,6 +188,8 @@ def _read_raw(path: Path, suffix: str, choice: Choice) -> list[RawImage]:
         hint = HINTS.get(package, f"pip install {package}")
         raise UserError(f"Reading {path} needs a package that is not installed ({package}). Run: {hint}") from error
     except Exception as error:
+        if (closed := denied(error)) is not None:
+            raise UserError(f"{path} cannot be read ({closed.strerror}). Allow it, or leave the file out.") from error
         if "imagecodecs" in str(error):
             raise UserError(f"{path} is compressed. To read it run: {HINTS['imagecodecs']}") from error
         reason = "a text in it is damaged" if isinstance(error, UnicodeDecodeError) else error

@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...checksums import sha256_of
 from ...errors import UserError
 from ...models.model_file import Storage, read_model, save_model
-from ...models.zoo import add_model, checksum, curve_file, free_name, remove_model, rename_model
+from ...models.zoo import add_model, curve_file, free_name, remove_model, rename_model
 from .rows import ZooRow
 
 
@@ -80,7 +81,7 @@ def export(row: ZooRow, path: Path, storage: Storage) -> str:
         raise UserError(f"'{target}' is the model itself. Choose another file.")
     save_model(read_model(source).renamed(row.name), target, storage=storage)
     read_model(target)
-    return f"Wrote {target}: {target.stat().st_size / 1e6:.2f} MB, SHA-256 {checksum(target)}."
+    return f"Wrote {target}: {target.stat().st_size / 1e6:.2f} MB, SHA-256 {sha256_of(target)}."
 
 
 def rename(row: ZooRow, name: str) -> Path:
