@@ -5,16 +5,12 @@ from pathlib import Path
 import torch
 
 import napari_emssl as em
+from napari_emssl.models.build import build_network
 
 
 def main(model: str | Path | None = None) -> torch.Tensor:
-    """Run one batch through a generator; ``(b, 1, h, w)`` in and out."""
-    if model is None:
-        network = em.build_generator("unet-3-96", width=8)
-    else:
-        loaded = em.load_model(model)
-        network = em.build_generator(loaded.card.network.name, loaded.card.network.width)
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in loaded.weights.items()})
+    """Run one batch through a generator; ``(b, 1, h, w)`` in, and out too if it restores images."""
+    network = em.build_generator("unet-3-96", width=8) if model is None else build_network(em.load_model(model))
     network.eval()
     with torch.inference_mode():
         restored: torch.Tensor = network(torch.randn(2, 1, 64, 96))

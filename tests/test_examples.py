@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_emssl.models.model_file import read_card
+from napari_emssl.models.recommended import recommended_context_generator
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -40,6 +41,8 @@ def test_pretrain_then_use(pairs: Path, tmp_path: Path) -> None:
 
 def test_use_generator() -> None:
     assert example("use_generator")().shape == (2, 1, 64, 96)
+    recommended = example("use_generator")(recommended_context_generator())
+    assert (recommended.shape[0], *recommended.shape[2:]) == (2, 64, 96), "the generator in front of the list too"
 
 
 def test_finetune_arrays() -> None:
