@@ -98,6 +98,18 @@ def training_states():
     open_list(viewer, widget)
     die_and_resume(widget)
     take(viewer, "dock-died")
+    viewer.close()
+
+
+def classes():
+    """Several labels and images, in a viewer of its own: no message of what was done before is in the picture."""
+    viewer = napari.Viewer()
+    viewer.window.resize(*SIZE)
+    widget = open_demo(viewer)
+    wait(1)
+    viewer.reset_view()
+    first_look(viewer)
+    widget.page.live.box.setChecked(False)  # the second image and its painting do not belong together
     more_to_learn_from(viewer, widget)
     take(viewer, "dock-classes")
     viewer.close()
@@ -174,3 +186,4 @@ if __name__ == "__main__":
         one_particle()
         main()
         training_states()
+        classes()
