@@ -67,6 +67,7 @@ def test_every_start_has_its_twin_and_every_step_its_scores(tmp_path: Path) -> N
     events = list(compare(images, masks, tmp_path, [start()], small()))
     assert isinstance(events[0], Started)
     assert "4 runs. Every run learns from 3 of 3 images, and is scored on 1 other." in events[0].summary
+    assert {name for event in events if isinstance(event, Progress) for name in event.metrics} == {"test dice"}
     progress = [event for event in events if isinstance(event, Progress)]
     assert (progress[-1].step, progress[-1].total) == (16, 16)
     assert isinstance(events[-1], Finished)

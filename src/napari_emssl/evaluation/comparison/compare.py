@@ -154,5 +154,5 @@ def _record(
 def _progress(meter: Meter, step: int, total: int, evaluation: Evaluation) -> Progress:
     """Return how far all runs are; `step` counts over all of them."""
     losses = {} if math.isnan(evaluation.loss) else {"loss": evaluation.loss}
-    metrics = {name: value for name, value in evaluation.scores.items() if name in MAIN_SCORES}
+    metrics = {f"test {name}": value for name, value in evaluation.scores.items() if name in MAIN_SCORES}
     return meter.progress(step, total, losses=losses, metrics=metrics)
