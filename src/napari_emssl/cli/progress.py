@@ -222,7 +222,7 @@ def pace_of(event: Progress) -> str:
     parts = [f"step {event.step}" + (f"/{event.total}" if event.total else "")] if training else []
     if event.epoch is not None:
         parts.append(f"epoch {event.epoch:.1f}")
-    if event.seconds_left is not None:
+    if event.seconds_left is not None and event.fraction < 1:
         parts.append(f"{duration(event.seconds_left)} left")
     if event.images_per_second:
         parts.append(f"{event.images_per_second:.3g} images/s")
