@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..jobs.compare_settings import CompareSettings
+from ..training.file_lock import claimed_folder
 from .path_checks import ImageChoice, Quiet, check_distinct, require_existing, require_writable_folder
 
 if TYPE_CHECKING:
@@ -66,13 +67,13 @@ def compare(
     from ..evaluation.comparison.compare import compare as begin
     from .progress import run_with_progress
 
-    command = shlex.join(["napari-emssl", *sys.argv[1:]])
     shown, tested = chosen_image(images, image), test_images and chosen_image(test_images, image)
     job = begin(
         shown, targets, output, starts, settings, test_images=tested, test_targets=test_targets, split=split,
-        overwrite=overwrite, command=command,
+        overwrite=overwrite, command=shlex.join(["napari-emssl", *sys.argv[1:]]),
     )  # fmt: skip
-    ending = run_with_progress(job, "Comparing", quiet=quiet)
+    with claimed_folder(output):
+        ending = run_with_progress(job, "Comparing", quiet=quiet)
     _print(ending, output)
     return ending.status
 

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from ..formatting import counted
 from ..jobs.settings import EvaluateSettings
+from ..training.file_lock import claimed
 from .path_checks import (
     ImageChoice,
     Overwrite,
@@ -58,13 +59,13 @@ def evaluate(
     from ..evaluation.evaluate import evaluate_job
     from .progress import run_with_progress
 
-    ending = run_with_progress(
-        evaluate_job(loaded, chosen_image(images, image), targets, settings), "Evaluating", quiet=quiet
-    )
-    if ending.stopped:
-        return ending.status
-    if json is not None:
-        write_json(json, ending.result.to_dict())
+    job = evaluate_job(loaded, chosen_image(images, image), targets, settings)
+    with claimed(*([] if json is None or str(json) == "-" else [json])):
+        ending = run_with_progress(job, "Evaluating", quiet=quiet)
+        if ending.stopped:
+            return ending.status
+        if json is not None:
+            write_json(json, ending.result.to_dict())
     if str(json) != "-":
         _print_scores(ending.result)
     return ending.status

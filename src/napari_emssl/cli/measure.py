@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from ..errors import UserError
 from ..jobs.cluster.parts import Part
 from ..jobs.settings import MeasureSettings
+from ..training.file_lock import claimed
 from .many_machines.flags import Machines
 from .path_checks import ImageChoice, Overwrite, Quiet, check_distinct, require_existing, require_writable_file
 
@@ -58,10 +59,10 @@ def measure(
     part, files = machines.part(), _files(labels, images)
     outputs = [path for path in (output, histogram) if path is not None]
     check_distinct(outputs, [path for pair in files for path in pair if path is not None])
-    ending = _measured(files, part, image, settings, machines.executor, output, quiet)
-    if ending.stopped:
-        return ending.status
-    _write(ending.result, output, histogram, overwrite)
+    with claimed(*outputs):
+        ending = _measured(files, part, image, settings, machines.executor, output, quiet)
+        if not ending.stopped:
+            _write(ending.result, output, histogram, overwrite)
     return ending.status
 
 

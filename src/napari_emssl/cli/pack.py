@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..jobs.settings import PackSettings
+from ..training.file_lock import claimed
 from .path_checks import ImageChoice, Overwrite, Quiet, check_distinct, require_existing, require_writable_file
 
 
@@ -41,7 +42,8 @@ def pack(
     from .progress import run_with_progress
 
     sources = [chosen_image(path, image) for path in paths]
-    ending = run_with_progress(start(sources, output, settings, overwrite=overwrite), "Packing", quiet=quiet)
+    with claimed(output):
+        ending = run_with_progress(start(sources, output, settings, overwrite=overwrite), "Packing", quiet=quiet)
     if ending.result is None:
         print("Stopped: nothing was written.", file=sys.stderr)
     else:

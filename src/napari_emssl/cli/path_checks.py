@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from ..atomic_files import sweep_once, write_text
 from ..errors import UserError
+from ..training.file_lock import holds_something
 
 ImageChoice = Annotated[
     str | None,
@@ -71,7 +72,7 @@ def require_empty_folder(folder: Path, overwrite: bool) -> None:
     """Raise `UserError` when `folder` holds files that might be replaced."""
     require_writable_folder(folder)
     sweep_once(folder)  # a killed run leaves names that are nobody's files
-    if folder.is_dir() and not overwrite and any(folder.iterdir()):
+    if not overwrite and holds_something(folder):
         raise UserError(f"Folder '{folder}' is not empty. Choose another, or pass --overwrite to replace its files.")
 
 

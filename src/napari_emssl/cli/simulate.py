@@ -12,6 +12,7 @@ from ..jobs.settings import SimulateSettings
 from ..simulation.collage.settings import CollageSettings
 from ..simulation.hrtem.settings import HRTEMSettings
 from ..simulation.stem.settings import STEMSettings
+from ..training.file_lock import claimed_folder
 from .path_checks import OutputFolder, Overwrite, Quiet, require_empty_folder, require_existing
 
 Size = Annotated[int, Parameter(name=("--size", "--size-px"))]
@@ -38,7 +39,8 @@ class SimulatedFolder:
         from ..simulation.job import writing_job
         from .progress import run_with_progress
 
-        ending = run_with_progress(writing_job(steps, self.count), "Simulating", quiet=self.quiet)
+        with claimed_folder(self.output):
+            ending = run_with_progress(writing_job(steps, self.count), "Simulating", quiet=self.quiet)
         truth = "its" if ending.result == 1 else "their"
         print(f"Wrote {counted(ending.result, 'image')} with {truth} truth to {self.output}.")
         return ending.status

@@ -214,8 +214,11 @@ class NewFile:
             Where such a run has made it with another model.
 
         """
+        self._check_axes(layout)
         if self.is_there(layout.made_by):
             raise SharedResultError(f"'{self.path}' is there already.")
+
+    def _check_axes(self, layout: ResultLayout) -> None:
         if self.path.suffix.lower() != ".npy" and len(layout.shape) > MOST_AXES:
             shape = " x ".join(map(str, layout.shape))
             raise UnfitError(
@@ -239,7 +242,7 @@ class NewFile:
             When the file exists and may not be replaced, its suffix is unknown, or it cannot be written.
 
         """
-        self.check(layout)
+        self._check_axes(layout)  # what another run writes from now on is seen at the end
         create = _CREATORS.get(self.path.suffix.lower())
         if create is None:
             return self._at_once(layout)
@@ -248,7 +251,7 @@ class NewFile:
     @contextmanager
     def _plane_by_plane(self, layout: ResultLayout, create: "_Create") -> Iterator[ArrayWriter]:
         # `replacing` gives the file its name unless the block raises: so what is to leave nothing behind raises.
-        with suppress(_IncompleteError), replacing(self.path, self.overwrite) as temporary:
+        with suppress(_IncompleteError), replacing(self.path, self.overwrite or self.shared) as temporary:
             writer = ArrayWriter(create(temporary, layout))
             try:
                 yield writer
@@ -263,7 +266,7 @@ class NewFile:
         writer = ArrayWriter(array)
         yield writer
         if self._stays(writer, layout) and not self.is_there(layout.made_by):
-            write_image(self.path, array, layout.pixel, self.overwrite, layout.axes, layout.made_by)
+            write_image(self.path, array, layout.pixel, self.overwrite or self.shared, layout.axes, layout.made_by)
 
     def _stays(self, writer: ArrayWriter, layout: ResultLayout) -> bool:
         return self.keep_incomplete or writer.done >= layout.planes

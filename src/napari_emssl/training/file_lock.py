@@ -16,6 +16,7 @@ from ..atomic_files import remove_empty, sweep_once
 from ..errors import UserError
 
 _HOLDER = re.compile(r"process (\d{1,9}) on (.*)", re.DOTALL)
+_LOCK = ".lock"
 _swept: set[Path] = set()
 
 
@@ -44,9 +45,14 @@ def claimed(*paths: Path) -> Iterator[None]:
 def claimed_folder(folder: Path) -> Iterator[None]:
     """Hold a folder for this run alone, by a lock inside it; as `claimed` holds files."""
     sweep_once(folder.absolute())
-    beside = folder.absolute() / ".lock"
+    beside = folder.absolute() / _LOCK
     with _folder_of(beside), _lock(folder, beside):
         yield
+
+
+def holds_something(folder: Path) -> bool:
+    """Whether a folder is there and holds anything but the lock by which a run holds it."""
+    return folder.is_dir() and any(path.name != _LOCK for path in folder.iterdir())
 
 
 @contextmanager

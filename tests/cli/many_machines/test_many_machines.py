@@ -193,7 +193,9 @@ def test_runs_that_do_the_same_part_keep_what_is_there_first(work: Path, tmp_pat
                 apply_targets(model, {image: target}, tmp_path, ApplySettings(device="cpu")).result()
         assert isinstance(event, Finished)
         assert list(event.result) == [target]
+        written = target.stat().st_mtime_ns
         assert apply_targets(model, {image: target}, tmp_path, ApplySettings(), shared=True).result() == [target]
+        assert target.stat().st_mtime_ns == written
         with pytest.raises(UserError, match="another model"):
             apply_targets(random_model(), {image: target}, tmp_path, ApplySettings(), shared=True).result()
 

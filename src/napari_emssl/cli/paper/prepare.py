@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ...jobs.prepare_settings import PrepareAuSettings
+from ...training.file_lock import claimed_folder
 from ..path_checks import OutputFolder, Overwrite, Quiet, check_distinct, require_existing, require_writable_folder
 
 
@@ -38,9 +39,9 @@ def au_(
     from ..progress import run_with_progress
 
     check_distinct([output / IMAGES, output / LABELS], [images, targets])
-    ending = run_with_progress(
-        prepare_au(images, targets, output, settings, overwrite=overwrite), "Preparing", quiet=quiet
-    )
+    job = prepare_au(images, targets, output, settings, overwrite=overwrite)
+    with claimed_folder(output):
+        ending = run_with_progress(job, "Preparing", quiet=quiet)
     if ending.result is None:
         print("Stopped: nothing was written.", file=sys.stderr)
     else:

@@ -12,6 +12,7 @@ from ...atomic_files import replacing, sweep_once, write_text
 from ...errors import UserError
 from ...jobs.compare_settings import CompareSettings
 from ...json_text import parse_json
+from ...training.file_lock import holds_something
 from .figure import write_comparison
 from .results import VALIDATION, Comparison, ResultRow, SummaryRow
 
@@ -66,7 +67,7 @@ class ResultsFolder:
         self._overwrites = overwrite
         if folder.is_dir():
             sweep_once(folder)  # a killed run leaves names that are not a comparison's
-        if overwrite or not folder.exists() or not any(folder.iterdir()):
+        if overwrite or not holds_something(folder):
             return
         before = _read_record(folder)
         _check_same_comparison(folder, before, self.record)
