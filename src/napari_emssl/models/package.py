@@ -79,7 +79,7 @@ def _unpacked(archive: Path, file: Path) -> Path:
         read_card(file)
     except UserError as error:
         # its own message would name the temporary file
-        raise UserError(f"{MODEL_FILE} in '{archive}' is damaged, or no model of this program.") from error
+        raise UserError(f"{MODEL_FILE} in '{archive}' is damaged, or is not a model of this program.") from error
     return file
 
 
