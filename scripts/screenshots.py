@@ -13,7 +13,8 @@ from PIL import Image
 from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 
-from napari_emssl.gui.plugin.demo import PLUGIN, open_demo
+from napari_emssl.gui.job.dock import PARTICLES, PLUGIN, open_dock
+from napari_emssl.gui.plugin.demo import open_demo
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 SIZE = 1280, 800
@@ -145,7 +146,7 @@ def particles():
     viewer.window.resize(*SIZE)
     image, truth = viewer.open_sample(PLUGIN, "nanoparticles")
     viewer.dims.set_current_step(0, 0)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "EM SSL Particles")
+    widget = open_dock(viewer, PARTICLES)
     wait(1)
     viewer.reset_view()
     widget.image.value = image

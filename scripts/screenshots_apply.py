@@ -13,9 +13,10 @@ import napari
 import numpy as np
 from screenshots import SIZE, run, take, wait
 
-from napari_emssl.gui.plugin.demo import PLUGIN, open_demo
+from napari_emssl.gui.job.dock import APPLY, open_dock
+from napari_emssl.gui.plugin.demo import open_demo
 
-DOCK, MODEL = "EM SSL Apply model", "gold on carbon"
+MODEL = "gold on carbon"
 
 
 def train(viewer, seconds):
@@ -42,7 +43,7 @@ def main():
     film = viewer.layers[0]
     for layer in list(viewer.layers)[1:]:
         viewer.layers.remove(layer)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    widget = open_dock(viewer, APPLY)
     widget.use_model(MODEL)
     widget.image.value = film
     foreseen(widget)

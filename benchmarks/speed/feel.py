@@ -19,9 +19,10 @@ import psutil
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
+from napari_emssl.gui.job.dock import PLUGIN
 from napari_emssl.gui.job.loss_plot import LossPlot
 from napari_emssl.gui.job.runner import Runner
-from napari_emssl.gui.plugin.demo import PLUGIN, open_demo
+from napari_emssl.gui.plugin.demo import open_demo
 
 PAN_SECONDS, PAN_REPEATS, RUNS, STOPS, HOURS = 30, 3, 10, 5, 10
 FRAME_MS = 16

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from ..job.dock import FINETUNE, open_dock
-from ..job.dock import PLUGIN as PLUGIN
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
