@@ -16,6 +16,7 @@ from .layers import (
     LayerSnapshot,
     Placement,
     appearance_of,
+    own_notes,
     place,
     placement,
     placement_of_finer,
@@ -47,6 +48,8 @@ class _PreviewBase:
         self._dismissed = False
         self._turns = LayerTurns(viewer)
         self._image_moves = WatchedLayer(self._follow, MOVES)
+        for left in [layer for layer in viewer.layers if own_notes(layer).get("preview")]:
+            viewer.layers.remove(left)  # of a dock that was closed: nobody keeps it up to date
 
     def remove(self) -> None:
         """Remove the layer."""

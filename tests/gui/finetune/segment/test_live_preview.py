@@ -147,6 +147,25 @@ def test_the_preview_lies_where_the_image_lies_and_a_painting_left_behind_is_tol
     qtbot.waitUntil(lambda: "does not cover" not in page.live.message.text())
 
 
+def test_a_painting_on_another_grid_is_told_before_anything_is_pressed(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
+    page.painting.value = viewer.add_labels(np.ones((8, 8), int), name="other")
+    qtbot.waitUntil(lambda: "not on the same grid" in page.live.message.text())
+    assert not shown(viewer).any()
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: page.live.message.text() == "")
+
+
+def test_a_dock_that_is_opened_again_takes_the_preview_of_the_closed_one_away(qtbot, viewer, page, stack):
+    stroke(page, stack[1])
+    qtbot.waitUntil(lambda: right(viewer, stack[1]))
+    viewer.window.remove_dock_widget(page.dock)
+    assert PREVIEW in viewer.layers
+    viewer.window.add_plugin_dock_widget("napari-emssl", "EM SSL Fine-tune")
+    assert PREVIEW not in viewer.layers
+
+
 def test_a_preview_that_was_deleted_stays_away_until_the_box_is_ticked_anew(qtbot, viewer, page, stack):
     stroke(page, stack[1])
     qtbot.waitUntil(lambda: right(viewer, stack[1]))

@@ -69,7 +69,7 @@ def painted_image(image: "Image", painting: "Labels", shapes: "Shapes | None" = 
     """
     source = snapshot_of(image)
     regions = regions_of(shapes, image)
-    labels = _annotated(_on_grid(painting, source), source, regions)
+    labels = _annotated(on_grid(painting, source), source, regions)
     return PaintedImage(
         source.with_copies(labels),
         painting.name,
@@ -79,8 +79,8 @@ def painted_image(image: "Image", painting: "Labels", shapes: "Shapes | None" = 
     )
 
 
-def _on_grid(painting: "Labels", source: LayerSnapshot) -> "Mapping[Index, ArrayLike]":
-    """Return the array of a painting, numpy or lazy, which has to have the shape of its image."""
+def on_grid(painting: "Labels", source: LayerSnapshot) -> "Mapping[Index, ArrayLike]":
+    """Return the array of a painting, numpy or lazy, which has to have the shape of its image; else a `UserError`."""
     data = painting.data[0] if painting.multiscale else painting.data
     if tuple(data.shape) != source.shape:
         raise UserError(

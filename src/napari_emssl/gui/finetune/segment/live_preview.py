@@ -158,8 +158,8 @@ class LivePreview(QWidget):
         self.look_ahead()
 
     def look_ahead(self) -> None:
-        """In context, look at what is picked now before anything is painted on it."""
-        if self._generator is not None:
+        """In context, look at what is picked now before anything is painted on it; what was answered may not hold."""
+        if self._generator is not None or self._asked is not None:
             self.ask_soon()
 
     def rest(self, resting: bool) -> None:
@@ -209,9 +209,11 @@ class LivePreview(QWidget):
         try:
             snapshot = self._snapshot(self._inputs())
         except UserError as error:
+            self._forget()
             self._say(str(error))
             return None
         if snapshot is None:
+            self._say("")
             self._forget()
         if snapshot is None or alike(snapshot, self._asked):
             return None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...layers.layers import Index, LayerSnapshot, plane_in_view, snapshot_of, window_in_view
 from ..painting.classes import given_classes
-from ..painting.painted_image import PaintedImage
+from ..painting.painted_image import PaintedImage, on_grid
 from ..painting.regions import regions_of
 from .preview_snapshot import FoundPlanes, Inputs, OtherPainting, PreviewSnapshot
 
@@ -50,13 +50,19 @@ class PaintMemory:
         self._found = {painting: self._found[painting] for painting in paintings if painting in self._found}
 
     def takes(self, inputs: Inputs, in_context: bool) -> bool:
-        """Whether something can be asked of what is picked: of the image alone only in context."""
+        """Whether something can be asked of what is picked: of the image alone only in context.
+
+        Raises
+        ------
+        UserError
+            When the painting is on another grid.
+
+        """
         if inputs.image is None:
             return False
         if inputs.painting is None:
             return in_context
-        data = inputs.painting.data
-        return isinstance(data, np.ndarray) and data.shape == snapshot_of(inputs.image).shape
+        return isinstance(on_grid(inputs.painting, snapshot_of(inputs.image)), np.ndarray)
 
     def snapshot(self, inputs: Inputs, number: int, in_context: bool) -> PreviewSnapshot | None:
         """Copy what is painted on the plane in view, and remember it for later questions; None without paint.
