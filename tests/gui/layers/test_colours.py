@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from napari.layers import Labels
 
 from napari_emssl.gui.layers.colours import outline_colours, outlined, painting_colours
 
@@ -27,3 +28,11 @@ def test_an_object_has_a_rim_and_a_light_fill_in_the_colour_of_its_paint():
     np.testing.assert_allclose(colours[1][:3], paint[:3], atol=1e-6)
     np.testing.assert_allclose(colours[129][:3], paint[:3], atol=1e-6)
     assert colours[1][3] < 0.3 < colours[129][3]
+
+
+def test_predictions_have_the_colours_of_the_painting_that_they_are_made_from():
+    painting = Labels(np.zeros((8, 8), np.uint8))
+    painting.colormap = {None: "transparent", 1: "red", 2: "lime"}
+    colours = outline_colours([1, 2], painting).color_dict
+    np.testing.assert_allclose(colours[1][:3], (1, 0, 0))
+    np.testing.assert_allclose(colours[2][:3], (0, 1, 0))

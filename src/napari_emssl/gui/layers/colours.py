@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
     from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
 _COLOURS = (
@@ -28,9 +29,13 @@ def painting_colours() -> "CyclicLabelColormap":
     return CyclicLabelColormap(colors=[(0.0, 0.0, 0.0, 0.0), *((*colour, 1.0) for colour in _COLOURS)])
 
 
-def colour_of(label: int) -> tuple[float, float, float]:
-    """Return the colour ``(r, g, b)`` of a painted label, in [0, 1]."""
-    return _COLOURS[(label - 1) % len(_COLOURS)]
+def colour_of(label: int, painting: "Labels | None" = None) -> tuple[float, float, float]:
+    """Return the colour ``(r, g, b)``, in [0, 1], of a label in a painting, or of one in a new painting."""
+    painted = painting.get_color(label) if painting is not None else None
+    if painted is None or not painted[3]:  # hidden, as all but the selected label may be
+        painted = (*_COLOURS[(label - 1) % len(_COLOURS)], 1.0)
+    red, green, blue, _ = painted
+    return float(red), float(green), float(blue)
 
 
 def outlined(labels: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -52,13 +57,15 @@ def outlined(labels: NDArray[np.generic]) -> NDArray[np.generic]:
     return plain
 
 
-def outline_colours(labels: Iterable[int]) -> "DirectLabelColormap":
+def outline_colours(labels: Iterable[int], painting: "Labels | None" = None) -> "DirectLabelColormap":
     """Return the colours of `outlined` predictions: a strong contour with a light fill, as what was painted.
 
     Parameters
     ----------
     labels
         The labels that are predicted.
+    painting
+        The layer that they were painted in; None: one with the colours of a new painting.
 
     """
     from napari.utils.colormaps import DirectLabelColormap
@@ -67,8 +74,8 @@ def outline_colours(labels: Iterable[int]) -> "DirectLabelColormap":
     colours: dict[int | None, NDArray[np.float64]] = {None: nothing, 0: nothing}
     for label in labels:
         if label <= _MOST_LABELS:
-            colours[label] = np.array((*colour_of(label), _FILL))
-            colours[label + _MOST_LABELS + 1] = np.array((*colour_of(label), _RIM))
+            colours[label] = np.array((*colour_of(label, painting), _FILL))
+            colours[label + _MOST_LABELS + 1] = np.array((*colour_of(label, painting), _RIM))
         else:
-            colours[label] = np.array((*colour_of(label), 2 * _FILL))
+            colours[label] = np.array((*colour_of(label, painting), 2 * _FILL))
     return DirectLabelColormap(color_dict=colours)

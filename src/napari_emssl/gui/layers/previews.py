@@ -153,7 +153,7 @@ class PreviewLayer(_PreviewBase):
         found = tuple(range(1, min(int(labels.max(initial=0)), _MOST_COLOURS) + 1))
         if self._layer is not None and len(found) > len(self._layer_colours):
             self._layer_colours = found
-            self._layer.colormap = outline_colours(found)
+            self._layer.colormap = outline_colours(found, self._below if isinstance(self._below, Labels) else None)
 
     def blank(self) -> None:
         """Show nothing until the next prediction: the slider was moved."""

@@ -17,6 +17,7 @@ from ...data.images.opening import read_image
 from ...data.images.user_folder import home
 from ...data.images.writers import write_image
 from ...simulation.hrtem.sample_data import PLANES, SEED, SIZE_PX, paint_first, sample_stack
+from ..layers.colours import painting_colours
 from ..threads.blocking import run_blocking
 from .reader import LayerData, grid_options
 
@@ -38,7 +39,7 @@ def painted_nanoparticles() -> list[LayerData]:
     painting = _gold()[1]
     return [
         *nanoparticles(),
-        _labels(f"{_GOLD} | painting", (paint_first(painting[0]), painting[1]), opacity=0.6),
+        _labels(f"{_GOLD} | painting", (paint_first(painting[0]), painting[1]), colormap=painting_colours()),
     ]
 
 
