@@ -144,7 +144,7 @@ def test_the_score_is_real_or_said_to_be_missing(plot):
     assert plot.score.text() == "no validation"
     plot.add(0, {"loss": 0.7}, {"l1": 0.02, "loss": 0.3})
     plot.add(9, {"loss": 0.7}, {"l1": 0.03, "loss": 0.3})
-    assert plot.score.text() == "0.03, best 0.02"
+    assert plot.score.text() == "L1 0.03, best 0.02"
 
 
 def test_the_numbers_are_saved_as_a_table(plot, tmp_path, monkeypatch):
