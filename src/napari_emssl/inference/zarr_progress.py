@@ -146,9 +146,9 @@ def check_not_done(results: Sequence[tuple[Path, ZarrProgress, bool]]) -> None:
     """
     done = [not overwrite and _complete(path, wanted) for path, wanted, overwrite in results]
     if done and all(done):
-        more = f" and {len(results) - 1} more are" if len(results) > 1 else " is"
+        more, them = (f" and {len(results) - 1} more are", "them") if len(results) > 1 else (" is", "it")
         raise AlreadyDoneError(
-            f"'{results[0][0].name}'{more} complete already. To compute it again, tick 'Replace existing "
+            f"'{results[0][0].name}'{more} complete already. To compute {them} again, tick 'Replace existing "
             "results' (in the terminal: --overwrite)."
         )
 

@@ -105,7 +105,7 @@ def test_several_layers_in_one_run(qtbot, widget, viewer, stack):
     qtbot.waitUntil(lambda: len(viewer.layers) == 5)
     for film in films:
         np.testing.assert_array_equal(viewer.layers[f"{film.name} | bright"].data, bright(film.data))
-    assert widget.panel.message.text.count("Done") == 2
+    qtbot.waitUntil(lambda: "2 results are in layers that are named" in widget.panel.message.text)
 
 
 def test_none_of_several_is_a_sentence_and_ticks_stay_when_layers_come_and_go(widget, viewer, stack):

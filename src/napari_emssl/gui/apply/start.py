@@ -29,12 +29,17 @@ class Applied:
     """In the shape of the layer it becomes; None where there is nothing to show."""
     outcome: ApplyResult
 
+    @property
+    def complete(self) -> bool:
+        """Whether all planes were computed, and there is something to show."""
+        return self.array is not None and self.outcome.done == self.outcome.planes
+
     def describe(self, layer: "Layer | None", where: str) -> str:
         """Say what there is now; `where` names the folder of results on disk."""
         done, planes, failure = self.outcome.done, self.outcome.planes, self.outcome.failure
         if layer is None:
             return f"Nothing was computed for {self.selection.title}."
-        if done == planes:
+        if self.complete:
             return f"Done; the result is in layer '{layer.name}'{where}."
         ending = "Ended early" if failure else "Stopped"
         rest = " Apply again to resume from there." if where else " The other planes are 0."
@@ -99,7 +104,9 @@ class _ResultShow:
         self._done, self._shown = done, shown
         destination = request.destination
         self._where = f" and in '{destination.folder}'" if destination.place == "disk" else ""
-        self._lines: list[str] = []
+        self._complete = 0
+        self._lines: dict[bool, list[str]] = {True: [], False: []}
+        """What was said of results, those that are complete and the others."""
         self._turns = LayerTurns(viewer)
 
     def begin(self) -> None:
@@ -109,13 +116,24 @@ class _ResultShow:
         self._done()
         self._turns.when_settled(lambda: self._next())  # a bound method alone would not keep its object alive
 
+    def _told(self) -> list[str]:
+        """Say what there is by now: of many complete results how many they are, of others each by itself."""
+        if self._complete < 2:
+            return [*self._lines[True], *self._lines[False]]
+        named = f"'… | {self._request.card.name}'"
+        many = f"Done; {self._complete} results are in layers that are named {named}{self._where}."
+        return [many, *self._lines[False]]
+
     def _next(self) -> None:
         result = self._left.pop(0)
         layer = None
         if result.array is not None:
             layer = show_result(self._viewer, self._request.card, self._request.model, result.selection, result.array)
-        self._lines.append(result.describe(layer, self._where))
-        self._panel.say("\n".join(self._lines))
+        if result.complete:
+            self._complete += 1
+        if not result.complete or self._complete == 1:
+            self._lines[result.complete].append(result.describe(layer, self._where))
+        self._panel.say("\n".join(self._told()))
         if layer is not None:
             self._shown(layer)
         if self._left:
