@@ -9,7 +9,7 @@ from terminal import Tell, refused
     [
         ("pretrian", ["Unknown command 'pretrian'", "Did you mean 'pretrain'?"]),
         ("models lst", ["'lst'", "'list'"]),
-        ("pretrain a -o x --devise cpu", ["--devise", "Did you mean --device?"]),
+        ("pretrain a -o x --devise cpu", ["--devise", "Did you mean", "--device"]),
         ("pretrain a -o x --qqq", ["--qqq", "napari-emssl pretrain --help"]),
         ("pretrain a", ["--output is missing", "napari-emssl pretrain --help"]),
         ("pretrain -o x", ["PATHS is missing"]),
