@@ -24,10 +24,11 @@ _NAMES = {
     "l1": "L1",
     "dice": "Dice",
     "dice_adjusted": "Dice with the odds of classes",
+    "dice_with_background": "Dice with the background",
     "objects_dice": "Dice of objects",
     "episode_dice": "Dice of episodes",
 }
-_SHARES = {"dice", "dice_adjusted", "objects_dice", "episode_dice"}
+_SHARES = {"dice", "dice_adjusted", "dice_with_background", "objects_dice", "episode_dice"}
 """Validation results between 0 and 1 of which the greatest is the best; of all others the least is."""
 _VALIDATION = "validation "
 

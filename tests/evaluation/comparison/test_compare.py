@@ -334,8 +334,8 @@ def test_epochs_are_counted_and_the_best_weights_so_far_are_scored(tmp_path: Pat
     rows = {row.epoch: row.scores for row in found.rows}
     best, kept = -1.0, None
     for epoch in (0, 2, 4):
-        if rows[epoch]["validation_dice"] > best:
-            best, kept = rows[epoch]["validation_dice"], rows[epoch]["dice"]
+        if rows[epoch]["validation_dice_with_background"] > best:
+            best, kept = rows[epoch]["validation_dice_with_background"], rows[epoch]["dice"]
         assert rows[epoch]["dice"] == kept
     assert (tmp_path / "validation.png").stat().st_size > 5000
     assert compare(images, masks, tmp_path, ["R=scratch:unet-2-44:2"], settings).result().rows[-1].epoch == 4

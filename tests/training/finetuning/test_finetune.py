@@ -11,6 +11,7 @@ import torch
 from small_finetuning import dice, discs, paint, result, small
 
 from napari_emssl.data.images.image import Image
+from napari_emssl.data.patches.labelled import LabelledPlane
 from napari_emssl.errors import UserError
 from napari_emssl.evaluation.evaluate import evaluate
 from napari_emssl.inference.apply import apply
@@ -18,10 +19,12 @@ from napari_emssl.jobs.events import Notice, Preview, Progress, Started
 from napari_emssl.jobs.settings import EvaluateSettings
 from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import Card, Model, NetworkSpec
+from napari_emssl.models.objectives import SegmentationObjective
 from napari_emssl.models.weights import to_numpy
-from napari_emssl.training.finetuning import base_learner
+from napari_emssl.training.finetuning import base_learner, learners
 from napari_emssl.training.finetuning.base_learner import schedule
 from napari_emssl.training.finetuning.finetune import finetune
+from napari_emssl.training.finetuning.learners import ALL_CLASSES
 
 
 def test_two_painted_discs_are_enough_to_find_the_others() -> None:
@@ -40,11 +43,42 @@ def test_events_tell_where_what_and_how_it_goes() -> None:
     preview = next(event for event in events if isinstance(event, Preview)).images["prediction"]
     assert (preview.shape, preview.dtype) == (image.shape, np.uint8)
     metrics = [event.metrics for event in events if isinstance(event, Progress) and event.metrics]
-    assert set(metrics[0]) == {"loss", "dice"}
+    assert set(metrics[0]) == {"loss", "dice", ALL_CLASSES}
     card = result(events).card
     assert (card.name, [info.name for info in card.classes]) == ("mine", ["background", "gold"])
     assert card.history[-1].start == "scratch"
-    assert card.history[-1].metrics["dice"] == max(values["dice"] for values in metrics)
+    assert card.history[-1].metrics[ALL_CLASSES] == max(values[ALL_CLASSES] for values in metrics)
+
+
+def test_a_network_that_takes_everything_for_particles_is_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, mask = np.zeros((64, 64), np.uint8), np.repeat(np.uint8([0, 1, 1, 1, 1]), [12, 13, 13, 13, 13])[None]
+    masks = [np.repeat(mask, 64, 0)] * 5
+
+    def painted(self: learners.Segmenter, plane: LabelledPlane) -> tuple[torch.Tensor, torch.Tensor]:
+        target = torch.from_numpy(plane.target.astype(np.int64)).view(1, 1, -1)
+        some = (target == 2) & (torch.arange(target.shape[-1]) % 4 > 0)  # later three quarters of the particles
+        return torch.where(some | (self.step == 0), 5.0, -5.0)[:, None], target
+
+    monkeypatch.setattr(learners.Segmenter, "_painted", painted)
+    events = list(finetune([image] * 5, masks, small(zero="background"), "scratch"))
+    first, last = [event.metrics for event in events if isinstance(event, Progress) and event.metrics][::2]
+    assert first["dice"] > last["dice"]
+    assert result(events).card.history[-1].metrics == last
+
+
+@pytest.mark.parametrize(
+    ("weighting", "changes"),
+    [("areas", {}), ("classes", {"zero": "unpainted"}), ("pixels", {"recipe": "paper", "test": 0, "validation": 0})],
+)
+def test_classes_weigh_by_what_the_labels_say(weighting: str, changes: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, numbers = discs()
+    target = paint(numbers, 9) if weighting == "classes" else (numbers > 0).astype(np.uint8)
+    used, loss = set(), SegmentationObjective.loss
+    monkeypatch.setattr(
+        SegmentationObjective, "loss", lambda self, *batch: (used.add(self.weighting), loss(self, *batch))[1]
+    )
+    finetune([image], [target], small(**{"zero": "background", "steps": 1} | changes), "scratch").result()
+    assert used == {weighting}
 
 
 def test_too_few_objects_mean_no_validation_and_it_says_so() -> None:

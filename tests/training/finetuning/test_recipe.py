@@ -20,6 +20,7 @@ from napari_emssl.jobs.settings import EvaluateSettings, FinetuneSettings
 from napari_emssl.networks.generators import build_generator
 from napari_emssl.training.finetuning.finetune import finetune
 from napari_emssl.training.finetuning.labelled_data import gather
+from napari_emssl.training.finetuning.learners import ALL_CLASSES
 from napari_emssl.training.finetuning.paired_data import gather_pairs
 
 SMALL = {"width": 2, "generator": "unet-2-44", "batch_size": 2, "patch": 32, "device": "cpu", "zero": "background"}
@@ -84,8 +85,8 @@ def test_snapshots_are_the_test_scores_of_the_best_weights_so_far() -> None:
     assert [event.epoch for event in seen] == [0, 1, 2, 3, 4, 5, 6]
     best, kept = -1.0, None
     for event in seen:
-        if event.metrics["dice"] > best:
-            best, kept = event.metrics["dice"], event.metrics["test dice"]
+        if event.metrics[ALL_CLASSES] > best:
+            best, kept = event.metrics[ALL_CLASSES], event.metrics["test dice"]
         assert event.metrics["test dice"] == kept
     assert len({event.metrics["test dice"] for event in seen}) > 1
     stage = result(events).card.history[-1]

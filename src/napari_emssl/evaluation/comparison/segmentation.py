@@ -73,7 +73,10 @@ class SegmentationData(ComparisonData[MaskedPlane]):
             pairs = zip(training, unpainted, strict=True)
             test = tuple(LabelledPlane(item.image, target) for item, target in pairs if target.any())
         validation = self._whole("validation", scaling)
-        return TrainingData(training, validation, self.class_values, scaling, None, self.summary, "", test)
+        painted = [*training, *validation]
+        return TrainingData(
+            training, validation, self.class_values, scaling, None, self.summary, "", test, painted=painted
+        )
 
     def digest(self) -> str:
         """Distinguish targets of the same names."""

@@ -274,3 +274,22 @@ def schedule(progress: float) -> float:
     if progress < _WARM_UP:
         return max(progress, 0.005) / _WARM_UP
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
+
+
+def in_plane(found: NDArray[np.generic], part: tuple[slice, slice], rest: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Put what was found on a part of a plane into the rest; a whole plane is returned as it is.
+
+    Parameters
+    ----------
+    found
+        Of the part.
+    part
+        Rows and columns of the plane.
+    rest
+        ``(h, w)``, of which the part is overwritten.
+
+    """
+    if found.shape == rest.shape:
+        return found
+    rest[part] = found
+    return rest

@@ -24,8 +24,6 @@ _LITTLE = 0.02
 """Dice below the best that a smaller share may have: on images unlike those held out, less is safer."""
 _MOST_PX = 2**18
 """Held-out pixels by which shares are chosen."""
-_LABELLED = 0.5
-"""Share of the pixels from which on labels say how frequent classes are; strokes do not."""
 _BIAS = "head.bias"
 """Weights of a network that are added to its logits."""
 
@@ -36,7 +34,7 @@ class ClassOdds:
     Parameters
     ----------
     planes
-        What is learnt from.
+        What is learnt from, if most of it is labelled; none where labels do not say how frequent classes are.
     classes
         Number of classes, background included.
 
@@ -120,8 +118,8 @@ def _some_of(judged: Judged) -> Judged:
 
 def _log_odds(planes: Sequence[LabelledPlane], classes: int) -> Tensor:
     counts = sum((np.bincount(plane.target.ravel(), minlength=classes + 1) for plane in planes), np.zeros(classes + 1))
-    unlabelled, ground, *others = counts.tolist()
-    if not ground or unlabelled > (1 - _LABELLED) * counts.sum():
+    _, ground, *others = counts.tolist()
+    if not ground:
         return torch.zeros(classes - 1)
     # of a frequent class Dice would choose too much: a network that has learnt nothing scores best with it everywhere
     return torch.tensor([float(np.log(count / ground)) if 0 < count < ground else 0.0 for count in others])

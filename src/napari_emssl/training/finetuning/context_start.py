@@ -23,8 +23,6 @@ from .labelled_data import TrainingData, around_painted
 
 POOR_DICE = 0.8
 """Where much is labelled, an answer in context below this Dice is given up: all weights learn."""
-_MUCH = 0.5
-"""Share of the planes."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +73,12 @@ def begins_in_context(start: Model | None, data: TrainingData, settings: Finetun
     )
 
 
-def much_is_labelled(start: Model, data: TrainingData) -> bool:
+def may_learn_as_a_whole(start: Model, data: TrainingData) -> bool:
     """Whether a generator may learn with all its weights: most of the planes is labelled, and some of it is held out.
 
     A model in context has no weights for that.
     """
-    labelled = sum(int(np.count_nonzero(plane.target)) for plane in data.painted)
-    dense = labelled > _MUCH * sum(plane.target.size for plane in data.painted)
-    return bool(data.validation) and dense and not start.card.network.painted
+    return bool(data.validation) and data.much_is_labelled and not start.card.network.painted
 
 
 def context_start(

@@ -19,7 +19,7 @@ from ..learner import State, TrainingSummary
 from .base_learner import FinetuneContext
 from .class_odds import ADJUSTED
 from .context_start import ContextStart, Fold
-from .learners import Segmenter
+from .learners import ALL_CLASSES, Segmenter
 from .scoring import scores_by_step
 
 TOO_LITTLE = (
@@ -158,8 +158,12 @@ class ContextTuner(MaskTuner):
         return super().model(weights, summary)
 
     def is_beaten(self, summary: TrainingSummary) -> bool:
-        """Whether the best weights of a training are better by the least gain than the answer in context was."""
-        return _reached(summary) - self._first.get("dice", 0.0) >= self.settings.least_gain
+        """Whether the best weights of a training are better by the least gain than the answer in context was.
+
+        With the background they have to be better, too: else more is taken for particles, and that is all.
+        """
+        gain, first = _reached(summary) - self._first.get("dice", 0.0), self._first.get(ALL_CLASSES, 0.0)
+        return gain >= self.settings.least_gain and summary.metrics.get(ALL_CLASSES, 0.0) >= first
 
     def state(self) -> State:
         """Return the state of all folds."""

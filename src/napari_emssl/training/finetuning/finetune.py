@@ -23,7 +23,7 @@ from ..learner import TrainingSchedule, TrainingSummary
 from ..loop import run_training
 from ..provenance import stage
 from .base_learner import FinetuneContext, FineTuner
-from .context_start import POOR_DICE, begins_in_context, context_start, much_is_labelled
+from .context_start import POOR_DICE, begins_in_context, context_start, may_learn_as_a_whole
 from .context_tuner import TOO_LITTLE, ContextTuner, FoldPatches, WholeTuner
 from .labelled_data import Assumed, TrainingData
 from .snapshots import SnapshotLearner
@@ -187,7 +187,7 @@ class _FinetuneRun:
             yield Notice(learner.verdict)
             yield Finished(model, stopped=False)
             return
-        if much_is_labelled(start, data) and (found := learner.validate()["dice"]) < POOR_DICE:
+        if may_learn_as_a_whole(start, data) and (found := learner.validate()["dice"]) < POOR_DICE:
             yield Notice(
                 f"In context the Dice on held-out planes is only {found:.2f}, and much is labelled, so all weights of "
                 "the network are trained."

@@ -28,6 +28,8 @@ Planes = list[LabelledPlane]
 Assumed = Sequence[NDArray[np.bool_] | None] | Literal["rings"] | None
 
 _ENOUGH_PLANES = 5
+_MUCH = 0.5
+"""Share of the pixels from which on labels say how large classes are; strokes do not."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,12 @@ class TrainingData:
     def doubt(self) -> str:
         """What speaks against the way of learning, as a sentence; empty where nothing does."""
         return self.supervision.doubt if self.supervision else ""
+
+    @property
+    def much_is_labelled(self) -> bool:
+        """Whether most of the painted planes is labelled, so that it is known how much of them each class covers."""
+        labelled = sum(int(np.count_nonzero(plane.target)) for plane in self.painted)
+        return labelled > _MUCH * sum(plane.target.size for plane in self.painted)
 
     @property
     def classes(self) -> int:

@@ -1,6 +1,5 @@
 """How a network learns to segment and to restore, and how that is validated."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -19,11 +18,13 @@ from ...models.objectives import NoisyTargetObjective, RestorationObjective, Seg
 from ...models.tasks import task_of
 from ...models.weights import spread_head
 from ..learner import Monitor, State, TrainingSummary
-from .base_learner import FinetuneContext, FineTuner
+from .base_learner import FinetuneContext, FineTuner, in_plane
 from .class_odds import ADJUSTED, ClassOdds, Judged, takes_odds
 from .noise_start import best_smoothing, hidden_twice_where_few, parts_of, share_of_the_image, silence
-from .scoring import labels_of, objects_dice, overlap_on, scores_by_step
+from .scoring import labels_of, objects_dice, overlap_on, scores_by_step, undecided
 
+ALL_CLASSES = "dice_with_background"
+"""The validation result that decides the best weights: mean Dice of all classes."""
 _PASS_PX = 2**18
 """Pixels in one pass of the validation: small planes of one size go together."""
 _JUDGED_PX = 1024
@@ -35,13 +36,13 @@ _JUDGED_OBJECTS_PX = 2**22
 class Segmenter(FineTuner):
     """Learns classes of pixels from painted patches."""
 
-    monitor = Monitor("dice", "max")
+    monitor = Monitor(ALL_CLASSES, "max")
 
     def __init__(self, context: FinetuneContext) -> None:
         super().__init__(context)
         self.objects_dice: dict[int, list[float]] = {}
         """Of every held-out object, by the step of the validation."""
-        weighed = self.settings.balance_classes and takes_odds(self.network)
+        weighed = self._knows_areas and takes_odds(self.network)
         self.odds = ClassOdds(self.data.training if weighed else [], self.data.classes)
 
     @property
@@ -57,25 +58,36 @@ class Segmenter(FineTuner):
 
     def make_objective(self) -> SegmentationObjective:
         """Return the objective of classes."""
-        return SegmentationObjective(self.settings.balance_classes)
+        if not self.settings.balance_classes:
+            return SegmentationObjective("pixels")
+        return SegmentationObjective("areas" if self._knows_areas else "classes")
+
+    @property
+    def _knows_areas(self) -> bool:
+        """Whether it is known, and of use, how much of an image each class covers."""
+        return self.settings.balance_classes and self.data.much_is_labelled
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
-        """Mean Dice of the classes over the held-out painting, the same with odds added, and the loss.
+        """Mean Dice of the classes over the held-out painting, the same with background or odds, and the loss.
 
-        The best weights are those of the best Dice without odds: with them, that of few pixels varies more.
+        The best weights are those of the best Dice with the background: where particles cover most of what is held
+        out, a network that sees nothing else has a high Dice of particles. Odds are not added for that, since with them
+        the Dice of few pixels varies more.
         """
         held_out = self.data.validation
         if not held_out:
             return {}
         judged = [self._painted(item) for item in held_out]
         losses = [float(self.objective.loss(logits, target)) for logits, target in judged]
-        found, score = self._judge(judged)
-        metrics = {"loss": float(np.mean(losses)), "dice": score}
+        found, (background, *classes) = self._judge(judged)
+        dices = {"dice": float(np.mean(classes)), ALL_CLASSES: float(np.mean([background, *classes]))}
+        metrics = {"loss": float(np.mean(losses)), **dices}
         if self.odds.known:
-            self.odds.fit(self.step, judged, lambda some: self._judge(some)[1])
+            self.odds.fit(self.step, judged, lambda some: float(np.mean(self._judge(some)[1][1:])))
             judged = [(self.odds.added_to(logits), target) for logits, target in judged]
-            found, metrics[ADJUSTED] = self._judge(judged)
+            found, (_, *classes) = self._judge(judged)
+            metrics[ADJUSTED] = float(np.mean(classes))
         judged_objects = zip(found, judged, self._owners, strict=True) if self._owners else ()
         self.objects_dice[self.step] = [
             one
@@ -84,11 +96,11 @@ class Segmenter(FineTuner):
         ]
         return metrics
 
-    def _judge(self, judged: Judged) -> tuple[list[NDArray[np.integer]], float]:
-        """Labels of held-out pixels, and the mean Dice of the classes."""
+    def _judge(self, judged: Judged) -> tuple[list[NDArray[np.integer]], list[float]]:
+        """Labels of held-out pixels, and the Dice of each class, background first."""
         found = [self.objective.result(logits).numpy() for logits, _ in judged]
         truth = [target.numpy() for _, target in judged]
-        return found, float(np.mean([dice(found, truth, label) for label in range(1, self.data.classes)]))
+        return found, [dice(found, truth, label) for label in range(self.data.classes)]
 
     @cached_property
     def _owners(self) -> list[NDArray[np.int32]]:
@@ -154,7 +166,7 @@ class Segmenter(FineTuner):
         output = self.odds.added_to(self.output(image[part]))
         labels, found = self.objective.result(output)[0], self.objective.decode(output)[0]
         shown = {"prediction": labels.cpu().numpy(), "uncertainty": undecided(found).cpu().numpy()}
-        return {name: _in_plane(array, part, np.zeros(image.shape, array.dtype)) for name, array in shown.items()}
+        return {name: in_plane(array, part, np.zeros(image.shape, array.dtype)) for name, array in shown.items()}
 
     @torch.inference_mode()
     def labels(self, images: Tensor) -> NDArray[np.uint8]:
@@ -210,7 +222,7 @@ class Restorer(FineTuner):
         factor = self.data.upscale
         rest = plane.astype(found.dtype).repeat(factor, 0).repeat(factor, 1)
         rows, columns = (slice(side.start * factor, side.stop * factor) for side in part)
-        return {"prediction": _in_plane(found, (rows, columns), rest)}
+        return {"prediction": in_plane(found, (rows, columns), rest)}
 
     @torch.inference_mode()
     def score(self, planes: Sequence[LabelledPlane]) -> dict[str, float]:
@@ -302,17 +314,3 @@ def _batches(pairs: Sequence[LabelledPlane]) -> Iterator[list[LabelledPlane]]:
         batch.append(pair)
     if batch:
         yield batch
-
-
-def _in_plane(found: NDArray[np.generic], part: tuple[slice, slice], rest: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Put what was found on a part of a plane into the rest; a whole plane is returned as it is."""
-    if found.shape == rest.shape:
-        return found
-    rest[part] = found
-    return rest
-
-
-def undecided(probabilities: Tensor) -> Tensor:
-    """Return the entropy of ``(classes, h, w)`` over the classes, as a share of the greatest: 0 sure to 1 undecided."""
-    entropy: Tensor = torch.special.entr(probabilities).sum(0) / math.log(len(probabilities))
-    return entropy.clamp(0.0, 1.0)

@@ -1,5 +1,6 @@
 """Overlap of what a network segments with the targets of planes that it has not learnt from."""
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Protocol
@@ -80,6 +81,12 @@ def labels_of(predictor: LabelPredictor, plane: LabelledPlane) -> NDArray[np.uin
     height, width = plane.image.shape
     extended = torch.from_numpy(np.ascontiguousarray(padded(plane.image, predictor.stride)))[None, None]
     return _labels(predictor, extended)[0, :height, :width]
+
+
+def undecided(probabilities: Tensor) -> Tensor:
+    """Return the entropy of ``(classes, h, w)`` over the classes, as a share of the greatest: 0 sure to 1 undecided."""
+    entropy: Tensor = torch.special.entr(probabilities).sum(0) / math.log(len(probabilities))
+    return entropy.clamp(0.0, 1.0)
 
 
 def _shape(plane: LabelledPlane) -> tuple[int, ...]:
