@@ -114,10 +114,15 @@ def trials(name: str, data: Path, choice: Choice, cache: Path | None = None) -> 
 
     """
     spec = SETS[name]
-    found = simulated_film(cache) if name == "hrtem" else _files(spec, data)
+    found = micrographs_of(name, data, cache)
     if choice.most_px:
         found = (cropped(each, choice.most_px) for each in found)
     return (_two_films if spec.films else _same_image)(name, spec, found, choice)
+
+
+def micrographs_of(name: str, data: Path, cache: Path | None = None) -> Iterator[Micrograph]:
+    """Yield the micrographs of a set, in an order that is random and always the same; arguments as for `trials`."""
+    return simulated_film(cache) if name == "hrtem" else _files(SETS[name], data)
 
 
 def _same_image(name: str, spec: MicrographSet, found: Iterator[Micrograph], choice: Choice) -> Iterator[Trial]:

@@ -84,7 +84,7 @@ class Segmenter(FineTuner):
         dices = {"dice": float(np.mean(classes)), ALL_CLASSES: float(np.mean([background, *classes]))}
         metrics = {"loss": float(np.mean(losses)), **dices}
         if self.odds.known:
-            self.odds.fit(self.step, judged, lambda some: float(np.mean(self._judge(some)[1][1:])))
+            self.odds.fit(self.step, judged, lambda some: float(np.mean(self._judge(some)[1])))
             judged = [(self.odds.added_to(logits), target) for logits, target in judged]
             found, (_, *classes) = self._judge(judged)
             metrics[ADJUSTED] = float(np.mean(classes))
