@@ -28,8 +28,6 @@ Planes = list[LabelledPlane]
 Assumed = Sequence[NDArray[np.bool_] | None] | Literal["rings"] | None
 
 _ENOUGH_PLANES = 5
-_MUCH = 0.5
-"""Share of the pixels from which on labels say how large classes are; strokes do not."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +93,9 @@ class TrainingData:
 
     @property
     def much_is_labelled(self) -> bool:
-        """Whether most of the painted planes is labelled, so that it is known how much of them each class covers."""
+        """Whether more than half of the planes is labelled, which says how large each class is; strokes do not."""
         labelled = sum(int(np.count_nonzero(plane.target)) for plane in self.painted)
-        return labelled > _MUCH * sum(plane.target.size for plane in self.painted)
+        return 2 * labelled > sum(plane.target.size for plane in self.painted)
 
     @property
     def classes(self) -> int:
