@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from random_models import random_in_context, random_model
 
+from napari_emssl.errors import UserError
 from napari_emssl.models.card import IN_TURN, context_of, more_on_data, named_scores, objects_of
-from napari_emssl.models.model_file import Stage, read_card, save_model
+from napari_emssl.models.model_file import ClassInfo, Model, Stage, read_card, save_model
 
 
 def test_a_model_says_what_it_remembers() -> None:
@@ -86,3 +87,32 @@ def test_a_command_that_names_thousands_of_files_is_cut() -> None:
     kept = Stage(job="pretrain", settings={}, command=command).command
     assert command.startswith(kept[:-1])
     assert 10_000 < len(kept) < len(command)
+
+
+ONE_CLASS = random_in_context().card.network.model_copy(update={"painted": (70,)})
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "problem"),
+    [
+        (random_model(task="segment"), {"upscale": 2}, "finer than the image"),
+        (random_model(task="segment"), {"classes": [ClassInfo(name=n, target_value=0) for n in "abc"]}, "1 channels"),
+        (random_model(task="segment", classes=("a", "b", "c")), {"classes": []}, ""),
+        (random_model(task="segment", classes=("a", "b", "c")), {"task": "denoise"}, "needs 1"),
+        (random_model(task="denoise"), {"upscale": 2}, "needs 4"),
+        (random_model(task="super-resolve", upscale=2), {"upscale": 1}, "needs 1"),
+        (random_model(task="super-resolve", upscale=2), {"task": "segment"}, "finer than the image"),
+        (random_in_context(), {"classes": []}, "pixels of 2 classes are remembered, and 0 are named"),
+        (random_in_context(), {"network": ONE_CLASS}, "pixels of 1 classes"),
+    ],
+)
+def test_a_card_that_contradicts_itself_is_refused(
+    tmp_path: Path, model: Model, change: dict[str, object], problem: str
+) -> None:
+    """With the right checksums, as after editing: results would be labels that nobody has named, or a traceback."""
+    path = save_model(replace(model, card=model.card.model_copy(update=change)), tmp_path / "a.safetensors")
+    if not problem:
+        assert read_card(path).classes == ()  # a model of another program may name none
+        return
+    with pytest.raises(UserError, match=problem):
+        read_card(path)

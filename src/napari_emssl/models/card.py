@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ..data.images.intensity_scaling import IntensityScaling
 from ..formatting import counted, plain
-from .tasks import TaskName
+from .tasks import TaskName, task_of
 
 FORMAT_VERSION: Literal[1] = 1
 _CHANNELS = 4096
@@ -153,6 +153,21 @@ class Card(Record):
     def _check_range(self) -> "Card":
         if self.pixel_size_nm and self.pixel_size_nm[0] > self.pixel_size_nm[1]:
             raise ValueError("the smallest pixel is larger than the largest one")
+        return self
+
+    @model_validator(mode="after")
+    def _check_outputs(self) -> "Card":
+        """Refuse a card whose task, classes and network contradict each other: labels would be none that it names."""
+        spec, task, classes = self.network, task_of(self.task), len(self.classes)
+        if spec.painted:
+            if not len(spec.painted) == classes >= 2:
+                raise ValueError(f"pixels of {len(spec.painted)} classes are remembered, and {classes} are named")
+        elif task.gives_labels and self.upscale > 1:
+            raise ValueError("labels cannot be finer than the image")
+        elif not task.is_pretext and (classes or not task.gives_labels):
+            channels = task.out_channels(classes, self.upscale)
+            if spec.out_channels != channels:
+                raise ValueError(f"the network ends in {spec.out_channels} channels, and the task needs {channels}")
         return self
 
 
