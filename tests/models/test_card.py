@@ -96,13 +96,17 @@ ONE_CLASS = random_in_context().card.network.model_copy(update={"painted": (70,)
     ("model", "change", "problem"),
     [
         (random_model(task="segment"), {"upscale": 2}, "finer than the image"),
-        (random_model(task="segment"), {"classes": [ClassInfo(name=n, target_value=0) for n in "abc"]}, "1 channels"),
-        (random_model(task="segment", classes=("a", "b", "c")), {"classes": []}, ""),
+        (
+            random_model(task="segment"),
+            {"classes": tuple(ClassInfo(name=n, target_value=0) for n in "abc")},
+            "1 channels",
+        ),
+        (random_model(task="segment", classes=("a", "b", "c")), {"classes": ()}, ""),
         (random_model(task="segment", classes=("a", "b", "c")), {"task": "denoise"}, "needs 1"),
         (random_model(task="denoise"), {"upscale": 2}, "needs 4"),
         (random_model(task="super-resolve", upscale=2), {"upscale": 1}, "needs 1"),
         (random_model(task="super-resolve", upscale=2), {"task": "segment"}, "finer than the image"),
-        (random_in_context(), {"classes": []}, "pixels of 2 classes are remembered, and 0 are named"),
+        (random_in_context(), {"classes": ()}, "pixels of 2 classes are remembered, and 0 are named"),
         (random_in_context(), {"network": ONE_CLASS}, "pixels of 1 classes"),
     ],
 )
