@@ -403,3 +403,10 @@ def test_cells_are_short_and_titles_carry_units():
     assert cell_text(False) == cell_text(float("nan")) == ""
     model = ParticleModel()
     assert (model.rowCount(), model.columnCount()) == (0, 0)
+
+
+def test_areas_in_px_are_whole_numbers_and_those_in_nm_are_not():
+    model = ParticleModel()
+    model.show({"area_px2": np.array([98.0, 300.0]), "area_nm2": np.array([98.0, 300.0])})
+    shown = [[model.data(model.index(row, column)) for row in (0, 1)] for column in (0, 1)]
+    assert shown == [["98", "300"], ["98.00", "300.0"]]
