@@ -34,8 +34,9 @@ from few_labels.tables import Row, as_csv, as_json, as_markdown, score
 from threadpoolctl import threadpool_limits
 
 import napari_emssl as em
+from napari_emssl.checksums import sha256_of
 from napari_emssl.jobs.devices import choose_device
-from napari_emssl.models.zoo import checksum, find_model
+from napari_emssl.models.zoo import find_model
 
 COLUMNS = ("forest", "first-look", "in-context", "average", "fine-tuned")
 FILES = ("scores.csv", "summary.json", "summary.md", "worst.png")
@@ -114,7 +115,7 @@ def facts(options: argparse.Namespace) -> dict[str, object]:
     given = [name for name in (*options.generators, *options.starts) if name not in ("in-context", "scratch")]
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     device = choose_device(em.ApplySettings(device="cpu", precision=options.precision))
-    models = {name: checksum(find_model(name)) for name in given}
+    models = {name: sha256_of(find_model(name)) for name in given}
     return {"options": plain, "sha256": models, "device": device.label, "version": em.__version__}
 
 
