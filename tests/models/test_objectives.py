@@ -61,28 +61,6 @@ def test_one_channel_is_binary_cross_entropy() -> None:
     assert torch.allclose(SegmentationObjective().loss(logits, target), expected)
 
 
-def test_plain_loss_is_the_mean_over_painted_pixels() -> None:
-    logits, target = torch.randn(1, 3, 4, 4), torch.tensor([[0, 1, 1, 3]]).repeat(4, 1)[None]
-    expected = torch.nn.functional.cross_entropy(logits, target - 1, ignore_index=-1)
-    assert torch.allclose(SegmentationObjective("pixels").loss(logits, target), expected)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_with_areas_known_rare_classes_weigh_less_than_alike_and_dice_counts(channels: int) -> None:
-    rng = np.random.default_rng(0)
-    target = rng.choice([0, 1, 1, 1, 1, 1, 1, 2, max(channels, 2)], (2, 8, 8))
-    logits = rng.normal(size=(2, channels, 8, 8)).astype(np.float32)
-    both = np.concatenate([0 * logits, logits], 1) if channels == 1 else logits
-    p = np.exp(both) / np.exp(both).sum(1, keepdims=True)
-    p, truth = np.moveaxis(p, 1, -1)[target > 0], target[target > 0] - 1
-    counts = np.bincount(truth, minlength=p.shape[1])
-    weights = counts[truth] ** -0.5
-    entropy = np.average(-np.log(p[np.arange(len(truth)), truth]), weights=weights)
-    dices = [(2 * p[truth == k, k].sum() + 1) / (p[:, k].sum() + (truth == k).sum() + 1) for k in range(1, p.shape[1])]
-    loss = SegmentationObjective("areas").loss(torch.from_numpy(logits), torch.from_numpy(target))
-    assert float(loss) == pytest.approx(entropy + 1 - np.mean(dices), rel=1e-5)
-
-
 @given(st.integers(1, 5), st.sampled_from([torch.float32, torch.bfloat16]), st.integers(0, 1000))
 @settings(max_examples=40, deadline=None)
 def test_labels_are_those_of_the_probabilities(channels: int, dtype: torch.dtype, seed: int) -> None:

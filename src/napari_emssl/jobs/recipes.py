@@ -29,9 +29,8 @@ Averaging = Annotated[
 BalanceClasses = Annotated[
     bool,
     Field(
-        description="Give all classes of a batch the same weight in the loss, however many pixels each has; where most "
-        "of the images is labelled, less to rare ones, and let the Dice count too. Otherwise it is the plain "
-        "cross-entropy."
+        description="Give all classes of a batch the same weight in the loss, however many pixels each has; otherwise "
+        "it is the plain cross-entropy."
     ),
 ]
 Sampling = Annotated[

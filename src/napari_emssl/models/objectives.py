@@ -1,13 +1,12 @@
 """What a network's output is turned into, and what it is trained to: decoding and loss of labels and of intensities."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..errors import UserError
-from ..metrics import SMOOTH
 from .model_file import Card
 from .tasks import task_of
 
@@ -28,14 +27,8 @@ class Objective(Protocol):
         """Turn what `decode` returned, or a mean of such, into the same."""
 
 
-_POWERS = {"classes": -1.0, "areas": -0.5}
-"""Of a class's number of pixels, for its weight."""
 _SURE = 3 * 2.0**-25
 """Up to this logit the probabilities of two classes are one number in float32, and the label is background."""
-
-
-Weighting = Literal["pixels", "classes", "areas"]
-"""What weighs the same in the loss of a segmentation, see `SegmentationObjective`."""
 
 
 class SegmentationObjective:
@@ -43,20 +36,16 @@ class SegmentationObjective:
 
     Parameters
     ----------
-    weighting
-        ``pixels``: every pixel has the same weight. ``classes``: every class that occurs in a batch has the same total
-        weight, which is right for strokes, since how much is painted of a class says nothing. ``areas``: where whole
-        images are labelled, and it matters how large each class is. The weight of a class is the inverse square root
-        of its frequency (Mahajan et al. 2018, arXiv 1805.00932), and the Dice of classes counts as much as the
-        cross-entropy (Isensee et al. 2018, arXiv 1809.10486).
+    balanced
+        Whether every class that occurs in a batch has the same total weight; otherwise every pixel has.
 
     """
 
-    def __init__(self, weighting: Weighting = "classes") -> None:
-        self.weighting = weighting
+    def __init__(self, balanced: bool = True) -> None:
+        self.balanced = balanced
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Cross-entropy over painted pixels, binary for one class; with ``areas`` also 1 less the Dice.
+        """Cross-entropy over painted pixels; binary cross-entropy for one class.
 
         `target` is ``(b, h, w)`` int64: 0 unpainted (ignored), 1 background, 2.. classes.
         """
@@ -66,17 +55,13 @@ class SegmentationObjective:
             # a loss that still hangs on the weights: backward runs as usual, and every gradient is 0
             return output.sum() * 0.0
         labels = (target - 1).clamp(min=0)
-        entropy = functional.nll_loss(logs, labels, self._weights(labels[painted], logs), reduction="none")
-        loss = entropy[painted].mean()
-        return loss + _lacking_dice(logs, labels, painted) if self.weighting == "areas" else loss
-
-    def _weights(self, labels: Tensor, logs: Tensor) -> Tensor | None:
-        """Weight of each class for painted pixels ``(n,)``, one in the mean over them; None: all have the same."""
-        if self.weighting == "pixels":
-            return None
-        counts = torch.bincount(labels, minlength=logs.shape[1]).to(logs.dtype)
-        weights = counts.clamp(min=1) ** _POWERS[self.weighting]
-        return weights * counts.sum() / (weights * counts).sum()
+        if not self.balanced:
+            return functional.nll_loss(logs, labels, reduction="none")[painted].mean()
+        counts = torch.bincount(labels[painted], minlength=logs.shape[1]).to(logs.dtype)
+        present = (counts > 0).sum()
+        weights = counts.sum() / (counts.clamp(min=1) * present)
+        losses = functional.nll_loss(logs, labels, weights, reduction="none")
+        return losses[painted].mean()
 
     def decode(self, output: Tensor) -> Tensor:
         """Return probabilities ``(b, classes, h, w)``, background first."""
@@ -164,26 +149,6 @@ class NoisyTargetObjective(RestorationObjective):
         if not asked.any():
             return output.sum() * 0.0
         return functional.mse_loss(self.decode(output)[asked], target[asked])
-
-
-def _lacking_dice(logs: Tensor, labels: Tensor, painted: Tensor) -> Tensor:
-    """Return 1 less the Dice of probabilities, averaged over the classes that are no background.
-
-    Parameters
-    ----------
-    logs
-        Log-probabilities ``(b, classes, h, w)``.
-    labels
-        ``(b, h, w)`` int64, 0 background.
-    painted
-        Which pixels count, ``(b, h, w)``.
-
-    """
-    found = logs.exp().movedim(1, -1)[painted]
-    true = functional.one_hot(labels[painted], logs.shape[1]).to(found.dtype)
-    shared, either = (found * true).sum(0), found.sum(0) + true.sum(0)
-    dice = (2 * shared + SMOOTH) / (either + SMOOTH)
-    return 1 - dice[1:].mean()
 
 
 def _greatest(values: Tensor) -> Tensor:

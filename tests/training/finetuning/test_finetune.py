@@ -19,7 +19,6 @@ from napari_emssl.jobs.events import Notice, Preview, Progress, Started
 from napari_emssl.jobs.settings import EvaluateSettings
 from napari_emssl.models.build import network_of
 from napari_emssl.models.model_file import Card, Model, NetworkSpec
-from napari_emssl.models.objectives import SegmentationObjective
 from napari_emssl.models.weights import to_numpy
 from napari_emssl.training.finetuning import base_learner, learners
 from napari_emssl.training.finetuning.base_learner import schedule
@@ -67,18 +66,20 @@ def test_a_network_that_takes_everything_for_particles_is_not_the_best(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("weighting", "changes"),
-    [("areas", {}), ("classes", {"zero": "unpainted"}), ("pixels", {"recipe": "paper", "test": 0, "validation": 0})],
+    ("known", "changes"),
+    [(True, {}), (False, {"zero": "unpainted"}), (False, {"recipe": "paper", "test": 0, "validation": 0})],
 )
-def test_classes_weigh_by_what_the_labels_say(weighting: str, changes: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_most_of_an_image_says_how_frequent_classes_are_and_strokes_do_not(
+    known: bool, changes: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image, numbers = discs()
-    target = paint(numbers, 9) if weighting == "classes" else (numbers > 0).astype(np.uint8)
-    used, loss = set(), SegmentationObjective.loss
+    target = paint(numbers, 9) if "zero" in changes else (numbers > 0).astype(np.uint8)
+    told, step = set(), learners.Segmenter.train_step
     monkeypatch.setattr(
-        SegmentationObjective, "loss", lambda self, *batch: (used.add(self.weighting), loss(self, *batch))[1]
+        learners.Segmenter, "train_step", lambda self, *given: (told.add(self.odds.known), step(self, *given))[1]
     )
     finetune([image], [target], small(**{"zero": "background", "steps": 1} | changes), "scratch").result()
-    assert used == {weighting}
+    assert told == {known}
 
 
 def test_too_few_objects_mean_no_validation_and_it_says_so() -> None:

@@ -42,7 +42,7 @@ class Segmenter(FineTuner):
         super().__init__(context)
         self.objects_dice: dict[int, list[float]] = {}
         """Of every held-out object, by the step of the validation."""
-        weighed = self._knows_areas and takes_odds(self.network)
+        weighed = self.settings.balance_classes and self.data.much_is_labelled and takes_odds(self.network)
         self.odds = ClassOdds(self.data.training if weighed else [], self.data.classes)
 
     @property
@@ -58,14 +58,7 @@ class Segmenter(FineTuner):
 
     def make_objective(self) -> SegmentationObjective:
         """Return the objective of classes."""
-        if not self.settings.balance_classes:
-            return SegmentationObjective("pixels")
-        return SegmentationObjective("areas" if self._knows_areas else "classes")
-
-    @property
-    def _knows_areas(self) -> bool:
-        """Whether it is known, and of use, how much of an image each class covers."""
-        return self.settings.balance_classes and self.data.much_is_labelled
+        return SegmentationObjective(self.settings.balance_classes)
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
@@ -84,7 +77,7 @@ class Segmenter(FineTuner):
         dices = {"dice": float(np.mean(classes)), ALL_CLASSES: float(np.mean([background, *classes]))}
         metrics = {"loss": float(np.mean(losses)), **dices}
         if self.odds.known:
-            self.odds.fit(self.step, judged, lambda some: float(np.mean(self._judge(some)[1])))
+            self.odds.fit(self.step, judged, lambda some: float(np.mean(self._judge(some)[1][1:])))
             judged = [(self.odds.added_to(logits), target) for logits, target in judged]
             found, (_, *classes) = self._judge(judged)
             metrics[ADJUSTED] = float(np.mean(classes))
