@@ -14,6 +14,19 @@ from numpy.typing import NDArray
 ImageScores = dict[str, str | float]
 """Scores of one plane by name, and its ``name``."""
 
+TITLES = {
+    "l1": "L1",
+    "l2": "L2",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "iou": "IoU",
+    "dice": "Dice",
+    "dice_adjusted": "Dice, adjusted",
+    "dice_with_background": "Dice + background",
+    "objects_dice": "Dice of objects",
+    "episode_dice": "Dice of episodes",
+}
+"""What losses and results are called where people read them; others go by their own names."""
 SMOOTH = 1.0
 """s of the Dice coefficient, as in the paper's lineage."""
 _SSIM_WINDOW = 7

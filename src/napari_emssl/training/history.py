@@ -15,19 +15,12 @@ from numpy.typing import NDArray
 
 from ..atomic_files import replacing
 from ..jobs.events import Progress
+from ..metrics import TITLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INK = "#333333"
-_NAMES = {
-    "l1": "L1",
-    "dice": "Dice",
-    "dice_adjusted": "Dice with the odds of classes",
-    "dice_with_background": "Dice with the background",
-    "objects_dice": "Dice of objects",
-    "episode_dice": "Dice of episodes",
-}
 _SHARES = {"dice", "dice_adjusted", "dice_with_background", "objects_dice", "episode_dice"}
 """Validation results between 0 and 1 of which the greatest is the best; of all others the least is."""
 _VALIDATION = "validation "
@@ -131,7 +124,7 @@ def _draw_losses(axes: "Axes", losses: Series) -> None:
         (line,) = axes.plot(
             steps[span // 2 :][: len(smooth)],
             smooth,
-            label=_NAMES.get(name, name),
+            label=TITLES.get(name, name),
             linewidth=1.6,
             marker=_marker(values),
         )
@@ -146,7 +139,7 @@ def _draw_losses(axes: "Axes", losses: Series) -> None:
 
 def _draw_metric(axes: "Axes", name: str, steps: NDArray[np.float64], values: NDArray[np.float64]) -> None:
     """Draw one validation result and mark its best."""
-    label = _NAMES.get(name, name)
+    label = TITLES.get(name, name)
     best = int(values.argmax() if name in _SHARES else values.argmin())
     axes.plot(steps, values, color="#2a6f97", linewidth=1.6, marker=_marker(list(values)))
     text = f"best {values[best]:.4g} at step {steps[best]:.0f}"

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 
 from ...errors import UserError
 from ...jobs.events import Progress
+from ...metrics import TITLES
 from ..widgets.plotting import LogAxis, fill
 
 _AXIS_PX, _TITLE_PX = 56, 18
@@ -27,7 +28,6 @@ _SMALLEST_LOSS = 1e-12
 _REDRAW_SECONDS = 0.1
 _SHARE = 8
 """Drawing may take a share of the time: afterwards it rests for at least this many times as long."""
-_TITLES = {"l1": "L1", "l2": "L2", "dice": "Dice", "iou": "IoU", "psnr": "PSNR", "ssim": "SSIM"}
 _ERRORS = ("loss", "l1", "l2")
 """Validation results that share the axis of the losses; the least is the best. Of all others it is the greatest."""
 _HELP = "Drag to move, click and turn the wheel to zoom, drag with the right button to stretch."
@@ -248,10 +248,11 @@ class LossPlot(QWidget):
             return
         name, value = next(((n, v) for n, v in finite.items() if n not in _ERRORS), next(iter(finite.items())))
         best = self._best[name] = (min if name in _ERRORS else max)(value, self._best.get(name, value))
-        shown = "" if name == "loss" else f"{_title(name)} "  # a loss alone may have many digits, and no room is left
+        title = TITLES.get(name, name)
+        shown = "" if name == "loss" else f"{title} "  # a loss alone may have many digits, and no room is left
         self.score.setText(f"{shown}{value:.3g}, best {best:.3g}")
         self.score.setToolTip(
-            f"The last and the best {_title(name)} of the validation. "
+            f"The last and the best {title} of the validation. "
             "On data that this training has not seen. Of painted objects that are left out in turn it is the mean; the "
             "model itself knows all of them."
         )
@@ -287,12 +288,7 @@ class LossPlot(QWidget):
             seen[kind] += 1
             curve.paint(colour)
             *words, name = key.split()[1:]
-            names[kind[0]].append(f'<span style="color: {colour}">{" ".join([*words, _title(name)])}</span>')
+            names[kind[0]].append(f'<span style="color: {colour}">{" ".join([*words, TITLES.get(name, name)])}</span>')
         # above the curves, which a legend among them would hide or cross
         self.losses.setTitle(_BETWEEN.join(names["loss"]))
         self.metrics.setTitle(_BETWEEN.join(names["validation"]))
-
-
-def _title(name: str) -> str:
-    """Return the name of a loss or a result as people write it."""
-    return _TITLES.get(name, name)
