@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from napari.layers import Labels
 
-from napari_emssl.gui.layers.colours import outline_colours, outlined, painting_colours
+from napari_emssl.gui.layers.colours import outline_colours, outlined, painting_colours, result_colours
 
 
 @given(arrays(st.sampled_from([np.uint8, np.uint16, np.int32]), array_shapes(min_dims=2, max_dims=2, max_side=12),
@@ -36,3 +36,10 @@ def test_predictions_have_the_colours_of_the_painting_that_they_are_made_from():
     colours = outline_colours([1, 2], painting).color_dict
     np.testing.assert_allclose(colours[1][:3], (1, 0, 0))
     np.testing.assert_allclose(colours[2][:3], (0, 1, 0))
+
+
+def test_classes_of_results_have_the_colours_of_paint_and_none_soon_that_of_background():
+    paint, result = painting_colours().colors, result_colours().colors
+    np.testing.assert_array_equal(result[[1, 2, 3]], paint[[1, 3, 4]])  # the second brush is "Not particle"
+    np.testing.assert_array_equal(result[-1], paint[2])
+    assert {tuple(colour) for colour in result} == {tuple(colour) for colour in paint}

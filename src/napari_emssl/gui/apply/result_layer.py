@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...models.model_file import Card
 from ...models.results import result_shape
 from ...models.tasks import task_of
-from ..layers.colours import painting_colours
+from ..layers.colours import result_colours
 from ..layers.layers import METADATA_KEY, Placement, own_notes, place, placement, placement_of_finer
 from ..layers.lazy_array import LazyPlanes
 from ..layers.previews import restored_appearance
@@ -165,5 +165,5 @@ def _new_layer(selection: Selection, array: LayerArray, where: Placement, card: 
         **where,
     }
     if task_of(card.task).gives_labels:
-        return Labels(array, opacity=_OPACITY, colormap=painting_colours(), **shared)
+        return Labels(array, opacity=_OPACITY, colormap=result_colours(), **shared)
     return Image(array, rgb=False, **restored_appearance(selection.appearance, card.task), **shared)

@@ -1,6 +1,6 @@
 """Colours of paint and of predictions: saturated and half bright, seen on dark and on bright particles. No Qt."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,9 +24,19 @@ _PLANE_PX = 700
 
 def painting_colours() -> "CyclicLabelColormap":
     """Return the colours of paint."""
+    return _cyclic(_COLOURS)
+
+
+def result_colours() -> "CyclicLabelColormap":
+    """Return the colours of results: those of a new painting, in which background has the second label."""
+    particles, background, *others = _COLOURS
+    return _cyclic((particles, *others, background))
+
+
+def _cyclic(colours: Sequence[tuple[float, float, float]]) -> "CyclicLabelColormap":
     from napari.utils.colormaps import CyclicLabelColormap
 
-    return CyclicLabelColormap(colors=[(0.0, 0.0, 0.0, 0.0), *((*colour, 1.0) for colour in _COLOURS)])
+    return CyclicLabelColormap(colors=[(0.0, 0.0, 0.0, 0.0), *((*colour, 1.0) for colour in colours)])
 
 
 def colour_of(label: int, painting: "Labels | None" = None) -> tuple[float, float, float]:
