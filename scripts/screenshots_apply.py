@@ -5,6 +5,7 @@ A model is fine-tuned on the painted sample first, for so many seconds.
 
 import sys
 from contextlib import chdir
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 
@@ -13,6 +14,7 @@ import napari
 import numpy as np
 from screenshots import SIZE, run, take, wait
 
+from napari_emssl.data.images.writers import write_image
 from napari_emssl.gui.job.dock import APPLY, open_dock
 from napari_emssl.gui.plugin.demo import open_demo
 
@@ -56,6 +58,7 @@ def main():
     viewer.theme = "dark"
     lazily(viewer, widget, film)
     on_disk(viewer, widget, film)
+    of_a_folder(viewer, widget, film)
     viewer.close()
 
 
@@ -91,7 +94,7 @@ def on_disk(viewer, widget, film):
     widget.scope.setCurrentIndex(widget.scope.findData("several"))
     widget.layers.pick([film, other])
     widget.place.pick("disk")
-    widget.place.folder_line.setText("results")
+    widget.place.results.line.setText("results")
     foreseen(widget)
     widget.begin()
     run(widget.panel, 0.6)
@@ -99,6 +102,24 @@ def on_disk(viewer, widget, film):
     run(widget.panel)
     wait(3)
     take(viewer, "apply-disk")
+
+
+def of_a_folder(viewer, widget, film):
+    """Segment files that are not open, and look at one of them."""
+    frames = Path("micrographs")
+    for number, plane in enumerate(np.asarray(film.data), 1):
+        write_image(frames / f"frame {number}.tif", plane, film.scale[-1])
+    viewer.layers.clear()
+    widget.scope.setCurrentIndex(widget.scope.findData("folder"))
+    widget.folder.line.setText(str(frames))
+    widget.update_estimate()
+    widget.begin()
+    run(widget.panel)
+    viewer.open(frames / "frame 1.tif", plugin="napari")
+    viewer.open("results/frame 1.tif", plugin="napari", layer_type="labels")
+    wait(2)
+    viewer.reset_view()
+    take(viewer, "apply-folder")
 
 
 if __name__ == "__main__":

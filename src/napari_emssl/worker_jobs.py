@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .evaluation.comparison.compare import compare
     from .evaluation.evaluate import evaluate_job
     from .export.job import export_package
-    from .inference.apply_images import apply_images
+    from .inference.apply_images import apply_folder, apply_images
     from .inference.on_demand import on_demand
     from .inference.profile import profile
     from .simulation.job import simulate
@@ -26,6 +26,7 @@ else:
     compare = LazyFunction("napari_emssl.evaluation.comparison.compare", "compare", "The comparison")
     evaluate_job = LazyFunction("napari_emssl.evaluation.evaluate", "evaluate_job", "Evaluation")
     export_package = LazyFunction("napari_emssl.export.job", "export_package", "The export")
+    apply_folder = LazyFunction("napari_emssl.inference.apply_images", "apply_folder", "Applying the model")
     apply_images = LazyFunction("napari_emssl.inference.apply_images", "apply_images", "Applying the model")
     on_demand = LazyFunction("napari_emssl.inference.on_demand", "on_demand", "Applying the model")
     profile = LazyFunction("napari_emssl.inference.profile", "profile", "Measuring the networks")
@@ -43,6 +44,7 @@ else:
 
 __all__ = [
     "TRAINING_AND_APPLYING",
+    "apply_folder",
     "apply_images",
     "compare",
     "evaluate_job",

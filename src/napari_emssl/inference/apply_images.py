@@ -1,4 +1,4 @@
-"""Apply a model to several open images, one after the other, in one job: what the viewer asks for."""
+"""Apply a model to several open images, or to a folder, in one job: what the viewer asks for."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,7 +12,8 @@ from ..jobs.events import Control, Finished, Job, Notice, Update
 from ..jobs.settings import ApplySettings
 from ..models.model_file import Card, Model
 from ..models.zoo import resolve_model
-from .apply_task import ApplyResult, ApplyTask
+from .apply import apply_files
+from .apply_task import ApplyResult, ApplyTask, FilesDone
 from .engine import Engine, ImageDone, plane_name
 from .reading import open_image
 from .resumable_zarr import ResumableZarr
@@ -53,6 +54,49 @@ def apply_images(
 
     """
     return Job(lambda control: _events(control, model, tasks, settings))
+
+
+def apply_folder(
+    model: Model | str | Path, folder: Path, out_folder: Path, settings: ApplySettings = _DEFAULTS,
+    overwrite: bool = False,
+) -> Job[FilesDone]:  # fmt: skip
+    """Apply a model to the image files of a folder and its sub-folders, as a job.
+
+    Parameters
+    ----------
+    model
+        A model, or its name in the zoo, or its file.
+    folder
+        Of the images.
+    out_folder
+        Gets a TIFF for each image; made if it is missing.
+    settings
+        Tile, halo, batch, device and precision.
+    overwrite
+        Whether files may be replaced that are there already.
+
+    Returns
+    -------
+    Job
+        The events of `apply.apply_files`; `Finished` carries `FilesDone`, which a process without torch can read.
+
+    Raises
+    ------
+    UserError
+        As `apply.apply_files`.
+
+    """
+
+    def events(control: Control) -> Iterator[Update | Finished[FilesDone]]:
+        job = apply_files(model, [folder], out_folder, settings, overwrite=overwrite)
+        job.control = control
+        for event in job:
+            if isinstance(event, Finished):
+                yield Finished(FilesDone(len(event.result), tuple(event.result.failed)), event.stopped)
+            else:
+                yield event
+
+    return Job(events)
 
 
 def _events(

@@ -1,4 +1,4 @@
-"""What the viewer asks of an apply job and what it gets, one image each. Imports no torch."""
+"""What the viewer asks of an apply job and what it gets. Imports no torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,3 +35,13 @@ class ApplyResult:
     planes: int
     failure: str = ""
     """Why it ended early, as a sentence; empty when it is complete or was stopped."""
+
+
+@dataclass(frozen=True)
+class FilesDone:
+    """What became of the image files of a folder."""
+
+    written: int
+    """Number of results."""
+    failed: tuple[Path, ...]
+    """Images that could not be used."""

@@ -154,10 +154,10 @@ def test_what_cannot_fit_is_said_before_it_and_refused(qtbot, widget, viewer):
         da.zeros((10**6, 512, 512), chunks=(1, 512, 512), dtype=np.uint8), contrast_limits=(0, 9), name="film"
     )
     assert "more than" in said(widget)
-    assert widget.place.folder_line.isVisibleTo(widget)
+    assert widget.place.results.isVisibleTo(widget)
     widget.place.pick("memory")
     assert "more than half of the free memory" in said(widget)
-    assert not widget.place.folder_line.isVisibleTo(widget)
+    assert not widget.place.results.isVisibleTo(widget)
     run(qtbot, widget)
     assert "more than half of the free memory" in widget.panel.message.text
     assert len(viewer.layers) == 1
@@ -166,7 +166,7 @@ def test_what_cannot_fit_is_said_before_it_and_refused(qtbot, widget, viewer):
 def test_on_disk(qtbot, widget, viewer, stack, tmp_path):
     film = viewer.add_image(stack[0], name="film", scale=(2, 0.5, 0.5), units=("pixel", "nm", "nm"))
     widget.place.pick("disk")
-    widget.place.folder_line.setText(str(tmp_path / "results"))
+    widget.place.results.line.setText(str(tmp_path / "results"))
     assert "'film bright.zarr'" in said(widget)
     run(qtbot, widget)
     layer = viewer.layers["film | bright"]
@@ -187,7 +187,7 @@ def test_on_disk(qtbot, widget, viewer, stack, tmp_path):
 def test_stopped_on_disk_and_gone_on_with(qtbot, widget, viewer, stack, tmp_path):
     film = viewer.add_image(stack.reshape(6, 24, 32), name="slow film")
     widget.place.pick("disk")
-    widget.place.folder_line.setText(str(tmp_path))
+    widget.place.results.line.setText(str(tmp_path))
     widget.begin()
     qtbot.waitUntil(lambda: 0 < widget.panel.bar.value() < 900 and widget.panel.bar.maximum() > 1)
     widget.panel.stop()
@@ -206,7 +206,7 @@ def test_stopped_on_disk_and_gone_on_with(qtbot, widget, viewer, stack, tmp_path
 def test_a_killed_process_leaves_what_it_wrote(qtbot, widget, viewer, stack, tmp_path):
     viewer.add_image(stack.reshape(6, 24, 32), name="slow film")
     widget.place.pick("disk")
-    widget.place.folder_line.setText(str(tmp_path))
+    widget.place.results.line.setText(str(tmp_path))
     widget.begin()
     qtbot.waitUntil(lambda: widget.panel.bar.maximum() > 1 and widget.panel.bar.value() > 0)
     os.kill(worker_pid(widget.panel.runner), signal.SIGKILL)

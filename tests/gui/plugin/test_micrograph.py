@@ -59,7 +59,7 @@ def test_anything_else_is_a_sentence_with_a_way_out_and_leaves_nothing(point, ho
     point(manner)
     with pytest.raises(UserError, match=r"127\.0\.0\.1.*simulated samples need no network.*drop the file"):
         micrograph.platinum_on_carbon()
-    assert list((home / "samples").iterdir()) == []
+    assert not list(home.glob("samples/*"))
 
 
 def test_the_address_names_a_commit_and_the_digest_is_that_of_the_file(shared_data: Path) -> None:

@@ -10,8 +10,11 @@ from grey_vectors import grey_generator
 from napari_emssl.data.patches.labelled import LabelledPlane
 from napari_emssl.jobs.context_settings import ContextSettings
 from napari_emssl.jobs.devices import choose_device
+from napari_emssl.models.model_file import ClassInfo
 from napari_emssl.training.context.fitted_filters import fitted_filters
 from napari_emssl.training.context.remembered import RememberedPainting, remembered
+
+CLASSES = (ClassInfo(name="background"), ClassInfo(name="disc"))
 
 SETTINGS = ContextSettings(device="cpu", precision="fp32")
 PLACES = [(30, 30), (30, 100), (100, 30), (100, 100)]
@@ -58,13 +61,13 @@ def test_rings_do_not_teach_that_the_paint_is_ground() -> None:
 @pytest.mark.parametrize(("objects", "share"), [(1, 0.33), (3, 0.0)])
 def test_they_have_no_share_where_painted_objects_find_each_other(objects: int, share: float) -> None:
     plane, _ = discs(objects)
-    spec = asked(plane).model("discs", (), "").card.network
+    spec = asked(plane).model("discs", CLASSES, "").card.network
     assert spec.filter_share == share
 
 
 def test_rings_alone_are_not_enough_to_learn_from() -> None:
     plane, _ = discs(1)
-    model = asked(replace(plane, assumed=plane.target == 1)).model("discs", (), "")
+    model = asked(replace(plane, assumed=plane.target == 1)).model("discs", CLASSES, "")
     assert model.card.network.filter_share == 0
 
 
@@ -80,7 +83,7 @@ def test_they_have_no_share_where_each_object_is_a_class() -> None:
 
 def test_they_have_none_if_that_is_asked_for() -> None:
     plane, _ = discs(1)
-    model = asked(plane, filter_share=0.0).model("discs", (), "")
+    model = asked(plane, filter_share=0.0).model("discs", CLASSES, "")
     assert model.card.network.filter_share == 0
     assert not any(name.startswith("filters") for name in model.weights)
 

@@ -11,8 +11,10 @@ from napari_emssl.data.patches.labelled import LabelledPlane
 from napari_emssl.jobs.context_settings import ContextSettings
 from napari_emssl.jobs.devices import choose_device
 from napari_emssl.models.build import build_network
-from napari_emssl.models.model_file import Card, Model
+from napari_emssl.models.model_file import Card, ClassInfo, Model
 from napari_emssl.training.context.remembered import RememberedPainting, remembered
+
+CLASSES = (ClassInfo(name="background"), ClassInfo(name="disc"))
 
 SETTINGS = ContextSettings(device="cpu", precision="fp32")
 PLACES = [(40, 40), (40, 130), (130, 40), (130, 130)]
@@ -43,7 +45,7 @@ def asked(plane: LabelledPlane) -> RememberedPainting:
 
 
 def model(plane: LabelledPlane) -> Model:
-    return asked(plane).model("discs", (), "")
+    return asked(plane).model("discs", CLASSES, "")
 
 
 def area(made: Model, image: np.ndarray) -> int:

@@ -91,7 +91,7 @@ def test_any_mix_of_files_is_read_and_a_damaged_one_is_left_out(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"validation": 4}, "leaves nothing"),
+        ({"validation": 4}, "leaves none of 4 images"),
         ({"generator": "unet"}, "no generator 'unet'"),
         ({"device": "cuda:7"}, "cuda:7"),
     ],

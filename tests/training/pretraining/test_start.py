@@ -100,7 +100,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one_and_wants_the_same_start(bas
             job.stop()
     resumed = result(list(pretrain(blobs(), settings, start=base, resume=autosave)))
     assert all(np.array_equal(whole.weights[name], resumed.weights[name]) for name in whole.weights)
-    with pytest.raises(UserError, match="began from base, not from random weights"):
+    with pytest.raises(UserError, match="began with other weights"):
         list(pretrain(blobs(), small(generator="unet-3-96", width=3, validation_interval=1), resume=autosave))
 
 

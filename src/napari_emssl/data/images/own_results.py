@@ -10,17 +10,15 @@ from typing import cast
 
 from ... import __version__
 from ...json_text import parse_json
-from ..formats.tiff.pages import open_tiff
 from .opening import find_images
 
 RESULT_ATTRIBUTE = "napari_emssl_result"
 """Attribute of a zarr group that says by what it was made."""
 PROGRESS_ATTRIBUTE = "napari_emssl"
 """Attribute of a zarr group that is written plane by plane and can be resumed."""
-_SOFTWARE = 305
-_NAME, _HEAD_BYTES = b"napari-emssl", 4096
-"""What the files that are written here hold near their beginning."""
-_TEXT = re.compile(r"napari-emssl [^;]{1,40}; work ([0-9a-f]{32}); model (.*)", re.DOTALL)
+_HEAD_BYTES = 8192
+"""In these a TIFF that is written here names its software: of hundreds of thousands of images no more is read."""
+_TEXT = re.compile(r"napari-emssl [^;]{1,40}; work ([0-9a-f]{32}); model ([^\0]*)", re.ASCII)
 _TIFF = (".tif", ".tiff")
 
 
@@ -44,18 +42,14 @@ def made_by(path: Path) -> MadeBy | None:
     try:
         if path.suffix.lower() in _TIFF and path.is_file():
             with path.open("rb", buffering=0) as file:
-                if _NAME not in file.read(_HEAD_BYTES):  # of hundreds of thousands of images few are opened then
-                    return None
-            with open_tiff(path) as tif:
-                tag = tif.pages.first.tags.get(_SOFTWARE)
-            return None if tag is None else _read(str(tag.value))
+                return _read(file.read(_HEAD_BYTES).decode("latin-1"))
         return _of_zarr(path) if path.is_dir() else None
     except Exception:  # whatever is wrong with a file is told when it is opened as an image
         return None
 
 
 def _read(text: str) -> MadeBy | None:
-    found = _TEXT.fullmatch(text)
+    found = _TEXT.search(text)
     return None if found is None else MadeBy(found[2], found[1])
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
-from ..job.dock import hbox
 from ..widgets.fields import combo_box
+from ..widgets.folder_line import FolderLine
 from .destination import default_folder
 from .request import DestinationKind
 
@@ -39,22 +39,18 @@ class DestinationPicker(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.box = combo_box(_PLACES, _HINTS)
-        self.folder_line = QLineEdit()
-        self.folder_line.setPlaceholderText(str(default_folder()))
-        self.folder_line.setToolTip("Folder for the results; each becomes one OME-Zarr in it.")
-        self.browse_button = QPushButton("…")
-        self.browse_button.setToolTip("Choose the folder.")
-        self.browse_button.clicked.connect(self._browse)
+        self.results = FolderLine("Folder for the results")
+        self.results.line.setPlaceholderText(str(default_folder()))
+        self.results.line.setToolTip("Folder for the results; of each layer an OME-Zarr, of each file a TIFF.")
         self.replace = QCheckBox("Replace existing results")
         self.replace.setToolTip("Otherwise unfinished results are resumed, and finished ones are kept.")
-        self._row = hbox(self.folder_line, self.browse_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for widget in (self.box, self._row, self.replace):
+        for widget in (self.box, self.results, self.replace):
             layout.addWidget(widget)
         self.box.currentIndexChanged.connect(self.changed)
-        self.folder_line.textChanged.connect(self.changed)
+        self.results.changed.connect(self.changed)
         self.replace.toggled.connect(self.changed)
         self.ask_for_folder(False)
 
@@ -67,8 +63,7 @@ class DestinationPicker(QWidget):
     @property
     def folder(self) -> Path:
         """The folder for results on disk."""
-        text = self.folder_line.text().strip()
-        return Path(text).expanduser() if text else default_folder()
+        return self.results.folder or default_folder()
 
     def pick(self, place: DestinationKind | None) -> None:
         """Choose a place."""
@@ -76,10 +71,5 @@ class DestinationPicker(QWidget):
 
     def ask_for_folder(self, asked: bool) -> None:
         """Show or hide what only results on disk need."""
-        self._row.setVisible(asked)
+        self.results.setVisible(asked)
         self.replace.setVisible(asked)
-
-    def _browse(self, _: bool = False) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder for the results", str(self.folder))
-        if folder:
-            self.folder_line.setText(folder)

@@ -1,4 +1,4 @@
-"""The dock "EM SSL Apply model": a model of the zoo on the plane in view, a layer, or several."""
+"""The dock "EM SSL Apply model": a model of the zoo on the plane in view, layers, or the files of a folder."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -12,9 +12,11 @@ from ...jobs.settings import ApplySettings
 from ...models.model_file import read_card
 from ..job.dock import Dock, hbox
 from ..job.job_panel import JobPanel
+from ..job.request import RunOptions
 from ..layers.layers import plane_in_view
 from ..models.picker import ModelPicker
 from ..widgets.fields import combo_box
+from ..widgets.folder_line import FolderLine
 from ..widgets.form import SettingsForm
 from ..widgets.form_layout import align_labels, folded
 from ..widgets.layer_list import LayerList
@@ -22,6 +24,7 @@ from ..widgets.message import MessageLabel
 from ..widgets.pickers import DevicePicker, layer_picker
 from .destination import choose_destination, describe_run
 from .destination_picker import DestinationPicker
+from .folder_request import FolderRequest, folder_request
 from .on_demand import LazyResult
 from .profiles import profile_news, profile_of
 from .request import ApplyRequest, Selection, apply_request, check_fits, select
@@ -32,8 +35,10 @@ if TYPE_CHECKING:
 
 _ADVANCED = ("tile", "halo", "batch_size", "precision")
 _CALM_MS = 150
-Scope = Literal["layer", "plane", "several"]
-_SCOPES: dict[str, Scope] = {"whole layer": "layer", "plane in view": "plane", "several layers": "several"}
+Scope = Literal["layer", "plane", "several", "folder"]
+_SCOPES: dict[str, Scope] = {
+    "whole layer": "layer", "plane in view": "plane", "several layers": "several", "files of a folder": "folder"
+}  # fmt: skip
 
 
 class ApplyDock(Dock):
@@ -62,6 +67,7 @@ class ApplyDock(Dock):
     def _make_inputs(self) -> None:
         self.image = layer_picker(self.viewer, "Image")
         self.layers = LayerList(self.viewer)
+        self.folder = FolderLine("Apply to the images of a folder")
         self.model = ModelPicker(starts=False)
         self.open_button = QPushButton("Open file …")
         self.open_button.setToolTip("Use a model file that is not in the zoo.")
@@ -72,6 +78,7 @@ class ApplyDock(Dock):
         self.add_row("Apply to", self.scope, "The plane in view takes a moment; a stack is processed plane by plane.")
         self.add_row("Image", self.image.native, "The image or stack; dask, zarr and multiscale layers too.")
         self.add_row("Images", self.layers, "The model is applied to the ticked images.")
+        self.add_row("Folder", self.folder, "Its image files, also those of its sub-folders; they need not be open.")
         self.add_row("Result", self.place, "Where the result goes.")
 
     def _make_settings(self) -> None:
@@ -100,7 +107,7 @@ class ApplyDock(Dock):
         self.image.changed.connect(self._on_input)
         for signal in (
             self.model.currentIndexChanged, self.device.currentIndexChanged, self.layers.ticked, self.place.changed,
-            profile_news.changed, self.augment.changed, self.advanced.changed,
+            self.folder.changed, profile_news.changed, self.augment.changed, self.advanced.changed,
         ):  # fmt: skip
             signal.connect(self._on_input)
 
@@ -120,13 +127,16 @@ class ApplyDock(Dock):
         self._calm.start()
 
     def _on_scope(self, _: int = 0) -> None:
-        several = self.scope.currentData() == "several"
+        scope: Scope = self.scope.currentData()
+        several = scope == "several"
         if several and not self.layers.picked():
             self.layers.pick(list(self.viewer.layers.selection))
         if several and not self.layers.picked():
             self.layers.pick([self.image.value])
-        self.form.setRowVisible(self.image.native, not several)
+        self.form.setRowVisible(self.image.native, scope in ("layer", "plane"))
         self.form.setRowVisible(self.layers, several)
+        self.form.setRowVisible(self.folder, scope == "folder")
+        self.place.box.setVisible(scope != "folder")
         self._calm.start()
 
     def _on_idle(self, idle: bool) -> None:
@@ -164,12 +174,18 @@ class ApplyDock(Dock):
         if self.panel.runner.running:
             return
         try:
+            if self.scope.currentData() == "folder":
+                self.place.ask_for_folder(True)
+                self.plan.show_text(self._folder_request().describe())
+                return
             request = self._request()
             self.place.ask_for_folder(request.destination.place == "disk")
             self.plan.show_text(describe_run(request, profile_of(request.card, request.settings)))
             check_fits(request)
         except UserError as error:
-            expected = isinstance(error, AlreadyDoneError) or not self.viewer.layers
+            by_folder = self.scope.currentData() == "folder"
+            nothing_yet = self.folder.folder is None if by_folder else not self.viewer.layers
+            expected = isinstance(error, AlreadyDoneError) or nothing_yet
             self.plan.show_text(str(error), trouble=not expected)
 
     def _request(self) -> ApplyRequest:
@@ -177,6 +193,11 @@ class ApplyDock(Dock):
         request = apply_request(self._selections(), self.model.picked(), self.settings())
         place, overwrite = self.place, self.place.replace.isChecked()
         return request.going_to(choose_destination(place.wanted, request, place.folder, overwrite))
+
+    def _folder_request(self) -> FolderRequest:
+        """Resolve what is on screen for a folder; raises `UserError` with what is missing."""
+        results, overwrite = self.place.results.folder, self.place.replace.isChecked()
+        return folder_request(self.folder.folder, self.model.picked(), self.settings(), results, overwrite)
 
     def _selections(self) -> list[Selection]:
         scope: Scope = self.scope.currentData()
@@ -192,6 +213,9 @@ class ApplyDock(Dock):
     def begin(self) -> None:
         """Apply the model, or say what is missing."""
         try:
+            if self.scope.currentData() == "folder":
+                self._apply_to_folder(self._folder_request())
+                return
             request = self._request()
             if request.destination.place == "lazy":
                 self._look(request)
@@ -199,6 +223,15 @@ class ApplyDock(Dock):
                 start_applying(self.panel, self.viewer, request)
         except UserError as error:
             self.panel.show_error(error)
+
+    def _apply_to_folder(self, request: FolderRequest) -> None:
+        """Run the job in the panel, and say what there is when it ends."""
+        self.panel.run(
+            lambda: request.start(RunOptions()),
+            lambda done: done,
+            lambda done, stopped: self.panel.say(request.told(done, stopped)),
+            title=f"Applying the model to {request.title} …",
+        )
 
     def _look(self, request: ApplyRequest) -> None:
         """Add layers that are computed when they are viewed."""
