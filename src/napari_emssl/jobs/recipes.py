@@ -13,7 +13,7 @@ Recipe = Annotated[
     Literal["default", "paper"],
     Field(
         description="How fine-tuning is done: default, or paper, which sets whatever you do not set yourself as "
-        "the paper did, see docs/reference/recipes.md.",
+        "the paper did (page 'Recipes' of the documentation).",
     ),
 ]
 RateSchedule = Annotated[

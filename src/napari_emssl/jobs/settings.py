@@ -125,7 +125,8 @@ class PackSettings(Settings):
     """How unlabelled images are found and prepared."""
 
     layout: Literal["auto", "folder", "cem500k", "tem-imagenet", "au-hdf5", "au5nm"] = Field(
-        "auto", description="How the images are laid out on disk, see docs/reference/data-formats.md; auto finds out."
+        "auto",
+        description="How the images are laid out on disk (page 'Data formats' of the documentation); auto finds out.",
     )
     hot_pixels: HotPixels = None
 

@@ -67,7 +67,7 @@ class Offer:
             if model.name == name:
                 return model
         known = ", ".join(model.name for model in self.models) or (
-            "none; docs/how-to/models.md says how to add a registry"
+            "none; the page 'Manage models' of the documentation says how to add a registry"
         )
         count = len(self.complaints)
         unread = f" {count} {'registry' if count == 1 else 'registries'} could not be read." if count else ""
