@@ -89,13 +89,19 @@ def die_and_resume(widget):
     run(widget.panel)
 
 
-def training_states():
-    """The fine-tuning dock in the states that the demo does not come to."""
+def demo():
+    """Open the demo in a viewer of its own, and return both."""
     viewer = napari.Viewer()
     viewer.window.resize(*SIZE)
     widget = open_demo(viewer)
     wait(1)
     viewer.reset_view()
+    return viewer, widget
+
+
+def training_states():
+    """The fine-tuning dock in the states that the demo does not come to."""
+    viewer, widget = demo()
     open_list(viewer, widget)
     die_and_resume(widget)
     take(viewer, "dock-died")
@@ -104,11 +110,7 @@ def training_states():
 
 def classes():
     """Several labels and images, in a viewer of its own: no message of what was done before is in the picture."""
-    viewer = napari.Viewer()
-    viewer.window.resize(*SIZE)
-    widget = open_demo(viewer)
-    wait(1)
-    viewer.reset_view()
+    viewer, widget = demo()
     first_look(viewer)
     widget.page.live.box.setChecked(False)  # the second image and its painting do not belong together
     more_to_learn_from(viewer, widget)
@@ -160,11 +162,7 @@ def particles():
 
 def main():
     """Walk through the demo and take a picture of each state."""
-    viewer = napari.Viewer()
-    viewer.window.resize(*SIZE)
-    widget = open_demo(viewer)
-    wait(1)
-    viewer.reset_view()
+    viewer, widget = demo()
     first_look(viewer)
     take(viewer, "dock-ready")
     widget.basic.rows["max_seconds"].set(float(sys.argv[1]) if len(sys.argv) > 1 else 45.0)

@@ -10,7 +10,7 @@ from typing import Literal
 from ..data.images.choice import ALL
 from ..data.images.image import ImageIn
 from ..data.images.opening import find_images, read_images
-from ..data.images.own_results import results_below
+from ..data.images.own_results import results_among
 from ..data.images.user_folder import safe_stem
 from ..errors import UserError
 from ..formatting import counted
@@ -87,9 +87,10 @@ def _places(paths: Sequence[Path], folder: Path) -> tuple[dict[Path, Path], list
     places: dict[str, tuple[Path, Path]] = {}
     left_out: dict[Path, None] = {}
     for path in paths:
-        results = set(results_below(path, folder))
+        images = find_images(path)
+        results = set(results_among(images, path, folder))
         left_out |= dict.fromkeys(sorted(results))
-        for image in find_images(path):
+        for image in images:
             if image in results:
                 continue
             place = Path(image.name) if image == path else image.relative_to(path)

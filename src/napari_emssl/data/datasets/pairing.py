@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from ...errors import UserError
 from ..formats.hdf5 import role_of
 from ..images.opening import find_images, natural_key
-from ..images.own_results import results_below
+from ..images.own_results import results_among
 from ..images.readers import HDF5_SUFFIXES
 from .layouts import TEM_IMAGENET_TARGETS
 
@@ -85,10 +85,12 @@ def find_pairs(images: Path | str, targets: Path | str) -> Pairing:
         if roots[0].is_dir() and (found := hdf5_pairs(find_images(roots[0]))).pairs:
             return found
         raise UserError(f"Images and targets are both {images}. Put the targets into a folder of their own.")
-    sides = _each_on_one_side([find_images([root]) for root in roots])
-    results = [path for path in results_below(roots[0]) if path in set(sides[0])]
-    found = pair_files([[path for path in sides[0] if path not in set(results)], sides[1]], roots)
-    return found._replace(unpaired_images=(*found.unpaired_images, *results))
+    files = [find_images([root]) for root in roots]
+    results = set(results_among(files[0], roots[0]))
+    shown, targeted = _each_on_one_side(files)
+    found = pair_files([[path for path in shown if path not in results], targeted], roots)
+    left_out = [path for path in shown if path in results]
+    return found._replace(unpaired_images=(*found.unpaired_images, *left_out))
 
 
 def _each_on_one_side(files: list[list[Path]]) -> list[list[Path]]:

@@ -4,6 +4,7 @@ A result that lies in a folder of images would be taken for one of them by the n
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -61,29 +62,30 @@ def _of_zarr(path: Path) -> MadeBy | None:
     return _read(str(attributes.get(RESULT_ATTRIBUTE, "")))
 
 
-def results_below(root: Path, folder: Path | None = None) -> list[Path]:
-    """Return the results of this program in a folder of images, as far as they are not what is looked for.
+def results_among(images: Sequence[Path], root: Path, folder: Path | None = None) -> list[Path]:
+    """Return the results of this program among the image files of a folder, as far as they are not what is looked for.
 
     A folder that holds nothing but results is one to go on from, such as one of images without their noise; and so is
     a file that is named.
 
     Parameters
     ----------
+    images
+        The image files that were found.
     root
-        A folder, or an image file.
+        Where: a folder, or the image file itself.
     folder
         To which a run writes: results in it are its own.
 
-    Raises
-    ------
-    UserError
-        As `find_images` does.
-
     """
-    images = find_images(root)
-    if images == [root]:
+    if list(images) == [root]:
         return []
     results = [path for path in images if made_by(path) is not None]
     if len(results) < len(images):
         return results
     return [] if folder is None else [path for path in results if folder.absolute() in path.absolute().parents]
+
+
+def results_below(root: Path, folder: Path | None = None) -> list[Path]:
+    """Search a folder, or an image file, for `results_among`; raises `UserError` as `find_images` does."""
+    return results_among(find_images(root), root, folder)

@@ -126,6 +126,11 @@ class ApplyDock(Dock):
         self.layers.refresh()
         self._calm.start()
 
+    @property
+    def _by_folder(self) -> bool:
+        """Whether files are asked for, and no layers."""
+        return bool(self.scope.currentData() == "folder")
+
     def _on_scope(self, _: int = 0) -> None:
         scope: Scope = self.scope.currentData()
         several = scope == "several"
@@ -135,8 +140,8 @@ class ApplyDock(Dock):
             self.layers.pick([self.image.value])
         self.form.setRowVisible(self.image.native, scope in ("layer", "plane"))
         self.form.setRowVisible(self.layers, several)
-        self.form.setRowVisible(self.folder, scope == "folder")
-        self.place.box.setVisible(scope != "folder")
+        self.form.setRowVisible(self.folder, self._by_folder)
+        self.place.box.setVisible(not self._by_folder)
         self._calm.start()
 
     def _on_idle(self, idle: bool) -> None:
@@ -174,7 +179,7 @@ class ApplyDock(Dock):
         if self.panel.runner.running:
             return
         try:
-            if self.scope.currentData() == "folder":
+            if self._by_folder:
                 self.place.ask_for_folder(True)
                 self.plan.show_text(self._folder_request().describe())
                 return
@@ -183,8 +188,7 @@ class ApplyDock(Dock):
             self.plan.show_text(describe_run(request, profile_of(request.card, request.settings)))
             check_fits(request)
         except UserError as error:
-            by_folder = self.scope.currentData() == "folder"
-            nothing_yet = self.folder.folder is None if by_folder else not self.viewer.layers
+            nothing_yet = self.folder.folder is None if self._by_folder else not self.viewer.layers
             expected = isinstance(error, AlreadyDoneError) or nothing_yet
             self.plan.show_text(str(error), trouble=not expected)
 
@@ -213,7 +217,7 @@ class ApplyDock(Dock):
     def begin(self) -> None:
         """Apply the model, or say what is missing."""
         try:
-            if self.scope.currentData() == "folder":
+            if self._by_folder:
                 self._apply_to_folder(self._folder_request())
                 return
             request = self._request()
